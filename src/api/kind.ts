@@ -1,0 +1,78 @@
+import type { Resource } from './resource.ts';
+import type { KubeObject, ObjectMeta } from './types.ts';
+
+/** One entry of `status.details.causes`, in Kubernetes' own words. */
+export interface FieldError {
+  /** `FieldValueRequired`, `FieldValueInvalid`, `FieldValueNotSupported`, `FieldValueForbidden`, `FieldValueDuplicate` … */
+  readonly reason: string;
+  /** `spec.containers[0].image` */
+  readonly field: string;
+  /** `Invalid value: "x": must be …`, without the field. */
+  readonly message: string;
+}
+
+/** A column of `kubectl get` (meta.k8s.io/v1 TableColumnDefinition and how its cell is made). */
+export interface Column<T> {
+  readonly name: string;
+  readonly type: 'string' | 'integer' | 'number' | 'boolean' | 'date';
+  readonly format?: string;
+  readonly description: string;
+  /** 0 is always shown, 1 and more only with `-o wide`. */
+  readonly priority: number;
+  cell(object: T, now: number): string | number | boolean | null;
+}
+
+/** Where `scale` finds its numbers: `.spec.replicas`, `.status.replicas`, `.status.selector`-like paths. */
+export interface ScalePaths {
+  readonly specReplicas: string;
+  readonly statusReplicas: string;
+  readonly labelSelector?: string;
+}
+
+/**
+ * Everything the API server knows about a kind. Built-in kinds are constants of this type; a CRD makes one at run
+ * time. The server has one generic handler for all.
+ */
+export interface Kind<T extends KubeObject = KubeObject> extends Resource<T> {
+  readonly listKind: string;
+  readonly singular: string;
+  readonly shortNames: readonly string[];
+  readonly categories: readonly string[];
+  /** Name of its schema: `io.k8s.api.core.v1.Pod`. */
+  readonly definition: string;
+  /** Verbs of the main resource; `undefined` means all eight. */
+  readonly verbs?: readonly string[];
+  /** `spec` is written by the main resource only and `status` by `/status` only. */
+  readonly hasStatus: boolean;
+  readonly scale?: ScalePaths;
+  /** Further subresources that discovery lists (`log`, `exec`, `binding`, `eviction`, `token` …). */
+  readonly subresources: readonly Subresource[];
+  /** Changes of these parts do not raise `metadata.generation`; `undefined`: no generation is kept. */
+  readonly generation: boolean;
+  /** Fills in what the author left out. Called on every write, before validation. */
+  setDefaults?(object: T): void;
+  /** All that the schema cannot say. `old` is there on update: immutable fields are checked against it. */
+  validate?(object: T, old: T | undefined): FieldError[];
+  /** What may be asked with `fieldSelector`, besides `metadata.name` and `metadata.namespace`. */
+  readonly fieldLabels: Readonly<Record<string, (object: T) => string>>;
+  readonly columns: readonly Column<T>[];
+  /** Rule of its names. Default: DNS subdomain. */
+  readonly nameRule?: (name: string) => string | undefined;
+  /** Seconds a graceful delete may take, when the kind has it (pods). */
+  gracePeriodSeconds?(object: T, asked: number | undefined): number;
+}
+
+export interface Subresource {
+  readonly name: string;
+  /** Kind in discovery: `PodExecOptions`, `Eviction`. */
+  readonly kind: string;
+  readonly group?: string;
+  readonly version?: string;
+  readonly verbs: readonly string[];
+}
+
+/** `metadata` where it must be there; an object in the server always has one. */
+export function metaOf(object: KubeObject): ObjectMeta {
+  object.metadata ??= {};
+  return object.metadata;
+}

@@ -1,0 +1,41 @@
+import type * as t from './types.ts';
+
+/** How a kind is named on the wire. `T` is the type of its objects. */
+export interface Resource<T extends t.KubeObject = t.KubeObject> {
+  /** `''` for core. */
+  readonly group: string;
+  readonly version: string;
+  readonly kind: string;
+  /** Lower-case plural, as in paths: `pods`. */
+  readonly plural: string;
+  readonly namespaced: boolean;
+  /** Carries `T`; never there at run time. */
+  readonly of?: T;
+}
+
+/** `v1`, `apps/v1`. */
+export function apiVersion(resource: Pick<Resource, 'group' | 'version'>): string {
+  return resource.group === '' ? resource.version : `${resource.group}/${resource.version}`;
+}
+
+const define = <T extends t.KubeObject>(
+  group: string,
+  kind: string,
+  plural: string,
+  namespaced: boolean,
+): Resource<T> => ({ group, version: 'v1', kind, plural, namespaced });
+
+/** The resources that knit's own components speak of, typed. */
+export const pods = define<t.Pod>('', 'Pod', 'pods', true);
+export const nodes = define<t.Node>('', 'Node', 'nodes', false);
+export const namespaces = define<t.Namespace>('', 'Namespace', 'namespaces', false);
+export const services = define<t.Service>('', 'Service', 'services', true);
+export const endpoints = define<t.Endpoints>('', 'Endpoints', 'endpoints', true);
+export const configMaps = define<t.ConfigMap>('', 'ConfigMap', 'configmaps', true);
+export const secrets = define<t.Secret>('', 'Secret', 'secrets', true);
+export const serviceAccounts = define<t.ServiceAccount>('', 'ServiceAccount', 'serviceaccounts', true);
+export const events = define<t.Event>('', 'Event', 'events', true);
+export const endpointSlices = define<t.EndpointSlice>('discovery.k8s.io', 'EndpointSlice', 'endpointslices', true);
+export const deployments = define<t.Deployment>('apps', 'Deployment', 'deployments', true);
+export const replicaSets = define<t.ReplicaSet>('apps', 'ReplicaSet', 'replicasets', true);
+export const leases = define<t.Lease>('coordination.k8s.io', 'Lease', 'leases', true);

@@ -1,0 +1,53 @@
+import type * as k8s from '@kubernetes/client-node';
+
+/**
+ * A type of `@kubernetes/client-node` as it is on the wire: times are RFC 3339 strings, and names that the generator
+ * had to escape (`_from`, `_continue`) have their own spelling.
+ */
+export type Wire<T> = T extends Date
+  ? string
+  : T extends (infer E)[]
+    ? Wire<E>[]
+    : T extends object
+      ? { [K in keyof T as K extends `_${infer Name}` ? Name : K]: Wire<T[K]> }
+      : T;
+
+/** `metadata` of an object that came from the API server: name, uid and resourceVersion are there. */
+export type ObjectMeta = Wire<k8s.V1ObjectMeta>;
+export type OwnerReference = Wire<k8s.V1OwnerReference>;
+export type LabelSelector = Wire<k8s.V1LabelSelector>;
+export type Labels = Readonly<Record<string, string>>;
+
+/** What all objects have. */
+export interface KubeObject {
+  apiVersion?: string;
+  kind?: string;
+  metadata?: ObjectMeta;
+}
+
+export type Pod = Wire<k8s.V1Pod>;
+export type PodSpec = Wire<k8s.V1PodSpec>;
+export type PodStatus = Wire<k8s.V1PodStatus>;
+export type PodTemplateSpec = Wire<k8s.V1PodTemplateSpec>;
+export type Container = Wire<k8s.V1Container>;
+export type ContainerStatus = Wire<k8s.V1ContainerStatus>;
+export type Probe = Wire<k8s.V1Probe>;
+export type Volume = Wire<k8s.V1Volume>;
+export type Node = Wire<k8s.V1Node>;
+export type Taint = Wire<k8s.V1Taint>;
+export type Toleration = Wire<k8s.V1Toleration>;
+export type Namespace = Wire<k8s.V1Namespace>;
+export type Service = Wire<k8s.V1Service>;
+export type ServicePort = Wire<k8s.V1ServicePort>;
+export type Endpoints = Wire<k8s.V1Endpoints>;
+export type EndpointSlice = Wire<k8s.V1EndpointSlice>;
+export type ConfigMap = Wire<k8s.V1ConfigMap>;
+export type Secret = Wire<k8s.V1Secret>;
+export type ServiceAccount = Wire<k8s.V1ServiceAccount>;
+export type Event = Wire<k8s.CoreV1Event>;
+export type Deployment = Wire<k8s.V1Deployment>;
+export type ReplicaSet = Wire<k8s.V1ReplicaSet>;
+export type Lease = Wire<k8s.V1Lease>;
+export type Binding = Wire<k8s.V1Binding>;
+export type TokenRequest = Wire<k8s.AuthenticationV1TokenRequest>;
+export type Status = Wire<k8s.V1Status>;
