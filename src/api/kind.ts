@@ -22,6 +22,17 @@ export interface Column<T> {
   cell(object: T, now: number): string | number | boolean | null;
 }
 
+/** Reads what `fieldSelector` compares. (Declared as a method, so that kinds of different objects fit one list.) */
+export type FieldLabel<T> = { read(object: T): string }['read'];
+
+/** A kind whose objects are kept as those of another kind (events.k8s.io as core events): both show the same objects. */
+export interface StoredAs<T> {
+  readonly resource: Resource;
+  /** Makes the stored form, `apiVersion` and `kind` included. Gives away its argument. */
+  toStored(object: T): KubeObject;
+  fromStored(object: KubeObject): T;
+}
+
 /** Where `scale` finds its numbers: `.spec.replicas`, `.status.replicas`, `.status.selector`-like paths. */
 export interface ScalePaths {
   readonly specReplicas: string;
@@ -51,13 +62,19 @@ export interface Kind<T extends KubeObject = KubeObject> extends Resource<T> {
   readonly generation: boolean;
   /** Fills in what the author left out. Called on every write, before validation. */
   setDefaults?(object: T): void;
+  /** The object as it may be born: called on create after the defaults, when name, namespace and uid are known. */
+  prepareForCreate?(object: T): void;
+  /** Takes over from `old` what an author may not write. Called on update after the defaults, before validation. */
+  prepareForUpdate?(object: T, old: T): void;
   /** All that the schema cannot say. `old` is there on update: immutable fields are checked against it. */
   validate?(object: T, old: T | undefined): FieldError[];
   /** What may be asked with `fieldSelector`, besides `metadata.name` and `metadata.namespace`. */
-  readonly fieldLabels: Readonly<Record<string, (object: T) => string>>;
+  readonly fieldLabels: Readonly<Record<string, FieldLabel<T>>>;
   readonly columns: readonly Column<T>[];
   /** Rule of its names. Default: DNS subdomain. */
   readonly nameRule?: (name: string) => string | undefined;
+  /** Objects of this kind are kept under the key, and in the form, of another. */
+  readonly storedAs?: StoredAs<T>;
   /** Seconds a graceful delete may take, when the kind has it (pods). */
   gracePeriodSeconds?(object: T, asked: number | undefined): number;
 }

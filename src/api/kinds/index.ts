@@ -1,0 +1,115 @@
+import type { Kind } from '../kind.ts';
+import {
+  mutatingAdmissionPolicy,
+  mutatingAdmissionPolicyBinding,
+  validatingAdmissionPolicy,
+  validatingAdmissionPolicyBinding,
+} from './admissionregistration/policies.ts';
+import { mutatingWebhookConfiguration, validatingWebhookConfiguration } from './admissionregistration/webhooks.ts';
+import { controllerRevision } from './apps/controllerRevision.ts';
+import { daemonSet } from './apps/daemonSet.ts';
+import { deployment } from './apps/deployment.ts';
+import { replicaSet } from './apps/replicaSet.ts';
+import { statefulSet } from './apps/statefulSet.ts';
+import { horizontalPodAutoscaler } from './autoscaling/horizontalPodAutoscaler.ts';
+import { cronJob } from './batch/cronJob.ts';
+import { job } from './batch/job.ts';
+import { certificateSigningRequest } from './certificates/certificateSigningRequest.ts';
+import { lease } from './coordination/lease.ts';
+import { configMap } from './core/configMap.ts';
+import { endpoints } from './core/endpoints.ts';
+import { event } from './core/event.ts';
+import { namespace } from './core/namespace.ts';
+import { node } from './core/node.ts';
+import { pod } from './core/pod.ts';
+import { limitRange, resourceQuota } from './core/quota.ts';
+import { replicationController } from './core/replicationController.ts';
+import { secret } from './core/secret.ts';
+import { service } from './core/service.ts';
+import { serviceAccount } from './core/serviceAccount.ts';
+import { binding, componentStatus, podTemplate } from './core/small.ts';
+import { persistentVolume, persistentVolumeClaim } from './core/volume.ts';
+import { endpointSlice } from './discovery/endpointSlice.ts';
+import { eventsEvent } from './events.ts';
+import { ingress } from './networking/ingress.ts';
+import { ingressClass } from './networking/ingressClass.ts';
+import { networkPolicy } from './networking/networkPolicy.ts';
+import { ipAddress, serviceCIDR } from './networking/serviceRange.ts';
+import { runtimeClass } from './node/runtimeClass.ts';
+import { podDisruptionBudget } from './policy/podDisruptionBudget.ts';
+import { clusterRoleBinding, roleBinding } from './rbac/binding.ts';
+import { clusterRole, role } from './rbac/role.ts';
+import {
+  localSubjectAccessReview,
+  selfSubjectAccessReview,
+  selfSubjectReview,
+  selfSubjectRulesReview,
+  subjectAccessReview,
+  tokenReview,
+} from './reviews.ts';
+import { priorityClass } from './scheduling/priorityClass.ts';
+import { csiDriver, csiNode, csiStorageCapacity, volumeAttachment, volumeAttributesClass } from './storage/csi.ts';
+import { storageClass } from './storage/storageClass.ts';
+
+/** Every kind that the API server has from the start, in the order of their groups. */
+export const builtinKinds: readonly Kind[] = [
+  configMap,
+  endpoints,
+  event,
+  namespace,
+  node,
+  pod,
+  resourceQuota,
+  limitRange,
+  replicationController,
+  secret,
+  service,
+  serviceAccount,
+  podTemplate,
+  componentStatus,
+  binding,
+  persistentVolume,
+  persistentVolumeClaim,
+  controllerRevision,
+  daemonSet,
+  deployment,
+  replicaSet,
+  statefulSet,
+  cronJob,
+  job,
+  endpointSlice,
+  lease,
+  ingress,
+  ingressClass,
+  networkPolicy,
+  ipAddress,
+  serviceCIDR,
+  podDisruptionBudget,
+  roleBinding,
+  clusterRoleBinding,
+  role,
+  clusterRole,
+  csiDriver,
+  csiNode,
+  csiStorageCapacity,
+  volumeAttachment,
+  volumeAttributesClass,
+  storageClass,
+  horizontalPodAutoscaler,
+  priorityClass,
+  runtimeClass,
+  certificateSigningRequest,
+  validatingAdmissionPolicy,
+  validatingAdmissionPolicyBinding,
+  mutatingAdmissionPolicy,
+  mutatingAdmissionPolicyBinding,
+  validatingWebhookConfiguration,
+  mutatingWebhookConfiguration,
+  eventsEvent,
+  tokenReview,
+  selfSubjectReview,
+  subjectAccessReview,
+  selfSubjectAccessReview,
+  selfSubjectRulesReview,
+  localSubjectAccessReview,
+];

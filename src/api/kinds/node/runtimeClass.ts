@@ -1,0 +1,9 @@
+import type { RuntimeClass } from '../../types.ts';
+import { defineKind } from '../define.ts';
+
+export const runtimeClass = defineKind<RuntimeClass>({
+  group: 'node.k8s.io',
+  kind: 'RuntimeClass',
+  plural: 'runtimeclasses',
+  namespaced: false,
+});
