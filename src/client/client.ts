@@ -38,8 +38,16 @@ export interface SelectorOptions {
   readonly fieldSelector?: string;
 }
 
+export interface ListOptions extends SelectorOptions {
+  /** At most so many; `metadata.continue` of the answer asks for the rest. Left out: all. */
+  readonly limit?: number;
+  readonly continue?: string;
+}
+
 export interface WatchOptions extends SelectorOptions {
   readonly resourceVersion?: string;
+  /** The server ends the watch after this long. */
+  readonly timeoutSeconds?: number;
   readonly signal?: AbortSignal;
 }
 
@@ -66,7 +74,7 @@ export interface DeleteOptions {
  */
 export interface Client {
   get<T extends KubeObject>(resource: Resource<T>, ref: ObjectRef): Promise<T>;
-  list<T extends KubeObject>(resource: Resource<T>, options?: SelectorOptions): Promise<List<T>>;
+  list<T extends KubeObject>(resource: Resource<T>, options?: ListOptions): Promise<List<T>>;
   /** `metadata.namespace` says where. */
   create<T extends KubeObject>(resource: Resource<T>, object: T): Promise<T>;
   /** `metadata.resourceVersion`, where it is there, must be the present one. */

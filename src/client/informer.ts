@@ -15,7 +15,9 @@ export interface Informer<T extends KubeObject> {
   list(namespace?: string): readonly T[];
   /** Objects under a value of an index that was given to {@link InformerOptions.indexes}. */
   byIndex(index: string, value: string): readonly T[];
-  /** Called after the copy changed. `old` is undefined for a new object, `object` for one that is gone. */
+  /**
+   * Called after the copy changed, in the order of the changes; at once for what is already there. `old` is undefined for a new object, `object` for one that is gone.
+   */
   onChange(listener: (object: T | undefined, old: T | undefined) => void): void;
   /** Resolves when the first list is in the copy. */
   readonly synced: Promise<void>;
@@ -23,6 +25,7 @@ export interface Informer<T extends KubeObject> {
 }
 
 export interface InformerOptions<T extends KubeObject> extends SelectorOptions {
+  /** A name means the same to all who share the informer: the function that was given first is kept. */
   readonly indexes?: Readonly<Record<string, (object: T) => readonly string[]>>;
 }
 
@@ -30,7 +33,10 @@ export interface InformerOptions<T extends KubeObject> extends SelectorOptions {
 export interface InformerFactory {
   readonly client: Client;
   informer<T extends KubeObject>(resource: Resource<T>, options?: InformerOptions<T>): Informer<T>;
-  /** Starts what was made so far and resolves when all have synced. May be called again after more were made. */
+  /**
+   * Starts what was made so far and resolves when all have synced. May be called again after more were made.
+   * Throws where `stop` comes first.
+   */
   start(): Promise<void>;
   stop(): Promise<void>;
 }
