@@ -1,0 +1,100 @@
+import { addressAt, type CIDR, formatCIDR, overlaps, parseCIDR, sizeOf } from '../base/cidr.ts';
+import { KnitError } from '../base/errors.ts';
+import type { ClusterAddresses } from './config.ts';
+import type { ClusterSpec } from './spec.ts';
+
+/** How many clusters find addresses of their own on one machine. */
+const slots = 8;
+
+/** A network that is taken, and by whom: `eth0 of this machine`, `cluster demo`. */
+export interface TakenNetwork {
+  readonly cidr: string;
+  readonly by: string;
+}
+
+/**
+ * Chooses the networks of a cluster: what the specification asks for, and for the rest the first of eight sets that
+ * touches nothing in `taken`. Throws `ADDRESS_TAKEN` where what was asked for overlaps, `ADDRESSES_EXHAUSTED` where
+ * all eight sets are taken.
+ */
+export function chooseAddresses(spec: ClusterSpec, taken: readonly TakenNetwork[]): ClusterAddresses {
+  const asked = askedNetworks(spec);
+  for (const [field, cidr] of asked) refuseOverlap(field, cidr, taken);
+  refuseOverlapWithin(asked);
+  for (let slot = 0; slot < slots; slot++) {
+    const addresses = addressesOfSlot(spec, slot);
+    const free = networksOf(addresses).every((cidr) => !taken.some((other) => overlaps(parseCIDR(other.cidr), cidr)));
+    if (free) return addresses;
+  }
+  throw new KnitError(
+    'ADDRESSES_EXHAUSTED',
+    `no free networks are left: ${taken.map((each) => `${each.cidr} (${each.by})`).join(', ')}`,
+    'remove a cluster, or choose the networks in a cluster file',
+  );
+}
+
+/** All networks that a cluster with these addresses uses. */
+export function networksOf(addresses: ClusterAddresses): CIDR[] {
+  const { podCIDR, serviceCIDR, nodeCIDR, clientCIDR, outsideCIDR, host } = addresses;
+  const link = formatCIDR({ base: parseCIDR(`${host.host}/32`).base - 1, bits: host.bits });
+  return [podCIDR, serviceCIDR, nodeCIDR, clientCIDR, outsideCIDR, link].map(parseCIDR);
+}
+
+function addressesOfSlot(spec: ClusterSpec, slot: number): ClusterAddresses {
+  const nodeCIDR = spec.network.nodeCIDR ?? `10.89.${slot}.0/24`;
+  const serviceCIDR = spec.network.serviceCIDR ?? `10.${96 + slot}.0.0/16`;
+  return {
+    podCIDR: spec.network.podCIDR ?? `10.${244 - slot}.0.0/16`,
+    serviceCIDR,
+    nodeCIDR,
+    // TEST-NET-2 (RFC 5737) for the world outside, the benchmarking range (RFC 2544) for the nodes' places in it.
+    clientCIDR: spec.network.clientCIDR ?? `198.51.100.${slot * 32}/27`,
+    outsideCIDR: `198.18.${slot}.0/24`,
+    fabric: addressAt(parseCIDR(nodeCIDR), 1),
+    dns: addressAt(parseCIDR(serviceCIDR), 10),
+    host: {
+      interface: `knit${slot}`,
+      host: `10.89.255.${slot * 4 + 1}`,
+      fabric: `10.89.255.${slot * 4 + 2}`,
+      bits: 30,
+    },
+    uplinkCIDR: '10.89.254.0/24',
+  };
+}
+
+function askedNetworks(spec: ClusterSpec): [string, CIDR][] {
+  const { podCIDR, serviceCIDR, nodeCIDR, clientCIDR } = spec.network;
+  return Object.entries({ podCIDR, serviceCIDR, nodeCIDR, clientCIDR }).flatMap(([field, text]) =>
+    text === undefined
+      ? []
+      : [[`network.${field}`, roomyEnough(`network.${field}`, parseCIDR(text))] as [string, CIDR]],
+  );
+}
+
+/** A node gets a /24 of the pods' network; the others must hold what stands at fixed places in them. */
+function roomyEnough(field: string, cidr: CIDR): CIDR {
+  const least = field === 'network.podCIDR' ? 256 : 32;
+  if (sizeOf(cidr) >= least) return cidr;
+  throw new KnitError(
+    'CIDR_TOO_SMALL',
+    `${field}: ${formatCIDR(cidr)} has fewer than ${least} addresses`,
+    'choose a larger network',
+  );
+}
+
+function refuseOverlap(field: string, cidr: CIDR, taken: readonly TakenNetwork[]): void {
+  const other = taken.find((each) => overlaps(parseCIDR(each.cidr), cidr));
+  if (!other) return;
+  throw new KnitError(
+    'ADDRESS_TAKEN',
+    `${field}: ${formatCIDR(cidr)} overlaps ${other.cidr} (${other.by})`,
+    'choose another network, or leave it out and knit chooses one',
+  );
+}
+
+function refuseOverlapWithin(asked: readonly [string, CIDR][]): void {
+  for (const [index, [field, cidr]] of asked.entries()) {
+    const other = asked.slice(index + 1).find(([, each]) => overlaps(cidr, each));
+    if (other) throw new KnitError('ADDRESS_TAKEN', `${field} and ${other[0]} overlap`, 'choose networks apart');
+  }
+}

@@ -1,0 +1,103 @@
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { KnitError } from '../base/errors.ts';
+import { clusterPaths } from './paths.ts';
+import type { ClusterSpec } from './spec.ts';
+
+/** Raised when the form of a cluster's state changes; `migrations` in this file lead from each to the next. */
+export const stateVersion = 1;
+
+/** A cluster as it was made: its specification with every choice taken. Stands in `cluster.json`. */
+export interface ClusterConfig {
+  readonly stateVersion: number;
+  readonly name: string;
+  readonly createdAt: string;
+  readonly spec: ClusterSpec;
+  readonly addresses: ClusterAddresses;
+  readonly apiPort: number;
+  readonly nodes: readonly NodeConfig[];
+  readonly clients: readonly ClientConfig[];
+}
+
+/** Networks in CIDR form and single addresses, none of which overlaps another cluster's or the machine's own. */
+export interface ClusterAddresses {
+  readonly podCIDR: string;
+  readonly serviceCIDR: string;
+  readonly nodeCIDR: string;
+  readonly clientCIDR: string;
+  /** Addresses that nodes have outside the cluster, 1:1. */
+  readonly outsideCIDR: string;
+  /** The fabric: every node's and client's router, and where the API server listens. */
+  readonly fabric: string;
+  readonly dns: string;
+  /** Of the veth between the host and the fabric. */
+  readonly host: { readonly interface: string; readonly host: string; readonly fabric: string; readonly bits: number };
+  readonly uplinkCIDR: string;
+}
+
+export interface NodeConfig {
+  readonly name: string;
+  readonly address: string;
+  readonly outsideAddress: string;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+export interface ClientConfig {
+  readonly name: string;
+  readonly address: string;
+}
+
+/** The kubeconfig context, and what the names of the cluster's network namespaces begin with. */
+export function contextName(cluster: string): string {
+  return cluster === 'knit' ? 'knit' : `knit-${cluster}`;
+}
+
+/** Throws `CLUSTER_UNKNOWN` where there is none, `STATE_NEWER` where a newer knit made it. */
+export function readConfig(name: string): ClusterConfig {
+  const config = findConfig(name);
+  if (!config) {
+    throw new KnitError(
+      'CLUSTER_UNKNOWN',
+      `there is no cluster named ${name}`,
+      name === 'knit' ? 'run: knit up' : `run: knit up --name ${name}`,
+    );
+  }
+  return config;
+}
+
+export function findConfig(name: string): ClusterConfig | undefined {
+  const path = clusterPaths(name).config;
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+  let config: ClusterConfig;
+  try {
+    config = JSON.parse(text);
+  } catch {
+    throw new KnitError('STATE_BROKEN', `${path} cannot be read`, `remove the cluster: knit down --name ${name}`);
+  }
+  if (config.stateVersion > stateVersion) {
+    throw new KnitError(
+      'STATE_NEWER',
+      `the cluster ${name} was made by a newer knit (state ${config.stateVersion}, this one knows ${stateVersion})`,
+      `use that knit, or remove the cluster: knit down --name ${name}`,
+    );
+  }
+  return config;
+}
+
+/** Replaces the file in one step: a reader sees the old or the new one. */
+export function writeConfig(config: ClusterConfig): void {
+  writeFileAtomically(clusterPaths(config.name).config, `${JSON.stringify(config, undefined, 2)}\n`);
+}
+
+export function writeFileAtomically(path: string, content: string, mode = 0o644): void {
+  mkdirSync(dirname(path), { recursive: true });
+  const temporary = `${path}.new`;
+  writeFileSync(temporary, content, { mode });
+  renameSync(temporary, path);
+}

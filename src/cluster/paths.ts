@@ -1,0 +1,72 @@
+import { join } from 'node:path';
+
+/** Kept by `knit down --keep`, and over a reboot. */
+export const stateRoot = process.env.KNIT_STATE_DIR ?? '/var/lib/knit';
+/** Gone after a reboot. */
+export const runtimeRoot = process.env.KNIT_RUNTIME_DIR ?? '/run/knit';
+
+/** Where the files of the cluster `name` are. */
+export interface ClusterPaths {
+  readonly state: string;
+  readonly runtime: string;
+  readonly config: string;
+  readonly pki: string;
+  readonly store: string;
+  readonly logs: string;
+  /** Serialises `knit` commands that change the cluster. */
+  readonly lock: string;
+  node(node: string): NodePaths;
+}
+
+/** Where the files of one node are. */
+export interface NodePaths {
+  readonly state: string;
+  readonly runtime: string;
+  readonly agentConfig: string;
+  readonly kubelet: string;
+  readonly containerdRoot: string;
+  readonly containerdState: string;
+  readonly containerdConfig: string;
+  readonly containerdSocket: string;
+  readonly registries: string;
+  readonly cniConf: string;
+  readonly resolvConf: string;
+  readonly logs: string;
+  /** Process id of the node's keeper, in whose namespaces the node is. */
+  readonly keeper: string;
+}
+
+export function clusterPaths(name: string): ClusterPaths {
+  const state = join(stateRoot, name);
+  const runtime = join(runtimeRoot, name);
+  return {
+    state,
+    runtime,
+    config: join(state, 'cluster.json'),
+    pki: join(state, 'pki'),
+    store: join(state, 'store.db'),
+    logs: join(state, 'logs'),
+    lock: join(runtime, 'lock'),
+    node: (node) => nodePaths(state, runtime, node),
+  };
+}
+
+function nodePaths(state: string, runtime: string, node: string): NodePaths {
+  const nodeState = join(state, 'nodes', node);
+  const nodeRuntime = join(runtime, 'nodes', node);
+  return {
+    state: nodeState,
+    runtime: nodeRuntime,
+    agentConfig: join(nodeState, 'agent.json'),
+    kubelet: join(nodeState, 'kubelet'),
+    containerdRoot: join(nodeState, 'containerd'),
+    containerdState: join(nodeRuntime, 'containerd'),
+    containerdConfig: join(nodeRuntime, 'containerd.toml'),
+    containerdSocket: join(nodeRuntime, 'containerd.sock'),
+    registries: join(nodeRuntime, 'registries'),
+    cniConf: join(nodeRuntime, 'cni'),
+    resolvConf: join(nodeRuntime, 'resolv.conf'),
+    logs: join(state, 'logs', node),
+    keeper: join(nodeRuntime, 'keeper.pid'),
+  };
+}

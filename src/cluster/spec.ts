@@ -1,0 +1,143 @@
+import { isIP } from 'node:net';
+import { parse as parseYaml } from 'yaml';
+import { z } from 'zod';
+import { parseCIDR } from '../base/cidr.ts';
+import { KnitError, messageOf } from '../base/errors.ts';
+
+const dnsLabel = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;
+const name = (longest: number) =>
+  z
+    .string()
+    .max(longest)
+    .regex(dnsLabel, { error: "must be lower-case letters, digits and '-', and begin and end with a letter or digit" });
+
+const cidr = z.string().superRefine((text, context) => {
+  try {
+    parseCIDR(text);
+  } catch (error) {
+    const hint = error instanceof KnitError && error.hint ? `; ${error.hint}` : '';
+    context.addIssue({ code: 'custom', message: `${messageOf(error)}${hint}` });
+  }
+});
+
+const nodeSpec = z.strictObject({
+  name: name(32),
+  labels: z.record(z.string(), z.string()).default({}),
+});
+
+/**
+ * `cluster.yaml`, as documented in docs/cluster-file.md. What is left out is chosen when the cluster is made, so that
+ * clusters side by side and the machine's own networks never overlap.
+ */
+const clusterSpec = z.strictObject({
+  apiVersion: z.literal('knit.dev/v1alpha1'),
+  kind: z.literal('Cluster'),
+  name: name(20).optional(),
+  nodes: z.union([z.int().min(1).max(100), z.array(nodeSpec).min(1).max(100)]).default(3),
+  network: z
+    .strictObject({
+      mode: z.enum(['routes']).default('routes'),
+      podCIDR: cidr.optional(),
+      serviceCIDR: cidr.optional(),
+      nodeCIDR: cidr.optional(),
+      clientCIDR: cidr.optional(),
+      uplink: z.enum(['user', 'nat', 'none']).default('user'),
+    })
+    .prefault({}),
+  proxy: z.strictObject({ mode: z.enum(['nftables']).default('nftables') }).prefault({}),
+  api: z.strictObject({ port: z.int().min(1).max(65535).optional() }).prefault({}),
+  dns: z
+    .strictObject({
+      domain: z
+        .string()
+        .regex(/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/, { error: 'must be a DNS name' })
+        .default('cluster.local'),
+      replicas: z.int().min(1).max(100).default(2),
+    })
+    .prefault({}),
+  clients: z.array(name(11)).default(['alice']),
+  registries: z
+    .strictObject({
+      /** Registry host → where to ask instead, in this order: `docker.io: [http://10.0.0.5:5000]`. */
+      mirrors: z.record(z.string(), z.array(z.url())).default({}),
+      /** Registry host → PEM file of the CA that signed its certificate. */
+      cas: z.record(z.string(), z.string()).default({}),
+    })
+    .prefault({}),
+});
+
+export type ClusterSpec = z.infer<typeof clusterSpec>;
+export type NodeSpec = z.infer<typeof nodeSpec>;
+
+/**
+ * Reads a cluster file. Throws `SPEC_INVALID` with one line for each thing that is wrong: its path, what stands there
+ * and what is allowed.
+ */
+export function parseClusterSpec(text: string, source: string): ClusterSpec {
+  let document: unknown;
+  try {
+    document = parseYaml(text);
+  } catch (error) {
+    throw new KnitError('SPEC_INVALID', `${source} is no YAML: ${messageOf(error)}`, hint);
+  }
+  return checkClusterSpec(document, source);
+}
+
+/** The same for a value, as a program gives it. */
+export function checkClusterSpec(document: unknown, source: string): ClusterSpec {
+  const result = clusterSpec.safeParse(document, { reportInput: true });
+  if (!result.success) {
+    const lines = result.error.issues.map((issue) => `  ${describe(issue, document)}`);
+    throw new KnitError('SPEC_INVALID', `${source} is not a cluster file:\n${lines.join('\n')}`, hint);
+  }
+  checkNodeNames(result.data, source);
+  return result.data;
+}
+
+/** The cluster that is made where nobody says otherwise. */
+export function defaultClusterSpec(): ClusterSpec {
+  return clusterSpec.parse({ apiVersion: 'knit.dev/v1alpha1', kind: 'Cluster' });
+}
+
+/** Names and labels of the nodes, whether they were listed or only counted. */
+export function nodeSpecs(spec: ClusterSpec): NodeSpec[] {
+  if (typeof spec.nodes !== 'number') return spec.nodes;
+  return Array.from({ length: spec.nodes }, (_, index) => ({ name: `node-${index + 1}`, labels: {} }));
+}
+
+const hint = 'docs/cluster-file.md has every field; leave out what you do not want to choose';
+
+function describe(issue: z.core.$ZodIssue, document: unknown): string {
+  const path = formatPath(issue.path);
+  if (issue.code === 'unrecognized_keys')
+    return issue.keys.map((key) => `${joinPath(path, key)}: unknown field`).join('\n  ');
+  const value = valueAt(document, issue.path);
+  return `${path || 'the document'}: ${value === undefined ? 'missing' : JSON.stringify(value)}: ${issue.message}`;
+}
+
+function formatPath(path: readonly PropertyKey[]): string {
+  return path.reduce<string>(
+    (text, part) => (typeof part === 'number' ? `${text}[${part}]` : joinPath(text, String(part))),
+    '',
+  );
+}
+
+function joinPath(path: string, key: string): string {
+  return path ? `${path}.${key}` : key;
+}
+
+function valueAt(document: unknown, path: readonly PropertyKey[]): unknown {
+  return path.reduce<unknown>(
+    (value, part) => (value && typeof value === 'object' ? (value as Record<PropertyKey, unknown>)[part] : undefined),
+    document,
+  );
+}
+
+function checkNodeNames(spec: ClusterSpec, source: string): void {
+  const names = nodeSpecs(spec).map((node) => node.name);
+  const twice = names.find((each, index) => names.indexOf(each) !== index);
+  if (twice)
+    throw new KnitError('SPEC_INVALID', `${source}: two nodes are named ${twice}`, 'names of nodes are unique');
+  const address = names.find((each) => isIP(each));
+  if (address) throw new KnitError('SPEC_INVALID', `${source}: a node cannot be named ${address}`, hint);
+}

@@ -1,0 +1,32 @@
+import { run, tryRun } from './run.ts';
+
+/** Runs `ip` commands, one a line, in one process. `netns` names the namespace they run in; default: this one. */
+export async function ipBatch(lines: readonly string[], netns?: string): Promise<void> {
+  if (lines.length === 0) return;
+  await run('ip', [...inNamespace(netns), '-batch', '-'], { input: `${lines.join('\n')}\n` });
+}
+
+/** Network namespaces by name, as `ip netns` lists them. */
+export async function listNetns(): Promise<string[]> {
+  const { stdout } = await tryRun('ip', ['-j', 'netns', 'list']);
+  return stdout.trim() === '' ? [] : (JSON.parse(stdout) as { name: string }[]).map((each) => each.name);
+}
+
+export interface IPv4Network {
+  readonly cidr: string;
+  readonly interface: string;
+}
+
+/** IPv4 networks that this machine has an address in or a route to; the default route is not one. */
+export async function machineNetworks(): Promise<IPv4Network[]> {
+  const routes: { dst: string; dev?: string }[] = JSON.parse(
+    (await run('ip', ['-j', '-4', 'route', 'show', 'table', 'main'])) || '[]',
+  );
+  return routes
+    .filter((route) => route.dst !== 'default')
+    .map((route) => ({ cidr: route.dst.includes('/') ? route.dst : `${route.dst}/32`, interface: route.dev ?? '' }));
+}
+
+function inNamespace(netns: string | undefined): string[] {
+  return netns === undefined ? [] : ['-n', netns];
+}

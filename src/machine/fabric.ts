@@ -1,0 +1,180 @@
+import { createHash } from 'node:crypto';
+import { KnitError } from '../base/errors.ts';
+import { ipBatch, listNetns } from '../kernel/ip.ts';
+import { feed, removeNetnsFolderIfEmpty, runInNetns, setForAllInterfaces } from '../kernel/netns.ts';
+import { tryRun } from '../kernel/run.ts';
+import { fabricRules } from './fabric-rules.ts';
+
+/**
+ * The network of one cluster on this machine: a fabric namespace that routes between the nodes' namespaces, outside
+ * clients and the host. All names begin with `prefix` (`knit`, `knit-demo`).
+ */
+export interface FabricSpec {
+  readonly prefix: string;
+  /** The fabric's address: every node's gateway, and where the API server listens. */
+  readonly address: string;
+  readonly clientGateway: string;
+  readonly podCIDR: string;
+  readonly serviceCIDR: string;
+  readonly nodeCIDR: string;
+  readonly host: { readonly interface: string; readonly host: string; readonly fabric: string; readonly bits: number };
+  /** `nat`: the way out is the host's own routing; `user`: a process gives the interface `uplink`; `none`: no way. */
+  readonly uplink: 'user' | 'nat' | 'none';
+  readonly nodes: readonly NodeLink[];
+  readonly clients: readonly ClientLink[];
+}
+
+export interface NodeLink {
+  readonly name: string;
+  readonly address: string;
+  /** Its address for those outside the cluster, translated 1:1 by the fabric. */
+  readonly outsideAddress: string;
+}
+
+export interface ClientLink {
+  readonly name: string;
+  readonly address: string;
+}
+
+/** Names of clusters and nodes have no dot, so none of these can be taken for another cluster's. */
+export const fabricNetns = (prefix: string): string => `${prefix}.fabric`;
+export const nodeNetns = (prefix: string, node: string): string => `${prefix}.${node}`;
+export const clientNetns = (prefix: string, client: string): string => `${prefix}.client.${client}`;
+
+/** Makes all namespaces and links of a cluster. What was made stays when it throws; {@link removeFabric} takes it away. */
+export async function createFabric(spec: FabricSpec): Promise<void> {
+  const fabric = fabricNetns(spec.prefix);
+  await ipBatch([
+    `netns add ${fabric}`,
+    ...spec.nodes.flatMap((node) => nodeLink(spec.prefix, node)),
+    ...spec.clients.flatMap((client) => clientLink(spec.prefix, client)),
+    `link add ${spec.host.interface} type veth peer name host netns ${fabric}`,
+    `addr add ${spec.host.host}/${spec.host.bits} dev ${spec.host.interface}`,
+    `link set ${spec.host.interface} up`,
+  ]);
+  await Promise.all([
+    configureFabric(spec),
+    ...spec.nodes.map((node) => configureNode(spec, node)),
+    ...spec.clients.map((client) => configureClient(spec, client)),
+  ]);
+  await ipBatch([
+    `route replace ${spec.nodeCIDR} via ${spec.host.fabric} dev ${spec.host.interface} src ${spec.host.host}`,
+  ]);
+}
+
+/** Adds one node to a fabric that stands. `spec.nodes` holds it already. */
+export async function addNodeLink(spec: FabricSpec, node: NodeLink): Promise<void> {
+  await ipBatch(nodeLink(spec.prefix, node));
+  await Promise.all([
+    ipBatch(fabricSideOfNode(spec, node), fabricNetns(spec.prefix)),
+    runInNetns(fabricNetns(spec.prefix), feed('nft -f -', fabricRules(spec))),
+    configureNode(spec, node),
+  ]);
+}
+
+/** Removes a node's namespace, and with it its link and the routes over it. */
+export async function removeNodeLink(spec: FabricSpec, node: string): Promise<void> {
+  await ipBatch([`netns del ${nodeNetns(spec.prefix, node)}`]);
+  await runInNetns(fabricNetns(spec.prefix), feed('nft -f -', fabricRules(spec)));
+}
+
+/** Removes all that a cluster has in the kernel's network, whatever of it is there. */
+export async function removeFabric(prefix: string, hostInterface: string): Promise<void> {
+  const mine = (await listNetns()).filter((name) => name.startsWith(`${prefix}.`));
+  await ipBatch(mine.map((name) => `netns del ${name}`));
+  await dropHostInterface(hostInterface);
+  await removeNetnsFolderIfEmpty();
+}
+
+/** The interface on the fabric's side of a node's link: the node's name wherever the kernel takes it. */
+export function nodeInterface(node: string): string {
+  return node.length <= 15 && !/^(lo|host|uplink|all|default|c-.*)$/.test(node) ? node : `n-${hash(node)}`;
+}
+
+function clientInterface(client: string): string {
+  return `c-${client}`;
+}
+
+function nodeLink(prefix: string, node: NodeLink): string[] {
+  const netns = nodeNetns(prefix, node.name);
+  return [`netns add ${netns}`, veth(prefix, nodeInterface(node.name), netns)];
+}
+
+function clientLink(prefix: string, client: ClientLink): string[] {
+  const netns = clientNetns(prefix, client.name);
+  return [`netns add ${netns}`, veth(prefix, clientInterface(client.name), netns)];
+}
+
+function veth(prefix: string, inFabric: string, netns: string): string {
+  return `link add ${inFabric} netns ${fabricNetns(prefix)} type veth peer name eth0 netns ${netns}`;
+}
+
+async function configureFabric(spec: FabricSpec): Promise<void> {
+  const lines = [
+    'link set lo up',
+    'link set host up',
+    `addr add ${spec.host.fabric}/${spec.host.bits} dev host`,
+    // What no node asked for must not leave by the uplink.
+    `route add unreachable ${spec.serviceCIDR}`,
+    `route add unreachable ${spec.podCIDR}`,
+    `route add unreachable ${spec.nodeCIDR}`,
+    ...(spec.uplink === 'nat' ? [`route add default via ${spec.host.host} dev host`] : []),
+    ...spec.nodes.flatMap((node) => fabricSideOfNode(spec, node)),
+    ...spec.clients.flatMap((client) => fabricSideOfClient(spec, client)),
+  ];
+  await runInNetns(
+    fabricNetns(spec.prefix),
+    [feed('ip -batch -', lines.join('\n')), routerSettings(), feed('nft -f -', fabricRules(spec))].join('\n'),
+  );
+}
+
+function fabricSideOfNode(spec: FabricSpec, node: NodeLink): string[] {
+  return fabricSide(nodeInterface(node.name), spec.address, node.address);
+}
+
+function fabricSideOfClient(spec: FabricSpec, client: ClientLink): string[] {
+  return fabricSide(clientInterface(client.name), spec.clientGateway, client.address);
+}
+
+/** A link as a cloud gives it: one address on each side, and a route to the other. */
+function fabricSide(device: string, gateway: string, address: string): string[] {
+  return [`link set ${device} up`, `addr add ${gateway}/32 dev ${device}`, `route add ${address}/32 dev ${device}`];
+}
+
+async function configureNode(spec: FabricSpec, node: NodeLink): Promise<void> {
+  const lines = farSide(node.address, spec.address).join('\n');
+  await runInNetns(nodeNetns(spec.prefix, node.name), [feed('ip -batch -', lines), routerSettings()].join('\n'));
+}
+
+async function configureClient(spec: FabricSpec, client: ClientLink): Promise<void> {
+  await ipBatch(farSide(client.address, spec.clientGateway), clientNetns(spec.prefix, client.name));
+}
+
+function farSide(address: string, gateway: string): string[] {
+  return [
+    'link set lo up',
+    'link set eth0 up',
+    `addr add ${address}/32 dev eth0`,
+    `route add default via ${gateway} dev eth0 onlink`,
+  ];
+}
+
+/** Forward, accept asymmetric ways, and tell nobody of shorter ones: all links share one router. */
+function routerSettings(): string {
+  return [
+    'echo 1 > /proc/sys/net/ipv4/ip_forward',
+    setForAllInterfaces('ipv4', 'rp_filter', 0),
+    setForAllInterfaces('ipv4', 'send_redirects', 0),
+  ].join('\n');
+}
+
+async function dropHostInterface(name: string): Promise<void> {
+  const { code, stderr } = await tryRun('ip', ['link', 'del', name]);
+  if (code !== 0 && !stderr.includes('Cannot find device')) {
+    throw new KnitError('COMMAND_FAILED', `ip link del ${name}: ${stderr.trim()}`);
+  }
+}
+
+function hash(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, 12);
+}
