@@ -1,0 +1,3 @@
+export { openMemoryStore } from './memory.ts';
+export { openSqliteStore } from './sqlite.ts';
+export * from './store.ts';
