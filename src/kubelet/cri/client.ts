@@ -1,0 +1,191 @@
+import { type CallOptions, type Channel, GrpcError, grpcStatus, openChannel } from './grpc.ts';
+import * as m from './messages.ts';
+import type { Message } from './protobuf.ts';
+
+/**
+ * The container runtime, through the Container Runtime Interface (`runtime.v1`). Times are nanoseconds since the epoch
+ * and time-outs seconds, as in CRI. Every method throws {@link GrpcError}.
+ */
+export interface CriClient {
+  version(): Promise<m.VersionResponse>;
+  status(): Promise<m.StatusResponse>;
+
+  /** Creates and starts a sandbox, its network included; resolves to its id. */
+  runPodSandbox(config: m.PodSandboxConfig, signal?: AbortSignal): Promise<string>;
+  stopPodSandbox(id: string): Promise<void>;
+  removePodSandbox(id: string): Promise<void>;
+  podSandboxStatus(id: string): Promise<m.PodSandboxStatus>;
+  listPodSandboxes(labels?: Readonly<Record<string, string>>): Promise<readonly m.PodSandbox[]>;
+
+  /** Resolves to the new container's id. */
+  createContainer(sandboxId: string, config: m.ContainerConfig, sandbox: m.PodSandboxConfig): Promise<string>;
+  startContainer(id: string): Promise<void>;
+  /** SIGTERM (or the image's signal), and SIGKILL after `graceSeconds`. Resolves when it stopped. */
+  stopContainer(id: string, graceSeconds: number): Promise<void>;
+  removeContainer(id: string): Promise<void>;
+  listContainers(labels?: Readonly<Record<string, string>>): Promise<readonly m.Container[]>;
+  containerStatus(id: string): Promise<m.ContainerStatus>;
+  reopenContainerLog(id: string): Promise<void>;
+  /** Runs a command to its end. A command over its time throws with {@link grpcStatus.deadlineExceeded}. */
+  execSync(id: string, command: readonly string[], timeoutSeconds: number): Promise<m.ExecSyncResponse>;
+  /** URL of a WebSocket or SPDY stream on the node's loopback, usable once. The same for attach and portForward. */
+  exec(request: m.ExecRequest): Promise<string>;
+  attach(request: m.AttachRequest): Promise<string>;
+  portForward(request: m.PortForwardRequest): Promise<string>;
+
+  listImages(): Promise<readonly m.Image[]>;
+  /** `undefined` where the image is not on the node. */
+  imageStatus(image: string): Promise<m.Image | undefined>;
+  /** Resolves to a reference of the image that `createContainer` takes. */
+  pullImage(
+    image: string,
+    auth: m.AuthConfig | undefined,
+    sandbox: m.PodSandboxConfig,
+    signal?: AbortSignal,
+  ): Promise<string>;
+  removeImage(image: string): Promise<void>;
+
+  /** Ids of containers and sandboxes whose main process ended, as it happens; until the connection breaks. */
+  exits(signal: AbortSignal): AsyncIterable<string>;
+  close(): void;
+}
+
+/** An answer is due within 2 minutes, as with the kubelet's `runtimeRequestTimeout`. */
+const REQUEST_TIMEOUT_MS = 120_000;
+const RUNTIME = '/runtime.v1.RuntimeService/';
+const IMAGES = '/runtime.v1.ImageService/';
+
+export function createCriClient(socketPath: string): CriClient {
+  const channel = openChannel(socketPath);
+
+  async function call<I, O>(
+    method: string,
+    request: Message<I, unknown>,
+    response: Message<never, O>,
+    value: I,
+    options: CallOptions = {},
+  ): Promise<O> {
+    const answer = await channel.unary(method, request.encode(value), { timeoutMs: REQUEST_TIMEOUT_MS, ...options });
+    return response.decode(answer);
+  }
+
+  return {
+    version: () => call(`${RUNTIME}Version`, m.VersionRequest, m.VersionResponse, {}, { timeoutMs: 5_000 }),
+    status: () => call(`${RUNTIME}Status`, m.StatusRequest, m.StatusResponse, {}, { timeoutMs: 5_000 }),
+
+    async runPodSandbox(config, signal) {
+      const answer = await call(
+        `${RUNTIME}RunPodSandbox`,
+        m.RunPodSandboxRequest,
+        m.PodSandboxId,
+        { config },
+        { timeoutMs: 2 * REQUEST_TIMEOUT_MS, ...(signal ? { signal } : {}) },
+      );
+      return answer.podSandboxId;
+    },
+    async stopPodSandbox(podSandboxId) {
+      await call(`${RUNTIME}StopPodSandbox`, m.PodSandboxId, m.Empty, { podSandboxId });
+    },
+    async removePodSandbox(podSandboxId) {
+      await call(`${RUNTIME}RemovePodSandbox`, m.PodSandboxId, m.Empty, { podSandboxId });
+    },
+    async podSandboxStatus(podSandboxId) {
+      const method = `${RUNTIME}PodSandboxStatus`;
+      const { status } = await call(method, m.PodSandboxStatusRequest, m.PodSandboxStatusResponse, { podSandboxId });
+      return required(status, method);
+    },
+    async listPodSandboxes(labels = {}) {
+      const request = { filter: { labelSelector: labels } };
+      return (await call(`${RUNTIME}ListPodSandbox`, m.ListPodSandboxRequest, m.ListPodSandboxResponse, request)).items;
+    },
+
+    async createContainer(podSandboxId, config, sandboxConfig) {
+      const request = { podSandboxId, config, sandboxConfig };
+      return (await call(`${RUNTIME}CreateContainer`, m.CreateContainerRequest, m.ContainerId, request)).containerId;
+    },
+    async startContainer(containerId) {
+      await call(`${RUNTIME}StartContainer`, m.ContainerId, m.Empty, { containerId });
+    },
+    async stopContainer(containerId, graceSeconds) {
+      const timeoutMs = graceSeconds * 1000 + REQUEST_TIMEOUT_MS;
+      const request = { containerId, timeout: graceSeconds };
+      await call(`${RUNTIME}StopContainer`, m.StopContainerRequest, m.Empty, request, { timeoutMs });
+    },
+    async removeContainer(containerId) {
+      await call(`${RUNTIME}RemoveContainer`, m.ContainerId, m.Empty, { containerId });
+    },
+    async listContainers(labels = {}) {
+      const request = { filter: { labelSelector: labels } };
+      const answer = await call(`${RUNTIME}ListContainers`, m.ListContainersRequest, m.ListContainersResponse, request);
+      return answer.containers;
+    },
+    async containerStatus(containerId) {
+      const method = `${RUNTIME}ContainerStatus`;
+      const { status } = await call(method, m.ContainerStatusRequest, m.ContainerStatusResponse, { containerId });
+      return required(status, method);
+    },
+    async reopenContainerLog(containerId) {
+      await call(`${RUNTIME}ReopenContainerLog`, m.ContainerId, m.Empty, { containerId });
+    },
+    execSync(containerId, cmd, timeout) {
+      const timeoutMs = timeout > 0 ? timeout * 1000 + 2_000 : REQUEST_TIMEOUT_MS;
+      const request = { containerId, cmd, timeout: Math.ceil(timeout) };
+      return call(`${RUNTIME}ExecSync`, m.ExecSyncRequest, m.ExecSyncResponse, request, { timeoutMs });
+    },
+    async exec(request) {
+      return (await call(`${RUNTIME}Exec`, m.ExecRequest, m.StreamingUrl, request)).url;
+    },
+    async attach(request) {
+      return (await call(`${RUNTIME}Attach`, m.AttachRequest, m.StreamingUrl, request)).url;
+    },
+    async portForward(request) {
+      return (await call(`${RUNTIME}PortForward`, m.PortForwardRequest, m.StreamingUrl, request)).url;
+    },
+
+    async listImages() {
+      return (await call(`${IMAGES}ListImages`, m.ImageRequest, m.ListImagesResponse, {})).images;
+    },
+    async imageStatus(image) {
+      const request = { image: { image } };
+      return (await call(`${IMAGES}ImageStatus`, m.ImageRequest, m.ImageStatusResponse, request)).image;
+    },
+    async pullImage(image, auth, sandboxConfig, signal) {
+      const request = { image: { image }, sandboxConfig, ...(auth ? { auth } : {}) };
+      // A pull may take as long as it makes progress; the runtime gives up by itself where it makes none.
+      const options = { timeoutMs: 3_600_000, ...(signal ? { signal } : {}) };
+      return (await call(`${IMAGES}PullImage`, m.PullImageRequest, m.PullImageResponse, request, options)).imageRef;
+    },
+    async removeImage(image) {
+      await call(`${IMAGES}RemoveImage`, m.ImageRequest, m.Empty, { image: { image } });
+    },
+
+    exits: (signal) => exits(channel, signal),
+    close: () => channel.close(),
+  };
+}
+
+/**
+ * containerd's own events rather than CRI's `GetContainerEvents`: 1.6 does not have the latter, and both come over the
+ * same socket. All CRI containers live in containerd's namespace `k8s.io`.
+ */
+async function* exits(channel: Channel, signal: AbortSignal): AsyncGenerator<string> {
+  const request = m.SubscribeRequest.encode({ filters: ['namespace==k8s.io,topic=="/tasks/exit"'] });
+  const stream = channel.stream('/containerd.services.events.v1.Events/Subscribe', request, {
+    signal,
+    metadata: { 'containerd-namespace': 'k8s.io' },
+  });
+  for await (const bytes of stream) {
+    const value = m.EventEnvelope.decode(bytes).event?.value;
+    if (!value) continue;
+    const exit = m.TaskExit.decode(value);
+    if (exit.id === exit.containerId) yield exit.containerId;
+  }
+}
+
+function required<T>(value: T | undefined, method: string): T {
+  if (value === undefined) throw new GrpcError(grpcStatus.unknown, `${method}: the answer holds no status`);
+  return value;
+}
+
+export const isRuntimeNotFound = (error: unknown): boolean =>
+  error instanceof GrpcError && error.code === grpcStatus.notFound;

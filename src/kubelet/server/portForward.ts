@@ -1,0 +1,37 @@
+import { HttpError, type UpgradeCall } from './answer.ts';
+import { findPod } from './pods.ts';
+import { dialSpdy, joinRuntime } from './remoteCommand.ts';
+import type { RuntimeView, StreamingRuntime } from './runtime.ts';
+import { tunnel, tunnelPrefix } from './tunnel.ts';
+import { acceptWebSocket, offeredProtocols } from './webSocket.ts';
+
+/** `/portForward`: SPDY as it is, or SPDY inside a WebSocket, which is taken out of it. */
+export async function servePortForward(
+  call: UpgradeCall,
+  names: { readonly namespace: string; readonly pod: string },
+  { view, runtime }: { readonly view: RuntimeView; readonly runtime: StreamingRuntime },
+): Promise<void> {
+  findPod(view, names.namespace, names.pod);
+  const sandboxId = await view.findSandbox(names.namespace, names.pod);
+  if (sandboxId === undefined) throw new HttpError(404, `pod "${names.pod}" has no sandbox that is ready`);
+  const url = new URL(await runtime.portForward({ sandboxId, ports: portsOf(call.url.searchParams) }));
+  const tunneled = offeredProtocols(call.request).find((name) => name.startsWith(tunnelPrefix));
+  if (tunneled === undefined) return joinRuntime(call, url);
+  const { socket, head } = await dialSpdy(url, tunneled.slice(tunnelPrefix.length));
+  try {
+    const ws = await acceptWebSocket(call.request, call.socket, call.head, tunneled);
+    await tunnel(ws, socket, head);
+  } finally {
+    socket.destroy();
+  }
+}
+
+/** Only the old WebSocket protocol names its ports up front: `port=80,81`. */
+function portsOf(query: URLSearchParams): number[] {
+  const ports = query.getAll('port').flatMap((list) => list.split(',').filter((text) => text !== ''));
+  return ports.map((text) => {
+    const port = Number(text);
+    if (!Number.isInteger(port) || port < 1 || port > 65_535) throw new HttpError(400, `invalid port "${text}"`);
+    return port;
+  });
+}

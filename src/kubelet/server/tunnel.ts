@@ -1,0 +1,24 @@
+import type { Duplex } from 'node:stream';
+import type { RawData, WebSocket } from 'ws';
+import { sendBinary } from './webSocket.ts';
+
+/** The prefix of WebSocket subprotocols whose binary messages carry the bytes of a SPDY connection (KEP-4006). */
+export const tunnelPrefix = 'SPDY/3.1+';
+
+/** Carries a byte stream between WebSocket messages and a socket, until either side closes. */
+export async function tunnel(ws: WebSocket, socket: Duplex, head: Buffer): Promise<void> {
+  ws.on('message', (data: RawData) => {
+    if (!socket.writable || socket.write(data as Buffer)) return;
+    ws.pause();
+    socket.once('drain', () => ws.resume());
+  });
+  ws.once('close', () => socket.destroy());
+  socket.on('error', () => socket.destroy());
+  if (head.length > 0) await sendBinary(ws, head);
+  try {
+    for await (const chunk of socket as AsyncIterable<Buffer>) await sendBinary(ws, chunk);
+  } finally {
+    ws.close(1000);
+    socket.destroy();
+  }
+}

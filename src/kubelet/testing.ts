@@ -1,0 +1,188 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { waitFor } from '../base/wait.ts';
+import { run } from '../kernel/run.ts';
+import { type CriClient, createCriClient } from './cri/client.ts';
+
+/** The image that tests run: a static busybox, as its own pause container and as whatever a test needs. */
+export const testImage = 'docker.io/library/busybox:test';
+
+/** A containerd of the test's own. Call only inside {@link runInTestNode}. */
+export interface TestContainerd {
+  /** Scratch space, removed by `stop`. */
+  readonly folder: string;
+  readonly socket: string;
+  readonly cri: CriClient;
+  /** Kills containerd as a crash would; its containers go on. */
+  kill(): Promise<void>;
+  start(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** Where the test's pods stand in the cgroup tree; {@link runInTestNode} removes it afterwards. */
+export const testCgroup = (): string => `/${process.env.KNIT_TEST_CGROUP}`;
+
+/**
+ * Runs a test file inside mount, network, UTS and process namespaces of its own, as a node agent would: whatever the
+ * file leaves behind, a crash included, ends with its first process. Resolves to its exit code.
+ */
+export async function runInTestNode(file: string): Promise<number> {
+  const cgroup = `knit-t-kubelet-${process.pid}`;
+  const unshare = ['--mount', '--net', '--uts', '--pid', '--fork', '--kill-child', '--mount-proc'];
+  const child = spawn('unshare', [...unshare, '--propagation', 'private', process.execPath, file], {
+    stdio: ['ignore', 'inherit', 'inherit'],
+    // Without NODE_TEST_CONTEXT the inner file reports to people, not to the outer runner.
+    env: { ...process.env, NODE_TEST_CONTEXT: undefined, KNIT_TEST_CGROUP: cgroup },
+  });
+  const code = await new Promise<number>((resolve, reject) => {
+    child.on('error', reject);
+    child.on('exit', (status) => resolve(status ?? 1));
+  });
+  await removeCgroups(cgroup);
+  return code;
+}
+
+/** Controllers' folders on cgroup v1, the one tree on v2. */
+function cgroupRoots(): string[] {
+  const root = '/sys/fs/cgroup';
+  const folders = readdirSync(root, { withFileTypes: true }).filter((entry) => entry.isDirectory());
+  return [root, ...folders.map((entry) => path.join(root, entry.name))];
+}
+
+async function removeCgroups(name: string): Promise<void> {
+  for (const root of cgroupRoots()) {
+    const folder = path.join(root, name);
+    // A killed process leaves its cgroup a moment after its parent saw it end.
+    await waitFor(() => removeCgroupTree(folder), { what: `cgroup ${folder} to empty`, timeoutMs: 5_000 });
+  }
+}
+
+function removeCgroupTree(folder: string): boolean {
+  try {
+    for (const entry of readdirSync(folder, { withFileTypes: true })) {
+      if (entry.isDirectory()) removeCgroupTree(path.join(folder, entry.name));
+    }
+    rmdirSync(folder);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+  }
+  return true;
+}
+
+export async function startTestContainerd(podCIDR = '10.88.0.0/24'): Promise<TestContainerd> {
+  const folder = mkdtempSync(path.join(os.tmpdir(), 'knit-t-kubelet-'));
+  const socket = path.join(folder, 'containerd.sock');
+  await preparePrivateFolders();
+  writeFileSync('/etc/cni/net.d/10-test.conflist', JSON.stringify(networkConfig(podCIDR)));
+  writeFileSync(path.join(folder, 'config.toml'), containerdConfig(folder, socket));
+  const cri = createCriClient(socket);
+  let daemon: ChildProcess | undefined;
+
+  const start = async () => {
+    const log = openSync(path.join(folder, 'containerd.log'), 'a');
+    daemon = spawn('containerd', ['--config', path.join(folder, 'config.toml')], { stdio: ['ignore', log, log] });
+    await waitFor(async () => (await cri.version()).runtimeName, { what: 'containerd to answer', timeoutMs: 10_000 });
+  };
+  const kill = async (signal: NodeJS.Signals) => {
+    const running = daemon;
+    daemon = undefined;
+    if (!running || running.exitCode !== null) return;
+    const ended = new Promise((resolve) => running.once('exit', resolve));
+    running.kill(signal);
+    await ended;
+  };
+
+  await start();
+  await importTestImage(folder, socket);
+  return {
+    folder,
+    socket,
+    cri,
+    start,
+    kill: () => kill('SIGKILL'),
+    async stop() {
+      await removeAllPods(cri);
+      cri.close();
+      await kill('SIGTERM');
+      await run('umount', ['-R', folder]).catch(() => undefined);
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** What containerd and CNI write outside of their configured folders, whatever these say. */
+async function preparePrivateFolders(): Promise<void> {
+  for (const folder of ['/run/containerd', '/run/netns', '/var/lib/cni', '/etc/cni/net.d']) {
+    mkdirSync(folder, { recursive: true });
+    await run('mount', ['-t', 'tmpfs', 'tmpfs', folder]);
+  }
+  await run('ip', ['link', 'set', 'lo', 'up']);
+}
+
+async function removeAllPods(cri: CriClient): Promise<void> {
+  for (const sandbox of await cri.listPodSandboxes()) {
+    await cri.stopPodSandbox(sandbox.id);
+    await cri.removePodSandbox(sandbox.id);
+  }
+}
+
+function networkConfig(subnet: string): unknown {
+  const ipam = { type: 'host-local', ranges: [[{ subnet }]], routes: [{ dst: '0.0.0.0/0' }] };
+  return { cniVersion: '0.4.0', name: 'test', plugins: [{ type: 'ptp', ipam }] };
+}
+
+function containerdConfig(folder: string, socket: string): string {
+  return `version = 2
+root = "${folder}/root"
+state = "${folder}/state"
+disabled_plugins = ["io.containerd.snapshotter.v1.btrfs", "io.containerd.snapshotter.v1.zfs"]
+[grpc]
+address = "${socket}"
+[plugins."io.containerd.grpc.v1.cri"]
+sandbox_image = "${testImage}"
+restrict_oom_score_adj = true
+[plugins."io.containerd.grpc.v1.cri".cni]
+bin_dir = "/usr/lib/cni"
+conf_dir = "/etc/cni/net.d"
+`;
+}
+
+/** An OCI archive with busybox under all its names. Its command waits and leaves no zombies, as a pause container. */
+async function importTestImage(folder: string, socket: string): Promise<void> {
+  const rootfs = path.join(folder, 'rootfs');
+  for (const name of ['bin', 'tmp', 'etc']) mkdirSync(path.join(rootfs, name), { recursive: true });
+  await run('cp', ['/bin/busybox', path.join(rootfs, 'bin/busybox')]);
+  await run('chroot', [rootfs, '/bin/busybox', '--install', '-s', '/bin']);
+  const layout = path.join(folder, 'image');
+  const blobs = path.join(layout, 'blobs/sha256');
+  mkdirSync(blobs, { recursive: true });
+  const put = (content: Buffer) => {
+    const digest = createHash('sha256').update(content).digest('hex');
+    writeFileSync(path.join(blobs, digest), content);
+    return { digest: `sha256:${digest}`, size: content.length };
+  };
+  const putJson = (value: unknown) => put(Buffer.from(JSON.stringify(value)));
+  await run('tar', ['-C', rootfs, '-cf', path.join(folder, 'layer.tar'), '.']);
+  const layer = put(readFileSync(path.join(folder, 'layer.tar')));
+  const config = putJson({
+    architecture: process.arch === 'x64' ? 'amd64' : process.arch,
+    os: 'linux',
+    config: { Env: ['PATH=/bin'], Cmd: ['/bin/sh', '-c', "trap '' CHLD; exec sleep 2147483647"] },
+    rootfs: { type: 'layers', diff_ids: [layer.digest] },
+  });
+  const manifest = putJson({
+    schemaVersion: 2,
+    mediaType: 'application/vnd.oci.image.manifest.v1+json',
+    config: { mediaType: 'application/vnd.oci.image.config.v1+json', ...config },
+    layers: [{ mediaType: 'application/vnd.oci.image.layer.v1.tar', ...layer }],
+  });
+  const annotations = { 'io.containerd.image.name': testImage };
+  const entry = { mediaType: 'application/vnd.oci.image.manifest.v1+json', ...manifest, annotations };
+  writeFileSync(path.join(layout, 'index.json'), JSON.stringify({ schemaVersion: 2, manifests: [entry] }));
+  writeFileSync(path.join(layout, 'oci-layout'), JSON.stringify({ imageLayoutVersion: '1.0.0' }));
+  await run('tar', ['-C', layout, '-cf', path.join(folder, 'image.tar'), '.']);
+  await run('ctr', ['-a', socket, '-n', 'k8s.io', 'images', 'import', path.join(folder, 'image.tar')]);
+}
