@@ -46,8 +46,8 @@ export class WorkQueue {
 
   /** Adds the key in `ms`, unless it is to be added sooner anyway. */
   addAfter(key: Key, ms: number): void {
-    if (ms <= 0) return this.add(key);
-    if (this.#closed) return;
+    if (ms <= 0) this.add(key);
+    if (ms <= 0 || this.#closed) return;
     const at = performance.now() + ms;
     const planned = this.#delayed.get(key);
     if (planned && planned.at <= at) return;
