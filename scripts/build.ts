@@ -1,0 +1,53 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync, readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { build } from 'esbuild';
+
+/** Builds what ships, into `dist/`: the four programs, the schema of the API, the images. Does nothing twice. */
+const project = join(import.meta.dirname, '..');
+const dist = join(project, 'dist');
+
+const programs = {
+  knit: 'src/cli/main.ts',
+  server: 'src/cluster/server.ts',
+  agent: 'src/cluster/agent.ts',
+  dns: 'src/dns/main.ts',
+};
+
+await build({
+  entryPoints: programs,
+  absWorkingDir: project,
+  outdir: dist,
+  bundle: true,
+  splitting: false,
+  minify: true,
+  keepNames: false,
+  sourcemap: 'linked',
+  sourcesContent: false,
+  platform: 'node',
+  target: 'node24',
+  format: 'esm',
+  loader: { '.proto': 'text' },
+  // Libraries that are CommonJS call `require` for Node's own modules.
+  banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
+  logLevel: 'warning',
+});
+
+if (outdated('schema.json', ['scripts/schema.ts', 'src/api/data', 'package-lock.json'])) {
+  execFileSync(process.execPath, [join(project, 'scripts/schema.ts')], { stdio: 'inherit' });
+}
+if (outdated('images/knit.tar', ['scripts/images.ts', 'scripts/oci-archive.ts', 'images/lab'])) {
+  const { buildImages } = await import('./images.ts');
+  buildImages(join(dist, 'images/knit.tar'));
+}
+
+function outdated(target: string, sources: readonly string[]): boolean {
+  const path = join(dist, target);
+  return !existsSync(path) || sources.some((source) => newest(join(project, source)) > statSync(path).mtimeMs);
+}
+
+function newest(path: string): number {
+  const stat = statSync(path);
+  if (!stat.isDirectory()) return stat.mtimeMs;
+  return Math.max(...readdirSync(path).map((name) => newest(join(path, name))));
+}

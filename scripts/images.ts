@@ -1,0 +1,129 @@
+import { execFileSync } from 'node:child_process';
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, dirname, join } from 'node:path';
+import { writeOciArchive } from './oci-archive.ts';
+
+const project = join(import.meta.dirname, '..');
+export const labImage = 'knit.dev/lab:1';
+export const pauseImage = 'knit.dev/pause:1';
+
+/** Builds the archive of the images that ship with knit. Needs Debian's packages, and no registry of images. */
+export function buildImages(archive: string): void {
+  const scratch = mkdtempSync(join(tmpdir(), 'knit-images-'));
+  try {
+    const base = join(scratch, 'base');
+    const lab = join(scratch, 'lab');
+    makeBase(base, staticBusybox(scratch));
+    makeLab(lab);
+    const env = ['PATH=/usr/bin:/bin:/usr/sbin:/sbin'];
+    writeOciArchive(archive, [
+      {
+        ref: pauseImage,
+        layers: [base],
+        // SIGCHLD ignored: the kernel reaps whatever a shared process namespace leaves behind.
+        config: { Env: env, Entrypoint: ['/bin/sh', '-c', "trap '' CHLD; exec sleep 2147483647"] },
+      },
+      {
+        ref: labImage,
+        layers: [base, lab],
+        config: { Env: env, Cmd: ['/usr/bin/lab'], ExposedPorts: { '8080/tcp': {}, '9000/udp': {} } },
+      },
+    ]);
+  } finally {
+    rmSync(scratch, { recursive: true, force: true });
+  }
+}
+
+/** A root file system of busybox, laid out as Debian's (`/lib` is in `/usr`), with places to mount things at. */
+function makeBase(root: string, busybox: string): void {
+  for (const folder of [
+    'usr/bin',
+    'usr/sbin',
+    'usr/lib',
+    'usr/lib64',
+    'etc',
+    'tmp',
+    'proc',
+    'sys',
+    'dev',
+    'run',
+    'var',
+    'opt/knit',
+  ]) {
+    mkdirSync(join(root, folder), { recursive: true });
+  }
+  for (const link of ['bin', 'sbin', 'lib', 'lib64']) symlinkSync(`usr/${link}`, join(root, link));
+  chmodSync(join(root, 'tmp'), 0o1777);
+  cpSync(busybox, join(root, 'usr/bin/busybox'));
+  const applets = execFileSync(busybox, ['--list'], { encoding: 'utf8' }).trim().split('\n');
+  for (const applet of applets) {
+    if (applet !== 'busybox') symlinkSync('busybox', join(root, 'usr/bin', applet));
+  }
+  writeFileSync(join(root, 'etc/passwd'), 'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n');
+  writeFileSync(join(root, 'etc/group'), 'root:x:0:\nnogroup:x:65534:\n');
+  writeFileSync(join(root, 'usr/bin/node'), ''); // where DNS pods mount the machine's Node.js
+}
+
+function makeLab(root: string): void {
+  const source = join(project, 'images', 'lab');
+  for (const folder of ['usr/bin', 'www/cgi-bin']) mkdirSync(join(root, folder), { recursive: true });
+  cpSync(join(source, 'index.cgi'), join(root, 'www/cgi-bin/index.cgi'));
+  for (const name of ['lab', 'udp-echo']) cpSync(join(source, name), join(root, 'usr/bin', name));
+  copyWithLibraries('/usr/bin/perl', root);
+  for (const module of perlModules) cpSync(perlModule(module), join(root, perlModule(module)), { dereference: true });
+}
+
+/** What `use Socket` needs. */
+const perlModules = [
+  'strict.pm',
+  'warnings.pm',
+  'warnings/register.pm',
+  'Carp.pm',
+  'overloading.pm',
+  'Exporter.pm',
+  'XSLoader.pm',
+  'vars.pm',
+  'Socket.pm',
+  'Config.pm',
+  'auto/Socket/Socket.so',
+];
+
+function perlModule(name: string): string {
+  const folders = execFileSync('perl', ['-e', 'print join "\\n", @INC'], { encoding: 'utf8' }).split('\n');
+  const found = folders.map((folder) => join(folder, name)).find((path) => existsSync(path));
+  if (!found) throw new Error(`perl's ${name} was not found: reinstall Debian's perl-base`);
+  return found;
+}
+
+function copyWithLibraries(program: string, root: string): void {
+  const listing = execFileSync('ldd', [program], { encoding: 'utf8' });
+  const libraries = [...listing.matchAll(/(\/\S+) \(0x/g)].map((match) => match[1]!);
+  for (const path of [program, ...libraries]) {
+    const target = join(root, path.startsWith('/usr/') ? path : `/usr${path}`);
+    mkdirSync(dirname(target), { recursive: true });
+    cpSync(path, target, { dereference: true });
+  }
+}
+
+/** Debian's static busybox, unpacked and not installed: it would replace the other `busybox` package. */
+function staticBusybox(scratch: string): string {
+  execFileSync('apt-get', ['download', '-q', 'busybox-static'], {
+    cwd: scratch,
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
+  const archive = readdirSync(scratch).find((name) => basename(name).startsWith('busybox-static_'));
+  if (!archive) throw new Error('apt-get download busybox-static brought nothing');
+  execFileSync('dpkg-deb', ['-x', join(scratch, archive), join(scratch, 'busybox-static')]);
+  return join(scratch, 'busybox-static', 'bin', 'busybox');
+}
