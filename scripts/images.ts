@@ -65,7 +65,7 @@ function makeBase(root: string, busybox: string): void {
   }
   for (const link of ['bin', 'sbin', 'lib', 'lib64']) symlinkSync(`usr/${link}`, join(root, link));
   chmodSync(join(root, 'tmp'), 0o1777);
-  cpSync(busybox, join(root, 'usr/bin/busybox'));
+  copyFileSync(busybox, join(root, 'usr/bin/busybox'));
   const applets = execFileSync(busybox, ['--list'], { encoding: 'utf8' }).trim().split('\n');
   for (const applet of applets) {
     if (applet !== 'busybox') symlinkSync('busybox', join(root, 'usr/bin', applet));
@@ -78,10 +78,10 @@ function makeBase(root: string, busybox: string): void {
 function makeLab(root: string): void {
   const source = join(project, 'images', 'lab');
   for (const folder of ['usr/bin', 'www/cgi-bin']) mkdirSync(join(root, folder), { recursive: true });
-  cpSync(join(source, 'index.cgi'), join(root, 'www/cgi-bin/index.cgi'));
-  for (const name of ['lab', 'udp-echo']) cpSync(join(source, name), join(root, 'usr/bin', name));
+  copyFileSync(join(source, 'index.cgi'), join(root, 'www/cgi-bin/index.cgi'));
+  for (const name of ['lab', 'udp-echo']) copyFileSync(join(source, name), join(root, 'usr/bin', name));
   copyWithLibraries('/usr/bin/perl', root);
-  for (const module of perlModules) cpSync(perlModule(module), join(root, perlModule(module)), { dereference: true });
+  for (const module of perlModules) copyInto(root, perlModule(module));
 }
 
 /** What `use Socket` needs. */
@@ -109,16 +109,18 @@ function perlModule(name: string): string {
 function copyWithLibraries(program: string, root: string): void {
   const listing = execFileSync('ldd', [program], { encoding: 'utf8' });
   const libraries = [...listing.matchAll(/(\/\S+) \(0x/g)].map((match) => match[1]!);
-  for (const path of [program, ...libraries]) {
-    const target = join(root, path.startsWith('/usr/') ? path : `/usr${path}`);
-    mkdirSync(dirname(target), { recursive: true });
-    cpSync(path, target, { dereference: true });
-  }
+  for (const path of [program, ...libraries]) copyInto(root, path);
+}
+
+function copyInto(root: string, path: string): void {
+  const target = join(root, path.startsWith('/usr/') ? path : `/usr${path}`);
+  mkdirSync(dirname(target), { recursive: true });
+  copyFileSync(path, target);
 }
 
 /** Debian's static busybox, unpacked and not installed: it would replace the other `busybox` package. */
 function staticBusybox(scratch: string): string {
-  execFileSync('apt-get', ['download', '-q', 'busybox-static'], {
+  execFileSync('apt-get', ['-o', 'APT::Sandbox::User=root', '-q', 'download', 'busybox-static'], {
     cwd: scratch,
     stdio: ['ignore', 'ignore', 'inherit'],
   });
