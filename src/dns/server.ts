@@ -1,0 +1,112 @@
+import { createSocket, type Socket as UdpSocket } from 'node:dgram';
+import { createServer, isIPv6, type Server, type Socket } from 'node:net';
+import type { Log } from '../base/log.ts';
+import type { Running } from '../base/running.ts';
+import { frame, Unframer } from './framing.ts';
+import type { Resolver } from './resolve.ts';
+
+/** A TCP client that says nothing for this long is cut off (RFC 7766 §6.2.3 wants seconds). */
+const idleMs = 10_000;
+const maxConnections = 1000;
+
+export interface DnsServerOptions {
+  readonly resolver: Resolver;
+  readonly log: Log;
+  /** Address to listen on. Default `::` where there is IPv6 and else `0.0.0.0`. */
+  readonly address?: string;
+  /** For UDP and TCP alike; 0 takes a free one. */
+  readonly port: number;
+}
+
+export interface DnsServer extends Running {
+  readonly port: number;
+}
+
+/** Listens on UDP and TCP; resolves when both do. */
+export async function startDnsServer(options: DnsServerOptions): Promise<DnsServer> {
+  const address = options.address ?? '0.0.0.0';
+  const tcp = await listenTcp(options, address);
+  const listening = tcp.server.address();
+  const port = typeof listening === 'object' && listening ? listening.port : options.port;
+  try {
+    const udp = await listenUdp(options, address, port);
+    let stopped: Promise<void> | undefined;
+    return {
+      port,
+      stop: () => {
+        stopped ??= Promise.all([closeUdp(udp), tcp.close()]).then(() => undefined);
+        return stopped;
+      },
+    };
+  } catch (error) {
+    await tcp.close();
+    throw error;
+  }
+}
+
+function listenUdp(options: DnsServerOptions, address: string, port: number): Promise<UdpSocket> {
+  const { resolver, log } = options;
+  const socket = createSocket({ type: isIPv6(address) ? 'udp6' : 'udp4', recvBufferSize: 1 << 20 });
+  socket.on('message', (message, from) => {
+    resolver.resolve(message, 'udp', (answer) => {
+      // Who asked may be gone and the socket closed while an upstream was asked; nobody is left to be told.
+      if (!closed.has(socket)) socket.send(answer, from.port, from.address, ignoreSendError);
+    });
+  });
+  return new Promise((resolve, reject) => {
+    socket.once('error', reject);
+    socket.bind(port, address, () => {
+      socket.off('error', reject);
+      socket.on('error', (error) => log.warn('udp socket', { reason: error }));
+      resolve(socket);
+    });
+  });
+}
+
+const closed = new WeakSet<UdpSocket>();
+
+function closeUdp(socket: UdpSocket): Promise<void> {
+  closed.add(socket);
+  return new Promise((resolve) => socket.close(() => resolve()));
+}
+
+/** An answer that can't be delivered is the asker's to ask for again. */
+function ignoreSendError(): void {}
+
+function listenTcp(
+  options: DnsServerOptions,
+  address: string,
+): Promise<{ server: Server; close: () => Promise<void> }> {
+  const connections = new Set<Socket>();
+  const server = createServer((socket) => serveConnection(socket, options.resolver, connections));
+  server.maxConnections = maxConnections;
+  const close = () =>
+    new Promise<void>((resolve) => {
+      server.close(() => resolve());
+      for (const socket of connections) socket.destroy();
+    });
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(options.port, address, () => {
+      server.off('error', reject);
+      server.on('error', (error) => options.log.warn('tcp server', { reason: error }));
+      resolve({ server, close });
+    });
+  });
+}
+
+function serveConnection(socket: Socket, resolver: Resolver, connections: Set<Socket>): void {
+  const unframer = new Unframer();
+  connections.add(socket);
+  socket.setNoDelay(true);
+  socket.setTimeout(idleMs, () => socket.destroy());
+  socket.on('close', () => connections.delete(socket));
+  // A reset is the client's way to leave; 'close' follows.
+  socket.on('error', () => socket.destroy());
+  socket.on('data', (data) => {
+    for (const message of unframer.push(data))
+      resolver.resolve(message, 'tcp', (answer) => {
+        if (socket.writable) socket.write(frame(answer));
+      });
+  });
+}
