@@ -1,0 +1,62 @@
+import { isObject, type Json, type JsonObject, PatchError, set } from './json.ts';
+
+/** The keys of a strategic merge patch that say how to merge, and are no data. */
+export const directive = '$patch';
+export const retainKeys = '$retainKeys';
+export const deleteFromPrimitiveList = '$deleteFromPrimitiveList/';
+export const setElementOrder = '$setElementOrder/';
+
+const isDirective = (key: string): boolean =>
+  key === directive || key === retainKeys || key.startsWith(deleteFromPrimitiveList) || key.startsWith(setElementOrder);
+
+/** A copy of a patch's value for where there was nothing before: without directives, nulls and deleted elements. */
+export function plainValue(value: Json): Json {
+  if (Array.isArray(value)) {
+    return value.filter((item) => !isObject(item) || item[directive] === undefined).map(plainValue);
+  }
+  if (!isObject(value)) return value;
+  const copy: JsonObject = {};
+  if (value[directive] === 'delete') return copy;
+  for (const key of Object.keys(value)) {
+    if (isDirective(key) || value[key] === null) continue;
+    set(copy, key, plainValue(value[key]!));
+  }
+  return copy;
+}
+
+/** Splits the data of a patch from the order that it asks for, by field. */
+export function elementOrders(patch: JsonObject): Map<string, Json[]> {
+  const orders = new Map<string, Json[]>();
+  for (const key of Object.keys(patch)) {
+    if (!key.startsWith(setElementOrder)) continue;
+    const order = patch[key];
+    if (!Array.isArray(order)) throw malformed('setElementOrder', 'a list');
+    orders.set(key.slice(setElementOrder.length), order);
+  }
+  return orders;
+}
+
+/** Removes what the patch does not want to be retained. */
+export function applyRetainKeys(current: JsonObject, patch: JsonObject): void {
+  const retained = patch[retainKeys];
+  if (retained === undefined) return;
+  if (!Array.isArray(retained)) throw malformed('retainKeys', 'a list');
+  const keep = new Set(retained);
+  for (const key of Object.keys(patch)) {
+    if (!isDirective(key) && patch[key] !== null && !keep.has(key)) {
+      throw new PatchError('PATCH_MALFORMED', `The patch has ${key}, which is not in its ${retainKeys} list`);
+    }
+  }
+  for (const key of Object.keys(current)) if (!keep.has(key)) delete current[key];
+}
+
+export function badDirective(value: Json, patch: JsonObject): PatchError {
+  return new PatchError(
+    'PATCH_MALFORMED',
+    `unknown patch type: ${JSON.stringify(value)} in map: ${JSON.stringify(patch)}`,
+  );
+}
+
+function malformed(name: string, wanted: string): PatchError {
+  return new PatchError('PATCH_MALFORMED', `invalid patch format of ${name} directive: it must be ${wanted}`);
+}

@@ -1,0 +1,13 @@
+import { clone, get, isObject, type Json, type JsonObject, set } from './json.ts';
+
+/** JSON merge patch (RFC 7386): null removes, objects merge, everything else replaces. */
+export function applyMergePatch(document: Json, patch: Json): Json {
+  if (!isObject(patch)) return clone(patch);
+  const result: JsonObject = isObject(document) ? clone(document) : {};
+  for (const key of Object.keys(patch)) {
+    const value = patch[key]!;
+    if (value === null) delete result[key];
+    else set(result, key, applyMergePatch(get(result, key) ?? null, value));
+  }
+  return result;
+}
