@@ -1,18 +1,14 @@
 import 'reflect-metadata';
+import type { webcrypto } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as x509 from '@peculiar/x509';
 import { writeFileAtomically } from './config.ts';
+import { filesOf, type Identity, readIdentity } from './pki-files.ts';
 
 const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
 const dayMs = 24 * 60 * 60 * 1000;
 const lifetimeMs = 10 * 365 * dayMs;
-
-/** A certificate and its private key, PEM. */
-export interface Identity {
-  readonly cert: string;
-  readonly key: string;
-}
 
 export interface CertificateRequest {
   /** The user's name, or the server's. */
@@ -27,9 +23,9 @@ export interface CertificateRequest {
 export class CertificateAuthority {
   readonly cert: string;
   readonly #folder: string;
-  readonly #authority: { certificate: x509.X509Certificate; key: CryptoKey };
+  readonly #authority: { certificate: x509.X509Certificate; key: webcrypto.CryptoKey };
 
-  private constructor(folder: string, cert: string, key: CryptoKey) {
+  private constructor(folder: string, cert: string, key: webcrypto.CryptoKey) {
     this.#folder = folder;
     this.cert = cert;
     this.#authority = { certificate: new x509.X509Certificate(cert), key };
@@ -101,13 +97,6 @@ export async function serviceAccountKey(folder: string): Promise<string> {
   return readFileSync(path, 'utf8');
 }
 
-/** An identity that was issued before. */
-export function readIdentity(folder: string, name: string): Identity | undefined {
-  const paths = filesOf(folder, name);
-  if (!existsSync(paths.cert) || !existsSync(paths.key)) return undefined;
-  return { cert: readFileSync(paths.cert, 'utf8'), key: readFileSync(paths.key, 'utf8') };
-}
-
 function save(folder: string, name: string, identity: Identity): Identity {
   const paths = filesOf(folder, name);
   writeFileAtomically(paths.key, identity.key, 0o600);
@@ -115,21 +104,17 @@ function save(folder: string, name: string, identity: Identity): Identity {
   return identity;
 }
 
-function filesOf(folder: string, name: string): { cert: string; key: string } {
-  return { cert: join(folder, `${name}.crt`), key: join(folder, `${name}.key`) };
-}
-
 function validity(): { notBefore: Date; notAfter: Date } {
   const now = Date.now();
   return { notBefore: new Date(now - dayMs), notAfter: new Date(now + lifetimeMs) };
 }
 
-async function exportKey(key: CryptoKey): Promise<string> {
+async function exportKey(key: webcrypto.CryptoKey): Promise<string> {
   const der = Buffer.from(await crypto.subtle.exportKey('pkcs8', key)).toString('base64');
   return `-----BEGIN PRIVATE KEY-----\n${der.match(/.{1,64}/g)?.join('\n')}\n-----END PRIVATE KEY-----\n`;
 }
 
-async function importKey(pem: string): Promise<CryptoKey> {
+async function importKey(pem: string): Promise<webcrypto.CryptoKey> {
   const der = Buffer.from(pem.replace(/-----[^-]+-----|\s/g, ''), 'base64');
   return await crypto.subtle.importKey('pkcs8', der, algorithm, true, ['sign']);
 }

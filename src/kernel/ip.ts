@@ -30,3 +30,15 @@ export async function machineNetworks(): Promise<IPv4Network[]> {
 function inNamespace(netns: string | undefined): string[] {
   return netns === undefined ? [] : ['-n', netns];
 }
+
+export interface Route {
+  readonly destination: string;
+  readonly gateway: string;
+}
+
+/** IPv4 routes of this namespace that carry a protocol number. */
+export async function routesOf(protocol: number): Promise<Route[]> {
+  const output = await run('ip', ['-j', '-4', 'route', 'show', 'proto', String(protocol)]);
+  const routes: { dst: string; gateway?: string }[] = JSON.parse(output.trim() || '[]');
+  return routes.map((route) => ({ destination: route.dst, gateway: route.gateway ?? '' }));
+}

@@ -1,0 +1,22 @@
+/** What a node agent is told when it starts: `nodes/NODE/agent.json`. */
+export interface AgentConfig {
+  readonly cluster: string;
+  readonly node: { readonly name: string; readonly address: string; readonly labels: Readonly<Record<string, string>> };
+  /** URL of the API server: `https://10.89.0.1:6443`. */
+  readonly server: string;
+  /** PEM files. */
+  readonly ca: string;
+  readonly cert: string;
+  readonly key: string;
+  readonly criSocket: string;
+  readonly kubeletRoot: string;
+  /** Of the node's pods, as CRI wants it: `/knit/NAME/NODE/pods`. */
+  readonly cgroupParent: string;
+  readonly cniConf: string;
+  /** Of all pods of the cluster. */
+  readonly podCIDR: string;
+  readonly serviceCIDR: string;
+  readonly clusterDNS: string;
+  readonly clusterDomain: string;
+  readonly version: string;
+}

@@ -1,0 +1,134 @@
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { KnitError } from '../base/errors.ts';
+import { run } from '../kernel/run.ts';
+import { writeFileAtomically } from './config.ts';
+import type { NodePaths } from './paths.ts';
+import type { ClusterSpec } from './spec.ts';
+
+export const pauseImage = 'knit.dev/pause:1';
+export const labImage = 'knit.dev/lab:1';
+
+/** `1.6.20` as major and minor. Throws `CONTAINERD_TOO_OLD` below 1.6. */
+export async function containerdVersion(): Promise<{ major: number; minor: number; text: string }> {
+  const text = await run('containerd', ['--version']);
+  const [, version = '', major, minor] = /\sv?((\d+)\.(\d+)[^\s]*)/.exec(text) ?? [];
+  const found = { major: Number(major), minor: Number(minor), text: version };
+  if (found.major > 1 || (found.major === 1 && found.minor >= 6)) return found;
+  throw new KnitError(
+    'CONTAINERD_TOO_OLD',
+    `containerd ${version || text.trim()} is too old`,
+    'install containerd 1.6 or newer',
+  );
+}
+
+/** Folders in which distributions put CNI's reference plugins. */
+export function cniPluginFolder(): string {
+  const found = ['/usr/lib/cni', '/opt/cni/bin', '/usr/libexec/cni'].find((folder) => existsSync(join(folder, 'ptp')));
+  if (found) return found;
+  throw new KnitError(
+    'CNI_PLUGINS_MISSING',
+    'the CNI plugin ptp was not found',
+    'install the package containernetworking-plugins',
+  );
+}
+
+/** Writes a node's containerd configuration, in the form that the installed version reads. */
+export async function writeContainerdConfig(paths: NodePaths, spec: ClusterSpec): Promise<void> {
+  const { major } = await containerdVersion();
+  for (const folder of [paths.containerdRoot, paths.containerdState, paths.cniConf])
+    mkdirSync(folder, { recursive: true });
+  writeRegistries(paths, spec);
+  const text = major >= 2 ? version3(paths, cniPluginFolder()) : version2(paths, cniPluginFolder());
+  writeFileAtomically(paths.containerdConfig, text);
+}
+
+/** containerd 1.6 and 1.7. */
+function version2(paths: NodePaths, plugins: string): string {
+  const cri = 'plugins."io.containerd.grpc.v1.cri"';
+  return `version = 2
+${common(paths)}
+[${cri}]
+  sandbox_image = "${pauseImage}"
+${streaming}
+[${cri}.containerd]
+  snapshotter = "overlayfs"
+[${cri}.containerd.runtimes.runc]
+  runtime_type = "io.containerd.runc.v2"
+[${cri}.cni]
+  bin_dir = "${plugins}"
+  conf_dir = "${paths.cniConf}"
+[${cri}.registry]
+  config_path = "${paths.registries}"
+`;
+}
+
+/** containerd 2.0 and later: CRI is two plugins. */
+function version3(paths: NodePaths, plugins: string): string {
+  const runtime = "plugins.'io.containerd.cri.v1.runtime'";
+  const images = "plugins.'io.containerd.cri.v1.images'";
+  return `version = 3
+${common(paths)}
+[plugins.'io.containerd.grpc.v1.cri']
+${streaming}
+[${images}]
+  snapshotter = "overlayfs"
+[${images}.pinned_images]
+  sandbox = "${pauseImage}"
+[${images}.registry]
+  config_path = "${paths.registries}"
+[${runtime}.containerd]
+  default_runtime_name = "runc"
+[${runtime}.containerd.runtimes.runc]
+  runtime_type = "io.containerd.runc.v2"
+[${runtime}.cni]
+  bin_dir = "${plugins}"
+  conf_dir = "${paths.cniConf}"
+`;
+}
+
+const streaming = `  stream_server_address = "127.0.0.1"
+  stream_server_port = "0"`;
+
+function common(paths: NodePaths): string {
+  return `root = "${paths.containerdRoot}"
+state = "${paths.containerdState}"
+oom_score = -999
+disabled_plugins = [${unusedPlugins.map((name) => `"${name}"`).join(', ')}]
+[grpc]
+  address = "${paths.containerdSocket}"
+[ttrpc]
+  address = "${paths.containerdSocket}.ttrpc"
+`;
+}
+
+/** They cost time at the start and memory, and no pod needs them. */
+const unusedPlugins = [
+  'io.containerd.snapshotter.v1.aufs',
+  'io.containerd.snapshotter.v1.btrfs',
+  'io.containerd.snapshotter.v1.devmapper',
+  'io.containerd.snapshotter.v1.zfs',
+  'io.containerd.snapshotter.v1.native',
+  'io.containerd.tracing.processor.v1.otlp',
+  'io.containerd.internal.v1.opt',
+];
+
+/** One folder a registry, as containerd's `hosts.toml` describes. */
+function writeRegistries(paths: NodePaths, spec: ClusterSpec): void {
+  const { mirrors, cas } = spec.registries;
+  mkdirSync(paths.registries, { recursive: true });
+  for (const registry of new Set([...Object.keys(mirrors), ...Object.keys(cas)])) {
+    const folder = join(paths.registries, registry);
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(join(folder, 'hosts.toml'), hostsToml(registry, mirrors[registry] ?? [], cas[registry]));
+  }
+}
+
+function hostsToml(registry: string, mirrors: readonly string[], ca: string | undefined): string {
+  const server = `https://${registry === 'docker.io' ? 'registry-1.docker.io' : registry}`;
+  const caLine = ca ? `\n  ca = "${ca}"` : '';
+  const hosts = [...mirrors, ...(ca ? [server] : [])].map(
+    (url) => `[host."${url}"]\n  capabilities = ["pull", "resolve"]${url.startsWith('https') ? caLine : ''}\n`,
+  );
+  return `server = "${server}"\n${hosts.join('')}`;
+}

@@ -1,0 +1,57 @@
+import { existsSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
+import { killCgroup, removeCgroup } from '../kernel/cgroup.ts';
+import { removeFabric } from '../machine/fabric.ts';
+import { removeCniCache } from '../machine/node.ts';
+import { contextName, findConfig } from './config.ts';
+import { removeFromKubeconfig } from './kubeconfig.ts';
+import { withLock } from './lock.ts';
+import { clusterCgroup } from './node.ts';
+import { clusterPaths, runtimeRoot, stateRoot } from './paths.ts';
+import type { Progress } from './progress.ts';
+
+export interface DownOptions {
+  readonly name: string;
+  /** Leave the state, so that `up` starts the same cluster again. */
+  readonly keep: boolean;
+  readonly progress: Progress;
+}
+
+/** Ends a cluster and removes all that it has on this machine, also what a crash left. Does nothing where nothing is. */
+export async function down({ name, keep, progress }: DownOptions): Promise<void> {
+  await withLock(name, async () => {
+    await progress.step(keep ? 'Stopping' : 'Removing', async () => {
+      await removeRuntime(name);
+      if (!keep) removeState(name);
+    });
+    if (!keep) await removeFromKubeconfig(name);
+  });
+  removeEmptyFolder(runtimeRoot);
+}
+
+/** Ends every process and takes away namespaces, links, mounts, cgroups and run-time files. */
+export async function removeRuntime(name: string): Promise<void> {
+  await killCgroup(clusterCgroup(name));
+  await Promise.all([removeFabric(contextName(name)), removeCgroup(clusterCgroup(name))]);
+  const paths = clusterPaths(name);
+  rmSync(`${paths.runtime}/nodes`, { recursive: true, force: true });
+  rmSync(`${paths.runtime}/server`, { recursive: true, force: true });
+  rmSync(`${paths.runtime}/uplink`, { recursive: true, force: true });
+  if (othersRun(name)) return;
+  removeCniCache();
+}
+
+export function removeState(name: string): void {
+  rmSync(clusterPaths(name).state, { recursive: true, force: true });
+  removeEmptyFolder(stateRoot);
+}
+
+function othersRun(name: string): boolean {
+  return (
+    existsSync(runtimeRoot) &&
+    readdirSync(runtimeRoot).some((other) => other !== name && existsSync(`${runtimeRoot}/${other}/nodes`))
+  );
+}
+
+function removeEmptyFolder(folder: string): void {
+  if (existsSync(folder) && readdirSync(folder).length === 0) rmdirSync(folder);
+}

@@ -1,0 +1,125 @@
+import { chownSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { parse, stringify } from 'yaml';
+import { KnitError } from '../base/errors.ts';
+import { run } from '../kernel/run.ts';
+import { type ClusterConfig, contextName, writeFileAtomically } from './config.ts';
+import { clusterPaths } from './paths.ts';
+import { readIdentity } from './pki-files.ts';
+
+interface Named {
+  readonly name: string;
+}
+
+interface Kubeconfig {
+  apiVersion?: string;
+  kind?: string;
+  clusters?: Named[];
+  users?: Named[];
+  contexts?: Named[];
+  'current-context'?: string;
+}
+
+/** A kubeconfig of this cluster alone, with all it needs inside. */
+export function kubeconfigOf(config: ClusterConfig, server = `https://127.0.0.1:${config.apiPort}`): string {
+  return stringify(entriesOf(config, server));
+}
+
+/**
+ * Adds the cluster's context to the user's kubeconfig and makes it the current one; all else in the file is kept.
+ * Returns the file's path. Throws `KUBECONFIG_BROKEN` where the file is none.
+ */
+export async function addToKubeconfig(config: ClusterConfig): Promise<string> {
+  const file = await userKubeconfig();
+  const mine = entriesOf(config, `https://127.0.0.1:${config.apiPort}`);
+  const present = without(readKubeconfig(file.path), contextName(config.name));
+  write(file, {
+    ...present,
+    apiVersion: 'v1',
+    kind: 'Config',
+    clusters: [...(present.clusters ?? []), ...(mine.clusters ?? [])],
+    users: [...(present.users ?? []), ...(mine.users ?? [])],
+    contexts: [...(present.contexts ?? []), ...(mine.contexts ?? [])],
+    'current-context': mine['current-context'],
+  });
+  return file.path;
+}
+
+/** Takes the cluster's context out of the user's kubeconfig again. */
+export async function removeFromKubeconfig(cluster: string): Promise<void> {
+  const file = await userKubeconfig();
+  if (!existsSync(file.path)) return;
+  const context = contextName(cluster);
+  const present = readKubeconfig(file.path);
+  if (!present.contexts?.some((each) => each.name === context)) return;
+  write(file, without(present, context));
+}
+
+function entriesOf(config: ClusterConfig, server: string): Kubeconfig {
+  const name = contextName(config.name);
+  const { pki } = clusterPaths(config.name);
+  const admin = readIdentity(pki, 'admin');
+  if (!admin)
+    throw new KnitError('STATE_BROKEN', `${pki} has no admin certificate`, `run: knit down --name ${config.name}`);
+  const base64 = (text: string) => Buffer.from(text).toString('base64');
+  const ca = readFileSync(join(pki, 'ca.crt'), 'utf8');
+  const cluster = { server, 'certificate-authority-data': base64(ca) };
+  const user = { 'client-certificate-data': base64(admin.cert), 'client-key-data': base64(admin.key) };
+  return {
+    apiVersion: 'v1',
+    kind: 'Config',
+    clusters: [{ name, cluster } as Named],
+    users: [{ name, user } as Named],
+    contexts: [{ name, context: { cluster: name, user: name } } as Named],
+    'current-context': name,
+  };
+}
+
+function without(config: Kubeconfig, name: string): Kubeconfig {
+  const others = (list: Named[] | undefined) => (list ?? []).filter((each) => each.name !== name);
+  return {
+    ...config,
+    clusters: others(config.clusters),
+    users: others(config.users),
+    contexts: others(config.contexts),
+    'current-context': config['current-context'] === name ? '' : config['current-context'],
+  };
+}
+
+function readKubeconfig(path: string): Kubeconfig {
+  if (!existsSync(path)) return {};
+  const value: unknown = parse(readFileSync(path, 'utf8')) ?? {};
+  if (value && typeof value === 'object' && !Array.isArray(value)) return value;
+  throw new KnitError(
+    'KUBECONFIG_BROKEN',
+    `${path} is no kubeconfig`,
+    'mend or remove it, or set KUBECONFIG to another file',
+  );
+}
+
+interface UserFile {
+  readonly path: string;
+  /** Who shall own it; undefined: whoever runs this. */
+  readonly owner?: { readonly uid: number; readonly gid: number };
+}
+
+/** The first file of `KUBECONFIG`, else `.kube/config` of the user who called, also through sudo. */
+async function userKubeconfig(): Promise<UserFile> {
+  const [first] = (process.env.KUBECONFIG ?? '').split(':').filter((path) => path !== '');
+  if (first) return { path: first };
+  const sudoUser = process.env.SUDO_USER;
+  if (!sudoUser || process.getuid?.() !== 0) return { path: join(homedir(), '.kube', 'config') };
+  const [, , uid, gid, , home = ''] = (await run('getent', ['passwd', sudoUser])).trim().split(':');
+  return { path: join(home, '.kube', 'config'), owner: { uid: Number(uid), gid: Number(gid) } };
+}
+
+function write(file: UserFile, config: Kubeconfig): void {
+  const folder = dirname(file.path);
+  const isNew = !existsSync(folder);
+  mkdirSync(folder, { recursive: true });
+  writeFileAtomically(file.path, stringify(config), 0o600);
+  if (!file.owner) return;
+  if (isNew) chownSync(folder, file.owner.uid, file.owner.gid);
+  chownSync(file.path, file.owner.uid, file.owner.gid);
+}

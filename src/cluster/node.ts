@@ -1,0 +1,82 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { startNodeMachine } from '../machine/node.ts';
+import type { AgentConfig } from './agent-config.ts';
+import { type ClusterConfig, contextName, type NodeConfig, writeFileAtomically } from './config.ts';
+import { writeContainerdConfig } from './containerd.ts';
+import { clusterPaths, runtimeRoot } from './paths.ts';
+import type { CertificateAuthority } from './pki.ts';
+import { program } from './processes.ts';
+import { kubernetesVersion } from './version.ts';
+
+/** Cgroup of a cluster; of its nodes `nodes/NAME` below it. */
+export const clusterCgroup = (cluster: string): string => `knit/${cluster}`;
+export const nodeCgroup = (cluster: string, node: string): string => `${clusterCgroup(cluster)}/nodes/${node}`;
+
+/** Issues what a node needs to speak to the API server, and to be spoken to. */
+export async function issueNodeIdentity(authority: CertificateAuthority, node: NodeConfig): Promise<void> {
+  await authority.identity(`node-${node.name}`, {
+    commonName: `system:node:${node.name}`,
+    organizations: ['system:nodes'],
+    dnsNames: [node.name],
+    addresses: [node.address],
+  });
+}
+
+/** Starts containerd and the agent of a node, whose network namespace stands and whose identity was issued. */
+export async function startNode(config: ClusterConfig, node: NodeConfig): Promise<void> {
+  const paths = clusterPaths(config.name).node(node.name);
+  for (const folder of [paths.kubelet, paths.cniConf, paths.logs]) mkdirSync(folder, { recursive: true });
+  await writeContainerdConfig(paths, config.spec);
+  writeFileAtomically(paths.agentConfig, JSON.stringify(agentConfig(config, node), undefined, 2));
+  await startNodeMachine({
+    prefix: contextName(config.name),
+    name: node.name,
+    runtime: paths.runtime,
+    cgroup: nodeCgroup(config.name, node.name),
+    runtimeRoot,
+    resolvConf: resolvConf(config),
+    processes: [
+      {
+        name: 'containerd',
+        command: ['containerd', '--config', paths.containerdConfig, '--log-level', 'warn'],
+        log: join(paths.logs, 'containerd.log'),
+      },
+      { name: 'agent', command: program('agent', [paths.agentConfig], agentFlags), log: join(paths.logs, 'agent.log') },
+    ],
+  });
+}
+
+/** A small young generation: idle memory counts, three times and more. */
+const agentFlags = ['--max-semi-space-size=2'];
+
+function agentConfig(config: ClusterConfig, node: NodeConfig): AgentConfig {
+  const paths = clusterPaths(config.name);
+  const nodePaths = paths.node(node.name);
+  return {
+    cluster: config.name,
+    node: { name: node.name, address: node.address, labels: node.labels },
+    server: `https://${config.addresses.fabric}:6443`,
+    ca: join(paths.pki, 'ca.crt'),
+    cert: join(paths.pki, `node-${node.name}.crt`),
+    key: join(paths.pki, `node-${node.name}.key`),
+    criSocket: nodePaths.containerdSocket,
+    kubeletRoot: nodePaths.kubelet,
+    cgroupParent: `/${nodeCgroup(config.name, node.name)}/pods`,
+    cniConf: nodePaths.cniConf,
+    podCIDR: config.addresses.podCIDR,
+    serviceCIDR: config.addresses.serviceCIDR,
+    clusterDNS: config.addresses.dns,
+    clusterDomain: config.spec.dns.domain,
+    version: kubernetesVersion,
+  };
+}
+
+/** Names that are not the cluster's are asked of the uplink, whose third address answers DNS. */
+function resolvConf(config: ClusterConfig): string {
+  return config.spec.network.uplink === 'user' ? `nameserver ${uplinkResolver(config)}\n` : '';
+}
+
+function uplinkResolver(config: ClusterConfig): string {
+  return config.addresses.uplinkCIDR.replace(/\.0\/\d+$/, '.3');
+}

@@ -1,0 +1,180 @@
+import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { addressAt, formatCIDR, parseCIDR } from '../base/cidr.ts';
+import { KnitError } from '../base/errors.ts';
+import { processesIn } from '../kernel/cgroup.ts';
+import { machineNetworks } from '../kernel/ip.ts';
+import { createFabric } from '../machine/fabric.ts';
+import { chooseAddresses, networksOf, type TakenNetwork } from './addresses.ts';
+import { type ClusterConfig, contextName, findConfig, stateVersion, writeConfig } from './config.ts';
+import { removeRuntime, removeState } from './down.ts';
+import { fabricSpec } from './fabric.ts';
+import { addToKubeconfig } from './kubeconfig.ts';
+import { withLock } from './lock.ts';
+import { clusterCgroup, issueNodeIdentity, startNode } from './node.ts';
+import { clusterPaths, stateRoot } from './paths.ts';
+import { type ListeningSocket, listenOnLoopback } from './ports.ts';
+import { preflight } from './preflight.ts';
+import type { Progress } from './progress.ts';
+import { untilReady } from './ready.ts';
+import { startServer, startUplink } from './services.ts';
+import { type ClusterSpec, defaultClusterSpec, nodeSpecs } from './spec.ts';
+
+export interface UpOptions {
+  readonly name: string;
+  /** What the cluster shall be. Left out: as it was, where its state was kept; else the default. */
+  readonly spec?: ClusterSpec;
+  readonly progress: Progress;
+  /** How long to wait for nodes and DNS. Default 60 s. */
+  readonly timeoutMs?: number;
+  /** Write a context into the user's kubeconfig. Default true. */
+  readonly kubeconfig?: boolean;
+}
+
+export interface UpResult {
+  readonly config: ClusterConfig;
+  /** The kubeconfig that has the context now. */
+  readonly kubeconfig?: string;
+  /** Its state was there from before. */
+  readonly kept: boolean;
+}
+
+/**
+ * Makes a cluster, or starts one whose state was kept, and returns when its nodes are ready and DNS answers. What a
+ * crash left of it is cleaned away first. When a step fails, what was made is undone: a new cluster leaves nothing, a
+ * kept one its state. Throws `CLUSTER_RUNNING` where it runs already.
+ */
+export async function up(options: UpOptions): Promise<UpResult> {
+  return await withLock(options.name, () => upLocked(options));
+}
+
+async function upLocked({ name, spec, progress, timeoutMs = 60_000, kubeconfig = true }: UpOptions): Promise<UpResult> {
+  const kept = findConfig(name);
+  refuseRunning(name);
+  if (kept && spec) {
+    throw new KnitError(
+      'CLUSTER_EXISTS',
+      `the cluster ${name} exists: its state was kept`,
+      `start it as it was, without options, or remove it: knit down --name ${name}`,
+    );
+  }
+  await progress.step('Looking at this machine', () => preflight(kept?.spec ?? spec));
+  await removeRuntime(name);
+  const socket = await listenOnLoopback(kept?.apiPort ?? spec?.api.port);
+  const config = kept ?? (await newConfig(name, spec ?? defaultClusterSpec(), socket.port));
+  try {
+    await start({ ...config, apiPort: socket.port }, socket, progress);
+    await progress.step('Waiting for nodes and DNS', () => untilReady(config, timeoutMs));
+    return { config, kubeconfig: kubeconfig ? await addToKubeconfig(config) : undefined, kept: kept !== undefined };
+  } catch (error) {
+    await progress.step('Undoing', () => undo(name, kept !== undefined));
+    throw error;
+  } finally {
+    socket.close();
+  }
+}
+
+async function start(config: ClusterConfig, socket: ListeningSocket, progress: Progress): Promise<void> {
+  mkdirSync(clusterPaths(config.name).logs, { recursive: true });
+  writeConfig(config);
+  const count = config.nodes.length === 1 ? 'one node' : `${config.nodes.length} nodes`;
+  await progress.step(`Making certificates and networks for ${count}`, () =>
+    Promise.all([issueIdentities(config), createFabric(fabricSpec(config))]),
+  );
+  await progress.step(`Starting the API server and ${count}`, () =>
+    Promise.all([
+      startServer(config, socket.fd),
+      startUplink(config),
+      ...config.nodes.map((node) => startNode(config, node)),
+    ]),
+  );
+}
+
+async function issueIdentities(config: ClusterConfig): Promise<void> {
+  const { CertificateAuthority, serviceAccountKey } = await import('./pki.ts');
+  const folder = clusterPaths(config.name).pki;
+  const authority = await CertificateAuthority.open(folder);
+  const { addresses, spec } = config;
+  await Promise.all([
+    serviceAccountKey(folder),
+    authority.identity('admin', { commonName: 'kubernetes-admin', organizations: ['system:masters'] }),
+    authority.identity('kubelet-client', {
+      commonName: 'kube-apiserver-kubelet-client',
+      organizations: ['system:masters'],
+    }),
+    authority.identity('server', {
+      commonName: 'kube-apiserver',
+      dnsNames: [
+        'localhost',
+        'kubernetes',
+        'kubernetes.default',
+        'kubernetes.default.svc',
+        `kubernetes.default.svc.${spec.dns.domain}`,
+      ],
+      addresses: ['127.0.0.1', addresses.fabric, addresses.host.fabric, addressAt(parseCIDR(addresses.serviceCIDR), 1)],
+    }),
+    ...config.nodes.map((node) => issueNodeIdentity(authority, node)),
+  ]);
+}
+
+async function newConfig(name: string, spec: ClusterSpec, apiPort: number): Promise<ClusterConfig> {
+  const addresses = chooseAddresses(spec, await takenNetworks(name));
+  const nodeCIDR = parseCIDR(addresses.nodeCIDR);
+  const outsideCIDR = parseCIDR(addresses.outsideCIDR);
+  const clientCIDR = parseCIDR(addresses.clientCIDR);
+  return {
+    stateVersion,
+    name,
+    createdAt: new Date().toISOString(),
+    spec,
+    addresses,
+    apiPort,
+    // The fabric has the first address; the first node .11, as people number them.
+    nodes: nodeSpecs(spec).map((node, index) => ({
+      ...node,
+      address: addressAt(nodeCIDR, firstNode + index),
+      outsideAddress: addressAt(outsideCIDR, firstNode + index),
+    })),
+    clients: spec.clients.map((client, index) => ({ name: client, address: addressAt(clientCIDR, 2 + index) })),
+  };
+}
+
+/** Where the addresses of nodes begin in their network. */
+export const firstNode = 11;
+
+/** What other clusters and the machine itself use. */
+async function takenNetworks(name: string): Promise<TakenNetwork[]> {
+  const others = clusterNames().filter((other) => other !== name);
+  const clusters = others.flatMap((other) => {
+    const config = findConfig(other);
+    return config
+      ? networksOf(config.addresses).map((cidr) => ({ cidr: formatCIDR(cidr), by: `cluster ${other}` }))
+      : [];
+  });
+  const machine = await machineNetworks();
+  return [
+    ...clusters,
+    ...machine.map((network) => ({ cidr: network.cidr, by: `${network.interface} of this machine` })),
+  ];
+}
+
+/** All clusters that have state on this machine, running or not. */
+export function clusterNames(): string[] {
+  if (!existsSync(stateRoot)) return [];
+  return readdirSync(stateRoot).filter((name) => existsSync(clusterPaths(name).config));
+}
+
+function refuseRunning(name: string): void {
+  if (processesIn(`${clusterCgroup(name)}/server`).length === 0) return;
+  const flag = contextName(name) === 'knit' ? '' : ` --name ${name}`;
+  throw new KnitError(
+    'CLUSTER_RUNNING',
+    `the cluster ${name} runs already`,
+    `look at it: knit status${flag}; or end it: knit down${flag}`,
+  );
+}
+
+async function undo(name: string, keepState: boolean): Promise<void> {
+  await removeRuntime(name);
+  if (!keepState) removeState(name);
+}

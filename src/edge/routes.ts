@@ -1,0 +1,46 @@
+import { nodes } from '../api/resource.ts';
+import type { Node } from '../api/types.ts';
+import type { Log } from '../base/log.ts';
+import type { Running } from '../base/running.ts';
+import { runController } from '../client/controller.ts';
+import type { InformerFactory } from '../client/informer.ts';
+import { ipBatch, routesOf } from '../kernel/ip.ts';
+
+/** Marks the fabric's routes as ours: the number that the kernel keeps as a route's protocol. */
+const protocol = 75;
+
+/**
+ * The cloud's route controller: in the fabric's namespace, where it must run, each node's pod CIDR is routed to the
+ * node's address.
+ */
+export async function startRoutes(options: { informers: InformerFactory; log: Log }): Promise<Running> {
+  const informer = options.informers.informer(nodes);
+  const controller = runController({
+    name: 'routes',
+    log: options.log,
+    sync: () => reconcile(informer.list()),
+  });
+  informer.onChange((node, old) => {
+    if (routeOf(node) !== routeOf(old)) controller.enqueue('all');
+  });
+  await options.informers.start();
+  controller.enqueue('all');
+  return controller;
+}
+
+/** Makes the routes what the nodes say, in one batch. */
+async function reconcile(all: readonly Node[]): Promise<void> {
+  const wanted = new Set(all.map(routeOf).filter((route) => route !== undefined));
+  const present = new Set((await routesOf(protocol)).map((route) => `${route.destination} via ${route.gateway}`));
+  await ipBatch([
+    ...[...present].filter((route) => !wanted.has(route)).map((route) => `route del ${route} proto ${protocol}`),
+    ...[...wanted].filter((route) => !present.has(route)).map((route) => `route replace ${route} proto ${protocol}`),
+  ]);
+}
+
+/** `10.244.1.0/24 via 10.89.0.11` */
+function routeOf(node: Node | undefined): string | undefined {
+  const podCIDR = node?.spec?.podCIDR;
+  const address = node?.status?.addresses?.find((each) => each.type === 'InternalIP')?.address;
+  return podCIDR && address ? `${podCIDR} via ${address}` : undefined;
+}
