@@ -1,0 +1,127 @@
+import { KnitError } from '../base/errors.ts';
+import { labelValue, qualifiedName } from './kinds/names.ts';
+import type { Requirement } from './selectors.ts';
+
+/**
+ * Parses the grammar of label selectors (k8s.io/apimachinery/pkg/labels): requirements with commas between them.
+ * An identifier is whatever stands between white space and the signs `=!(),<>`; `in` and `notin` are words only
+ * where an operator may stand.
+ *
+ * @throws KnitError `BAD_LABEL_SELECTOR`
+ */
+export function parseRequirements(text: string): Requirement[] {
+  const tokens = new Tokens(text);
+  const requirements: Requirement[] = [];
+  if (tokens.peek() === end) return requirements;
+  for (;;) {
+    requirements.push(parseRequirement(tokens));
+    const next = tokens.take();
+    if (next === end) return requirements;
+    if (next !== ',') throw unexpected(next, "',' or 'end of string'");
+    if (!isIdentifier(tokens.peek()) && tokens.peek() !== '!') {
+      throw unexpected(tokens.peek(), "identifier after ','");
+    }
+  }
+}
+
+const end = '';
+const signs = new Set(['=', '==', '!=', '!', '(', ')', ',', '<', '>']);
+const isIdentifier = (token: string): boolean => token !== end && !signs.has(token);
+
+class Tokens {
+  readonly #tokens: string[];
+  #next = 0;
+
+  constructor(text: string) {
+    this.#tokens = text.match(/==|!=|[=!(),<>]|[^\s=!(),<>]+/g) ?? [];
+  }
+
+  peek(): string {
+    return this.#tokens[this.#next] ?? end;
+  }
+
+  take(): string {
+    const token = this.peek();
+    this.#next++;
+    return token;
+  }
+}
+
+function parseRequirement(tokens: Tokens): Requirement {
+  const absent = tokens.peek() === '!';
+  if (absent) tokens.take();
+  const key = tokens.take();
+  if (!isIdentifier(key)) throw unexpected(key, absent ? 'identifier' : "!, identifier, or 'end of string'");
+  checkKey(key);
+  if (absent) return { key, operator: '!', values: [] };
+  if (tokens.peek() === end || tokens.peek() === ',') return { key, operator: 'exists', values: [] };
+  return parseOperation(key, tokens);
+}
+
+function parseOperation(key: string, tokens: Tokens): Requirement {
+  const sign = tokens.take();
+  switch (sign) {
+    case '=':
+    case '==':
+      return { key, operator: '=', values: checkedValues(key, [parseExactValue(tokens)]) };
+    case '!=':
+      return { key, operator: '!=', values: checkedValues(key, [parseExactValue(tokens)]) };
+    case '>':
+    case '<':
+      return { key, operator: sign === '>' ? 'gt' : 'lt', values: [integer(parseExactValue(tokens))] };
+    case 'in':
+    case 'notin':
+      return { key, operator: sign, values: checkedValues(key, parseValues(tokens)) };
+    default:
+      throw unexpected(sign, 'in, notin, =, ==, !=, gt, lt');
+  }
+}
+
+/** Nothing at all is the empty value: `a=` and `a=,b`. */
+function parseExactValue(tokens: Tokens): string {
+  if (tokens.peek() === end || tokens.peek() === ',') return '';
+  const value = tokens.take();
+  if (isIdentifier(value)) return value;
+  throw unexpected(value, 'identifier');
+}
+
+function parseValues(tokens: Tokens): string[] {
+  const open = tokens.take();
+  if (open !== '(') throw unexpected(open, "'('");
+  const values = new Set<string>();
+  for (;;) {
+    values.add(isIdentifier(tokens.peek()) ? tokens.take() : '');
+    const next = tokens.take();
+    if (next === ')') return [...values].sort();
+    if (next !== ',') throw unexpected(next, "',', or identifier");
+  }
+}
+
+function checkKey(key: string): void {
+  const wrong = qualifiedName(key);
+  if (wrong) throw refused(`<nil>: Invalid value: ${JSON.stringify(key)}: ${wrong}`);
+}
+
+function checkedValues(key: string, values: string[]): string[] {
+  values.forEach((value, index) => {
+    const wrong = labelValue(value);
+    if (wrong) throw refused(`values[${index}][${key}]: Invalid value: ${JSON.stringify(value)}: ${wrong}`);
+  });
+  return values;
+}
+
+function integer(value: string): string {
+  if (/^-?\d+$/.test(value)) return value;
+  throw refused(
+    `values[0]: Invalid value: ${JSON.stringify(value)}: for 'Gt', 'Lt' operators, the value must be an integer`,
+  );
+}
+
+const unexpected = (found: string, expected: string): KnitError => refused(`found '${found}', expected: ${expected}`);
+
+const refused = (reason: string): KnitError =>
+  new KnitError(
+    'BAD_LABEL_SELECTOR',
+    `unable to parse requirement: ${reason}`,
+    'write it as app=web,tier in (front,back),!old',
+  );
