@@ -1,0 +1,103 @@
+import { chmod, mkdir, realpath, stat, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import type { Container, Pod } from '../api/types.ts';
+import { terminationMessagePath } from './container-config.ts';
+import { type Mount, mountPropagation } from './cri/messages.ts';
+import { expand } from './env.ts';
+import type { KubeletPaths } from './paths.ts';
+import type { VolumePaths } from './volumes/volumes.ts';
+
+export interface MountContext {
+  readonly paths: KubeletPaths;
+  readonly volumes: VolumePaths;
+  /** For `subPathExpr`. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly restartCount: number;
+}
+
+/** A container's mounts: its volumes, its termination log, and the pod's hosts file unless a volume covers it. */
+export async function containerMounts(pod: Pod, container: Container, context: MountContext): Promise<Mount[]> {
+  const volumes = await Promise.all((container.volumeMounts ?? []).map((mount) => volumeMount(mount, context)));
+  const uid = pod.metadata?.uid ?? '';
+  const mounts = [...volumes, await terminationLog(uid, container, context)];
+  const hosts = hostsFile(uid, context.paths);
+  const covered = volumes.some((mount) => mount.containerPath === '/etc/hosts');
+  if (!covered && usesHostsFile(pod)) mounts.push({ containerPath: '/etc/hosts', hostPath: hosts });
+  return mounts;
+}
+
+type VolumeMount = NonNullable<Container['volumeMounts']>[number];
+
+async function volumeMount(mount: VolumeMount, context: MountContext): Promise<Mount> {
+  const root = context.volumes.get(mount.name);
+  if (root === undefined) throw new Error(`cannot find volume "${mount.name}" to mount into container`);
+  const subPath = mount.subPathExpr ? expand(mount.subPathExpr, context.env) : mount.subPath;
+  return {
+    containerPath: path.isAbsolute(mount.mountPath) ? mount.mountPath : `/${mount.mountPath}`,
+    hostPath: subPath ? await resolveSubPath(root, subPath) : root,
+    readonly: mount.readOnly ?? false,
+    propagation: propagation(mount.mountPropagation),
+  };
+}
+
+function propagation(asked: string | undefined): number {
+  if (asked === 'Bidirectional') return mountPropagation.bidirectional;
+  return asked === 'HostToContainer' ? mountPropagation.hostToContainer : mountPropagation.private;
+}
+
+/** Makes the folder where there is nothing, and refuses a path that leads out of its volume, by links too. */
+async function resolveSubPath(root: string, subPath: string): Promise<string> {
+  const asked = path.join(root, subPath);
+  const within = (target: string, base: string) => target === base || target.startsWith(`${base}${path.sep}`);
+  if (!within(asked, root)) throw new Error(`subPath ${subPath} leads out of the volume`);
+  const exists = await stat(asked).then(
+    () => true,
+    () => false,
+  );
+  if (!exists) await mkdir(asked, { recursive: true, mode: 0o755 });
+  const target = await realpath(asked);
+  if (!within(target, await realpath(root))) throw new Error(`subPath ${subPath} leads out of the volume`);
+  return target;
+}
+
+export function terminationLogFile(uid: string, container: string, restartCount: number, paths: KubeletPaths): string {
+  return path.join(paths.container(uid, container), String(restartCount));
+}
+
+async function terminationLog(uid: string, container: Container, context: MountContext): Promise<Mount> {
+  const file = terminationLogFile(uid, container.name, context.restartCount, context.paths);
+  await mkdir(path.dirname(file), { recursive: true });
+  await writeFile(file, '');
+  await chmod(file, 0o666);
+  return { containerPath: terminationMessagePath(container), hostPath: file };
+}
+
+const usesHostsFile = (pod: Pod): boolean => !pod.spec?.hostNetwork || (pod.spec.hostAliases ?? []).length > 0;
+
+const hostsFile = (uid: string, paths: KubeletPaths): string => path.join(paths.pod(uid), 'etc-hosts');
+
+export interface HostsEntry {
+  readonly hostname: string;
+  readonly fqdn?: string;
+  readonly podIPs: readonly string[];
+}
+
+/** /etc/hosts as the kubelet writes it: the loopback, the pod's own names, and `hostAliases`. */
+export async function writeHostsFile(pod: Pod, entry: HostsEntry, paths: KubeletPaths): Promise<void> {
+  if (!usesHostsFile(pod)) return;
+  const names = [...(entry.fqdn ? [entry.fqdn] : []), entry.hostname].join('\t');
+  const lines = [
+    '# Kubernetes-managed hosts file.',
+    '127.0.0.1\tlocalhost',
+    '::1\tlocalhost ip6-localhost ip6-loopback',
+    'fe00::0\tip6-localnet',
+    'fe00::0\tip6-mcastprefix',
+    'fe00::1\tip6-allnodes',
+    'fe00::2\tip6-allrouters',
+    ...entry.podIPs.map((ip) => `${ip}\t${names}`),
+    ...(pod.spec?.hostAliases ?? []).map(({ ip, hostnames }) => `${ip}\t${(hostnames ?? []).join('\t')}`),
+  ];
+  const file = hostsFile(pod.metadata?.uid ?? '', paths);
+  await mkdir(path.dirname(file), { recursive: true });
+  await writeFile(file, `${lines.join('\n')}\n`);
+}

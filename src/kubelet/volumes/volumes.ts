@@ -1,0 +1,93 @@
+import { chmod, chown, mkdir, readFile, rm } from 'node:fs/promises';
+import path from 'node:path';
+import type { Pod, Volume } from '../../api/types.ts';
+import { KnitError, messageOf } from '../../base/errors.ts';
+import { run } from '../../kernel/run.ts';
+import type { KubeletPaths } from '../paths.ts';
+import { quantity } from '../resources.ts';
+import { writePayload } from './atomic-writer.ts';
+import { prepareHostPath } from './host-path.ts';
+import { type PayloadSource, volumePayload } from './payload.ts';
+
+/** Path on the node of each of a pod's volumes, by name. */
+export type VolumePaths = ReadonlyMap<string, string>;
+
+/** `message` is the one of the kubelet's FailedMount event. */
+export class VolumeError extends Error {
+  constructor(volume: string, cause: unknown) {
+    super(`MountVolume.SetUp failed for volume "${volume}" : ${messageOf(cause)}`, { cause });
+    this.name = 'VolumeError';
+  }
+}
+
+/**
+ * Makes a pod's volumes, or brings them up to date: called before its first container and again from time to time.
+ * Throws {@link VolumeError} for the first one that fails.
+ */
+export async function prepareVolumes(pod: Pod, paths: KubeletPaths, source: PayloadSource): Promise<VolumePaths> {
+  const entries = (pod.spec?.volumes ?? []).map(async (volume) => {
+    try {
+      return [volume.name, await prepareVolume(pod, volume, paths, source)] as const;
+    } catch (error) {
+      throw new VolumeError(volume.name, error);
+    }
+  });
+  return new Map(await Promise.all(entries));
+}
+
+async function prepareVolume(pod: Pod, volume: Volume, paths: KubeletPaths, source: PayloadSource): Promise<string> {
+  const plugin = pluginOf(volume);
+  const folder = paths.volume(pod.metadata?.uid ?? '', plugin, volume.name);
+  const group = pod.spec?.securityContext?.fsGroup;
+  if (volume.hostPath) return await prepareHostPath(volume.hostPath);
+  if (volume.emptyDir) return await prepareEmptyDir(folder, volume.emptyDir, group);
+  const payload = await volumePayload(volume, source);
+  if (!payload) {
+    const type = Object.keys(volume).find((key) => key !== 'name');
+    throw new KnitError('VOLUME_TYPE', `knit does not mount volumes of type ${type} yet`);
+  }
+  await writePayload(folder, payload, group);
+  return folder;
+}
+
+function pluginOf(volume: Volume): string {
+  if (volume.emptyDir) return 'empty-dir';
+  if (volume.configMap) return 'configmap';
+  if (volume.secret) return 'secret';
+  if (volume.downwardAPI) return 'downward-api';
+  return 'projected';
+}
+
+async function prepareEmptyDir(
+  folder: string,
+  emptyDir: NonNullable<Volume['emptyDir']>,
+  group: number | undefined,
+): Promise<string> {
+  const made = await mkdir(folder, { recursive: true });
+  if (!made) return folder;
+  if (emptyDir.medium === 'Memory') {
+    const size = quantity(emptyDir.sizeLimit);
+    const options = size > 0 ? ['-o', `size=${Math.ceil(size)}`] : [];
+    await run('mount', ['-t', 'tmpfs', ...options, 'tmpfs', folder]);
+  }
+  if (group !== undefined) await chown(folder, 0, group);
+  // With a group its new files belong to it (the set-group-id bit), as SetVolumeOwnership does.
+  await chmod(folder, group === undefined ? 0o777 : 0o2777);
+  return folder;
+}
+
+/** Unmounts and removes what a pod has left on the node. */
+export async function removePodFolder(uid: string, paths: KubeletPaths): Promise<void> {
+  const folder = paths.pod(uid);
+  const mounted = (await readFile('/proc/self/mounts', 'utf8'))
+    .split('\n')
+    .map((line) => unescapeMount(line.split(' ')[1] ?? ''))
+    .filter((target) => target.startsWith(`${folder}${path.sep}`));
+  for (const target of mounted.reverse()) await run('umount', [target]);
+  await rm(folder, { recursive: true, force: true });
+}
+
+/** proc(5): blanks and backslashes in paths are written in octal. */
+function unescapeMount(target: string): string {
+  return target.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
+}
