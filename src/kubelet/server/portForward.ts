@@ -1,20 +1,15 @@
 import { HttpError, type UpgradeCall } from './answer.ts';
-import { findPod } from './pods.ts';
+import { findPod, type NodeView, type PodName } from './node.ts';
 import { dialSpdy, joinRuntime } from './remoteCommand.ts';
-import type { RuntimeView, StreamingRuntime } from './runtime.ts';
 import { tunnel, tunnelPrefix } from './tunnel.ts';
 import { acceptWebSocket, offeredProtocols } from './webSocket.ts';
 
 /** `/portForward`: SPDY as it is, or SPDY inside a WebSocket, which is taken out of it. */
-export async function servePortForward(
-  call: UpgradeCall,
-  names: { readonly namespace: string; readonly pod: string },
-  { view, runtime }: { readonly view: RuntimeView; readonly runtime: StreamingRuntime },
-): Promise<void> {
-  findPod(view, names.namespace, names.pod);
-  const sandboxId = await view.findSandbox(names.namespace, names.pod);
-  if (sandboxId === undefined) throw new HttpError(404, `pod "${names.pod}" has no sandbox that is ready`);
-  const url = new URL(await runtime.portForward({ sandboxId, ports: portsOf(call.url.searchParams) }));
+export async function servePortForward(call: UpgradeCall, names: PodName, node: NodeView): Promise<void> {
+  findPod(node, names);
+  const podSandboxId = await node.runtime.findSandbox(names.namespace, names.pod);
+  if (podSandboxId === undefined) throw new HttpError(404, `pod "${names.pod}" has no sandbox that is ready`);
+  const url = new URL(await node.runtime.cri.portForward({ podSandboxId, port: portsOf(call.url.searchParams) }));
   const tunneled = offeredProtocols(call.request).find((name) => name.startsWith(tunnelPrefix));
   if (tunneled === undefined) return joinRuntime(call, url);
   const { socket, head } = await dialSpdy(url, tunneled.slice(tunnelPrefix.length));

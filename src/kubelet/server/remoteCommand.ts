@@ -1,7 +1,6 @@
 import { dialUpgrade, forwardedHeaders, grantUpgrade, type Upgraded } from '../../base/upgrade.ts';
 import { HttpError, type UpgradeCall } from './answer.ts';
-import { containersOf, findPod } from './pods.ts';
-import type { RuntimeView, StreamingRuntime } from './runtime.ts';
+import { type ContainerName, containerSpec, findPod, type NodeView } from './node.ts';
 import { SpdyConnection } from './spdy/connection.ts';
 import { type StreamOptions, translate } from './translate.ts';
 import { acceptWebSocket, offeredProtocols } from './webSocket.ts';
@@ -16,21 +15,21 @@ export const runtimeAnswerMs = 30_000;
 export async function serveRemoteCommand(
   call: UpgradeCall,
   kind: 'exec' | 'attach',
-  names: { readonly namespace: string; readonly pod: string; readonly container: string },
-  { view, runtime }: { readonly view: RuntimeView; readonly runtime: StreamingRuntime },
+  names: ContainerName,
+  node: NodeView,
 ): Promise<void> {
-  const pod = findPod(view, names.namespace, names.pod);
-  const containerId = await view.findContainer(names.namespace, names.pod, names.container);
-  if (containerId === undefined) throw new HttpError(500, `container not found ("${names.container}")`);
+  const pod = findPod(node, names);
+  const found = await node.runtime.findContainer(names.namespace, names.pod, names.container);
+  if (!found?.running) throw new HttpError(500, `container not found ("${names.container}")`);
   const asked = streamOptions(call.url.searchParams);
   // Whether a running process has a terminal was settled when it started.
-  const tty =
-    kind === 'exec' ? asked.tty : containersOf(pod).find(({ name }) => name === names.container)?.tty === true;
+  const tty = kind === 'exec' ? asked.tty : containerSpec(pod, names.container)?.tty === true;
   const options = { ...asked, tty, stderr: asked.stderr && !tty };
+  const { cri } = node.runtime;
   const url =
     kind === 'exec'
-      ? await runtime.exec({ containerId, command: call.url.searchParams.getAll('command'), ...options })
-      : await runtime.attach({ containerId, ...options });
+      ? await cri.exec({ containerId: found.id, cmd: call.url.searchParams.getAll('command'), ...options })
+      : await cri.attach({ containerId: found.id, ...options });
   if (offeredProtocols(call.request).includes(protocolV5)) await serveV5(call, new URL(url), options);
   else await joinRuntime(call, new URL(url));
 }

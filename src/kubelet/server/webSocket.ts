@@ -42,8 +42,11 @@ export function acceptWebSocket(
   delete request.headers['sec-websocket-protocol'];
   chosenProtocol.set(request, protocol);
   return new Promise((resolve, reject) => {
-    socket.once('close', () => reject(new Error('the client went away during the handshake')));
+    const gone = () => reject(new Error('the client went away during the handshake'));
+    if (socket.destroyed) return gone();
+    socket.once('close', gone);
     server.handleUpgrade(request, socket, head, (ws) => {
+      socket.off('close', gone);
       ws.on('error', () => ws.terminate());
       keepAlive(ws);
       resolve(ws);

@@ -1,0 +1,66 @@
+import { type IncomingHttpHeaders, type IncomingMessage, request as requestHttp } from 'node:http';
+import { request as requestHttps } from 'node:https';
+import type { Readable } from 'node:stream';
+import { text } from 'node:stream/consumers';
+import { type ClientTls, dialError, hostOf, type ProxyTarget, refusal, requestOptions } from './target.ts';
+
+export interface StreamProxy {
+  readonly target: ProxyTarget;
+  readonly tls?: ClientTls;
+  /** Ends the request: the client went away. */
+  readonly signal?: AbortSignal;
+  /** Default GET. */
+  readonly method?: string;
+  /** Names and values in turn; `Host` is added. */
+  readonly headers?: readonly string[];
+  readonly body?: Readable;
+}
+
+export interface StreamAnswer {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly rawHeaders: readonly string[];
+  /** Must be read or destroyed. */
+  readonly body: Readable;
+}
+
+/**
+ * Asks another server and hands out its answer as it comes, whatever its status.
+ *
+ * @throws StatusError `error dialing backend: …` where there is no answer.
+ */
+export function proxyStream({ target, tls, signal, method, headers = [], body }: StreamProxy): Promise<StreamAnswer> {
+  const send = target.scheme === 'http' ? requestHttp : requestHttps;
+  return new Promise((resolve, reject) => {
+    const request = send({
+      ...requestOptions(target, tls),
+      method: method ?? 'GET',
+      headers: ['Host', hostOf(target), ...headers],
+      agent: false,
+      signal,
+    });
+    request.once('response', (response: IncomingMessage) =>
+      resolve({
+        status: response.statusCode ?? 502,
+        headers: response.headers,
+        rawHeaders: response.rawHeaders,
+        body: response,
+      }),
+    );
+    request.on('error', (error) => reject(dialError(error)));
+    if (!body) return void request.end();
+    body.once('error', () => request.destroy());
+    body.pipe(request);
+  });
+}
+
+/**
+ * A container's log from its node's kubelet.
+ *
+ * @throws StatusError with the kubelet's reason where it has none to give.
+ */
+export async function kubeletLog(options: Pick<StreamProxy, 'target' | 'tls' | 'signal'>): Promise<StreamAnswer> {
+  const answer = await proxyStream(options);
+  if (answer.status === 200) return answer;
+  throw refusal(answer.status, await text(answer.body));
+}
