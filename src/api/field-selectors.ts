@@ -41,10 +41,10 @@ function parseTerm(term: string, text: string): FieldRequirement {
   const match = /^((?:[^\\=!]|\\[\s\S]|!(?!=))*)(!=|==|=)([\s\S]*)$/.exec(term);
   if (!match) throw refused(`invalid selector: '${text}'; can't understand '${term}'`);
   const [, field = '', operator, value = ''] = match;
-  return { field, operator: operator === '!=' ? '!=' : '=', value: unescape(value) };
+  return { field, operator: operator === '!=' ? '!=' : '=', value: unescapeValue(value) };
 }
 
-function unescape(value: string): string {
+function unescapeValue(value: string): string {
   return value.replace(/\\([\s\S]?)|[,=]/g, (found: string, escaped: string | undefined) => {
     if (escaped !== undefined && '\\,='.includes(escaped) && escaped !== '') return escaped;
     if (found.startsWith('\\')) throw refused(`invalid field selector: invalid escape sequence: ${found}`);

@@ -1,4 +1,5 @@
 import { KnitError } from '../base/errors.ts';
+import { isInteger } from './integers.ts';
 import { labelValue, qualifiedName } from './kinds/names.ts';
 import type { Requirement } from './selectors.ts';
 
@@ -111,7 +112,7 @@ function checkedValues(key: string, values: string[]): string[] {
 }
 
 function integer(value: string): string {
-  if (/^-?\d+$/.test(value)) return value;
+  if (isInteger(value)) return value;
   throw refused(
     `values[0]: Invalid value: ${JSON.stringify(value)}: for 'Gt', 'Lt' operators, the value must be an integer`,
   );

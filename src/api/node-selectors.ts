@@ -1,6 +1,6 @@
 import type * as k8s from '@kubernetes/client-node';
 import { KnitError } from '../base/errors.ts';
-import { compareIntegers } from './selectors.ts';
+import { compareIntegers } from './integers.ts';
 import type { Node, Wire } from './types.ts';
 
 type NodeSelector = Wire<k8s.V1NodeSelector>;

@@ -1,4 +1,5 @@
 import { KnitError } from '../base/errors.ts';
+import { compareIntegers } from './integers.ts';
 import { parseRequirements } from './label-selector-parser.ts';
 import type { LabelSelector, Labels } from './types.ts';
 
@@ -106,17 +107,6 @@ function compileRequirement({ key, operator, values }: Requirement): LabelMatche
     case 'lt':
       return (labels) => compareIntegers(labels?.[key], values[0]) < 0;
   }
-}
-
-/** NaN, which is neither more nor less, where one of them is no integer. */
-export function compareIntegers(a: string | undefined, b: string | undefined): number {
-  if (!isInteger(a) || !isInteger(b)) return Number.NaN;
-  const difference = BigInt(a) - BigInt(b);
-  return difference > 0n ? 1 : difference < 0n ? -1 : 0;
-}
-
-function isInteger(text: string | undefined): text is string {
-  return text !== undefined && /^-?\d+$/.test(text);
 }
 
 function fromExpression(key: string, operator: string, values: readonly string[] = []): Requirement {
