@@ -1,0 +1,9 @@
+#!/bin/sh
+# Runs Node.js 24 or newer: the one that npm installed beside knit, or the machine's own if that is new enough.
+here=$(dirname "$(readlink -f "$0")")/..
+for node in "$here"/node_modules/node-linux-*/bin/node; do
+  [ -x "$node" ] && exec "$node" "$@"
+done
+if node -e 'process.exit(Number(process.versions.node.split(".")[0]) >= 24 ? 0 : 1)' 2>/dev/null; then exec node "$@"; fi
+echo "knit needs Node.js 24 or newer: run make deps" >&2
+exit 1
