@@ -1,0 +1,26 @@
+import { InvalidArgumentError, Option } from 'commander';
+
+/** `--name`, which every command about a cluster has. */
+export function nameOption(): Option {
+  return new Option('--name <cluster>', 'which cluster').default('knit').env('KNIT_NAME').argParser(parseName);
+}
+
+export function outputOption(...forms: string[]): Option {
+  return new Option('-o, --output <form>', 'how to print').choices(['text', 'json', ...forms]).default('text');
+}
+
+function parseName(value: string): string {
+  if (/^[a-z0-9]([-a-z0-9]{0,18}[a-z0-9])?$/.test(value)) return value;
+  throw new InvalidArgumentError(
+    "Up to 20 lower-case letters, digits and '-', beginning and ending with a letter or digit.",
+  );
+}
+
+/** Whole numbers from `least` to `most`. */
+export function parseCount(least: number, most: number): (value: string) => number {
+  return (value) => {
+    const count = Number(value);
+    if (Number.isInteger(count) && count >= least && count <= most) return count;
+    throw new InvalidArgumentError(`A whole number from ${least} to ${most}.`);
+  };
+}

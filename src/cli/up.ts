@@ -1,0 +1,95 @@
+import { readFileSync } from 'node:fs';
+import type { Command } from 'commander';
+import { KnitError, messageOf } from '../base/errors.ts';
+import { contextName } from '../cluster/config.ts';
+import { type ClusterSpec, checkClusterSpec, defaultClusterSpec, parseClusterSpec } from '../cluster/spec.ts';
+import { type UpResult, up } from '../cluster/up.ts';
+import { nameOption, outputOption, parseCount } from './options.ts';
+import { bold, dim, print, printJson, progressFor } from './output.ts';
+
+interface UpFlags {
+  readonly name: string;
+  readonly nodes?: number;
+  readonly file?: string;
+  readonly apiPort?: number;
+  readonly uplink?: string;
+  readonly output: string;
+  readonly kubeconfig: boolean;
+}
+
+export function upCommand(program: Command): void {
+  program
+    .command('up')
+    .description('make a cluster and wait until it is ready')
+    .addOption(nameOption())
+    .option('--nodes <count>', 'how many nodes (default 3)', parseCount(1, 100))
+    .option('-f, --file <cluster.yaml>', 'a cluster file; - reads standard input')
+    .option('--api-port <port>', "the API server's port on this machine's loopback", parseCount(1, 65535))
+    .option('--uplink <kind>', 'way out of the cluster: user, nat or none')
+    .option('--no-kubeconfig', 'do not write a context into your kubeconfig')
+    .addOption(outputOption())
+    .action(async (flags: UpFlags) => {
+      const { file, nodes, apiPort, uplink } = flags;
+      const chosen = [file, nodes, apiPort, uplink].some((value) => value !== undefined);
+      const result = await up({
+        name: flags.name,
+        spec: chosen ? specOf(flags) : undefined,
+        progress: progressFor(flags.output),
+        kubeconfig: flags.kubeconfig,
+      });
+      if (flags.output === 'json') printJson({ ...result.config, kubeconfig: result.kubeconfig });
+      else print(summary(result));
+    });
+}
+
+/** The cluster file with the flags over it, checked together. */
+function specOf(flags: UpFlags): ClusterSpec {
+  const base = flags.file === undefined ? defaultClusterSpec() : parseClusterSpec(read(flags.file), flags.file);
+  if (base.name !== undefined && base.name !== flags.name) {
+    throw new KnitError(
+      'SPEC_INVALID',
+      `${flags.file} is for the cluster ${base.name}`,
+      `run: knit up --name ${base.name} -f ${flags.file}`,
+    );
+  }
+  return checkClusterSpec(
+    {
+      ...base,
+      nodes: flags.nodes ?? base.nodes,
+      api: { ...base.api, ...(flags.apiPort === undefined ? {} : { port: flags.apiPort }) },
+      network: { ...base.network, ...(flags.uplink === undefined ? {} : { uplink: flags.uplink }) },
+    },
+    'the command line',
+  );
+}
+
+function read(file: string): string {
+  try {
+    return readFileSync(file === '-' ? 0 : file, 'utf8');
+  } catch (error) {
+    throw new KnitError(
+      'FILE_UNREADABLE',
+      `${file} cannot be read: ${messageOf(error)}`,
+      'give the path of a cluster file',
+    );
+  }
+}
+
+function summary({ config, kubeconfig, kept }: UpResult): string {
+  const named = config.name === 'knit' ? '' : ` --name ${config.name}`;
+  const { addresses } = config;
+  const lines = [
+    '',
+    `${bold(`The cluster ${config.name} ${kept ? 'is back' : 'is up'}`)}: ${config.nodes.map((node) => node.name).join(', ')}`,
+    `  API server  https://127.0.0.1:${config.apiPort}`,
+    `  nodes       ${addresses.nodeCIDR}   pods ${addresses.podCIDR}   Services ${addresses.serviceCIDR}   DNS ${addresses.dns}`,
+    ...(kubeconfig ? [`  context     ${contextName(config.name)} in ${kubeconfig}`] : []),
+    '',
+    `${dim('See it:')}   knit status${named}`,
+    `${dim('Use it:')}   knit kubectl${named} create deployment web --image=knit.dev/lab:1 --replicas=3 --port=8080`,
+    `          knit kubectl${named} expose deployment web --port=80 --target-port=8080 --type=NodePort`,
+    `          knit exec${named} client/${config.clients[0]?.name ?? 'alice'} -- curl -s http://${config.nodes[0]?.outsideAddress}:NODEPORT/`,
+    `${dim('End it:')}   knit down${named}`,
+  ];
+  return lines.join('\n');
+}
