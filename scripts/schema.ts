@@ -5,6 +5,7 @@
  *
  *     node scripts/schema.ts [DIRECTORY]
  */
+import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
@@ -42,8 +43,15 @@ function generate(directory: string): number {
   );
   checkFacts(facts, new Set(names.values()));
   mkdirSync(directory, { recursive: true });
-  writeWhole(join(directory, 'schema.json'), compact(models, names, facts));
-  writeWhole(join(directory, 'descriptions.json'), descriptions(models, names));
+  const definitions = compact(models, names, facts);
+  const texts = descriptions(models, names);
+  const hash = createHash('sha256')
+    .update(JSON.stringify([definitions, texts]))
+    .digest('hex')
+    .slice(0, 16);
+  const schema: CompactSchema = { format: compactFormat, hash, definitions };
+  writeWhole(join(directory, 'descriptions.json'), texts);
+  writeWhole(join(directory, 'schema.json'), schema);
   return models.length;
 }
 
@@ -246,7 +254,7 @@ function compact(
   models: readonly Model[],
   names: ReadonlyMap<string, string>,
   facts: Readonly<Record<string, DefinitionFacts>>,
-): CompactSchema {
+): CompactDefinition[] {
   const indexes = new Map(models.map(({ name }, index) => [name, index]));
   const used = new Set<string>();
   const definitions = models.map((model): CompactDefinition => {
@@ -265,7 +273,7 @@ function compact(
   });
   const unused = [...quantities].filter((path) => !used.has(path));
   if (unused.length > 0) throw new Error(`no such field: ${unused.join(', ')}`);
-  return { format: compactFormat, definitions };
+  return definitions;
 }
 
 const formatCodes: Readonly<Record<string, string>> = {

@@ -2,10 +2,12 @@
  * `dist/schema.json`: all definitions in a form that parses in a few milliseconds. Written by `scripts/schema.ts`,
  * read by `load.ts`; `compactFormat` is raised when it changes.
  */
-export const compactFormat = 1;
+export const compactFormat = 2;
 
 export interface CompactSchema {
   readonly format: number;
+  /** Of the definitions and descriptions. */
+  readonly hash: string;
   readonly definitions: readonly CompactDefinition[];
 }
 

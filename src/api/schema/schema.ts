@@ -38,6 +38,8 @@ export interface Schema {
   /** By definition name: `io.k8s.api.core.v1.Pod`. */
   definition(name: string): Definition | undefined;
   names(): Iterable<string>;
+  /** Changes when a definition or a description does. */
+  readonly hash: string;
 }
 
 /** Definitions are made on first use: a server that starts pays for none of them. */
@@ -54,6 +56,7 @@ export function createSchema(compact: CompactSchema): Schema {
       return index === undefined ? undefined : at(index);
     },
     names: () => indexes.keys(),
+    hash: compact.hash,
   };
 }
 

@@ -1,0 +1,52 @@
+import type { Kind } from '../kind.ts';
+import type { Schema } from '../schema/index.ts';
+import {
+  deleteOptionsDefinition,
+  type FindDefinition,
+  listDefinition,
+  type Path,
+  statusDefinition,
+} from './operations.ts';
+import type { GroupVersionKind } from './schemas.ts';
+
+/** Finds the definition of a kind, which may be one that is only a subresource's body (Scale, Eviction). */
+export function finder(kinds: readonly Kind[], schema: Schema): FindDefinition {
+  const key = ({ group, version, kind }: GroupVersionKind) => `${group}/${version}/${kind}`;
+  const known = new Map(kinds.map((kind) => [key(kind), kind.definition]));
+  return (of) => {
+    const guess = `io.k8s.api.${of.group.split('.')[0] || 'core'}.${of.version}.${of.kind}`;
+    return known.get(key(of)) ?? (schema.definition(guess) ? guess : undefined);
+  };
+}
+
+/** What a document must hold before what that refers to. */
+export function rootsOf(kinds: readonly Kind[], paths: readonly Path[]): Set<string> {
+  const roots = new Set(kinds.map((kind) => kind.definition));
+  for (const { operations } of paths) {
+    for (const { body, answer } of operations) {
+      if (body !== undefined) roots.add(body);
+      if (answer !== undefined) roots.add(answer);
+    }
+  }
+  return roots;
+}
+
+/** Which kinds each definition is served as: `x-kubernetes-group-version-kind`. */
+export function kindsByDefinition(
+  kinds: readonly Kind[],
+  options: Pick<GroupVersionKind, 'group' | 'version'>,
+): Map<string, GroupVersionKind[]> {
+  const found = new Map<string, GroupVersionKind[]>();
+  const add = (definition: string, of: GroupVersionKind) =>
+    found.set(definition, [...(found.get(definition) ?? []), of]);
+  for (const kind of kinds) {
+    const { group, version } = kind;
+    add(kind.definition, { group, version, kind: kind.kind });
+    add(listDefinition(kind), { group, version, kind: kind.listKind });
+  }
+  add(deleteOptionsDefinition, { ...options, kind: 'DeleteOptions' });
+  add(statusDefinition, { group: '', version: 'v1', kind: 'Status' });
+  add('io.k8s.api.autoscaling.v1.Scale', { group: 'autoscaling', version: 'v1', kind: 'Scale' });
+  add('io.k8s.api.policy.v1.Eviction', { group: 'policy', version: 'v1', kind: 'Eviction' });
+  return found;
+}
