@@ -123,8 +123,11 @@ function structSchema(
   const fields = [...definition.fields.values()];
   const required = fields.filter((field) => field.required).map((field) => field.name);
   const properties = fields.map(({ name, type, facts }) => {
-    const described = texts[name] ? { description: texts[name] } : {};
-    return [name, { ...described, ...typeSchema(type, dialect, true), ...factExtensions(facts) }];
+    const description = texts[name] || impliedDescription(name, type, descriptions);
+    return [
+      name,
+      { ...(description && { description }), ...typeSchema(type, dialect, true), ...factExtensions(facts) },
+    ];
   });
   return {
     ...(text && { description: text }),
@@ -134,6 +137,20 @@ function structSchema(
     ...definitionExtensions(definition.facts),
     ...(kinds && { 'x-kubernetes-group-version-kind': kinds }),
   };
+}
+
+/**
+ * The text of a field that has none: the generated models drop it where a field refers to a struct. What all kinds
+ * have is said in words of its own, for the rest the struct speaks.
+ */
+function impliedDescription(name: string, type: Type, descriptions: Descriptions): string {
+  if (type.kind !== 'struct') return '';
+  const target = type.definition.name;
+  if (target === `${meta}.ObjectMeta`) return 'Name, namespace, labels and annotations of the object.';
+  if (target === `${meta}.ListMeta`) return 'Resource version of the list, and how to go on with it.';
+  if (name === 'spec') return 'What the object should be.';
+  if (name === 'status') return 'What was last seen of it; written by the system.';
+  return descriptions[target]?.[0].split(/(?<=\.)\s/, 1)[0] ?? '';
 }
 
 function typeSchema(type: Type, dialect: Dialect, described = false): SchemaObject {
