@@ -3,17 +3,23 @@ import { waitFor } from '../../base/wait.ts';
 import { containerState } from '../cri/messages.ts';
 import type { RuntimeView } from '../runtime-view.ts';
 
-/** An exit can be missed while the runtime restarts; so its state is asked for this often all the same. */
-const lookAgainMs = 5_000;
+/**
+ * An exit may be announced before we listen, or while the runtime restarts. So its state is looked at again all the
+ * same, soon at first and then ever more seldom.
+ */
+const lookAgainMs = { first: 50, last: 5_000 } as const;
 /** The runtime announces an exit, then drains the output, and only then calls the container exited. */
 const settleMs = 10_000;
 
 /** Resolves when the container does not run any more and its log is complete; early when `signal` fires. */
 export async function whenExited(runtime: RuntimeView, containerId: string, signal: AbortSignal): Promise<void> {
   const exited = async () => !(await isRunning(runtime, containerId));
-  while (!signal.aborted && !(await exited())) {
-    const round = AbortSignal.any([signal, AbortSignal.timeout(lookAgainMs)]);
-    if (!(await exitAnnounced(runtime, containerId, round))) continue;
+  for (let pauseMs: number = lookAgainMs.first; !signal.aborted; pauseMs = Math.min(2 * pauseMs, lookAgainMs.last)) {
+    const round = new AbortController();
+    const time = AbortSignal.any([signal, round.signal, AbortSignal.timeout(pauseMs)]);
+    const announced = exitAnnounced(runtime, containerId, time);
+    if (await exited()) return round.abort();
+    if (!(await announced)) continue;
     await waitFor(exited, { what: `container ${containerId} to exit`, timeoutMs: settleMs, signal });
   }
 }
