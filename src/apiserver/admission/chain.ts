@@ -1,0 +1,53 @@
+import type { Kind } from '../../api/kind.ts';
+import type { KubeObject } from '../../api/types.ts';
+import type { User } from '../request.ts';
+
+/** A write on its way to the store. */
+export interface AdmissionRequest {
+  readonly operation: 'CREATE' | 'UPDATE' | 'DELETE';
+  readonly kind: Kind;
+  readonly subresource: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly user: User;
+  readonly dryRun: boolean;
+  /** What is about to be written; a plugin may change it. `undefined` on delete. */
+  readonly object: KubeObject | undefined;
+  readonly old: KubeObject | undefined;
+}
+
+/** Called when the write has come to an end, whatever it was: gives back what was reserved for it. */
+export type Settle = () => void;
+
+export interface AdmissionPlugin {
+  /** Kubernetes' own name of it. */
+  readonly name: string;
+  /** @throws StatusError where the write must not happen */
+  admit(request: AdmissionRequest): Settle | undefined;
+}
+
+/** All plugins, in order. */
+export class Admission {
+  readonly #plugins: readonly AdmissionPlugin[];
+
+  constructor(plugins: readonly AdmissionPlugin[]) {
+    this.#plugins = plugins;
+  }
+
+  admit(request: AdmissionRequest): Settle {
+    const settles: Settle[] = [];
+    const settle = () => {
+      for (const each of settles.reverse()) each();
+    };
+    try {
+      for (const plugin of this.#plugins) {
+        const after = plugin.admit(request);
+        if (after) settles.push(after);
+      }
+    } catch (error) {
+      settle();
+      throw error;
+    }
+    return settle;
+  }
+}

@@ -1,0 +1,69 @@
+import type { Kind } from '../../api/kind.ts';
+import type { KubeObject, Labels } from '../../api/types.ts';
+
+const METADATA = '"metadata":{';
+
+/** How the facts that selectors ask for are read from an object. */
+export type FieldReaders = Kind['fieldLabels'];
+
+/** One revision of an object, as the bytes that clients get. */
+export class CachedObject {
+  /** Key in the store. */
+  readonly key: string;
+  readonly revision: number;
+  readonly bytes: Buffer;
+  readonly #readers: FieldReaders;
+  #facts: { labels: Labels; fields: Record<string, string> } | undefined;
+
+  constructor(key: string, revision: number, bytes: Buffer, readers: FieldReaders) {
+    this.key = key;
+    this.revision = revision;
+    this.bytes = bytes;
+    this.#readers = readers;
+  }
+
+  /** A fresh copy of the object; the caller may change it. */
+  parse<T extends KubeObject = KubeObject>(): T {
+    return JSON.parse(this.bytes.toString('utf8')) as T;
+  }
+
+  get labels(): Labels {
+    return this.#read().labels;
+  }
+
+  /** Value of a field label, `''` where the object has none; `undefined` where the kind does not offer the label. */
+  field(label: string): string | undefined {
+    return this.#read().fields[label];
+  }
+
+  /** Read once, at the first selector that asks: what nobody selects is never parsed. */
+  #read() {
+    this.#facts ??= factsOf(this.parse(), this.#readers);
+    return this.#facts;
+  }
+}
+
+function factsOf(object: KubeObject, readers: FieldReaders) {
+  const fields: Record<string, string> = {
+    'metadata.name': object.metadata?.name ?? '',
+    'metadata.namespace': object.metadata?.namespace ?? '',
+  };
+  for (const [label, read] of Object.entries(readers)) fields[label] = read(object);
+  return { labels: object.metadata?.labels ?? {}, fields };
+}
+
+/**
+ * The text that is stored: `kind`, `apiVersion` and `metadata` stand first, and the resource version is left out, since
+ * it is the store's to give.
+ */
+export function encodeObject(object: KubeObject): string {
+  const { kind, apiVersion, metadata, ...rest } = object;
+  const { resourceVersion: _given, ...kept } = metadata ?? {};
+  return JSON.stringify({ kind, apiVersion, metadata: kept, ...rest });
+}
+
+/** The stored text with its resource version in it. */
+export function withRevision(value: string, revision: number): Buffer {
+  const at = value.indexOf(METADATA) + METADATA.length;
+  return Buffer.from(`${value.slice(0, at)}"resourceVersion":"${revision}",${value.slice(at)}`);
+}

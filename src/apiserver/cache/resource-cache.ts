@@ -1,0 +1,112 @@
+import { CacheEvent } from './event.ts';
+import { CachedObject, type FieldReaders } from './object.ts';
+
+/** Changes that are kept for watches which start in the past; who is further behind lists again. */
+const KEPT_EVENTS = 10_000;
+
+/** The present objects of one resource in key order, and their latest changes. */
+export class ResourceCache {
+  /** Keys of this resource start with it: `/registry/apps/deployments/`. */
+  readonly prefix: string;
+  /** Revision of the newest change of this resource. */
+  changed = 0;
+  readonly #readers: FieldReaders;
+  readonly #objects = new Map<string, CachedObject>();
+  /** In key order; `undefined` while it must be made anew. */
+  #sorted: CachedObject[] | undefined = [];
+  #events: CacheEvent[] = [];
+  /** Changes after this revision are all in `#events`. */
+  #oldest: number;
+  readonly #listeners = new Set<(event: CacheEvent) => void>();
+
+  constructor(prefix: string, readers: FieldReaders, revision: number) {
+    this.prefix = prefix;
+    this.#readers = readers;
+    this.#oldest = revision;
+  }
+
+  get size(): number {
+    return this.#objects.size;
+  }
+
+  get(key: string): CachedObject | undefined {
+    return this.#objects.get(key);
+  }
+
+  /** Objects whose key starts with `prefix`, in key order. The array is shared: don't change it. */
+  list(prefix = this.prefix): readonly CachedObject[] {
+    this.#sorted ??= [...this.#objects.values()].sort((a, b) => (a.key < b.key ? -1 : 1));
+    if (prefix === this.prefix) return this.#sorted;
+    const from = lowerBound(this.#sorted, prefix);
+    const to = lowerBound(this.#sorted, `${prefix}\u{10ffff}`);
+    return this.#sorted.slice(from, to);
+  }
+
+  /** Calls `listener` with every change from now on. */
+  subscribe(listener: (event: CacheEvent) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Changes after a revision; `undefined` where they are no longer all known. */
+  eventsAfter(revision: number): readonly CacheEvent[] | undefined {
+    if (revision < this.#oldest) return undefined;
+    const from = this.#events.findLastIndex((event) => event.revision <= revision) + 1;
+    return this.#events.slice(from);
+  }
+
+  /** Takes in what was there at the start. */
+  load(key: string, revision: number, bytes: Buffer): void {
+    this.#objects.set(key, new CachedObject(key, revision, bytes, this.#readers));
+    this.#sorted = undefined;
+    this.changed = Math.max(this.changed, revision);
+  }
+
+  put(key: string, revision: number, bytes: Buffer): void {
+    const previous = this.#objects.get(key);
+    const object = new CachedObject(key, revision, bytes, this.#readers);
+    this.#objects.set(key, object);
+    if (this.#sorted) {
+      const at = lowerBound(this.#sorted, key);
+      this.#sorted.splice(at, previous ? 1 : 0, object);
+    }
+    this.#emit(new CacheEvent(previous ? 'MODIFIED' : 'ADDED', revision, object, previous));
+  }
+
+  delete(key: string, revision: number, bytes: Buffer): void {
+    const previous = this.#objects.get(key);
+    if (!previous) return;
+    this.#objects.delete(key);
+    this.#sorted?.splice(lowerBound(this.#sorted, key), 1);
+    const object = new CachedObject(key, revision, bytes, this.#readers);
+    this.#emit(new CacheEvent('DELETED', revision, object, previous));
+  }
+
+  /** Forgets changes up to a revision. */
+  forget(revision: number): void {
+    const kept = this.#events.findIndex((event) => event.revision > revision);
+    this.#events = kept < 0 ? [] : this.#events.slice(kept);
+    this.#oldest = Math.max(this.#oldest, revision);
+  }
+
+  #emit(event: CacheEvent): void {
+    this.changed = event.revision;
+    this.#events.push(event);
+    if (this.#events.length > KEPT_EVENTS * 1.5) {
+      this.forget(this.#events[this.#events.length - KEPT_EVENTS - 1]?.revision ?? 0);
+    }
+    for (const listener of [...this.#listeners]) listener(event);
+  }
+}
+
+/** Index of the first object whose key is not less than `key`. */
+function lowerBound(sorted: readonly CachedObject[], key: string): number {
+  let low = 0;
+  let high = sorted.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((sorted[middle] as CachedObject).key < key) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}

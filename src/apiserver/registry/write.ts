@@ -1,0 +1,275 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
+import { type FieldError, type Kind, metaOf } from '../../api/kind.ts';
+import type { KubeObject } from '../../api/types.ts';
+import { RevisionConflict } from '../../store/store.ts';
+import type { AdmissionRequest } from '../admission/chain.ts';
+import { CachedObject, encodeObject, withRevision } from '../cache/object.ts';
+import type { Context } from '../context.ts';
+import { alreadyExists, badRequest, conflict, invalid, notFound, objectModified } from '../errors.ts';
+import type { User } from '../request.ts';
+import { viewOf } from './view.ts';
+
+/** What a write is about. */
+export interface WriteTarget {
+  readonly kind: Kind;
+  readonly namespace: string;
+  readonly name: string;
+  readonly subresource: string;
+  readonly user: User;
+  readonly dryRun: boolean;
+}
+
+/** Tries of a write that lost a race it may repeat. */
+const ATTEMPTS = 10;
+/** Letters and digits of generated names, as Kubernetes chooses them: no vowels, nothing that looks alike. */
+const NAME_ALPHABET = 'bcdfghjklmnpqrstvwxz2456789';
+
+/** Creates an object whose schema was checked. */
+export async function createObject(context: Context, target: WriteTarget, object: KubeObject): Promise<CachedObject> {
+  const { kind } = target;
+  const generated = metaOf(object).name === undefined || metaOf(object).name === '';
+  for (let attempt = 1; ; attempt++) {
+    const candidate = structuredClone(object);
+    if (generated) metaOf(candidate).name = generateName(kind, candidate);
+    const name = metaOf(candidate).name ?? '';
+    prepareNew(target, candidate);
+    kind.setDefaults?.(candidate);
+    kind.prepareForCreate?.(candidate);
+    const settle = context.admission.admit(admissionOf({ ...target, name }, 'CREATE', candidate, undefined));
+    try {
+      assertValid(kind, name, kind.validate?.(candidate, undefined) ?? []);
+      return await write(context, target, candidate, undefined);
+    } catch (error) {
+      if (!(error instanceof RevisionConflict)) throw error;
+      if (!generated || attempt === ATTEMPTS) throw alreadyExists(kind, name);
+    } finally {
+      settle();
+    }
+  }
+}
+
+function generateName(kind: Kind, object: KubeObject): string {
+  const prefix = object.metadata?.generateName;
+  if (!prefix) {
+    const message = 'Required value: name or generateName is required';
+    throw invalid(kind, '', [{ reason: 'FieldValueRequired', field: 'metadata.name', message }]);
+  }
+  // Kubernetes cuts the prefix so that the whole stays a label.
+  return prefix.slice(0, 58) + randomName(5);
+}
+
+export function randomName(length: number): string {
+  return [...randomBytes(length)].map((byte) => NAME_ALPHABET[byte % NAME_ALPHABET.length]).join('');
+}
+
+/** The metadata that only the server writes. */
+function prepareNew({ kind, namespace }: WriteTarget, object: KubeObject): void {
+  const metadata = metaOf(object);
+  metadata.uid = randomUUID();
+  metadata.creationTimestamp = now();
+  if (kind.namespaced) metadata.namespace = namespace;
+  else delete metadata.namespace;
+  delete metadata.resourceVersion;
+  delete metadata.deletionTimestamp;
+  delete metadata.deletionGracePeriodSeconds;
+  delete metadata.selfLink;
+  delete metadata.managedFields;
+  if (kind.generation) metadata.generation = 1;
+  else delete metadata.generation;
+  if (kind.hasStatus) delete (object as { status?: unknown }).status;
+}
+
+/** RFC 3339 in seconds, as all of Kubernetes' times but a few. */
+export function now(): string {
+  return `${new Date().toISOString().slice(0, 19)}Z`;
+}
+
+export interface UpdateOptions {
+  /** Try again with the newest object when another writer was faster. */
+  readonly retry: boolean;
+}
+
+/** How a write makes the next object of the present one. It may change its argument. */
+export type Change = (current: KubeObject) => KubeObject | Promise<KubeObject>;
+
+/** Reads, changes and writes an object, and deletes it where the change removed what kept it. */
+export async function updateObject(
+  context: Context,
+  target: WriteTarget,
+  change: Change,
+  options: UpdateOptions,
+): Promise<CachedObject> {
+  const view = viewOf(context.cache, target.kind);
+  for (let attempt = 1; ; attempt++) {
+    const stored = view.resource.get(view.key(target.namespace, target.name));
+    if (!stored) throw notFound(target.kind, target.name);
+    const current = view.object(stored);
+    const next = await change(current.parse());
+    try {
+      return await replace(context, target, current, next);
+    } catch (error) {
+      if (!(error instanceof RevisionConflict)) throw error;
+      if (!options.retry || attempt === ATTEMPTS) throw objectModified(target.kind, target.name);
+    }
+  }
+}
+
+async function replace(
+  context: Context,
+  target: WriteTarget,
+  current: CachedObject,
+  next: KubeObject,
+): Promise<CachedObject> {
+  const { kind, name } = target;
+  const old = current.parse();
+  const given = next.metadata?.resourceVersion;
+  if (given !== undefined && given !== '' && given !== '0' && given !== String(current.revision)) {
+    throw objectModified(kind, name);
+  }
+  const uid = next.metadata?.uid;
+  if (uid !== undefined && uid !== '' && uid !== old.metadata?.uid) {
+    const have = `UID in precondition: ${uid}, UID in object meta: ${old.metadata?.uid}`;
+    throw conflict(kind, name, `Precondition failed: ${have}`);
+  }
+  carryOver(target, next, old);
+  kind.setDefaults?.(next);
+  kind.prepareForUpdate?.(next, old);
+  const settle = context.admission.admit(admissionOf(target, 'UPDATE', next, old));
+  try {
+    assertValid(kind, name, kind.validate?.(next, old) ?? []);
+    if (sameObject(next, old)) return current;
+    if (target.subresource === '') raiseGeneration(kind, next, old);
+    if (mayVanish(next)) return await remove(context, target, current);
+    return await write(context, target, next, current);
+  } finally {
+    settle();
+  }
+}
+
+/** Takes from the old object what this write may not change. */
+function carryOver({ kind, subresource }: WriteTarget, next: KubeObject, old: KubeObject): void {
+  const metadata = metaOf(next);
+  const before = metaOf(old);
+  next.kind = old.kind;
+  next.apiVersion = old.apiVersion;
+  metadata.name ??= before.name;
+  metadata.namespace = before.namespace;
+  metadata.uid = before.uid;
+  metadata.creationTimestamp = before.creationTimestamp;
+  metadata.generation = before.generation;
+  metadata.deletionTimestamp = before.deletionTimestamp;
+  metadata.deletionGracePeriodSeconds = before.deletionGracePeriodSeconds;
+  delete metadata.selfLink;
+  delete metadata.managedFields;
+  const [to, from] = [next as { status?: unknown }, old as { status?: unknown }];
+  if (subresource === 'status') keepAllButStatus(next, old);
+  else if (subresource === '' && kind.hasStatus) {
+    if (from.status === undefined) delete to.status;
+    else to.status = structuredClone(from.status);
+  }
+}
+
+/** A write of the status changes nothing else but labels and annotations. */
+function keepAllButStatus(next: KubeObject, old: KubeObject): void {
+  const target = next as Record<string, unknown>;
+  for (const field of Object.keys(target)) if (field !== 'status' && field !== 'metadata') delete target[field];
+  for (const [field, value] of Object.entries(old)) {
+    if (field !== 'status' && field !== 'metadata') target[field] = structuredClone(value);
+  }
+  const metadata = metaOf(next);
+  metadata.finalizers = old.metadata?.finalizers;
+  metadata.ownerReferences = old.metadata?.ownerReferences;
+}
+
+/** Everything except metadata and status is intent: a change of it is a new generation. */
+function raiseGeneration(kind: Kind, next: KubeObject, old: KubeObject): void {
+  if (!kind.generation) return;
+  const { metadata: _a, status: _b, ...intent } = plain(next) as KubeObject & { status?: unknown };
+  const { metadata: _c, status: _d, ...before } = plain(old) as KubeObject & { status?: unknown };
+  if (!isDeepStrictEqual(intent, before)) metaOf(next).generation = (old.metadata?.generation ?? 0) + 1;
+}
+
+function sameObject(next: KubeObject, old: KubeObject): boolean {
+  const [a, b] = [plain(next), plain(old)];
+  delete a.metadata?.resourceVersion;
+  delete b.metadata?.resourceVersion;
+  return isDeepStrictEqual(a, b);
+}
+
+/** As it would be read back: without `undefined`. */
+const plain = (object: KubeObject): KubeObject => JSON.parse(JSON.stringify(object));
+
+/** An object that is being deleted goes when its last finalizer goes, unless somebody still has to end it (pods). */
+function mayVanish(object: KubeObject): boolean {
+  const { deletionTimestamp, deletionGracePeriodSeconds, finalizers } = metaOf(object);
+  if (!deletionTimestamp || (finalizers?.length ?? 0) > 0 || (deletionGracePeriodSeconds ?? 0) > 0) return false;
+  return namespaceFinalizers(object).length === 0;
+}
+
+/** Namespaces have finalizers in their spec too, that only `/finalize` removes. */
+export function namespaceFinalizers(object: KubeObject): readonly string[] {
+  if (object.kind !== 'Namespace' || object.apiVersion !== 'v1') return [];
+  return (object as { spec?: { finalizers?: string[] } }).spec?.finalizers ?? [];
+}
+
+function assertValid(kind: Kind, name: string, errors: readonly FieldError[]): void {
+  if (errors.length > 0) throw invalid(kind, name, errors);
+}
+
+function admissionOf(
+  target: WriteTarget,
+  operation: AdmissionRequest['operation'],
+  object: KubeObject | undefined,
+  old: KubeObject | undefined,
+): AdmissionRequest {
+  const { kind, subresource, namespace, name, user, dryRun } = target;
+  return { operation, kind, subresource, namespace, name, user, dryRun, object, old };
+}
+
+/** Puts an object into the store (on a dry run only as if) and returns it as clients see it. */
+export async function write(
+  context: Context,
+  target: WriteTarget,
+  object: KubeObject,
+  current: CachedObject | undefined,
+): Promise<CachedObject> {
+  const { kind } = target;
+  const view = viewOf(context.cache, kind);
+  const key = view.key(target.namespace, metaOf(object).name ?? target.name);
+  const expected = current?.revision ?? 0;
+  if (target.dryRun) {
+    const present = view.resource.get(key)?.revision ?? 0;
+    if (present !== expected) throw new RevisionConflict(key, expected, present);
+    return unwritten(key, expected, object, kind);
+  }
+  const stored = kind.storedAs ? kind.storedAs.toStored(structuredClone(object)) : object;
+  const entry = await context.store.put(key, encodeObject(stored), expected);
+  const cached = view.resource.get(key);
+  if (cached?.revision === entry.modRevision) return view.object(cached);
+  return new CachedObject(key, entry.modRevision, withRevision(encodeObject(object), entry.modRevision), kind.fieldLabels);
+}
+
+/** Takes an object out of the store; what is returned is its last form. */
+export async function remove(context: Context, target: WriteTarget, current: CachedObject): Promise<CachedObject> {
+  if (target.dryRun) return current;
+  await context.store.delete(current.key, current.revision);
+  return current;
+}
+
+function unwritten(key: string, revision: number, object: KubeObject, kind: Kind): CachedObject {
+  const text = encodeObject(object);
+  const bytes = revision === 0 ? Buffer.from(text) : withRevision(text, revision);
+  return new CachedObject(key, revision, bytes, kind.fieldLabels);
+}
+
+/** Metadata of the body must name the object of the path. */
+export function assertNames(target: WriteTarget, object: KubeObject): void {
+  const metadata = metaOf(object);
+  if (target.name !== '' && metadata.name !== undefined && metadata.name !== target.name) {
+    throw badRequest(`the name of the object (${metadata.name}) does not match the name on the URL (${target.name})`);
+  }
+  if (target.kind.namespaced && (metadata.namespace ?? target.namespace) !== target.namespace) {
+    throw badRequest('the namespace of the provided object does not match the namespace sent on the request');
+  }
+}
