@@ -93,7 +93,6 @@ const streaming = `  stream_server_address = "127.0.0.1"
 function common(paths: NodePaths): string {
   return `root = "${paths.containerdRoot}"
 state = "${paths.containerdState}"
-oom_score = -999
 disabled_plugins = [${unusedPlugins.map((name) => `"${name}"`).join(', ')}]
 [grpc]
   address = "${paths.containerdSocket}"

@@ -2,7 +2,7 @@ import { existsSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
 import { killCgroup, removeCgroup } from '../kernel/cgroup.ts';
 import { removeFabric } from '../machine/fabric.ts';
 import { removeCniCache } from '../machine/node.ts';
-import { contextName, findConfig } from './config.ts';
+import { contextName } from './config.ts';
 import { removeFromKubeconfig } from './kubeconfig.ts';
 import { withLock } from './lock.ts';
 import { clusterCgroup } from './node.ts';

@@ -26,6 +26,14 @@ export function kubeconfigOf(config: ClusterConfig, server = `https://127.0.0.1:
   return stringify(entriesOf(config, server));
 }
 
+/** Path of a kubeconfig of this cluster alone: kept beside its state where that can be written, else the user's own. */
+export function kubeconfigFile(config: ClusterConfig): string {
+  const path = join(clusterPaths(config.name).state, 'kubeconfig');
+  const text = kubeconfigOf(config);
+  if (!existsSync(path) || readFileSync(path, 'utf8') !== text) writeFileAtomically(path, text, 0o600);
+  return path;
+}
+
 /**
  * Adds the cluster's context to the user's kubeconfig and makes it the current one; all else in the file is kept.
  * Returns the file's path. Throws `KUBECONFIG_BROKEN` where the file is none.

@@ -1,9 +1,13 @@
 import { KnitError } from '../base/errors.ts';
+import { examine } from './doctor.ts';
 import type { ClusterSpec } from './spec.ts';
 
-/** What must be so before anything is made. Throws the first thing that is not, with its mend. */
-export async function preflight(_spec: ClusterSpec | undefined): Promise<void> {
-  if (process.getuid?.() !== 0) {
-    throw new KnitError('NOT_ROOT', 'knit makes network namespaces, which needs root', 'run it with sudo');
-  }
+/** Refuses, before anything is made, a machine on which no cluster starts: `MACHINE_UNFIT`, with every mend. */
+export async function preflight(spec: ClusterSpec | undefined): Promise<void> {
+  const checks = await examine({ uplink: spec?.network.uplink ?? 'user' });
+  const broken = checks.filter((check) => check.state === 'broken');
+  if (broken.length === 0) return;
+  const lines = broken.map((check) => `${check.name}: ${check.found}`);
+  const mends = broken.map((check) => check.mend ?? 'run: knit doctor');
+  throw new KnitError('MACHINE_UNFIT', lines.join('; '), [...new Set(mends)].join('; '));
 }

@@ -1,6 +1,4 @@
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { KnitError } from '../base/errors.ts';
 import { enterNetns, netnsFolder } from '../kernel/netns.ts';
 import { fabricNetns } from '../machine/fabric.ts';
 import { startKeeper } from '../machine/keeper.ts';

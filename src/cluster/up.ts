@@ -1,5 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { addressAt, formatCIDR, parseCIDR } from '../base/cidr.ts';
 import { KnitError } from '../base/errors.ts';
 import { processesIn } from '../kernel/cgroup.ts';

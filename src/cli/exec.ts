@@ -1,0 +1,30 @@
+import { spawn } from 'node:child_process';
+import type { Command } from 'commander';
+import { enterTarget } from '../cluster/enter.ts';
+import { runningConfig } from '../cluster/nodes.ts';
+import { nameOption } from './options.ts';
+
+export function execCommand(program: Command): void {
+  program
+    .command('exec')
+    .description("run a command of this machine in a node's, a pod's or an outside client's network")
+    .argument('<target>', 'node/NAME, client/NAME, pod/NAME or pod/NAMESPACE/NAME')
+    .argument('<command...>', 'after --')
+    .addOption(nameOption())
+    .passThroughOptions()
+    .action(async (target: string, command: string[], flags: { name: string }) => {
+      const [first = '', ...rest] = [...(await enterTarget(runningConfig(flags.name), target)), ...command];
+      process.exitCode = await replaceBy(first, rest);
+    });
+}
+
+/** Runs a command on this terminal and returns its exit code. */
+export async function replaceBy(command: string, args: readonly string[], env = process.env): Promise<number> {
+  return await new Promise((resolve, reject) => {
+    const child = spawn(command, args, { stdio: 'inherit', env });
+    // Interrupts go to the child, which is in the same terminal; this process waits for its answer.
+    process.on('SIGINT', () => undefined);
+    child.on('error', reject);
+    child.on('close', (code) => resolve(code ?? 1));
+  });
+}

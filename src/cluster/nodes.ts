@@ -1,0 +1,148 @@
+import { rmSync } from 'node:fs';
+import { nodes } from '../api/resource.ts';
+import { addressAt, addressToNumber, parseCIDR } from '../base/cidr.ts';
+import { KnitError } from '../base/errors.ts';
+import { waitFor } from '../base/wait.ts';
+import { isNotFound } from '../client/client.ts';
+import { processesIn } from '../kernel/cgroup.ts';
+import { addNodeLink, removeNodeLink } from '../machine/fabric.ts';
+import { killNodeMachine } from '../machine/node.ts';
+import { type ClusterConfig, type NodeConfig, readConfig, writeConfig } from './config.ts';
+import { fabricSpec } from './fabric.ts';
+import { withLock } from './lock.ts';
+import { clusterCgroup, issueNodeIdentity, nodeCgroup, startNode } from './node.ts';
+import { clusterPaths } from './paths.ts';
+import { adminClient, isReady } from './ready.ts';
+import { firstNode } from './up.ts';
+
+/** Adds a node to a running cluster and waits until it is Ready. Throws `NODE_EXISTS`, `CLUSTER_STOPPED`. */
+export async function addNode(
+  cluster: string,
+  asked: { name?: string; labels: Record<string, string> },
+): Promise<NodeConfig> {
+  return await withLock(cluster, async () => {
+    const config = runningConfig(cluster);
+    const node = placeNode(config, asked);
+    const { CertificateAuthority } = await import('./pki.ts');
+    await issueNodeIdentity(await CertificateAuthority.open(clusterPaths(cluster).pki), node);
+    const grown = { ...config, nodes: [...config.nodes, node] };
+    await addNodeLink(fabricSpec(grown), node);
+    writeConfig(grown);
+    await startNode(grown, node);
+    await untilNodeReady(grown, node.name);
+    return node;
+  });
+}
+
+/** Ends a node at once, as a power cut does; its state stays. */
+export async function stopNode(cluster: string, name: string): Promise<void> {
+  await withLock(cluster, async () => {
+    nodeOf(readConfig(cluster), name);
+    await killNodeMachine(nodeCgroup(cluster, name));
+  });
+}
+
+/** Starts a node that was stopped, and waits until it is Ready. */
+export async function startStoppedNode(cluster: string, name: string): Promise<void> {
+  await withLock(cluster, async () => {
+    const config = runningConfig(cluster);
+    const node = nodeOf(config, name);
+    if (isRunning(cluster, name)) return;
+    await startNode(config, node);
+    await untilNodeReady(config, name);
+  });
+}
+
+/** Takes a node out of the cluster, and all of it off this machine. Its pods are made anew elsewhere. */
+export async function deleteNode(cluster: string, name: string): Promise<void> {
+  await withLock(cluster, async () => {
+    const config = runningConfig(cluster);
+    nodeOf(config, name);
+    await killNodeMachine(nodeCgroup(cluster, name));
+    const smaller = { ...config, nodes: config.nodes.filter((node) => node.name !== name) };
+    await removeNodeLink(fabricSpec(smaller), name);
+    writeConfig(smaller);
+    await deleteNodeObject(config, name);
+    const paths = clusterPaths(cluster);
+    for (const folder of [paths.node(name).state, paths.node(name).runtime, paths.node(name).logs])
+      rmSync(folder, { recursive: true, force: true });
+    for (const ending of ['crt', 'key']) rmSync(`${paths.pki}/node-${name}.${ending}`, { force: true });
+  });
+}
+
+export function isRunning(cluster: string, node: string): boolean {
+  return processesIn(`${nodeCgroup(cluster, node)}/system`).length > 0;
+}
+
+/** The configuration of a cluster that runs. */
+export function runningConfig(cluster: string): ClusterConfig {
+  const config = readConfig(cluster);
+  if (processesIn(`${clusterCgroup(cluster)}/server`).length > 0) return config;
+  throw new KnitError(
+    'CLUSTER_STOPPED',
+    `the cluster ${cluster} does not run`,
+    cluster === 'knit' ? 'run: knit up' : `run: knit up --name ${cluster}`,
+  );
+}
+
+/** The first free name and address. */
+function placeNode(config: ClusterConfig, asked: { name?: string; labels: Record<string, string> }): NodeConfig {
+  const names = new Set(config.nodes.map((node) => node.name));
+  if (asked.name && names.has(asked.name)) {
+    throw new KnitError('NODE_EXISTS', `there is a node named ${asked.name} already`, 'choose another name');
+  }
+  const nodeCIDR = parseCIDR(config.addresses.nodeCIDR);
+  const taken = new Set(config.nodes.map((node) => addressToNumber(node.address) - nodeCIDR.base));
+  const place = firstFree((index) => !taken.has(firstNode + index));
+  return {
+    name: asked.name ?? `node-${firstFree((index) => !names.has(`node-${index + 1}`)) + 1}`,
+    labels: asked.labels,
+    address: addressAt(nodeCIDR, firstNode + place),
+    outsideAddress: addressAt(parseCIDR(config.addresses.outsideCIDR), firstNode + place),
+  };
+}
+
+function firstFree(isFree: (index: number) => boolean): number {
+  let index = 0;
+  while (!isFree(index)) index++;
+  return index;
+}
+
+function nodeOf(config: ClusterConfig, name: string): NodeConfig {
+  const found = config.nodes.find((node) => node.name === name);
+  if (found) return found;
+  throw new KnitError(
+    'NODE_UNKNOWN',
+    `there is no node named ${name}`,
+    `there is: ${config.nodes.map((node) => node.name).join(', ')}`,
+  );
+}
+
+async function untilNodeReady(config: ClusterConfig, name: string): Promise<void> {
+  const { client, close } = adminClient(config);
+  const startedAt = Date.now();
+  try {
+    await waitFor(
+      async () => {
+        const node = await client.get(nodes, { name });
+        const heartbeat = node.status?.conditions?.find((each) => each.type === 'Ready')?.lastHeartbeatTime;
+        // A node that comes back may still be called ready from before.
+        return isReady(node) && Date.parse(heartbeat ?? '') >= startedAt - 1000;
+      },
+      { what: `the node ${name}`, timeoutMs: 30_000, intervalMs: 50 },
+    );
+  } finally {
+    await close();
+  }
+}
+
+async function deleteNodeObject(config: ClusterConfig, name: string): Promise<void> {
+  const { client, close } = adminClient(config);
+  try {
+    await client.delete(nodes, { name });
+  } catch (error) {
+    if (!isNotFound(error)) throw error;
+  } finally {
+    await close();
+  }
+}
