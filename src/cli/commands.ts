@@ -1,20 +1,28 @@
 import type { Command } from 'commander';
+import { completionCommand } from './completion.ts';
 import { doctorCommand } from './doctor.ts';
 import { downCommand } from './down.ts';
 import { execCommand } from './exec.ts';
+import { exportCommand } from './export.ts';
 import { imageCommand } from './image.ts';
 import { kubeconfigCommand, kubectlCommand } from './kubectl.ts';
 import { nodeCommand } from './node.ts';
+import { statusCommand } from './status.ts';
 import { upCommand } from './up.ts';
+import { versionCommand } from './version.ts';
 
 /** Every command, in the order in which `knit help` lists them. */
 export const commands: readonly ((program: Command) => void)[] = [
   upCommand,
   downCommand,
+  statusCommand,
   kubectlCommand,
   kubeconfigCommand,
   execCommand,
   nodeCommand,
   imageCommand,
   doctorCommand,
+  exportCommand,
+  versionCommand,
+  completionCommand,
 ];
