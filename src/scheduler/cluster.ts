@@ -1,0 +1,156 @@
+import type { LabelSelector, Labels, Node, Pod } from '../api/types.ts';
+import { PodCounts, TermIndex } from './counts.ts';
+import { NodeInfo } from './nodeinfo.ts';
+import { type PodInfo, podInfo } from './podinfo.ts';
+
+interface Placed {
+  readonly info: PodInfo;
+  readonly node: string;
+  /** Decided by us and not yet seen from the API server. */
+  readonly assumed: boolean;
+}
+
+/** What the scheduler asks about a pod's workload. */
+export interface Workloads {
+  /** Selectors of the Services, ReplicaSets and StatefulSets that the pod belongs to. */
+  selectorsOf(pod: PodInfo): readonly LabelSelector[];
+}
+
+/**
+ * Nodes and the pods on them, as the API server says and as this scheduler has just decided. All sums are kept
+ * incrementally: placing a pod costs the same on the thousandth node.
+ */
+export class Cluster {
+  readonly counts = new PodCounts();
+  /** Required anti-affinity of placed pods. */
+  readonly antiAffinity = new TermIndex();
+  /** Their preferred terms, and their required affinity, which counts as a preference of weight 1. */
+  readonly preferences = new TermIndex();
+  readonly workloads: Workloads;
+  readonly #nodes = new Map<string, NodeInfo>();
+  readonly #placed = new Map<string, Placed>();
+  readonly #namespaces = new Map<string, Labels>();
+  readonly #imageNodes = new Map<string, number>();
+  #list: NodeInfo[] | undefined;
+
+  constructor(workloads: Workloads = { selectorsOf: () => [] }) {
+    this.workloads = workloads;
+  }
+
+  /** All nodes that are there, in an order that stays. */
+  get nodes(): readonly NodeInfo[] {
+    this.#list ??= [...this.#nodes.values()].filter((node) => node.known);
+    return this.#list;
+  }
+
+  node(name: string): NodeInfo | undefined {
+    const info = this.#nodes.get(name);
+    return info?.known ? info : undefined;
+  }
+
+  /** How many nodes have the image. */
+  nodesWithImage(name: string): number {
+    return this.#imageNodes.get(name) ?? 0;
+  }
+
+  readonly namespaceLabels = (namespace: string): Labels => this.#namespaces.get(namespace) ?? {};
+
+  setNamespace(name: string, labels: Labels | undefined): void {
+    if (labels) this.#namespaces.set(name, labels);
+    else this.#namespaces.delete(name);
+    this.counts.clear();
+  }
+
+  setNode(name: string, node: Node | undefined): void {
+    const info = this.#infoOf(name);
+    for (const image of info.images.keys()) this.#countImage(image, -1);
+    info.setNode(node);
+    for (const image of info.images.keys()) this.#countImage(image, 1);
+    this.#forgetIfEmpty(info);
+    this.#list = undefined;
+  }
+
+  /** A pod as the API server has it: on its node while it runs there, and nowhere else. */
+  setPod(pod: Pod): void {
+    const node = pod.spec?.nodeName;
+    const phase = pod.status?.phase;
+    const info = podInfo(pod);
+    const placed = this.#placed.get(info.uid);
+    // News older than our decision.
+    if (!node && placed?.assumed) return;
+    this.#take(info.uid);
+    if (node && phase !== 'Succeeded' && phase !== 'Failed') this.#place({ info, node, assumed: false });
+  }
+
+  removePod(uid: string): void {
+    this.#take(uid);
+  }
+
+  isPlaced(uid: string): boolean {
+    return this.#placed.has(uid);
+  }
+
+  /** Counts a pod on the node it is about to be bound to. */
+  assume(info: PodInfo, node: string): void {
+    this.#take(info.uid);
+    this.#place({ info, node, assumed: true });
+  }
+
+  /** Takes back an assumption that did not come true. */
+  forget(uid: string): void {
+    if (this.#placed.get(uid)?.assumed) this.#take(uid);
+  }
+
+  /** Every placed pod with its node's name. */
+  *placed(): Iterable<readonly [PodInfo, string]> {
+    for (const { info, node } of this.#placed.values()) yield [info, node];
+  }
+
+  /** Counts by node of the pods that pass `test`; see {@link PodCounts.count}. */
+  countByNode(key: string, test: (pod: PodInfo) => boolean): ReadonlyMap<string, number> {
+    return this.counts.count(key, test, () => this.placed());
+  }
+
+  #place(placed: Placed): void {
+    this.#placed.set(placed.info.uid, placed);
+    this.#infoOf(placed.node).addPod(placed.info);
+    this.#index(placed, 1);
+  }
+
+  #take(uid: string): void {
+    const placed = this.#placed.get(uid);
+    if (!placed) return;
+    this.#placed.delete(uid);
+    const node = this.#infoOf(placed.node);
+    node.removePod(placed.info);
+    this.#index(placed, -1);
+    this.#forgetIfEmpty(node);
+  }
+
+  #index({ info, node }: Placed, by: 1 | -1): void {
+    this.counts.change(info, node, by);
+    for (const term of info.antiAffinity) this.antiAffinity.change(term, node, by);
+    for (const term of info.affinity) this.preferences.change({ ...term, weight: 1 }, node, by);
+    for (const term of info.preferredAffinity) this.preferences.change(term, node, by);
+    for (const term of info.preferredAntiAffinity) this.preferences.change(term, node, by);
+  }
+
+  #infoOf(name: string): NodeInfo {
+    let info = this.#nodes.get(name);
+    if (!info) {
+      info = new NodeInfo(name);
+      this.#nodes.set(name, info);
+    }
+    return info;
+  }
+
+  #forgetIfEmpty(info: NodeInfo): void {
+    if (!info.known && info.pods.size === 0) this.#nodes.delete(info.name);
+  }
+
+  #countImage(image: string, by: 1 | -1): void {
+    const count = this.nodesWithImage(image) + by;
+    if (count > 0) this.#imageNodes.set(image, count);
+    else this.#imageNodes.delete(image);
+  }
+}

@@ -1,0 +1,200 @@
+import { namespaces, nodes, pods } from '../api/resource.ts';
+import type { Pod } from '../api/types.ts';
+import { messageOf } from '../base/errors.ts';
+import type { Log } from '../base/log.ts';
+import type { Running } from '../base/running.ts';
+import { type Client, isNotFound } from '../client/client.ts';
+import { createEventRecorder, type EventRecorder } from '../client/events.ts';
+import type { InformerFactory } from '../client/informer.ts';
+import { bind, reportWaiting } from './binder.ts';
+import { changedForScheduling, nodeEvents, podEvents } from './changes.ts';
+import { Cluster } from './cluster.ts';
+import { podInfo } from './podinfo.ts';
+import { type QueuedPod, SchedulingQueue } from './queue.ts';
+import { unschedulableMessage } from './report.ts';
+import { type Search, schedule } from './schedule.ts';
+import { watchWorkloads } from './workloads.ts';
+
+export interface SchedulerOptions {
+  readonly client: Client;
+  readonly informers: InformerFactory;
+  readonly log: Log;
+  /** Pods with this `spec.schedulerName` are ours. Default `default-scheduler`. */
+  readonly schedulerName?: string;
+}
+
+const gated = 'Scheduling is blocked due to non-empty scheduling gates';
+/** Bindings under way at once. */
+const maxBindings = 256;
+/** Scheduling gives way to other work after this long, in ms. */
+const sliceMs = 4;
+
+/** Finds a node for every pod that has none. Resolves when its informers have synced. */
+export async function startScheduler(options: SchedulerOptions): Promise<Running> {
+  const scheduler = new Scheduler(options);
+  await options.informers.start();
+  scheduler.start();
+  return scheduler;
+}
+
+/**
+ * The loop. Choosing a node is synchronous, so that no event comes between looking and deciding; writing the binding
+ * is not, and until the API server shows it the decision counts as an assumption.
+ */
+class Scheduler implements Running {
+  readonly #client: Client;
+  readonly #log: Log;
+  readonly #name: string;
+  readonly #cluster: Cluster;
+  readonly #queue = new SchedulingQueue(() => this.#wake());
+  readonly #events: EventRecorder;
+  readonly #search: Search = { start: 0 };
+  readonly #writes = new Set<Promise<void>>();
+  #state: 'syncing' | 'idle' | 'scheduled' | 'stopped' = 'syncing';
+
+  constructor({ client, informers, log, schedulerName = 'default-scheduler' }: SchedulerOptions) {
+    this.#client = client;
+    this.#log = log;
+    this.#name = schedulerName;
+    this.#events = createEventRecorder(client, { component: schedulerName });
+    this.#cluster = new Cluster(watchWorkloads(informers));
+    informers.informer(namespaces).onChange((namespace, old) => {
+      this.#cluster.setNamespace(
+        (namespace ?? old)?.metadata?.name ?? '',
+        namespace && (namespace.metadata?.labels ?? {}),
+      );
+      this.#queue.wake(['NamespaceLabels']);
+    });
+    informers.informer(nodes).onChange((node, old) => {
+      this.#cluster.setNode((node ?? old)?.metadata?.name ?? '', node);
+      this.#queue.wake(nodeEvents(node, old));
+    });
+    informers.informer(pods).onChange((pod, old) => this.#onPod(pod, old));
+  }
+
+  start(): void {
+    this.#state = 'idle';
+    this.#wake();
+  }
+
+  async stop(): Promise<void> {
+    this.#state = 'stopped';
+    this.#queue.close();
+    await Promise.all(this.#writes);
+    await this.#events.flush();
+  }
+
+  #onPod(pod: Pod | undefined, old: Pod | undefined): void {
+    // A pod of the same name that was made anew while we did not look.
+    if (pod && old && pod.metadata?.uid !== old.metadata?.uid) {
+      this.#onPod(undefined, old);
+      this.#onPod(pod, undefined);
+      return;
+    }
+    const events = podEvents(pod, old);
+    if (!pod) {
+      const uid = old?.metadata?.uid ?? '';
+      this.#queue.remove(uid);
+      // Also where only we knew of its place.
+      const placed = this.#cluster.isPlaced(uid);
+      this.#cluster.removePod(uid);
+      this.#queue.wake(placed ? ['PodRemoved'] : events);
+      return;
+    }
+    if (pod.spec?.nodeName) {
+      this.#queue.remove(pod.metadata?.uid ?? '');
+      if (!old || changedForScheduling(pod, old)) this.#cluster.setPod(pod);
+      this.#queue.wake(events);
+      return;
+    }
+    this.#onWaitingPod(pod, old);
+  }
+
+  #onWaitingPod(pod: Pod, old: Pod | undefined): void {
+    const uid = pod.metadata?.uid ?? '';
+    const ended = pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed';
+    if ((pod.spec?.schedulerName ?? this.#name) !== this.#name || this.#state === 'stopped') return;
+    if (ended || pod.metadata?.deletionTimestamp !== undefined) this.#queue.remove(uid);
+    else if (pod.spec?.schedulingGates?.length) {
+      this.#queue.remove(uid);
+      this.#write(reportWaiting(this.#client, this.#log, pod, 'SchedulingGated', gated));
+    } else if (this.#cluster.isPlaced(uid)) return;
+    else if (!this.#queue.has(uid) || (old && changedForScheduling(pod, old))) this.#queue.add(podInfo(pod));
+    else this.#queue.replace(podInfo(pod));
+  }
+
+  /** Events of one moment are taken in first, so that priorities are respected among them. */
+  #wake(): void {
+    if (this.#state !== 'idle') return;
+    this.#state = 'scheduled';
+    setImmediate(() => {
+      if (this.#state !== 'scheduled') return;
+      this.#state = 'idle';
+      this.#run();
+    });
+  }
+
+  #run(): void {
+    const until = performance.now() + sliceMs;
+    while (this.#writes.size < maxBindings) {
+      const pod = this.#queue.next();
+      if (!pod) return;
+      this.#scheduleOne(pod);
+      if (performance.now() > until) break;
+    }
+    // A full set of bindings wakes us when one is done.
+    if (this.#writes.size < maxBindings) this.#wake();
+  }
+
+  #scheduleOne(pod: QueuedPod): void {
+    try {
+      const decision = schedule(pod.info, this.#cluster, this.#search);
+      if (decision.kind === 'node') {
+        this.#cluster.assume(pod.info, decision.node.name);
+        this.#write(this.#bind(pod, decision.node.name));
+        return;
+      }
+      const message = unschedulableMessage(pod.info, this.#cluster, decision.rejections);
+      this.#queue.unschedulable(pod, decision.plugins);
+      this.#events.event(pod.info.pod, 'Warning', 'FailedScheduling', message);
+      this.#write(reportWaiting(this.#client, this.#log, pod.info.pod, 'Unschedulable', message));
+    } catch (error) {
+      this.#fail(pod, error);
+    }
+  }
+
+  async #bind(pod: QueuedPod, node: string): Promise<void> {
+    const { info } = pod;
+    try {
+      await bind(this.#client, info, node);
+      this.#events.event(
+        info.pod,
+        'Normal',
+        'Scheduled',
+        `Successfully assigned ${info.namespace}/${info.name} to ${node}`,
+      );
+    } catch (error) {
+      this.#cluster.forget(info.uid);
+      this.#queue.wake(['PodRemoved']);
+      if (!isNotFound(error)) this.#fail(pod, error);
+    }
+  }
+
+  #fail(pod: QueuedPod, error: unknown): void {
+    const { info } = pod;
+    const message = messageOf(error);
+    this.#log.warn('not scheduled', { pod: `${info.namespace}/${info.name}`, reason: message });
+    if (this.#state === 'stopped' || this.#cluster.isPlaced(info.uid)) return;
+    this.#queue.failed(pod);
+    this.#events.event(info.pod, 'Warning', 'FailedScheduling', message);
+    this.#write(reportWaiting(this.#client, this.#log, info.pod, 'SchedulerError', message));
+  }
+
+  #write(writing: Promise<void>): void {
+    this.#writes.add(writing);
+    writing.finally(() => {
+      this.#writes.delete(writing);
+      this.#wake();
+    });
+  }
+}
