@@ -8,6 +8,8 @@ import { isUnreachable } from './reachable.ts';
 export interface ControllerOptions extends QueueOptions {
   readonly name: string;
   readonly log: Log;
+  /** Nothing is worked on before these are synced: a copy that is half there would look like objects that are gone. */
+  readonly informers?: readonly { readonly synced: Promise<void> }[];
   /** Keys worked on at once. Default 4: a sync mostly waits for the API server. */
   readonly workers?: number;
   /**
@@ -56,7 +58,11 @@ export function runController(options: ControllerOptions): Controller {
     if (!passing || queue.failures(key) > QUIET_FAILURES) log.warn('sync failed', { key, error, retryMs });
   };
 
+  const stopped = Promise.withResolvers<void>();
+  const synced = Promise.all((options.informers ?? []).map((informer) => informer.synced));
+
   const work = async (): Promise<void> => {
+    await Promise.race([synced, stopped.promise]);
     for (let key = await queue.take(); key !== undefined; key = await queue.take()) {
       const started = performance.now();
       totals.waitedMs += queue.waited(key);
@@ -86,6 +92,7 @@ export function runController(options: ControllerOptions): Controller {
     async stop() {
       abort.abort();
       queue.close();
+      stopped.resolve();
       await Promise.all(running);
     },
   };

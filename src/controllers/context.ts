@@ -1,0 +1,27 @@
+import type { Log } from '../base/log.ts';
+import type { Client } from '../client/client.ts';
+import type { EventRecorder } from '../client/events.ts';
+import type { InformerFactory } from '../client/informer.ts';
+
+export interface ControllersOptions {
+  readonly client: Client;
+  readonly informers: InformerFactory;
+  readonly log: Log;
+  /** IPv4 network of all pods, `10.244.0.0/16`. */
+  readonly podCIDR: string;
+  /** Length of a node's part of it. Default 24. */
+  readonly nodeCIDRMaskSize?: number;
+  /** PEM of the CA that pods use to know the API server. */
+  readonly rootCA: string;
+  /** A node that was silent for so long is not ready. Default 40,000, as kube-controller-manager. */
+  readonly nodeMonitorGracePeriodMs?: number;
+  /** How often nodes are looked at. Default 5,000. */
+  readonly nodeMonitorPeriodMs?: number;
+  /** So many pods that ended may stay. Default 12,500. */
+  readonly terminatedPodThreshold?: number;
+}
+
+/** What a controller is made of. */
+export interface ControllerContext extends ControllersOptions {
+  events(component: string): EventRecorder;
+}
