@@ -33,3 +33,12 @@ export const ageColumn: Column<KubeObject> = text(
   (object, now) => ageOf(object.metadata?.creationTimestamp, now),
   'Time since the object was created.',
 );
+
+/** What Kubernetes shows in place of the age where it knows no columns of a kind's own. */
+export const createdColumn: Column<KubeObject> = {
+  name: 'Created At',
+  type: 'date',
+  description: 'When the object was created.',
+  priority: 0,
+  cell: (object) => object.metadata?.creationTimestamp ?? '',
+};

@@ -1,16 +1,115 @@
 import type { FieldError } from '../kind.ts';
-import type { KubeObject } from '../types.ts';
+import type { KubeObject, Labels, ObjectMeta, OwnerReference } from '../types.ts';
+import { forbidden, invalid, required, tooLong, unchanged } from './errors.ts';
+import { dnsSubdomain, labelValue, qualifiedName, type Rule } from './names.ts';
+
+const maxAnnotationBytes = 256 * 1024;
 
 export interface MetadataRules {
   readonly namespaced: boolean;
-  readonly nameRule?: (name: string) => string | undefined;
+  /** Default: DNS subdomain. */
+  readonly nameRule?: Rule;
 }
 
-/** What holds for the `metadata` of every kind. */
-export function validateMetadata<T extends KubeObject>(
-  _object: T,
-  _old: T | undefined,
-  _rules: MetadataRules,
-): FieldError[] {
-  return [];
+/** What holds for the `metadata` of every kind. `name` is there already: `generateName` was used up. */
+export function validateMetadata(object: KubeObject, old: KubeObject | undefined, rules: MetadataRules): FieldError[] {
+  const meta = object.metadata ?? {};
+  return [
+    ...validateName(meta, rules),
+    ...validateNamespace(meta, rules.namespaced),
+    ...validateLabels(meta.labels, 'metadata.labels'),
+    ...validateAnnotations(meta.annotations, 'metadata.annotations'),
+    ...validateOwners(meta.ownerReferences ?? []),
+    ...validateFinalizers(meta.finalizers ?? []),
+    ...(old?.metadata ? validateMetadataUpdate(meta, old.metadata) : []),
+  ];
+}
+
+function validateName(meta: ObjectMeta, rules: MetadataRules): FieldError[] {
+  if (!meta.name) return [required('metadata.name', 'name or generateName is required')];
+  const wrong = (rules.nameRule ?? dnsSubdomain)(meta.name);
+  return wrong ? [invalid('metadata.name', meta.name, wrong)] : [];
+}
+
+function validateNamespace(meta: ObjectMeta, namespaced: boolean): FieldError[] {
+  if (namespaced) return meta.namespace ? [] : [required('metadata.namespace')];
+  return meta.namespace ? [forbidden('metadata.namespace', 'not allowed on this type')] : [];
+}
+
+/** Keys and values of labels. */
+export function validateLabels(labels: Labels | undefined, field: string): FieldError[] {
+  return Object.entries(labels ?? {}).flatMap(([key, value]) => {
+    const wrongKey = qualifiedName(key);
+    const wrongValue = labelValue(value);
+    return [
+      ...(wrongKey ? [invalid(field, key, wrongKey)] : []),
+      ...(wrongValue ? [invalid(field, value, wrongValue)] : []),
+    ];
+  });
+}
+
+/** Keys of annotations, and their size taken together. */
+export function validateAnnotations(annotations: Labels | undefined, field: string): FieldError[] {
+  const entries = Object.entries(annotations ?? {});
+  const size = entries.reduce((sum, [key, value]) => sum + Buffer.byteLength(key) + Buffer.byteLength(value), 0);
+  const errors = entries.flatMap(([key]) => {
+    // Keys may have capitals in their prefix, for what was written before the rule was there.
+    const wrong = qualifiedName(key.toLowerCase());
+    return wrong ? [invalid(field, key, wrong)] : [];
+  });
+  return size > maxAnnotationBytes ? [...errors, tooLong(field, maxAnnotationBytes)] : errors;
+}
+
+function validateOwners(owners: readonly OwnerReference[]): FieldError[] {
+  const field = 'metadata.ownerReferences';
+  const errors = owners.flatMap((owner) =>
+    (['apiVersion', 'kind', 'name', 'uid'] as const)
+      .filter((key) => !owner[key])
+      .map((key) =>
+        invalid(`${field}.${key}`, owner[key] ?? '', `${key === 'apiVersion' ? 'version' : key} must not be empty`),
+      ),
+  );
+  const [first, second] = owners.filter((owner) => owner.controller);
+  if (first && second) {
+    const detail = `Only one reference can have Controller set to true. Found "true" in references for ${first.kind}/${first.name} and ${second.kind}/${second.name}`;
+    errors.push(invalid(field, owners, detail));
+  }
+  return errors;
+}
+
+const standardFinalizers = ['kubernetes', 'orphan', 'foregroundDeletion'];
+
+function validateFinalizers(finalizers: readonly string[]): FieldError[] {
+  const field = 'metadata.finalizers';
+  const errors = finalizers.flatMap((finalizer) => validateFinalizer(finalizer, field));
+  if (finalizers.includes('orphan') && finalizers.includes('foregroundDeletion')) {
+    errors.push(invalid(field, finalizers, 'finalizer orphan and foregroundDeletion cannot be both set'));
+  }
+  return errors;
+}
+
+/** A finalizer's name: a standard one, or one with a prefix. */
+export function validateFinalizer(finalizer: string, field: string): FieldError[] {
+  const wrong = qualifiedName(finalizer);
+  if (wrong) return [invalid(field, finalizer, wrong)];
+  if (finalizer.includes('/') || standardFinalizers.includes(finalizer)) return [];
+  return [invalid(field, finalizer, 'name is neither a standard finalizer name nor is it fully qualified')];
+}
+
+function validateMetadataUpdate(meta: ObjectMeta, old: ObjectMeta): FieldError[] {
+  return [
+    ...unchanged('metadata.name', meta.name, old.name),
+    ...unchanged('metadata.namespace', meta.namespace, old.namespace),
+    ...unchanged('metadata.uid', meta.uid, old.uid),
+    ...newFinalizersWhileDeleting(meta, old),
+  ];
+}
+
+function newFinalizersWhileDeleting(meta: ObjectMeta, old: ObjectMeta): FieldError[] {
+  if (!old.deletionTimestamp) return [];
+  const added = (meta.finalizers ?? []).filter((one) => !old.finalizers?.includes(one));
+  if (added.length === 0) return [];
+  const names = added.map((one) => JSON.stringify(one)).join(', ');
+  const detail = `no new finalizers can be added if the object is being deleted, found new finalizers []string{${names}}`;
+  return [forbidden('metadata.finalizers', detail)];
 }

@@ -1,5 +1,14 @@
+import type { FieldError } from '../../kind.ts';
 import type { Namespace } from '../../types.ts';
+import { ageColumn, nameColumn, text } from '../columns.ts';
 import { defineKind, subresource } from '../define.ts';
+import { validateFinalizer } from '../metadata.ts';
+import { dnsLabel } from '../names.ts';
+
+/** Every namespace carries its own name as a label, so that selectors can name it. */
+const nameLabel = 'kubernetes.io/metadata.name';
+/** Stays until the namespace controller has emptied it. */
+const contentFinalizer = 'kubernetes';
 
 export const namespace = defineKind<Namespace>({
   group: '',
@@ -10,4 +19,32 @@ export const namespace = defineKind<Namespace>({
   hasStatus: true,
   verbs: ['create', 'delete', 'get', 'list', 'patch', 'update', 'watch'],
   subresources: [subresource('finalize', 'Namespace', ['update'])],
+  nameRule: dnsLabel,
+  setDefaults({ metadata }) {
+    if (!metadata?.name) return;
+    metadata.labels ??= {};
+    metadata.labels[nameLabel] = metadata.name;
+  },
+  prepareForCreate(object) {
+    object.spec ??= {};
+    const finalizers = object.spec.finalizers ?? [];
+    if (!finalizers.includes(contentFinalizer)) object.spec.finalizers = [...finalizers, contentFinalizer];
+    object.status = { phase: 'Active' };
+  },
+  /** Only the `finalize` subresource writes `spec.finalizers`. */
+  prepareForUpdate(object, old) {
+    object.spec = { ...object.spec, finalizers: old.spec?.finalizers };
+  },
+  validate({ spec }): FieldError[] {
+    return (spec?.finalizers ?? []).flatMap((one, i) => validateFinalizer(one, `spec.finalizers[${i}]`));
+  },
+  fieldLabels: {
+    'status.phase': ({ status }) => status?.phase ?? '',
+    name: ({ metadata }) => metadata?.name ?? '',
+  },
+  columns: [
+    nameColumn,
+    text('Status', ({ status }) => status?.phase ?? '', 'Whether it is there or going.'),
+    ageColumn,
+  ],
 });

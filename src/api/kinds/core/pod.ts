@@ -1,5 +1,12 @@
+import type { FieldError } from '../../kind.ts';
 import type { Pod } from '../../types.ts';
+import { ageColumn, nameColumn, text, wide } from '../columns.ts';
 import { defineKind, subresource } from '../define.ts';
+import { setHostPorts, setPodSpecDefaults, setRequestsFromLimits } from '../podspec/defaults.ts';
+import { qosClassOf } from '../podspec/resources.ts';
+import { hasEnded, readinessGates, summarizePod } from '../podspec/summary.ts';
+import { validatePodSpecUpdate } from '../podspec/update.ts';
+import { validatePodSpec } from '../podspec/validate.ts';
 
 const connect = ['create', 'get'];
 
@@ -23,4 +30,61 @@ export const pod = defineKind<Pod>({
     subresource('proxy', 'PodProxyOptions', ['create', 'delete', 'get', 'patch', 'update']),
     subresource('resize', 'Pod', ['get', 'patch', 'update']),
   ],
+  setDefaults,
+  prepareForCreate(object) {
+    object.status = { phase: 'Pending', qosClass: qosClassOf(object.spec!) };
+  },
+  validate(object, old): FieldError[] {
+    const errors = validatePodSpec(object.spec, 'spec');
+    return old?.spec && object.spec ? [...errors, ...validatePodSpecUpdate(object.spec, old.spec, 'spec')] : errors;
+  },
+  gracePeriodSeconds,
+  fieldLabels: {
+    'spec.nodeName': ({ spec }) => spec?.nodeName ?? '',
+    'spec.restartPolicy': ({ spec }) => spec?.restartPolicy ?? '',
+    'spec.schedulerName': ({ spec }) => spec?.schedulerName ?? '',
+    'spec.serviceAccountName': ({ spec }) => spec?.serviceAccountName ?? '',
+    'spec.hostNetwork': ({ spec }) => String(spec?.hostNetwork ?? false),
+    'status.phase': ({ status }) => status?.phase ?? '',
+    'status.podIP': ({ status }) => status?.podIP ?? '',
+    'status.podIPs': ({ status }) => status?.podIP ?? '',
+    'status.nominatedNodeName': ({ status }) => status?.nominatedNodeName ?? '',
+  },
+  columns: [
+    nameColumn,
+    text('Ready', (one, now) => summarizePod(one, now).ready, 'Containers that are ready, of all.'),
+    text(
+      'Status',
+      (one, now) => summarizePod(one, now).status,
+      'What the containers of the pod are doing, taken together.',
+    ),
+    text(
+      'Restarts',
+      (one, now) => summarizePod(one, now).restarts,
+      'How often its containers were restarted, and when last.',
+    ),
+    ageColumn,
+    wide(text('IP', ({ status }) => status?.podIPs?.[0]?.ip || status?.podIP || '<none>', 'Address of the pod.')),
+    wide(text('Node', ({ spec }) => spec?.nodeName || '<none>', 'Node that the pod stands on.')),
+    wide(
+      text('Nominated Node', ({ status }) => status?.nominatedNodeName || '<none>', 'Node where room is being made.'),
+    ),
+    wide(text('Readiness Gates', readinessGates, 'Readiness gates that are open, of all.')),
+  ],
 });
+
+function setDefaults(object: Pod): void {
+  object.spec ??= { containers: [] };
+  const { spec } = object;
+  setPodSpecDefaults(spec);
+  setRequestsFromLimits(spec);
+  spec.enableServiceLinks ??= true;
+  if (spec.hostNetwork) setHostPorts(spec);
+}
+
+/** What never ran, or has ended, is gone at once. */
+function gracePeriodSeconds(object: Pod, asked: number | undefined): number {
+  if (!object.spec?.nodeName || hasEnded(object)) return 0;
+  const seconds = asked ?? object.spec.terminationGracePeriodSeconds ?? 0;
+  return seconds < 0 ? 1 : seconds;
+}

@@ -1,5 +1,10 @@
+import type { FieldError } from '../../kind.ts';
 import type { ReplicationController } from '../../types.ts';
+import { ageColumn, integer, nameColumn, text, wide } from '../columns.ts';
 import { defineKind, replicaScale } from '../define.ts';
+import { formatLabels } from '../labelSelector.ts';
+import { setTemplateDefaults } from '../podspec/defaults.ts';
+import { containerColumns, validateNotNegative, validateWorkload } from '../workload.ts';
 
 export const replicationController = defineKind<ReplicationController>({
   group: '',
@@ -10,5 +15,31 @@ export const replicationController = defineKind<ReplicationController>({
   categories: ['all'],
   hasStatus: true,
   generation: true,
-  scale: replicaScale,
+  scale: { ...replicaScale, labelSelector: '.spec.selector' },
+  setDefaults(object) {
+    const { spec } = object;
+    if (!spec) return;
+    const labels = spec.template?.metadata?.labels ?? {};
+    if (Object.keys(spec.selector ?? {}).length === 0) spec.selector = { ...labels };
+    if (Object.keys(object.metadata?.labels ?? {}).length === 0 && object.metadata)
+      object.metadata.labels = { ...labels };
+    spec.replicas ??= 1;
+    setTemplateDefaults(spec.template);
+  },
+  validate({ spec }): FieldError[] {
+    return [
+      ...validateNotNegative(spec, ['replicas', 'minReadySeconds']),
+      ...validateWorkload(spec && { selector: { matchLabels: spec.selector }, template: spec.template }, undefined),
+    ];
+  },
+  fieldLabels: { 'status.replicas': ({ status }) => String(status?.replicas ?? 0) },
+  columns: [
+    nameColumn,
+    integer('Desired', ({ spec }) => spec?.replicas ?? 0, 'Pods that are wanted.'),
+    integer('Current', ({ status }) => status?.replicas ?? 0, 'Pods that are there.'),
+    integer('Ready', ({ status }) => status?.readyReplicas ?? 0, 'Pods that are ready.'),
+    ageColumn,
+    ...containerColumns<ReplicationController>(({ spec }) => spec?.template),
+    wide(text('Selector', ({ spec }) => formatLabels(spec?.selector), 'Labels of the pods that belong to it.')),
+  ],
 });

@@ -1,5 +1,20 @@
+import { isIP } from 'node:net';
+import type { FieldError } from '../../kind.ts';
 import type { Service } from '../../types.ts';
+import { validateCidr, validateIp } from '../addresses.ts';
+import { ageColumn, nameColumn, text, wide } from '../columns.ts';
 import { defineKind, subresource } from '../define.ts';
+import { forbidden, invalid, oneOf, required } from '../errors.ts';
+import { formatLabels } from '../labelSelector.ts';
+import { validateLabels } from '../metadata.ts';
+import { dnsLabel1035, dnsSubdomain } from '../names.ts';
+import { formatServicePorts, validateServicePorts } from './servicePorts.ts';
+import { keepAllocated } from './serviceUpdate.ts';
+
+type Spec = NonNullable<Service['spec']>;
+
+const affinitySeconds = 3 * 60 * 60;
+const maxAffinitySeconds = 24 * 60 * 60;
 
 export const service = defineKind<Service>({
   group: '',
@@ -10,4 +25,137 @@ export const service = defineKind<Service>({
   categories: ['all'],
   hasStatus: true,
   subresources: [subresource('proxy', 'ServiceProxyOptions', ['create', 'delete', 'get', 'patch', 'update'])],
+  nameRule: dnsLabel1035,
+  setDefaults,
+  prepareForCreate(object) {
+    object.status = { loadBalancer: {} };
+  },
+  prepareForUpdate(object, old) {
+    if (object.spec && old.spec) keepAllocated(object.spec, old.spec);
+  },
+  validate(object, old): FieldError[] {
+    const spec = object.spec ?? {};
+    return [
+      ...validateServicePorts(spec, 'spec.ports'),
+      ...oneOf('spec.type', spec.type, ['ClusterIP', 'ExternalName', 'LoadBalancer', 'NodePort']),
+      ...oneOf('spec.sessionAffinity', spec.sessionAffinity, ['ClientIP', 'None']),
+      ...validateLabels(spec.selector, 'spec.selector'),
+      ...validateAddresses(spec),
+      ...validateExternalName(spec),
+      ...validatePolicies(spec),
+      ...validateAffinityTime(spec),
+      ...(old?.spec ? validateUpdate(spec, old.spec) : []),
+    ];
+  },
+  fieldLabels: {
+    'spec.clusterIP': ({ spec }) => spec?.clusterIP ?? '',
+    'spec.type': ({ spec }) => spec?.type ?? '',
+  },
+  columns: [
+    nameColumn,
+    text('Type', ({ spec }) => spec?.type ?? '', 'How the Service can be reached.'),
+    text('Cluster-IP', ({ spec }) => spec?.clusterIP || '<none>', 'Its address inside the cluster.'),
+    text('External-IP', externalAddress, 'Its addresses outside the cluster.'),
+    text('Port(s)', ({ spec }) => formatServicePorts(spec?.ports ?? []), 'Its ports, with the port on every node.'),
+    ageColumn,
+    wide(text('Selector', ({ spec }) => formatLabels(spec?.selector), 'Labels of the pods behind it.')),
+  ],
 });
+
+function setDefaults({ spec }: Service): void {
+  if (!spec) return;
+  spec.type ||= 'ClusterIP';
+  spec.sessionAffinity ||= 'None';
+  if (spec.sessionAffinity === 'None') delete spec.sessionAffinityConfig;
+  else if (spec.sessionAffinity === 'ClientIP') {
+    spec.sessionAffinityConfig ??= {};
+    spec.sessionAffinityConfig.clientIP ??= {};
+    spec.sessionAffinityConfig.clientIP.timeoutSeconds ??= affinitySeconds;
+  }
+  for (const port of spec.ports ?? []) {
+    port.protocol ||= 'TCP';
+    port.targetPort ||= port.port;
+  }
+  if (spec.type !== 'ExternalName') spec.internalTrafficPolicy ??= 'Cluster';
+  if (hasNodePorts(spec)) spec.externalTrafficPolicy ||= 'Cluster';
+  if (spec.type === 'LoadBalancer') spec.allocateLoadBalancerNodePorts ??= true;
+  if (spec.clusterIP && !spec.clusterIPs?.length) spec.clusterIPs = [spec.clusterIP];
+}
+
+function hasNodePorts({ type }: Spec): boolean {
+  return type === 'NodePort' || type === 'LoadBalancer';
+}
+
+function validateAddresses(spec: Spec): FieldError[] {
+  const addresses = spec.clusterIPs ?? [];
+  const errors = addresses.flatMap((address, i) => validateClusterIp(address, spec, `spec.clusterIPs[${i}]`));
+  if (addresses.length > 0 && addresses[0] !== (spec.clusterIP ?? '')) {
+    errors.push(invalid('spec.clusterIPs', addresses, 'first value must match `clusterIP`'));
+  }
+  return [
+    ...errors,
+    ...(spec.externalIPs ?? []).flatMap((address, i) => validateIp(address, `spec.externalIPs[${i}]`)),
+    ...(spec.loadBalancerSourceRanges ?? []).flatMap((range, i) =>
+      validateCidr(range.trim(), `spec.loadBalancerSourceRanges[${i}]`),
+    ),
+  ];
+}
+
+function validateClusterIp(address: string, spec: Spec, field: string): FieldError[] {
+  if (spec.type === 'ExternalName') return [];
+  if (address !== 'None') return isIP(address) === 0 ? validateIp(address, field) : [];
+  if (!hasNodePorts(spec)) return [];
+  return [invalid(field, address, `may not be set to 'None' for ${spec.type} services`)];
+}
+
+function validateExternalName(spec: Spec): FieldError[] {
+  if (spec.type !== 'ExternalName') return [];
+  const name = (spec.externalName ?? '').replace(/\.$/, '');
+  const wrong = name === '' ? undefined : dnsSubdomain(name);
+  return [
+    ...(spec.clusterIPs?.length ? [forbidden('spec.clusterIPs', 'may not be set for ExternalName services')] : []),
+    ...(name === '' ? [required('spec.externalName')] : []),
+    ...(wrong ? [invalid('spec.externalName', name, wrong)] : []),
+  ];
+}
+
+function validatePolicies(spec: Spec): FieldError[] {
+  const traffic = ['Cluster', 'Local'];
+  const errors = spec.internalTrafficPolicy
+    ? oneOf('spec.internalTrafficPolicy', spec.internalTrafficPolicy, traffic)
+    : [];
+  const external = spec.externalTrafficPolicy;
+  if (external && !hasNodePorts(spec) && !spec.externalIPs?.length) {
+    errors.push(invalid('spec.externalTrafficPolicy', external, 'may only be set for externally-accessible services'));
+  } else if (external) errors.push(...oneOf('spec.externalTrafficPolicy', external, traffic));
+  if (spec.allocateLoadBalancerNodePorts !== undefined && spec.type !== 'LoadBalancer') {
+    errors.push(forbidden('spec.allocateLoadBalancerNodePorts', "may only be used when `type` is 'LoadBalancer'"));
+  }
+  if (spec.loadBalancerClass && spec.type !== 'LoadBalancer') {
+    errors.push(forbidden('spec.loadBalancerClass', "may only be used when `type` is 'LoadBalancer'"));
+  }
+  const families = ['SingleStack', 'PreferDualStack', 'RequireDualStack'];
+  return spec.ipFamilyPolicy ? [...errors, ...oneOf('spec.ipFamilyPolicy', spec.ipFamilyPolicy, families)] : errors;
+}
+
+function validateAffinityTime(spec: Spec): FieldError[] {
+  const seconds = spec.sessionAffinityConfig?.clientIP?.timeoutSeconds;
+  if (seconds === undefined || (seconds > 0 && seconds <= maxAffinitySeconds)) return [];
+  const detail = `must be greater than 0 and less than ${maxAffinitySeconds}`;
+  return [invalid('spec.sessionAffinityConfig.clientIP.timeoutSeconds', seconds, detail)];
+}
+
+/** A Service keeps its address for as long as it has one. */
+function validateUpdate(spec: Spec, old: Spec): FieldError[] {
+  const stays = spec.type !== 'ExternalName' && old.type !== 'ExternalName';
+  if (!stays || !old.clusterIP || spec.clusterIP === old.clusterIP) return [];
+  return [invalid('spec.clusterIPs[0]', spec.clusterIPs ?? [], 'may not change once set')];
+}
+
+function externalAddress({ spec, status }: Service): string {
+  const external = spec?.externalIPs ?? [];
+  if (spec?.type === 'ExternalName') return spec.externalName ?? '';
+  if (spec?.type !== 'LoadBalancer') return external.join(',') || '<none>';
+  const given = (status?.loadBalancer?.ingress ?? []).map(({ ip, hostname }) => ip || hostname || '').filter(Boolean);
+  return [...new Set(given)].sort().concat(external).join(',') || '<pending>';
+}

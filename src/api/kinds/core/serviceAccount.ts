@@ -1,4 +1,5 @@
 import type { ServiceAccount } from '../../types.ts';
+import { ageColumn, integer, nameColumn } from '../columns.ts';
 import { defineKind, subresource } from '../define.ts';
 
 export const serviceAccount = defineKind<ServiceAccount>({
@@ -8,4 +9,9 @@ export const serviceAccount = defineKind<ServiceAccount>({
   namespaced: true,
   shortNames: ['sa'],
   subresources: [subresource('token', 'TokenRequest', ['create'], 'authentication.k8s.io/v1')],
+  columns: [
+    nameColumn,
+    integer('Secrets', ({ secrets }) => (secrets ?? []).length, 'Secrets that belong to it.'),
+    ageColumn,
+  ],
 });

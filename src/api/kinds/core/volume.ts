@@ -1,5 +1,24 @@
-import type { PersistentVolume, PersistentVolumeClaim } from '../../types.ts';
+import type { FieldError } from '../../kind.ts';
+import type { KubeObject, PersistentVolume, PersistentVolumeClaim, PersistentVolumeClaimSpec } from '../../types.ts';
+import { ageColumn, nameColumn, text, wide } from '../columns.ts';
 import { defineKind } from '../define.ts';
+import { forbidden, invalid, notSupported, oneOf, required, sameValue } from '../errors.ts';
+import { validateLabelSelector } from '../labelSelector.ts';
+import { dnsSubdomain } from '../names.ts';
+import { amountOf, validateAmounts } from '../podspec/resources.ts';
+import { validateHostPath } from '../podspec/volumes.ts';
+
+type VolumeSpec = NonNullable<PersistentVolume['spec']>;
+
+const shortModes: Readonly<Record<string, string>> = {
+  ReadWriteOnce: 'RWO',
+  ReadOnlyMany: 'ROX',
+  ReadWriteMany: 'RWX',
+  ReadWriteOncePod: 'RWOP',
+};
+const accessModes = ['ReadOnlyMany', 'ReadWriteMany', 'ReadWriteOnce', 'ReadWriteOncePod'];
+const volumeModes = ['Block', 'Filesystem'];
+const betaClass = 'volume.beta.kubernetes.io/storage-class';
 
 export const persistentVolume = defineKind<PersistentVolume>({
   group: '',
@@ -8,6 +27,42 @@ export const persistentVolume = defineKind<PersistentVolume>({
   namespaced: false,
   shortNames: ['pv'],
   hasStatus: true,
+  setDefaults({ spec }) {
+    if (!spec) return;
+    spec.persistentVolumeReclaimPolicy ||= 'Retain';
+    spec.volumeMode ??= 'Filesystem';
+    if (spec.hostPath) spec.hostPath.type ??= '';
+  },
+  prepareForCreate(object) {
+    object.status = { phase: 'Pending' };
+  },
+  validate(object, old): FieldError[] {
+    return [
+      ...validateVolume(object.spec),
+      ...(old?.spec && object.spec ? validateVolumeUpdate(object.spec, old.spec) : []),
+    ];
+  },
+  columns: [
+    nameColumn,
+    text('Capacity', ({ spec }) => spec?.capacity?.storage ?? '0', 'How much it holds.'),
+    text('Access Modes', ({ spec }) => formatModes(spec?.accessModes), 'How it can be mounted.'),
+    text(
+      'Reclaim Policy',
+      ({ spec }) => spec?.persistentVolumeReclaimPolicy ?? '',
+      'What becomes of it without its claim.',
+    ),
+    text('Status', (one) => phaseOf(one, one.status?.phase), 'Whether it is bound.'),
+    text(
+      'Claim',
+      ({ spec }) => (spec?.claimRef ? `${spec.claimRef.namespace}/${spec.claimRef.name}` : ''),
+      'Its claim.',
+    ),
+    text('StorageClass', (one) => classOf(one, one.spec?.storageClassName), 'Its class.'),
+    text('VolumeAttributesClass', ({ spec }) => spec?.volumeAttributesClassName ?? '<unset>', 'Its attributes.'),
+    text('Reason', ({ status }) => status?.reason ?? '', 'Why it is in this state.'),
+    ageColumn,
+    wide(text('VolumeMode', ({ spec }) => spec?.volumeMode ?? '<unset>', 'File system or block device.')),
+  ],
 });
 
 export const persistentVolumeClaim = defineKind<PersistentVolumeClaim>({
@@ -17,4 +72,151 @@ export const persistentVolumeClaim = defineKind<PersistentVolumeClaim>({
   namespaced: true,
   shortNames: ['pvc'],
   hasStatus: true,
+  setDefaults({ spec }) {
+    if (spec) setClaimSpecDefaults(spec);
+  },
+  prepareForCreate(object) {
+    object.status = { phase: 'Pending' };
+  },
+  validate(object, old): FieldError[] {
+    return [
+      ...validateClaimSpec(object.spec, 'spec'),
+      ...(old?.spec && object.spec ? validateClaimUpdate(object.spec, old.spec, old.status?.phase === 'Bound') : []),
+    ];
+  },
+  columns: [
+    nameColumn,
+    text('Status', (one) => phaseOf(one, one.status?.phase), 'Whether it is bound.'),
+    text('Volume', ({ spec }) => spec?.volumeName ?? '', 'Its volume.'),
+    text(
+      'Capacity',
+      ({ spec, status }) => (spec?.volumeName ? (status?.capacity?.storage ?? '0') : ''),
+      'How much it holds.',
+    ),
+    text(
+      'Access Modes',
+      ({ spec, status }) => (spec?.volumeName ? formatModes(status?.accessModes) : ''),
+      'How it can be mounted.',
+    ),
+    text('StorageClass', (one) => classOf(one, one.spec?.storageClassName), 'Its class.'),
+    text('VolumeAttributesClass', ({ spec }) => spec?.volumeAttributesClassName ?? '<unset>', 'Its attributes.'),
+    ageColumn,
+    wide(text('VolumeMode', ({ spec }) => spec?.volumeMode ?? '<unset>', 'File system or block device.')),
+  ],
 });
+
+/** Defaults of a claim, also where it stands in a template. */
+export function setClaimSpecDefaults(spec: PersistentVolumeClaimSpec): void {
+  spec.volumeMode ??= 'Filesystem';
+}
+
+/** Fields of a PersistentVolume's specification that are no source. */
+const notSources = new Set([
+  'accessModes',
+  'capacity',
+  'claimRef',
+  'mountOptions',
+  'nodeAffinity',
+  'persistentVolumeReclaimPolicy',
+  'storageClassName',
+  'volumeAttributesClassName',
+  'volumeMode',
+]);
+
+const sourcesOf = (spec: VolumeSpec) => Object.keys(spec).filter((key) => !notSources.has(key));
+
+function validateVolume(spec: VolumeSpec | undefined): FieldError[] {
+  const sources = sourcesOf(spec ?? {});
+  const wrongClass = spec?.storageClassName ? dnsSubdomain(spec.storageClassName) : undefined;
+  return [
+    ...validateAccessModes(spec?.accessModes, 'spec.accessModes'),
+    ...(spec?.capacity?.storage ? validateAmounts(spec.capacity, 'spec.capacity') : [required('spec.capacity')]),
+    ...(sources.length === 0 ? [required('spec', 'must specify a volume type')] : []),
+    ...sources.slice(1).map((key) => forbidden(`spec.${key}`, 'may not specify more than 1 volume type')),
+    ...validateHostPath(spec?.hostPath, 'spec.hostPath'),
+    ...(spec?.local && !spec.nodeAffinity
+      ? [required('spec.nodeAffinity', 'Local volume requires node affinity')]
+      : []),
+    ...oneOf('spec.persistentVolumeReclaimPolicy', spec?.persistentVolumeReclaimPolicy, [
+      'Delete',
+      'Recycle',
+      'Retain',
+    ]),
+    ...oneOf('spec.volumeMode', spec?.volumeMode, volumeModes),
+    ...(wrongClass ? [invalid('spec.storageClassName', spec?.storageClassName, wrongClass)] : []),
+  ];
+}
+
+function validateVolumeUpdate(spec: VolumeSpec, old: VolumeSpec): FieldError[] {
+  const source = (one: VolumeSpec) => Object.fromEntries(Object.entries(one).filter(([key]) => !notSources.has(key)));
+  const errors: FieldError[] = [];
+  if (!sameValue(source(spec), source(old))) {
+    errors.push(forbidden('spec.persistentvolumesource', 'spec.persistentvolumesource is immutable after creation'));
+  }
+  if (spec.volumeMode !== old.volumeMode)
+    errors.push(invalid('spec.volumeMode', spec.volumeMode, 'field is immutable'));
+  return errors;
+}
+
+function validateClaimSpec(spec: PersistentVolumeClaimSpec | undefined, field: string): FieldError[] {
+  const size = spec?.resources?.requests?.storage;
+  const wrongClass = spec?.storageClassName ? dnsSubdomain(spec.storageClassName) : undefined;
+  return [
+    ...validateAccessModes(spec?.accessModes, `${field}.accessModes`),
+    ...validateSize(size, `${field}.resources[storage]`),
+    ...validateLabelSelector(spec?.selector, `${field}.selector`),
+    ...oneOf(`${field}.volumeMode`, spec?.volumeMode, volumeModes),
+    ...(wrongClass ? [invalid(`${field}.storageClassName`, spec?.storageClassName, wrongClass)] : []),
+  ];
+}
+
+function validateSize(size: string | undefined, field: string): FieldError[] {
+  if (size === undefined) return [required(field)];
+  return (amountOf(size) ?? 0n) > 0n ? [] : [invalid(field, size, 'must be greater than zero')];
+}
+
+function validateAccessModes(modes: readonly string[] | undefined, field: string): FieldError[] {
+  if (!modes?.length) return [required(field, 'at least 1 access mode is required')];
+  const unknown = modes
+    .filter((mode) => !accessModes.includes(mode))
+    .map((mode) => notSupported(field, mode, accessModes));
+  if (unknown.length > 0 || modes.length === 1 || !modes.includes('ReadWriteOncePod')) return unknown;
+  return [forbidden(field, 'may not use ReadWriteOncePod with other access modes')];
+}
+
+const claimText =
+  'spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims';
+
+/** A claim is written once, but is given its volume and its class, and may grow when it is bound. */
+function validateClaimUpdate(
+  spec: PersistentVolumeClaimSpec,
+  old: PersistentVolumeClaimSpec,
+  bound: boolean,
+): FieldError[] {
+  const now: PersistentVolumeClaimSpec = {
+    ...spec,
+    volumeName: old.volumeName ? spec.volumeName : undefined,
+    storageClassName: old.storageClassName === undefined ? undefined : spec.storageClassName,
+    ...(bound ? { resources: old.resources, volumeAttributesClassName: old.volumeAttributesClassName } : {}),
+  };
+  if (!sameValue(now, old)) return [forbidden('spec', claimText)];
+  const [size, before] = [spec, old].map((one) => amountOf(one.resources?.requests?.storage ?? '0') ?? 0n);
+  if ((size ?? 0n) >= (before ?? 0n)) return [];
+  return [forbidden('spec.resources.requests.storage', 'field can not be less than previous value')];
+}
+
+function formatModes(modes: readonly string[] | undefined): string {
+  const given = new Set(modes);
+  return Object.entries(shortModes)
+    .filter(([mode]) => given.has(mode))
+    .map(([, short]) => short)
+    .join(',');
+}
+
+function phaseOf({ metadata }: KubeObject, phase: string | undefined): string {
+  return metadata?.deletionTimestamp ? 'Terminating' : (phase ?? '');
+}
+
+function classOf({ metadata }: KubeObject, name: string | undefined): string {
+  return metadata?.annotations?.[betaClass] ?? name ?? '';
+}

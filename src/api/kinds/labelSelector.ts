@@ -1,0 +1,102 @@
+import type { FieldError } from '../kind.ts';
+import type { LabelSelector, Labels } from '../types.ts';
+import { forbidden, invalid, required } from './errors.ts';
+import { validateLabels } from './metadata.ts';
+import { labelValue, qualifiedName } from './names.ts';
+
+type Requirement = { key: string; operator: string; values?: string[] };
+
+/** A label selector as it stands in specifications. */
+export function validateLabelSelector(selector: LabelSelector | undefined, field: string): FieldError[] {
+  return [
+    ...validateLabels(selector?.matchLabels, `${field}.matchLabels`),
+    ...(selector?.matchExpressions ?? []).flatMap((one, i) =>
+      validateRequirement(one, `${field}.matchExpressions[${i}]`),
+    ),
+  ];
+}
+
+function validateRequirement(requirement: Requirement, field: string): FieldError[] {
+  const wrongKey = qualifiedName(requirement.key ?? '');
+  return [
+    ...validateOperator(requirement, field),
+    ...(wrongKey ? [invalid(`${field}.key`, requirement.key ?? '', wrongKey)] : []),
+    ...(requirement.values ?? []).flatMap((value, i) => {
+      const wrong = labelValue(value);
+      return wrong ? [invalid(`${field}.values[${i}]`, value, wrong)] : [];
+    }),
+  ];
+}
+
+function validateOperator({ operator, values = [] }: Requirement, field: string): FieldError[] {
+  switch (operator) {
+    case 'In':
+    case 'NotIn':
+      if (values.length > 0) return [];
+      return [required(`${field}.values`, "must be specified when `operator` is 'In' or 'NotIn'")];
+    case 'Exists':
+    case 'DoesNotExist':
+      if (values.length === 0) return [];
+      return [forbidden(`${field}.values`, "may not be specified when `operator` is 'Exists' or 'DoesNotExist'")];
+    default:
+      return [invalid(`${field}.operator`, operator ?? '', 'not a valid selector operator')];
+  }
+}
+
+/** Whether it selects whatever there is. */
+export function isEmptySelector(selector: LabelSelector | undefined): boolean {
+  const { matchLabels, matchExpressions } = selector ?? {};
+  return Object.keys(matchLabels ?? {}).length === 0 && (matchExpressions ?? []).length === 0;
+}
+
+/** Whether `labels` have what the selector asks for. */
+export function selectorMatches(selector: LabelSelector | undefined, labels: Labels | undefined): boolean {
+  const expressions = selector?.matchExpressions ?? [];
+  return (
+    Object.entries(selector?.matchLabels ?? {}).every(([key, value]) => labels?.[key] === value) &&
+    expressions.every((one) => requirementMatches(one, labels?.[one.key]))
+  );
+}
+
+function requirementMatches({ operator, values = [] }: Requirement, value: string | undefined): boolean {
+  switch (operator) {
+    case 'In':
+      return value !== undefined && values.includes(value);
+    case 'NotIn':
+      return value === undefined || !values.includes(value);
+    case 'Exists':
+      return value !== undefined;
+    default:
+      return value === undefined;
+  }
+}
+
+/** A selector as a cell: `app=web,tier in (a,b),!old`, `<none>` where it selects everything. */
+export function formatLabelSelector(selector: LabelSelector | undefined): string {
+  if (!selector) return '<none>';
+  const equal = Object.entries(selector.matchLabels ?? {}).map(([key, value]) => ({ key, text: `${key}=${value}` }));
+  const rest = (selector.matchExpressions ?? []).map((one) => ({ key: one.key, text: formatRequirement(one) }));
+  const parts = [...equal, ...rest].sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0));
+  return parts.map(({ text }) => text).join(',') || '<none>';
+}
+
+function formatRequirement({ key, operator, values = [] }: Requirement): string {
+  switch (operator) {
+    case 'In':
+      return `${key} in (${values.toSorted().join(',')})`;
+    case 'NotIn':
+      return `${key} notin (${values.toSorted().join(',')})`;
+    case 'Exists':
+      return key;
+    default:
+      return `!${key}`;
+  }
+}
+
+/** Labels as a cell: `a=1,b=2` in order of their keys. */
+export function formatLabels(labels: Labels | undefined): string {
+  const parts = Object.keys(labels ?? {})
+    .sort()
+    .map((key) => `${key}=${labels?.[key]}`);
+  return parts.join(',') || '<none>';
+}

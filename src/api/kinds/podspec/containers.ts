@@ -1,0 +1,196 @@
+import type { FieldError } from '../../kind.ts';
+import type { Container, PodSpec, Volume } from '../../types.ts';
+import { duplicate, forbidden, invalid, notFound, oneOf, required } from '../errors.ts';
+import { dnsLabel, portName, portNumber } from '../names.ts';
+import { validateEnv, validateEnvFrom } from './env.ts';
+import { validateLifecycle, validateProbes } from './probes.ts';
+import { validateContainerResources } from './resources.ts';
+
+type Port = NonNullable<Container['ports']>[number];
+type Mount = NonNullable<Container['volumeMounts']>[number];
+
+/** What containers refer to in the rest of the pod. */
+interface PodParts {
+  readonly volumes: ReadonlyMap<string, Volume>;
+  readonly claims: readonly string[];
+}
+
+/** All containers of a pod: each by itself, names unique among them, host ports taken once. */
+export function validateContainers(spec: PodSpec, field: string): FieldError[] {
+  const parts: PodParts = {
+    volumes: new Map((spec.volumes ?? []).map((volume) => [volume.name, volume])),
+    claims: (spec.resourceClaims ?? []).map((claim) => claim.name),
+  };
+  const containers = spec.containers ?? [];
+  const init = spec.initContainers ?? [];
+  return [
+    ...(containers.length === 0 ? [required(`${field}.containers`)] : []),
+    ...containers.flatMap((one, i) => validateContainer(one, `${field}.containers[${i}]`, parts)),
+    ...containers.flatMap((one, i) => validateMainContainer(one, `${field}.containers[${i}]`)),
+    ...init.flatMap((one, i) => validateContainer(one, `${field}.initContainers[${i}]`, parts)),
+    ...init.flatMap((one, i) => validateInitContainer(one, `${field}.initContainers[${i}]`)),
+    ...validateUniqueNames(spec, field),
+    ...validateHostPorts(spec, field),
+  ];
+}
+
+function validateContainer(container: Container, field: string, parts: PodParts): FieldError[] {
+  return [
+    ...validateName(container.name, `${field}.name`),
+    ...validateImage(container.image, `${field}.image`),
+    ...oneOf(`${field}.imagePullPolicy`, container.imagePullPolicy, ['Always', 'IfNotPresent', 'Never']),
+    ...oneOf(`${field}.terminationMessagePolicy`, container.terminationMessagePolicy, [
+      'FallbackToLogsOnError',
+      'File',
+    ]),
+    ...validatePorts(container.ports ?? [], `${field}.ports`),
+    ...validateEnv(container.env ?? [], `${field}.env`),
+    ...validateEnvFrom(container.envFrom ?? [], `${field}.envFrom`),
+    ...validateMounts(container, `${field}.volumeMounts`, parts.volumes),
+    ...validateContainerResources(container.resources, `${field}.resources`, parts.claims),
+    ...validateSecurityContext(container.securityContext, `${field}.securityContext`),
+  ];
+}
+
+function validateMainContainer(container: Container, field: string): FieldError[] {
+  return [...validateProbes(container, field), ...validateLifecycle(container.lifecycle, `${field}.lifecycle`)];
+}
+
+/** An init container that does not stay (`restartPolicy: Always` makes it a sidecar) has no life to probe. */
+function validateInitContainer(container: Container, field: string): FieldError[] {
+  if (container.restartPolicy === 'Always') return validateMainContainer(container, field);
+  const lasting = ['lifecycle', 'livenessProbe', 'readinessProbe', 'startupProbe'] as const;
+  return lasting
+    .filter((key) => container[key] !== undefined)
+    .map((key) => forbidden(`${field}.${key}`, 'may not be set for init containers without restartPolicy=Always'));
+}
+
+function validateName(name: string | undefined, field: string): FieldError[] {
+  if (!name) return [required(field)];
+  const wrong = dnsLabel(name);
+  return wrong ? [invalid(field, name, wrong)] : [];
+}
+
+function validateImage(image: string | undefined, field: string): FieldError[] {
+  if (!image) return [required(field)];
+  return image === image.trim() ? [] : [invalid(field, image, 'must not have leading or trailing whitespace')];
+}
+
+function validatePorts(ports: readonly Port[], field: string): FieldError[] {
+  const names = ports.map((port) => port.name);
+  return ports.flatMap((port, i) => {
+    const at = `${field}[${i}]`;
+    const again = port.name !== undefined && port.name !== '' && names.indexOf(port.name) < i;
+    return [...validatePort(port, at), ...(again ? [duplicate(`${at}.name`, port.name)] : [])];
+  });
+}
+
+function validatePort(port: Port, field: string): FieldError[] {
+  const wrongName = port.name ? portName(port.name) : undefined;
+  const wrongPort = port.containerPort ? portNumber(port.containerPort) : undefined;
+  const wrongHostPort = port.hostPort ? portNumber(port.hostPort) : undefined;
+  return [
+    ...(wrongName ? [invalid(`${field}.name`, port.name, wrongName)] : []),
+    ...(port.containerPort ? [] : [required(`${field}.containerPort`)]),
+    ...(wrongPort ? [invalid(`${field}.containerPort`, port.containerPort, wrongPort)] : []),
+    ...(wrongHostPort ? [invalid(`${field}.hostPort`, port.hostPort, wrongHostPort)] : []),
+    ...oneOf(`${field}.protocol`, port.protocol, ['SCTP', 'TCP', 'UDP']),
+  ];
+}
+
+function validateMounts(container: Container, field: string, volumes: PodParts['volumes']): FieldError[] {
+  const mounts = container.volumeMounts ?? [];
+  const paths = mounts.map((mount) => mount.mountPath);
+  return mounts.flatMap((mount, i) => {
+    const at = `${field}[${i}]`;
+    const again = mount.mountPath && paths.indexOf(mount.mountPath) < i;
+    return [
+      ...validateMount(mount, at, volumes),
+      ...(again ? [invalid(`${at}.mountPath`, mount.mountPath, 'must be unique')] : []),
+      ...validatePropagation(mount, container, `${at}.mountPropagation`),
+    ];
+  });
+}
+
+function validateMount(mount: Mount, field: string, volumes: PodParts['volumes']): FieldError[] {
+  const errors: FieldError[] = [];
+  if (!mount.name) errors.push(required(`${field}.name`));
+  else if (!volumes.has(mount.name)) errors.push(notFound(`${field}.name`, mount.name));
+  if (!mount.mountPath) errors.push(required(`${field}.mountPath`));
+  if (mount.subPath && mount.subPathExpr) {
+    errors.push(invalid(`${field}.subPathExpr`, mount.subPathExpr, 'subPathExpr and subPath are mutually exclusive'));
+  }
+  errors.push(...validateLocalPath(mount.subPath, `${field}.subPath`));
+  errors.push(...validateLocalPath(mount.subPathExpr, `${field}.subPathExpr`));
+  return errors;
+}
+
+/** A path below another one: relative, and never upwards. */
+export function validateLocalPath(path: string | undefined, field: string): FieldError[] {
+  if (!path) return [];
+  if (path.startsWith('/')) return [invalid(field, path, 'must be a relative path')];
+  return path.split('/').includes('..') ? [invalid(field, path, "must not contain '..'")] : [];
+}
+
+function validatePropagation(mount: Mount, container: Container, field: string): FieldError[] {
+  if (!mount.mountPropagation) return [];
+  const unknown = oneOf(field, mount.mountPropagation, ['Bidirectional', 'HostToContainer', 'None']);
+  if (mount.mountPropagation !== 'Bidirectional' || container.securityContext?.privileged) return unknown;
+  return [forbidden(field, 'Bidirectional mount propagation is available only to privileged containers')];
+}
+
+function validateSecurityContext(context: Container['securityContext'], field: string): FieldError[] {
+  if (!context) return [];
+  const errors = [
+    ...validateUserId(context.runAsUser, `${field}.runAsUser`),
+    ...validateUserId(context.runAsGroup, `${field}.runAsGroup`),
+  ];
+  if (context.privileged && context.allowPrivilegeEscalation === false) {
+    const detail = 'cannot set `allowPrivilegeEscalation` to false and `privileged` to true';
+    errors.push(invalid(field, context, detail));
+  }
+  return errors;
+}
+
+/** A user's or group's number. */
+export function validateUserId(id: number | undefined, field: string): FieldError[] {
+  if (id === undefined || (id >= 0 && id <= 2147483647)) return [];
+  return [invalid(field, id, 'must be between 0 and 2147483647, inclusive')];
+}
+
+function validateUniqueNames(spec: PodSpec, field: string): FieldError[] {
+  const seen = new Set<string>();
+  const lists = [
+    ['containers', spec.containers ?? []],
+    ['initContainers', spec.initContainers ?? []],
+  ] as const;
+  return lists.flatMap(([list, containers]) =>
+    containers.flatMap(({ name }, i) => {
+      if (!name || !seen.has(name)) {
+        seen.add(name);
+        return [];
+      }
+      return [duplicate(`${field}.${list}[${i}].name`, name)];
+    }),
+  );
+}
+
+function validateHostPorts(spec: PodSpec, field: string): FieldError[] {
+  const taken = new Set<string>();
+  return (spec.containers ?? []).flatMap((container, i) =>
+    (container.ports ?? []).flatMap((port, j) => {
+      const at = `${field}.containers[${i}].ports[${j}]`;
+      if (!port.hostPort) return [];
+      const key = `${port.protocol}/${port.hostIP ?? ''}/${port.hostPort}`;
+      const again = taken.has(key);
+      taken.add(key);
+      const differs = spec.hostNetwork && port.hostPort !== port.containerPort;
+      return [
+        ...(again ? [duplicate(`${at}.hostPort`, key)] : []),
+        ...(differs
+          ? [invalid(`${at}.containerPort`, port.containerPort, 'must match `hostPort` when `hostNetwork` is true')]
+          : []),
+      ];
+    }),
+  );
+}

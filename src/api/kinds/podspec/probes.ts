@@ -1,0 +1,118 @@
+import type { FieldError } from '../../kind.ts';
+import type { Container, Probe } from '../../types.ts';
+import { forbidden, invalid, oneOf, required } from '../errors.ts';
+import { portName, portNumber } from '../names.ts';
+
+type Lifecycle = Container['lifecycle'];
+type Handler = Pick<Probe, 'exec' | 'httpGet' | 'tcpSocket' | 'grpc'> & { sleep?: { seconds: number } };
+
+const handlers = ['exec', 'httpGet', 'tcpSocket', 'grpc', 'sleep'] as const;
+const counts = [
+  'initialDelaySeconds',
+  'timeoutSeconds',
+  'periodSeconds',
+  'successThreshold',
+  'failureThreshold',
+] as const;
+
+export function validateProbes(container: Container, field: string): FieldError[] {
+  const { livenessProbe, readinessProbe, startupProbe } = container;
+  return [
+    ...validateProbe(livenessProbe, `${field}.livenessProbe`),
+    ...validateOneSuccess(livenessProbe, `${field}.livenessProbe`),
+    ...validateProbe(readinessProbe, `${field}.readinessProbe`),
+    ...validateNoGrace(readinessProbe, `${field}.readinessProbe`),
+    ...validateProbe(startupProbe, `${field}.startupProbe`),
+    ...validateOneSuccess(startupProbe, `${field}.startupProbe`),
+  ];
+}
+
+function validateProbe(probe: Probe | undefined, field: string): FieldError[] {
+  if (!probe) return [];
+  const negative = counts
+    .filter((key) => (probe[key] ?? 0) < 0)
+    .map((key) => invalid(`${field}.${key}`, probe[key], 'must be greater than or equal to 0'));
+  const grace = probe.terminationGracePeriodSeconds;
+  return [
+    ...validateHandler(probe, field),
+    ...negative,
+    ...(grace !== undefined && grace <= 0
+      ? [invalid(`${field}.terminationGracePeriodSeconds`, grace, 'must be greater than 0')]
+      : []),
+  ];
+}
+
+/** Liveness and startup are decided by one success. */
+function validateOneSuccess(probe: Probe | undefined, field: string): FieldError[] {
+  if (!probe || (probe.successThreshold ?? 1) === 1) return [];
+  return [invalid(`${field}.successThreshold`, probe.successThreshold, 'must be 1')];
+}
+
+function validateNoGrace(probe: Probe | undefined, field: string): FieldError[] {
+  const grace = probe?.terminationGracePeriodSeconds;
+  if (grace === undefined) return [];
+  return [invalid(`${field}.terminationGracePeriodSeconds`, grace, 'must not be set for readinessProbes')];
+}
+
+export function validateLifecycle(lifecycle: Lifecycle, field: string): FieldError[] {
+  return [
+    ...(lifecycle?.postStart ? validateHandler(lifecycle.postStart, `${field}.postStart`) : []),
+    ...(lifecycle?.preStop ? validateHandler(lifecycle.preStop, `${field}.preStop`) : []),
+  ];
+}
+
+/** Exactly one way to ask. */
+function validateHandler(handler: Handler, field: string): FieldError[] {
+  const [first, ...more] = handlers.filter((one) => handler[one]);
+  if (!first) return [required(field, 'must specify a handler type')];
+  return [
+    ...validateChosen(handler, first, `${field}.${first}`),
+    ...more.map((one) => forbidden(`${field}.${one}`, 'may not specify more than 1 handler type')),
+  ];
+}
+
+function validateChosen(handler: Handler, chosen: (typeof handlers)[number], field: string): FieldError[] {
+  switch (chosen) {
+    case 'exec':
+      return handler.exec?.command?.length ? [] : [required(`${field}.command`)];
+    case 'httpGet':
+      return validateHttpGet(handler.httpGet, field);
+    case 'tcpSocket':
+      return validatePortOrName(handler.tcpSocket?.port, `${field}.port`);
+    case 'grpc':
+      return validatePortOrName(handler.grpc?.port, `${field}.port`);
+    case 'sleep':
+      return validateSleep(handler.sleep?.seconds ?? 0, `${field}.seconds`);
+  }
+}
+
+function validateHttpGet(action: Probe['httpGet'], field: string): FieldError[] {
+  const headers = action?.httpHeaders ?? [];
+  return [
+    ...(action?.path ? [] : [required(`${field}.path`)]),
+    ...validatePortOrName(action?.port, `${field}.port`),
+    ...oneOf(`${field}.scheme`, action?.scheme, ['HTTP', 'HTTPS']),
+    ...headers
+      .filter(({ name }) => !/^[-A-Za-z0-9]+$/.test(name))
+      .map(({ name }) => invalid(`${field}.httpHeaders`, name, headerText)),
+  ];
+}
+
+const headerText =
+  "a valid HTTP header must consist of alphanumeric characters or '-' (e.g. 'X-Header-Name', regex used for validation is '[-A-Za-z0-9]+')";
+
+function validateSleep(seconds: number, field: string): FieldError[] {
+  return seconds < 0
+    ? [invalid(field, seconds, 'must be non-negative and less than terminationGracePeriodSeconds')]
+    : [];
+}
+
+/** A port's number, or the name of one of the container's ports. */
+export function validatePortOrName(port: unknown, field: string): FieldError[] {
+  if (typeof port === 'string') {
+    const wrong = portName(port);
+    return wrong ? [invalid(field, port, wrong)] : [];
+  }
+  const wrong = portNumber(Number(port ?? 0));
+  return wrong ? [invalid(field, port ?? 0, wrong)] : [];
+}

@@ -1,0 +1,162 @@
+import type { FieldError } from '../../kind.ts';
+import type { LabelSelector, PodSpec, Toleration } from '../../types.ts';
+import { forbidden, invalid, oneOf, required } from '../errors.ts';
+import { validateLabelSelector } from '../labelSelector.ts';
+import { validateLabels } from '../metadata.ts';
+import { labelValue, qualifiedName } from '../names.ts';
+
+type Affinity = NonNullable<PodSpec['affinity']>;
+type NodeTerm = NonNullable<
+  NonNullable<Affinity['nodeAffinity']>['preferredDuringSchedulingIgnoredDuringExecution']
+>[number]['preference'];
+type NodeRequirement = NonNullable<NodeTerm['matchExpressions']>[number];
+type PodTerm = { labelSelector?: LabelSelector; namespaceSelector?: LabelSelector; topologyKey: string };
+type Spread = NonNullable<PodSpec['topologySpreadConstraints']>[number];
+
+const requiredTerms = 'requiredDuringSchedulingIgnoredDuringExecution';
+const preferredTerms = 'preferredDuringSchedulingIgnoredDuringExecution';
+const effects = ['NoExecute', 'NoSchedule', 'PreferNoSchedule'];
+
+/** All that says on which nodes the pod may stand. */
+export function validateScheduling(spec: PodSpec, field: string): FieldError[] {
+  return [
+    ...validateLabels(spec.nodeSelector, `${field}.nodeSelector`),
+    ...validateAffinity(spec.affinity, `${field}.affinity`),
+    ...(spec.tolerations ?? []).flatMap((one, i) => validateToleration(one, `${field}.tolerations[${i}]`)),
+    ...(spec.topologySpreadConstraints ?? []).flatMap((one, i) =>
+      validateSpread(one, `${field}.topologySpreadConstraints[${i}]`),
+    ),
+    ...validateGates(spec, field),
+  ];
+}
+
+function validateGates(spec: PodSpec, field: string): FieldError[] {
+  const gates = spec.schedulingGates ?? [];
+  const wrong = gates.flatMap(({ name }, i) => {
+    const detail = qualifiedName(name ?? '');
+    return detail ? [invalid(`${field}.schedulingGates[${i}]`, name ?? '', detail)] : [];
+  });
+  if (gates.length === 0 || !spec.nodeName) return wrong;
+  return [...wrong, forbidden(`${field}.nodeName`, 'cannot be set until all schedulingGates have been cleared')];
+}
+
+function validateToleration(toleration: Toleration, field: string): FieldError[] {
+  const { key = '', operator = '', value = '', effect = '', tolerationSeconds } = toleration;
+  const wrongKey = key === '' ? undefined : qualifiedName(key);
+  const errors = wrongKey ? [invalid(`${field}.key`, key, wrongKey)] : [];
+  if (key === '' && operator !== 'Exists') {
+    const detail = 'operator must be Exists when `key` is empty, which means "match all values and all keys"';
+    errors.push(invalid(`${field}.operator`, operator, detail));
+  }
+  if (tolerationSeconds !== undefined && effect !== 'NoExecute') {
+    const detail = "effect must be 'NoExecute' when `tolerationSeconds` is set";
+    errors.push(invalid(`${field}.effect`, effect, detail));
+  }
+  const wrongValue = operator === 'Exists' ? undefined : labelValue(value);
+  if (wrongValue) errors.push(invalid(`${field}.operator`, value, wrongValue));
+  if (operator === 'Exists' && value !== '') {
+    errors.push(invalid(`${field}.operator`, toleration, "value must be empty when `operator` is 'Exists'"));
+  }
+  return [
+    ...errors,
+    ...(operator === '' ? [] : oneOf(`${field}.operator`, operator, ['Equal', 'Exists'])),
+    ...(effect === '' ? [] : oneOf(`${field}.effect`, effect, effects)),
+  ];
+}
+
+/** Taints of a node. */
+export function validateTaintEffect(effect: string | undefined, field: string): FieldError[] {
+  return effect ? oneOf(field, effect, ['NoSchedule', 'PreferNoSchedule', 'NoExecute']) : [required(field)];
+}
+
+function validateAffinity(affinity: Affinity | undefined, field: string): FieldError[] {
+  return [
+    ...validateNodeAffinity(affinity?.nodeAffinity, `${field}.nodeAffinity`),
+    ...validatePodAffinity(affinity?.podAffinity, `${field}.podAffinity`),
+    ...validatePodAffinity(affinity?.podAntiAffinity, `${field}.podAntiAffinity`),
+  ];
+}
+
+function validateNodeAffinity(affinity: Affinity['nodeAffinity'], field: string): FieldError[] {
+  const must = affinity?.[requiredTerms];
+  const like = affinity?.[preferredTerms] ?? [];
+  return [
+    ...(must ? validateNodeTerms(must.nodeSelectorTerms ?? [], `${field}.${requiredTerms}.nodeSelectorTerms`) : []),
+    ...like.flatMap(({ weight, preference }, i) => [
+      ...validateWeight(weight, `${field}.${preferredTerms}[${i}].weight`),
+      ...validateNodeTerm(preference, `${field}.${preferredTerms}[${i}].preference`),
+    ]),
+  ];
+}
+
+function validateNodeTerms(terms: readonly NodeTerm[], field: string): FieldError[] {
+  if (terms.length === 0) return [required(field, 'must have at least one node selector term')];
+  return terms.flatMap((term, i) => validateNodeTerm(term, `${field}[${i}]`));
+}
+
+function validateNodeTerm(term: NodeTerm | undefined, field: string): FieldError[] {
+  return (term?.matchExpressions ?? []).flatMap((one, i) => {
+    const wrongKey = qualifiedName(one.key ?? '');
+    return [
+      ...validateNodeRequirement(one, `${field}.matchExpressions[${i}]`),
+      ...(wrongKey ? [invalid(`${field}.matchExpressions[${i}].key`, one.key ?? '', wrongKey)] : []),
+    ];
+  });
+}
+
+function validateNodeRequirement({ operator, values = [] }: NodeRequirement, field: string): FieldError[] {
+  switch (operator) {
+    case 'In':
+    case 'NotIn':
+      if (values.length > 0) return [];
+      return [required(`${field}.values`, "must be specified when `operator` is 'In' or 'NotIn'")];
+    case 'Exists':
+    case 'DoesNotExist':
+      if (values.length === 0) return [];
+      return [forbidden(`${field}.values`, "may not be specified when `operator` is 'Exists' or 'DoesNotExist'")];
+    case 'Gt':
+    case 'Lt':
+      if (values.length === 1) return [];
+      return [required(`${field}.values`, "must be specified single value when `operator` is 'Lt' or 'Gt'")];
+    default:
+      return [invalid(`${field}.operator`, operator ?? '', 'not a valid selector operator')];
+  }
+}
+
+function validatePodAffinity(affinity: Affinity['podAffinity'], field: string): FieldError[] {
+  return [
+    ...(affinity?.[requiredTerms] ?? []).flatMap((term, i) => validatePodTerm(term, `${field}.${requiredTerms}[${i}]`)),
+    ...(affinity?.[preferredTerms] ?? []).flatMap(({ weight, podAffinityTerm }, i) => [
+      ...validateWeight(weight, `${field}.${preferredTerms}[${i}].weight`),
+      ...validatePodTerm(podAffinityTerm, `${field}.${preferredTerms}[${i}].podAffinityTerm`),
+    ]),
+  ];
+}
+
+function validatePodTerm(term: PodTerm | undefined, field: string): FieldError[] {
+  return [
+    ...validateLabelSelector(term?.labelSelector, `${field}.labelSelector`),
+    ...validateLabelSelector(term?.namespaceSelector, `${field}.namespaceSelector`),
+    ...validateTopologyKey(term?.topologyKey, `${field}.topologyKey`),
+  ];
+}
+
+function validateTopologyKey(key: string | undefined, field: string): FieldError[] {
+  if (!key) return [required(field, 'can not be empty')];
+  const wrong = qualifiedName(key);
+  return wrong ? [invalid(field, key, wrong)] : [];
+}
+
+function validateWeight(weight: number, field: string): FieldError[] {
+  return weight >= 1 && weight <= 100 ? [] : [invalid(field, weight ?? 0, 'must be in the range 1-100')];
+}
+
+function validateSpread(spread: Spread, field: string): FieldError[] {
+  const skew = spread.maxSkew ?? 0;
+  return [
+    ...(skew > 0 ? [] : [invalid(`${field}.maxSkew`, skew, 'must be greater than zero')]),
+    ...validateTopologyKey(spread.topologyKey, `${field}.topologyKey`),
+    ...oneOf(`${field}.whenUnsatisfiable`, spread.whenUnsatisfiable, ['DoNotSchedule', 'ScheduleAnyway']),
+    ...validateLabelSelector(spread.labelSelector, `${field}.labelSelector`),
+  ];
+}
