@@ -1,4 +1,99 @@
 import { readFileSync } from 'node:fs';
 import { createLog } from '../base/log.ts';
+import type { Running } from '../base/running.ts';
+import { waitFor } from '../base/wait.ts';
 import { createClient, createInformers, httpsTransport } from '../client/index.ts';
+import { startKubelet } from '../kubelet/index.ts';
+import { startKubeletServer } from '../kubelet/server/index.ts';
+import { startPodNetwork } from '../podnet/index.ts';
+import { startProxy } from '../proxy/index.ts';
 import type { AgentConfig } from './agent-config.ts';
+import { cniPluginFolder } from './containerd.ts';
+import { importArchive } from './images.ts';
+import { imagesArchive } from './processes.ts';
+
+const kubeletPort = 10250;
+const proxyHealthPort = 10256;
+
+/**
+ * The agent of a node: kubelet, pod network and service proxy in one process, inside the node's namespaces. Its one
+ * argument is its configuration file.
+ */
+async function main(path: string): Promise<void> {
+  const config: AgentConfig = JSON.parse(readFileSync(path, 'utf8'));
+  const log = createLog('agent');
+  const [ca, cert, key] = [config.ca, config.cert, config.key].map((file) => readFileSync(file, 'utf8')) as [
+    string,
+    string,
+    string,
+  ];
+  const client = createClient(httpsTransport({ server: config.server, ca, cert, key }));
+  const informers = createInformers(client, log);
+  const { name, address, labels } = config.node;
+  const clusterCIDRs = [config.podCIDR];
+  const shared = { client, informers, nodeName: name };
+
+  const kubelet = startKubelet({
+    ...shared,
+    log: log.child('kubelet'),
+    nodeIP: address,
+    hostname: name,
+    criSocket: config.criSocket,
+    rootDir: config.kubeletRoot,
+    cgroupParent: config.cgroupParent,
+    clusterDNS: [config.clusterDNS],
+    clusterDomain: config.clusterDomain,
+    kubeletPort,
+    labels,
+    version: config.version,
+    imagesReady: loadShippedImages(config.criSocket),
+  });
+  const running: Running[] = await Promise.all([
+    kubelet,
+    startPodNetwork({
+      ...shared,
+      log: log.child('podnet'),
+      nodeIP: address,
+      clusterCIDR: config.podCIDR,
+      cniConfDir: config.cniConf,
+      cniBinDirs: [cniPluginFolder()],
+    }),
+    startProxy({
+      ...shared,
+      log: log.child('proxy'),
+      nodeIPs: [address],
+      clusterCIDRs,
+      mode: 'nftables',
+      healthPort: proxyHealthPort,
+    }),
+    kubelet.then((started) =>
+      startKubeletServer({
+        log: log.child('kubelet-server'),
+        host: '0.0.0.0',
+        port: kubeletPort,
+        tls: { cert, key, clientCA: ca },
+        node: started,
+      }),
+    ),
+  ]);
+  log.info('ready', { node: name });
+  const stop = async () => {
+    await Promise.all(running.map((each) => each.stop()));
+    await informers.stop();
+    process.exit(0);
+  };
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void stop());
+}
+
+/** The images that ship with knit, before the first pod: no registry has them. */
+async function loadShippedImages(socket: string): Promise<void> {
+  const archive = imagesArchive();
+  if (!archive) return;
+  await waitFor(() => importArchive(socket, archive), {
+    what: 'containerd to take the images',
+    timeoutMs: 60_000,
+    intervalMs: 50,
+  });
+}
+
+await main(process.argv[2] ?? '');

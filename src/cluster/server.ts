@@ -1,1 +1,87 @@
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { startApiServer } from '../apiserver/index.ts';
+import { addressAt, parseCIDR } from '../base/cidr.ts';
+import { createLog } from '../base/log.ts';
+import type { Running } from '../base/running.ts';
+import { createClient, createInformers } from '../client/index.ts';
+import { startControllers } from '../controllers/index.ts';
+import { dnsManifests } from '../dns/manifests.ts';
+import { startRoutes } from '../edge/routes.ts';
+import { startScheduler } from '../scheduler/index.ts';
+import { openSqliteStore } from '../store/index.ts';
+import { installAddon } from './addons.ts';
+import { type ClusterConfig, readConfig } from './config.ts';
+import { labImage } from './containerd.ts';
+import { inProcessTransport } from './in-process.ts';
+import { clusterPaths } from './paths.ts';
+import { readIdentity } from './pki-files.ts';
+import { distFolder } from './processes.ts';
+
+/** Where `knit up` puts the listening socket that it opened on the host's loopback. */
+const hostSocket = 3;
+const apiPort = 6443;
+
+/**
+ * The server of a cluster: API server, store, controllers, scheduler and what stands for the cloud, in one process in
+ * the fabric's namespace. Its one argument is the cluster's name.
+ */
+async function main(name: string): Promise<void> {
+  const log = createLog('server');
+  const config = readConfig(name);
+  const paths = clusterPaths(name);
+  const store = await openSqliteStore(paths.store);
+  const apiServer = await startApiServer({ store, log: log.child('api'), ...apiServerOptions(config) });
+  const client = createClient(inProcessTransport(apiServer));
+  const informers = createInformers(client, log);
+  const rootCA = readFileSync(join(paths.pki, 'ca.crt'), 'utf8');
+  const running: Running[] = await Promise.all([
+    startControllers({ client, informers, log: log.child('controllers'), podCIDR: config.addresses.podCIDR, rootCA }),
+    startScheduler({ client, informers, log: log.child('scheduler') }),
+    startRoutes({ informers, log: log.child('routes') }),
+    installAddon(client, dnsAddon(config)).then(() => ({ stop: async () => undefined })),
+  ]);
+  log.info('ready', { cluster: name });
+  const stop = async () => {
+    await Promise.all(running.map((each) => each.stop()));
+    await informers.stop();
+    await apiServer.stop();
+    await store.close();
+    process.exit(0);
+  };
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void stop());
+}
+
+function apiServerOptions(config: ClusterConfig) {
+  const { pki } = clusterPaths(config.name);
+  const ca = readFileSync(join(pki, 'ca.crt'), 'utf8');
+  const identity = (name: string) => {
+    const found = readIdentity(pki, name);
+    if (!found) throw new Error(`${pki} has no certificate ${name}`);
+    return found;
+  };
+  return {
+    tls: { ...identity('server'), clientCA: ca },
+    kubeletTLS: { ...identity('kubelet-client'), ca },
+    serviceAccount: {
+      signingKey: readFileSync(join(pki, 'sa.key'), 'utf8'),
+      issuer: `https://kubernetes.default.svc.${config.spec.dns.domain}`,
+    },
+    serviceCIDR: config.addresses.serviceCIDR,
+    nodePortRange: [30000, 32767] as const,
+    advertise: { address: config.addresses.fabric, port: apiPort },
+    listen: [{ fd: hostSocket }, { host: '0.0.0.0', port: apiPort }],
+  };
+}
+
+function dnsAddon(config: ClusterConfig) {
+  return dnsManifests({
+    clusterIP: addressAt(parseCIDR(config.addresses.serviceCIDR), 10),
+    domain: config.spec.dns.domain,
+    image: labImage,
+    replicas: config.spec.dns.replicas,
+    runtime: { nodeBinary: process.execPath, libDir: '/usr/lib', distDir: distFolder },
+  });
+}
+
+await main(process.argv[2] ?? 'knit');
