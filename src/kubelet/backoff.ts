@@ -10,16 +10,16 @@ export interface Backoff {
   remaining(key: string, since: number, now: number): number;
   /** The whole delay that a key is under, in ms. */
   delay(key: string): number;
-  /** Notes a failure or a further try at `now`; the next delay is twice as long. */
-  next(key: string, now: number): void;
+  /** Notes that it is tried again at `now` after a failure at `since`; the next delay is twice as long. */
+  next(key: string, since: number, now: number): void;
   forget(prefix: string): void;
 }
 
 export function createBackoff(initialMs = INITIAL_MS, maxMs = MAX_MS): Backoff {
   const entries = new Map<string, { delayMs: number; updated: number }>();
-  const current = (key: string, now: number) => {
+  const current = (key: string, since: number) => {
     const entry = entries.get(key);
-    if (entry && now - entry.updated > 2 * maxMs) entries.delete(key);
+    if (entry && since - entry.updated > 2 * maxMs) entries.delete(key);
     return entries.get(key);
   };
   return {
@@ -28,8 +28,8 @@ export function createBackoff(initialMs = INITIAL_MS, maxMs = MAX_MS): Backoff {
       return entry ? Math.max(0, since + entry.delayMs - now) : 0;
     },
     delay: (key) => entries.get(key)?.delayMs ?? 0,
-    next(key, now) {
-      const entry = current(key, now);
+    next(key, since, now) {
+      const entry = current(key, since);
       const delayMs = entry ? Math.min(maxMs, entry.delayMs * 2) : initialMs;
       entries.set(key, { delayMs, updated: now });
     },

@@ -1,0 +1,149 @@
+import { mkdir } from 'node:fs/promises';
+import path from 'node:path';
+import type { Container, Pod } from '../api/types.ts';
+import { messageOf } from '../base/errors.ts';
+import { containerConfig } from './container-config.ts';
+import type { KubeletContext } from './context.ts';
+import type { PodSandboxConfig } from './cri/messages.ts';
+import { containerEnv } from './env.ts';
+import type { FieldSource } from './fields.ts';
+import { runPostStart } from './hooks.ts';
+import { ImageError } from './images.ts';
+import { containerMounts } from './mounts.ts';
+import { latest, type PodRuntime } from './pod-runtime.ts';
+import type { VolumePaths } from './volumes/volumes.ts';
+
+/** Why a container could not be started, as its waiting state says it, and when to try again. */
+export class StartError extends Error {
+  readonly reason: string;
+  readonly retryMs: number;
+  constructor(reason: string, message: string, retryMs: number) {
+    super(message);
+    this.name = 'StartError';
+    this.reason = reason;
+    this.retryMs = retryMs;
+  }
+}
+
+export interface StartContext {
+  readonly pod: Pod;
+  readonly runtime: PodRuntime;
+  readonly sandboxId: string;
+  readonly sandboxConfig: PodSandboxConfig;
+  readonly volumes: VolumePaths;
+  readonly fields: FieldSource;
+  readonly signal: AbortSignal;
+}
+
+/** A container that could not be made is tried again with the next round of the pod's worker. */
+const RETRY_MS = 5_000;
+
+/** Starts a container, or starts it again; resolves to its id. Throws {@link StartError}. */
+export async function startContainer(
+  kubelet: KubeletContext,
+  container: Container,
+  start: StartContext,
+): Promise<string> {
+  const { pod, runtime, sandboxConfig, signal } = start;
+  awaitBackoff(kubelet, container, start);
+  const image = await kubelet.images.ensure(pod, container, sandboxConfig, signal).catch((error: unknown) => {
+    if (error instanceof ImageError) throw new StartError(error.reason, error.message, error.retryMs);
+    throw error;
+  });
+  signal.throwIfAborted();
+  const restartCount = nextRestartCount(pod, container, runtime);
+  const config = await attempt(kubelet, start, container, 'CreateContainerConfigError', async () => {
+    const links = pod.spec?.enableServiceLinks ?? true;
+    const services = kubelet.serviceEnv(pod.metadata?.namespace ?? '', links);
+    const env = await containerEnv(container, start.fields, kubelet.config, services);
+    const { paths, memoryBytes } = kubelet;
+    const mounts = await containerMounts(pod, container, { paths, volumes: start.volumes, env, restartCount });
+    const imageUser = { uid: image.uid?.value, username: image.username };
+    return containerConfig(pod, container, {
+      paths,
+      env,
+      mounts,
+      imageRef: image.id,
+      imageUser,
+      restartCount,
+      memoryBytes,
+    });
+  });
+  const id = await attempt(kubelet, start, container, 'CreateContainerError', async () => {
+    await mkdir(path.join(sandboxConfig.logDirectory ?? '', container.name), { recursive: true });
+    return await kubelet.cri.createContainer(start.sandboxId, config, sandboxConfig);
+  });
+  kubelet.events.container(pod, container, 'Normal', 'Created', `Created container: ${container.name}`);
+  await attempt(kubelet, start, container, 'RunContainerError', () => kubelet.cri.startContainer(id));
+  kubelet.events.container(pod, container, 'Normal', 'Started', `Started container ${container.name}`);
+  await postStart(kubelet, container, id, start);
+  return id;
+}
+
+/** Names the failure of one step, and tells of it. */
+async function attempt<T>(
+  kubelet: KubeletContext,
+  start: StartContext,
+  container: Container,
+  reason: string,
+  step: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await step();
+  } catch (error) {
+    const message = messageOf(error);
+    kubelet.events.container(start.pod, container, 'Warning', 'Failed', `Error: ${message}`);
+    throw new StartError(reason, message, RETRY_MS);
+  }
+}
+
+function awaitBackoff(kubelet: KubeletContext, container: Container, { pod, runtime }: StartContext): void {
+  const record = latest(runtime, container.name);
+  if (record?.state !== 'exited') return;
+  const { name = '', namespace = '', uid = '' } = pod.metadata ?? {};
+  const key = `${uid}/${container.name}`;
+  const finished = record.status.finishedAt / 1e6;
+  const wait = kubelet.restarts.remaining(key, finished, Date.now());
+  if (wait === 0) {
+    kubelet.restarts.next(key, finished, Date.now());
+    return;
+  }
+  const podName = `${name}_${namespace}(${uid})`;
+  const text = `Back-off restarting failed container ${container.name} in pod ${podName}`;
+  kubelet.events.container(pod, container, 'Warning', 'BackOff', text);
+  const delay = formatDelay(kubelet.restarts.delay(key));
+  const message = `back-off ${delay} restarting failed container=${container.name} pod=${podName}`;
+  throw new StartError('CrashLoopBackOff', message, wait);
+}
+
+/** As Go prints durations: `10s`, `1m20s`, `5m0s`. */
+function formatDelay(ms: number): string {
+  const seconds = Math.round(ms / 1000);
+  return seconds < 60 ? `${seconds}s` : `${Math.floor(seconds / 60)}m${seconds % 60}s`;
+}
+
+/** Counted from the runtime's records, or from what was reported where these are lost. */
+function nextRestartCount(pod: Pod, container: Container, runtime: PodRuntime): number {
+  const record = latest(runtime, container.name);
+  if (record) return record.restartCount + 1;
+  const statuses = [...(pod.status?.containerStatuses ?? []), ...(pod.status?.initContainerStatuses ?? [])];
+  const reported = statuses.find(({ name }) => name === container.name);
+  return reported?.containerID ? reported.restartCount + 1 : 0;
+}
+
+async function postStart(
+  kubelet: KubeletContext,
+  container: Container,
+  id: string,
+  start: StartContext,
+): Promise<void> {
+  const hook = container.lifecycle?.postStart;
+  if (!hook) return;
+  const podIP = start.fields.podIPs[0] ?? '';
+  const failure = await runPostStart(hook, { cri: kubelet.cri, container, containerId: id, podIP });
+  if (failure === undefined) return;
+  kubelet.events.container(start.pod, container, 'Warning', 'FailedPostStartHook', `PostStartHook failed`);
+  kubelet.events.container(start.pod, container, 'Normal', 'Killing', 'FailedPostStartHook');
+  await kubelet.cri.stopContainer(id, start.pod.spec?.terminationGracePeriodSeconds ?? 30);
+  throw new StartError('PostStartHookError', failure, RETRY_MS);
+}

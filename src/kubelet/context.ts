@@ -1,0 +1,36 @@
+import type { Log } from '../base/log.ts';
+import type { Client } from '../client/client.ts';
+import type { Backoff } from './backoff.ts';
+import type { CriClient } from './cri/client.ts';
+import type { ConfigSource } from './env.ts';
+import type { ImagePuller } from './images.ts';
+import type { KubeletPaths } from './paths.ts';
+import type { ClusterDNS } from './pod-dns.ts';
+import type { PodEvents } from './pod-events.ts';
+import type { ExitedCache } from './pod-runtime.ts';
+import type { Prober } from './probes/prober.ts';
+import type { ResourceList } from './resources.ts';
+import type { TokenSource } from './volumes/tokens.ts';
+
+/** What all pods of a node share. */
+export interface KubeletContext {
+  readonly client: Client;
+  readonly log: Log;
+  readonly cri: CriClient;
+  readonly paths: KubeletPaths;
+  readonly events: PodEvents;
+  readonly images: ImagePuller;
+  readonly prober: Prober;
+  readonly config: ConfigSource;
+  readonly tokens: TokenSource;
+  readonly restarts: Backoff;
+  readonly exited: ExitedCache;
+  readonly nodeIP: string;
+  readonly cgroupParent: string;
+  readonly dns: ClusterDNS;
+  readonly allocatable: ResourceList;
+  /** The node's memory in bytes. */
+  readonly memoryBytes: number;
+  /** Variables of the Services that a pod of this namespace sees. Throws while Services were not read yet. */
+  serviceEnv(namespace: string, enableServiceLinks: boolean): Readonly<Record<string, string>>;
+}

@@ -1,0 +1,196 @@
+import { mkdir } from 'node:fs/promises';
+import { setTimeout as delay } from 'node:timers/promises';
+import { pods, services } from '../api/resource.ts';
+import type { Pod, Taint } from '../api/types.ts';
+import { messageOf } from '../base/errors.ts';
+import type { Log } from '../base/log.ts';
+import type { Running } from '../base/running.ts';
+import type { Client } from '../client/client.ts';
+import { createEventRecorder } from '../client/events.ts';
+import { createInformers } from '../client/informers.ts';
+import { createBackoff } from './backoff.ts';
+import { createConfigSource } from './config-source.ts';
+import type { KubeletContext } from './context.ts';
+import { createCriClient } from './cri/client.ts';
+import { createImagePuller } from './images.ts';
+import { label } from './labels.ts';
+import { startLease } from './lease.ts';
+import { startNodeReporter } from './node.ts';
+import { nodeCapacity } from './node-status.ts';
+import { kubeletPaths } from './paths.ts';
+import { createPodEvents } from './pod-events.ts';
+import { createPodWorker, type PodWorker } from './pod-worker.ts';
+import { createProber } from './probes/prober.ts';
+import { quantity, type ResourceList } from './resources.ts';
+import { createRuntimeView, type RuntimeView } from './runtime-view.ts';
+import { serviceEnv } from './service-env.ts';
+import { settled } from './settled.ts';
+import { createTokenSource } from './volumes/tokens.ts';
+
+export interface KubeletOptions {
+  readonly client: Client;
+  readonly log: Log;
+  readonly nodeName: string;
+  readonly nodeIP: string;
+  readonly hostname: string;
+  /** The container runtime's unix socket. It need not be there yet. */
+  readonly criSocket: string;
+  /** Pods' volumes and logs are kept below it. */
+  readonly rootDir: string;
+  /** Path in the cgroup tree below which pods run: `/knit/NAME/node-1/pods`. */
+  readonly cgroupParent: string;
+  readonly clusterDNS: readonly string[];
+  /** `cluster.local` */
+  readonly clusterDomain: string;
+  /** Where the node's own HTTPS API listens; told to the API server. */
+  readonly kubeletPort?: number;
+  /** `v1.36.0+knit` */
+  readonly kubeletVersion?: string;
+  /** Replaces what is measured of the machine. */
+  readonly capacity?: ResourceList;
+  readonly maxPods?: number;
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly taints?: readonly Taint[];
+}
+
+export interface Kubelet extends Running {
+  readonly runtime: RuntimeView;
+}
+
+/** Between two attempts to listen to the runtime. */
+const RECONNECT_MS = 25;
+
+/**
+ * The kubelet of one node: registers it and runs its pods through CRI. Resolves at once: it waits for the runtime and
+ * for the API server by itself, and for both again where they go away. Stopping it leaves the containers as they are;
+ * the next one finds them.
+ */
+export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
+  const { client, log, nodeName, nodeIP, rootDir } = options;
+  const paths = kubeletPaths(rootDir);
+  await mkdir(paths.pods, { recursive: true, mode: 0o750 });
+  const cri = createCriClient(options.criSocket);
+  const recorder = createEventRecorder(client, { component: 'kubelet', host: nodeName });
+  const events = createPodEvents(recorder);
+  const config = createConfigSource(client);
+  const informers = createInformers(client, log);
+  const podInformer = informers.informer(pods, { fieldSelector: `spec.nodeName=${nodeName}` });
+  const serviceInformer = informers.informer(services);
+  const identity = {
+    nodeName,
+    hostname: options.hostname,
+    nodeIP,
+    rootDir,
+    kubeletPort: options.kubeletPort ?? 10250,
+    kubeletVersion: options.kubeletVersion ?? 'v1.36.0+knit',
+    maxPods: options.maxPods ?? 110,
+    capacity: options.capacity ?? {},
+  };
+  const capacity = await nodeCapacity(identity);
+  const workers = new Map<string, PodWorker>();
+  const prober = createProber(cri, events, (uid) => workers.get(uid)?.wake());
+  const context: KubeletContext = {
+    client,
+    log,
+    cri,
+    paths,
+    events,
+    config,
+    prober,
+    nodeIP,
+    images: createImagePuller(cri, config, events),
+    tokens: createTokenSource(client),
+    restarts: createBackoff(),
+    exited: new Map(),
+    cgroupParent: options.cgroupParent,
+    dns: { servers: options.clusterDNS, domain: options.clusterDomain },
+    allocatable: capacity,
+    memoryBytes: quantity(capacity.memory),
+    serviceEnv: (namespace, links) => serviceEnv(serviceInformer.list(), namespace, links),
+  };
+
+  const workerOf = (uid: string): PodWorker => {
+    const known = workers.get(uid);
+    if (known) return known;
+    const worker = createPodWorker(context, uid, () => workers.delete(uid));
+    workers.set(uid, worker);
+    return worker;
+  };
+  const onPod = (pod: Pod | undefined, old: Pod | undefined) => {
+    const uid = (pod ?? old)?.metadata?.uid ?? '';
+    const oldUid = old?.metadata?.uid;
+    // Deleted and made anew under the same name, between two looks.
+    if (pod && oldUid !== undefined && oldUid !== uid) workers.get(oldUid)?.update(old, true);
+    if (pod) workerOf(uid).update(pod, false);
+    else workers.get(uid)?.update(old, true);
+  };
+
+  const abort = new AbortController();
+  const node = startNodeReporter({
+    client,
+    cri,
+    log,
+    identity,
+    capacity,
+    labels: options.labels ?? {},
+    taints: options.taints ?? [],
+  });
+  const lease = startLease(client, nodeName, log);
+
+  /** Looks at every pod that the runtime or the API server has. */
+  const resync = async () => {
+    const sandboxes = await cri.listPodSandboxes();
+    for (const sandbox of sandboxes) {
+      const uid = sandbox.labels[label.podUid];
+      if (uid && !workers.has(uid)) workerOf(uid).update(undefined, true);
+    }
+    for (const worker of workers.values()) worker.wake();
+  };
+  const running = (async () => {
+    await informers.start();
+    await Promise.all([podInformer.synced, serviceInformer.synced]);
+    podInformer.onChange(onPod);
+    while (!abort.signal.aborted) {
+      try {
+        await follow(context, workers, resync, abort.signal);
+      } catch (error) {
+        if (!abort.signal.aborted) log.warn('the container runtime does not answer', { error: messageOf(error) });
+      }
+      node.wake();
+      await delay(RECONNECT_MS, undefined, { signal: abort.signal }).catch(() => undefined);
+    }
+  })().catch((error: unknown) => {
+    if (!abort.signal.aborted) log.error('the kubelet cannot read its pods', { error: messageOf(error) });
+  });
+
+  return {
+    runtime: createRuntimeView(cri, paths),
+    async stop() {
+      abort.abort();
+      await Promise.all([informers.stop(), node.stop(), lease.stop()]);
+      prober.stop();
+      await Promise.all([...workers.values()].map((worker) => worker.stop()));
+      await running;
+      cri.close();
+    },
+  };
+}
+
+/** Wakes the worker of whatever ends, until the connection to the runtime breaks. */
+async function follow(
+  { cri, log }: KubeletContext,
+  workers: ReadonlyMap<string, PodWorker>,
+  resync: () => Promise<void>,
+  signal: AbortSignal,
+): Promise<void> {
+  await cri.version();
+  const exits = cri.exits(signal);
+  await resync();
+  for await (const id of exits) {
+    settled(cri, id)
+      .then(() => {
+        for (const worker of workers.values()) if (worker.owns(id)) worker.wake();
+      })
+      .catch((error: unknown) => log.warn('cannot see how a container ended', { id, error: messageOf(error) }));
+  }
+}

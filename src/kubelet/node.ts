@@ -1,0 +1,165 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
+import { nodes } from '../api/resource.ts';
+import type { Node, Taint } from '../api/types.ts';
+import { messageOf } from '../base/errors.ts';
+import type { Log } from '../base/log.ts';
+import type { Running } from '../base/running.ts';
+import { type Client, isAlreadyExists, isNotFound } from '../client/client.ts';
+import type { CriClient } from './cri/client.ts';
+import {
+  type NodeIdentity,
+  nodeConditions,
+  nodeImages,
+  nodeInfo,
+  nodeLabels,
+  type RuntimeHealth,
+  readyCondition,
+} from './node-status.ts';
+import type { ResourceList } from './resources.ts';
+
+export interface NodeReporterOptions {
+  readonly client: Client;
+  readonly cri: CriClient;
+  readonly log: Log;
+  readonly identity: NodeIdentity;
+  readonly capacity: ResourceList;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly taints: readonly Taint[];
+}
+
+export interface NodeReporter extends Running {
+  /** Looks at the runtime now instead of at the next turn. */
+  wake(): void;
+}
+
+/** While the node is not ready, or the API server is not there: a look costs a millisecond, a slow boot much more. */
+const IMPATIENT_MS = 25;
+/** How long it stays impatient, since it began to wait. */
+const IMPATIENCE_MS = 10_000;
+const RETRY_MS = 500;
+/** The kubelet's `nodeStatusUpdateFrequency` and `nodeStatusReportFrequency`. */
+const LOOK_MS = 10_000;
+const REPORT_MS = 300_000;
+
+/** Registers the node and keeps its status up to date, from the moment on that there is an API server. */
+export function startNodeReporter(options: NodeReporterOptions): NodeReporter {
+  const abort = new AbortController();
+  let nudge = Promise.withResolvers<void>();
+  const wake = () => nudge.resolve();
+  const running = report(options, abort.signal, async (ms) => {
+    const sleep = new AbortController();
+    await Promise.race([delay(ms, undefined, { signal: sleep.signal }).catch(() => undefined), nudge.promise]);
+    sleep.abort();
+    nudge = Promise.withResolvers();
+  });
+  return {
+    wake,
+    async stop() {
+      abort.abort();
+      wake();
+      await running;
+    },
+  };
+}
+
+async function report(
+  options: NodeReporterOptions,
+  signal: AbortSignal,
+  pause: (ms: number) => Promise<void>,
+): Promise<void> {
+  let node: Node | undefined;
+  let reportedAt = 0;
+  let unhappySince = Date.now();
+  let complained = '';
+  while (!signal.aborted) {
+    let ready = false;
+    try {
+      node ??= await register(options);
+      const health = await runtimeHealth(options.cri);
+      ready = readyCondition(health).status === 'True';
+      const status = await nodeStatus(options, health, node);
+      if (Date.now() - reportedAt > REPORT_MS || !sameStatus(node.status, status)) {
+        const ref = { name: options.identity.nodeName };
+        node = await options.client.patch(nodes, ref, 'strategic', { status }, 'status');
+        reportedAt = Date.now();
+        if (!ready) options.log.warn('the node is not ready', { why: readyCondition(health).message });
+        complained = '';
+      }
+    } catch (error) {
+      ready = false;
+      if (isNotFound(error)) node = undefined;
+      const message = messageOf(error);
+      if (message !== complained) options.log.warn('cannot report the node’s status yet', { error: message });
+      complained = message;
+    }
+    if (ready) unhappySince = Number.POSITIVE_INFINITY;
+    else unhappySince = Math.min(unhappySince, Date.now());
+    const impatient = Date.now() - unhappySince < IMPATIENCE_MS;
+    if (!signal.aborted) await pause(ready ? LOOK_MS : impatient ? IMPATIENT_MS : RETRY_MS);
+  }
+}
+
+async function register({ client, identity, labels, taints, capacity }: NodeReporterOptions): Promise<Node> {
+  const wanted = { ...nodeLabels(identity), ...labels };
+  const node: Node = {
+    apiVersion: 'v1',
+    kind: 'Node',
+    metadata: { name: identity.nodeName, labels: wanted },
+    spec: taints.length > 0 ? { taints: [...taints] } : {},
+    status: { capacity: { ...capacity }, allocatable: { ...capacity } },
+  };
+  try {
+    return await client.create(nodes, node);
+  } catch (error) {
+    if (!isAlreadyExists(error)) throw error;
+    return await client.patch(nodes, { name: identity.nodeName }, 'merge', { metadata: { labels: wanted } });
+  }
+}
+
+async function runtimeHealth(cri: CriClient): Promise<RuntimeHealth> {
+  try {
+    const [version, { status }, images] = await Promise.all([cri.version(), cri.status(), cri.listImages()]);
+    return { version, conditions: status?.conditions ?? [], images };
+  } catch (error) {
+    return { error: messageOf(error) };
+  }
+}
+
+async function nodeStatus(
+  { identity, capacity }: NodeReporterOptions,
+  health: RuntimeHealth,
+  node: Node,
+): Promise<NonNullable<Node['status']>> {
+  const now = `${new Date().toISOString().slice(0, 19)}Z`;
+  const before = node.status ?? {};
+  const info = await nodeInfo(identity, health);
+  const runtime = info.containerRuntimeVersion || before.nodeInfo?.containerRuntimeVersion || '';
+  return {
+    addresses: [
+      { type: 'InternalIP', address: identity.nodeIP },
+      { type: 'Hostname', address: identity.hostname },
+    ],
+    capacity: { ...capacity },
+    allocatable: { ...capacity },
+    conditions: nodeConditions(health, before.conditions, now),
+    daemonEndpoints: { kubeletEndpoint: { Port: identity.kubeletPort } },
+    nodeInfo: { ...info, containerRuntimeVersion: runtime },
+    // While the runtime is down its images are not gone.
+    images: 'error' in health ? (before.images ?? []) : nodeImages(health),
+  };
+}
+
+/** Whether two statuses say the same, leaving out when they were told. */
+function sameStatus(a: Node['status'], b: Node['status']): boolean {
+  const essence = (status: Node['status']) => ({
+    addresses: status?.addresses,
+    capacity: status?.capacity,
+    nodeInfo: status?.nodeInfo,
+    images: status?.images ?? [],
+    conditions: status?.conditions
+      ?.map(({ type, status: value, reason, message }) => ({ type, value, reason, message }))
+      .sort((x, y) => (x.type < y.type ? -1 : 1)),
+  });
+  return isDeepStrictEqual(essence(a), essence(b));
+}

@@ -1,0 +1,393 @@
+import { mkdir, readFile, rm } from 'node:fs/promises';
+import { pods } from '../api/resource.ts';
+import type { Container, Pod } from '../api/types.ts';
+import { messageOf } from '../base/errors.ts';
+import { isConflict, isNotFound } from '../client/client.ts';
+import { StartError, startContainer } from './container-start.ts';
+import { endContainer, gracePeriod, stopContainer } from './container-stop.ts';
+import type { KubeletContext } from './context.ts';
+import type { PodSandboxConfig } from './cri/messages.ts';
+import { sandboxState } from './cri/messages.ts';
+import type { FieldSource } from './fields.ts';
+import { writeHostsFile } from './mounts.ts';
+import { removePodCgroup } from './pod-cgroup.ts';
+import { podDNS } from './pod-dns.ts';
+import { planPod } from './pod-plan.ts';
+import { emptyRuntime, inspectPod, type PodRuntime, readySandbox } from './pod-runtime.ts';
+import { podCgroup } from './resources.ts';
+import { podHostname, sandboxConfig } from './sandbox-config.ts';
+import { podStatus, type Waiting } from './status.ts';
+import { createStatusWriter } from './status-writer.ts';
+import { terminationMessage } from './termination-message.ts';
+import { prepareVolumes, removePodFolder, type VolumePaths } from './volumes/volumes.ts';
+
+/** Brings one pod of the node to what its object asks for; does one thing after the other, whatever wakes it. */
+export interface PodWorker {
+  /** The pod as the API server has it now; `gone` where it has it no more (then `pod` is the last that was seen). */
+  update(pod: Pod | undefined, gone: boolean): void;
+  /** Something of the pod may have changed: looks at all of it again. */
+  wake(): void;
+  /** The pod as it was last seen. */
+  readonly pod: Pod | undefined;
+  /** The runtime's ids of the pod's containers and sandboxes. */
+  owns(id: string): boolean;
+  /** Leaves the containers as they are. */
+  stop(): Promise<void>;
+}
+
+const FIRST_RETRY_MS = 100;
+const MAX_RETRY_MS = 10_000;
+/** How often configMap, secret and token volumes are brought up to date; a tenth is added by chance. */
+const REFRESH_MS = 60_000;
+
+export function createPodWorker(kubelet: KubeletContext, uid: string, done: () => void): PodWorker {
+  return new Worker(kubelet, uid, done);
+}
+
+class Worker implements PodWorker {
+  pod: Pod | undefined;
+  readonly #kubelet: KubeletContext;
+  readonly #uid: string;
+  readonly #done: () => void;
+  readonly #waiting = new Map<string, Waiting>();
+  readonly #messages = new Map<string, string>();
+  readonly #status;
+  #gone = false;
+  #stopped = false;
+  #dirty = false;
+  #running: Promise<void> | undefined;
+  #abort = new AbortController();
+  #timer: NodeJS.Timeout | undefined;
+  #retryMs = FIRST_RETRY_MS;
+  #runtime: PodRuntime;
+  #volumes: VolumePaths | undefined;
+  #refreshAt = 0;
+  /** Seconds that the containers being ended were given. */
+  #grace: number | undefined;
+
+  constructor(kubelet: KubeletContext, uid: string, done: () => void) {
+    this.#kubelet = kubelet;
+    this.#uid = uid;
+    this.#done = done;
+    this.#runtime = emptyRuntime(uid);
+    this.#status = createStatusWriter(kubelet.client, kubelet.log);
+  }
+
+  update(pod: Pod | undefined, gone: boolean): void {
+    this.pod = pod ?? this.pod;
+    this.#gone = gone;
+    if (this.#ending) {
+      this.#abort.abort(new Error('the pod is being deleted'));
+      this.#hurry();
+    }
+    this.wake();
+  }
+
+  wake(): void {
+    this.#dirty = true;
+    this.#running ??= this.#work().finally(() => {
+      this.#running = undefined;
+    });
+  }
+
+  owns(id: string): boolean {
+    const { containers, sandboxes } = this.#runtime;
+    return containers.some((record) => record.id === id) || sandboxes.some((sandbox) => sandbox.id === id);
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+    this.#abort.abort(new Error('the kubelet stops'));
+    this.#status.stop();
+    await this.#running;
+  }
+
+  get #ending(): boolean {
+    return this.#gone || this.pod?.metadata?.deletionTimestamp !== undefined;
+  }
+
+  async #work(): Promise<void> {
+    while (this.#dirty && !this.#stopped) {
+      this.#dirty = false;
+      clearTimeout(this.#timer);
+      this.#abort = new AbortController();
+      try {
+        const again = await this.#sync(this.#abort.signal);
+        this.#retryMs = FIRST_RETRY_MS;
+        if (again !== undefined) this.#wakeIn(again);
+      } catch (error) {
+        if (this.#abort.signal.aborted) continue;
+        this.#kubelet.log.warn('cannot bring a pod to its state yet', { pod: this.#name, error: messageOf(error) });
+        this.#wakeIn(this.#retryMs);
+        this.#retryMs = Math.min(MAX_RETRY_MS, this.#retryMs * 2);
+      }
+    }
+  }
+
+  #wakeIn(ms: number): void {
+    if (this.#stopped) return;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.wake(), ms);
+    this.#timer.unref();
+  }
+
+  /** One look at the pod; resolves to the time in ms after which to look again, if it is known. */
+  async #sync(signal: AbortSignal): Promise<number | undefined> {
+    const runtime = await this.#inspect();
+    const { pod } = this;
+    if (this.#ending || !pod) return await this.#terminate(runtime);
+    if (pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed') return await this.#release(runtime);
+    this.#report(pod, runtime);
+    const plan = planPod(pod, runtime, this.#kubelet.prober);
+    if (plan.kind === 'finished') return await this.#release(runtime);
+    if (plan.kind === 'create-sandbox') {
+      await this.#createSandbox(pod, runtime, plan.attempt, signal);
+      this.#dirty = true;
+      return undefined;
+    }
+    if (plan.kill.length > 0) {
+      const graceSeconds = gracePeriod(pod, []);
+      const podIP = runtime.podIPs[0] ?? '';
+      await Promise.all(
+        plan.kill.map(({ record, message }) =>
+          stopContainer(this.#kubelet, { pod, record, message, graceSeconds, podIP }),
+        ),
+      );
+      this.#dirty = true;
+      return undefined;
+    }
+    const volumes = await this.#freshVolumes(pod, runtime);
+    const retry = await this.#start(pod, runtime, plan.start, volumes, signal);
+    const after = plan.start.length > 0 ? await this.#inspect() : runtime;
+    await this.#prune(after);
+    this.#report(pod, after);
+    const refresh = Math.max(1, this.#refreshAt - Date.now());
+    return retry === undefined ? refresh : Math.min(retry, refresh);
+  }
+
+  async #inspect(): Promise<PodRuntime> {
+    const { cri, exited, paths, prober } = this.#kubelet;
+    const runtime = await inspectPod(cri, this.#uid, exited);
+    this.#runtime = runtime;
+    const { name = '', namespace = '' } = this.pod?.metadata ?? {};
+    const home = { uid: this.#uid, logDirectory: paths.podLogs(namespace, name, this.#uid) };
+    for (const record of runtime.containers) {
+      if (record.state !== 'exited' || this.#messages.has(record.id)) continue;
+      this.#messages.set(record.id, await terminationMessage(record, home, paths));
+    }
+    const running = runtime.containers.filter(({ state }) => state === 'running');
+    prober.keep(this.#uid, new Set(running.map(({ id }) => id)));
+    if (this.pod && !this.#ending) this.#probe(this.pod, runtime);
+    return runtime;
+  }
+
+  #probe(pod: Pod, runtime: PodRuntime): void {
+    const reported = [...(pod.status?.containerStatuses ?? []), ...(pod.status?.initContainerStatuses ?? [])];
+    const podIP = this.#podIPs(pod, runtime)[0] ?? '';
+    for (const container of [...(pod.spec?.containers ?? []), ...(pod.spec?.initContainers ?? [])]) {
+      const record = runtime.containers.find(({ name, state }) => name === container.name && state === 'running');
+      if (!record) continue;
+      const wasReady = reported.some(({ containerID, ready }) => ready && containerID === `containerd://${record.id}`);
+      this.#kubelet.prober.watch(pod, container, record, podIP, wasReady);
+    }
+  }
+
+  #podIPs(pod: Pod, runtime: PodRuntime): readonly string[] {
+    return pod.spec?.hostNetwork ? [this.#kubelet.nodeIP] : runtime.podIPs;
+  }
+
+  #fields(pod: Pod, runtime: PodRuntime): FieldSource {
+    const { nodeIP, allocatable } = this.#kubelet;
+    return { pod, podIPs: this.#podIPs(pod, runtime), hostIPs: [nodeIP], allocatable };
+  }
+
+  async #freshVolumes(pod: Pod, runtime: PodRuntime): Promise<VolumePaths> {
+    if (this.#volumes && Date.now() < this.#refreshAt) return this.#volumes;
+    const { config, tokens, paths, events } = this.#kubelet;
+    try {
+      this.#volumes = await prepareVolumes(pod, paths, { fields: this.#fields(pod, runtime), config, tokens });
+    } catch (error) {
+      events.pod(pod, 'Warning', 'FailedMount', messageOf(error));
+      throw error;
+    }
+    this.#refreshAt = Date.now() + REFRESH_MS * (1 + Math.random() / 10);
+    return this.#volumes;
+  }
+
+  async #sandboxConfig(pod: Pod, attempt: number): Promise<PodSandboxConfig> {
+    const { paths, cgroupParent, dns } = this.#kubelet;
+    const resolv = await readFile('/etc/resolv.conf', 'utf8').catch(() => '');
+    return sandboxConfig(pod, attempt, {
+      paths,
+      cgroupParent,
+      clusterDomain: dns.domain,
+      dns: podDNS(pod, dns, resolv),
+    });
+  }
+
+  async #createSandbox(pod: Pod, runtime: PodRuntime, attempt: number, signal: AbortSignal): Promise<void> {
+    const { cri, events, paths } = this.#kubelet;
+    for (const sandbox of runtime.sandboxes) await cri.stopPodSandbox(sandbox.id);
+    const config = await this.#sandboxConfig(pod, attempt);
+    await mkdir(config.logDirectory ?? paths.logs, { recursive: true });
+    const sandbox = cri.runPodSandbox(config).catch((error: unknown) => {
+      events.pod(pod, 'Warning', 'FailedCreatePodSandBox', `Failed to create pod sandbox: ${messageOf(error)}`);
+      throw error;
+    });
+    // Volumes that name the pod's address are written anew below, by the first round that knows it.
+    const results = await Promise.allSettled([sandbox, this.#freshVolumes(pod, runtime)]);
+    for (const result of results) if (result.status === 'rejected') throw result.reason;
+    signal.throwIfAborted();
+  }
+
+  /** Resolves to the time after which what could not be started may be tried again. */
+  async #start(
+    pod: Pod,
+    runtime: PodRuntime,
+    containers: readonly Container[],
+    volumes: VolumePaths,
+    signal: AbortSignal,
+  ): Promise<number | undefined> {
+    const hostNetwork = pod.spec?.hostNetwork === true;
+    const sandbox = readySandbox(runtime, hostNetwork);
+    if (!sandbox || containers.length === 0) return undefined;
+    const config = await this.#sandboxConfig(pod, sandbox.metadata?.attempt ?? 0);
+    const fields = this.#fields(pod, runtime);
+    const names = podHostname(pod, this.#kubelet.dns.domain);
+    await writeHostsFile(pod, { ...names, podIPs: fields.podIPs }, this.#kubelet.paths);
+    let retry: number | undefined;
+    for (const container of containers) {
+      try {
+        const start = { pod, runtime, sandboxId: sandbox.id, sandboxConfig: config, volumes, fields, signal };
+        await startContainer(this.#kubelet, container, start);
+        this.#waiting.delete(container.name);
+      } catch (error) {
+        if (!(error instanceof StartError)) throw error;
+        this.#waiting.set(container.name, { reason: error.reason, message: error.message });
+        retry = Math.min(retry ?? error.retryMs, error.retryMs);
+      }
+    }
+    return retry;
+  }
+
+  /** Keeps of each container the newest start and the one before it. */
+  async #prune(runtime: PodRuntime): Promise<void> {
+    const { cri, exited } = this.#kubelet;
+    const seen = new Map<string, number>();
+    const kept = new Set<string>();
+    for (const record of runtime.containers) {
+      const newer = seen.get(record.name) ?? 0;
+      seen.set(record.name, newer + 1);
+      if (newer < 2 || record.state === 'running') {
+        kept.add(record.sandboxId);
+        continue;
+      }
+      await cri.removeContainer(record.id);
+      exited.delete(record.id);
+      this.#messages.delete(record.id);
+    }
+    for (const sandbox of runtime.sandboxes.slice(1)) {
+      if (sandbox.state !== sandboxState.ready && !kept.has(sandbox.id)) await cri.removePodSandbox(sandbox.id);
+    }
+  }
+
+  #report(pod: Pod, runtime: PodRuntime, terminated = false): void {
+    const status = podStatus({
+      pod,
+      runtime,
+      terminated,
+      probes: this.#kubelet.prober,
+      waiting: this.#waiting,
+      messages: this.#messages,
+      hostIP: this.#kubelet.nodeIP,
+      now: `${new Date().toISOString().slice(0, 19)}Z`,
+    });
+    this.#status.write(pod, status);
+  }
+
+  /** A pod that has ended keeps its containers, for their logs, and gives its network back. */
+  async #release(runtime: PodRuntime): Promise<undefined> {
+    await this.#endAll(runtime);
+    if (runtime.sandboxes.some(({ state }) => state === sandboxState.ready)) await this.#inspect();
+    return undefined;
+  }
+
+  async #endAll(runtime: PodRuntime): Promise<void> {
+    const running = runtime.containers.filter(({ state }) => state === 'running');
+    const podIP = runtime.podIPs[0] ?? '';
+    this.#grace = gracePeriod(this.pod, running);
+    const graceSeconds = this.#grace;
+    await Promise.all(
+      running.map((record) => {
+        const message = `Stopping container ${record.name}`;
+        return stopContainer(this.#kubelet, { pod: this.pod, record, message, graceSeconds, podIP });
+      }),
+    );
+    await Promise.all(
+      runtime.sandboxes
+        .filter(({ state }) => state === sandboxState.ready)
+        .map(({ id }) => this.#kubelet.cri.stopPodSandbox(id)),
+    );
+  }
+
+  /** A shorter grace period holds at once, for containers that are being ended too. */
+  #hurry(): void {
+    const grace = this.pod?.metadata?.deletionGracePeriodSeconds;
+    if (this.#grace === undefined || grace === undefined || grace >= this.#grace) return;
+    this.#grace = grace;
+    for (const record of this.#runtime.containers) {
+      if (record.state !== 'running') continue;
+      endContainer(this.#kubelet, record.id, grace).catch((error: unknown) => {
+        this.#kubelet.log.warn('cannot end a container', { pod: this.#name, error: messageOf(error) });
+      });
+    }
+  }
+
+  /** Ends the pod, reports its end, removes what it has left, and lets its object go: in this order. */
+  async #terminate(runtime: PodRuntime): Promise<undefined> {
+    const { cri, paths, client, tokens, restarts, images, exited } = this.#kubelet;
+    await this.#endAll(runtime);
+    const after = await this.#inspect();
+    const { pod } = this;
+    if (pod && !this.#gone) {
+      const ended = pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed';
+      if (!ended) this.#report(pod, after, true);
+      await this.#status.flush();
+    }
+    for (const sandbox of after.sandboxes) await cri.removePodSandbox(sandbox.id);
+    for (const { id } of after.containers) exited.delete(id);
+    await removePodFolder(this.#uid, paths);
+    await this.#removeLogs(after);
+    if (pod) await removePodCgroup(podCgroup(this.#kubelet.cgroupParent, pod));
+    tokens.forget(this.#uid);
+    restarts.forget(`${this.#uid}/`);
+    images.forget(this.#uid);
+    if (pod && !this.#gone) await deleteObject(client, pod);
+    this.#stopped = true;
+    this.#done();
+    return undefined;
+  }
+
+  async #removeLogs(runtime: PodRuntime): Promise<void> {
+    const metadata = this.pod?.metadata ?? runtime.sandboxes[0]?.metadata;
+    if (!metadata) return;
+    const folder = this.#kubelet.paths.podLogs(metadata.namespace ?? '', metadata.name ?? '', this.#uid);
+    await rm(folder, { recursive: true, force: true });
+  }
+
+  get #name(): string {
+    const { name, namespace } = this.pod?.metadata ?? {};
+    return name ? `${namespace}/${name}` : this.#uid;
+  }
+}
+
+/** The last step of a graceful deletion. The uid keeps a new pod of the same name safe. */
+async function deleteObject(client: KubeletContext['client'], pod: Pod): Promise<void> {
+  const { name = '', namespace = '', uid } = pod.metadata ?? {};
+  try {
+    await client.delete(pods, { name, namespace }, { gracePeriodSeconds: 0, preconditions: { uid } });
+  } catch (error) {
+    if (!isNotFound(error) && !isConflict(error)) throw error;
+  }
+}

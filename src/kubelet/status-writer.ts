@@ -1,0 +1,85 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
+import { pods } from '../api/resource.ts';
+import type { Pod, PodStatus } from '../api/types.ts';
+import { messageOf } from '../base/errors.ts';
+import type { Log } from '../base/log.ts';
+import { type Client, isNotFound } from '../client/client.ts';
+
+/** Brings a pod's status to the API server, the newest one only and one request at a time. */
+export interface StatusWriter {
+  /** Returns at once. */
+  write(pod: Pod, status: PodStatus): void;
+  /** Resolves when the last status has arrived, or the pod is gone, or `stop` was called. */
+  flush(): Promise<void>;
+  stop(): void;
+}
+
+const RETRY_MS = 250;
+
+export function createStatusWriter(client: Client, log: Log): StatusWriter {
+  const abort = new AbortController();
+  let sent: PodStatus | undefined;
+  let next: { readonly pod: Pod; readonly status: PodStatus } | undefined;
+  let running: Promise<void> | undefined;
+
+  const send = async () => {
+    while (next && !abort.signal.aborted) {
+      const { pod, status } = next;
+      const { name = '', namespace = '', uid } = pod.metadata ?? {};
+      next = undefined;
+      try {
+        // The uid makes the server refuse this for another pod of the same name.
+        const patch = { metadata: { uid }, status: patchOf(status, sent ?? pod.status) };
+        await client.patch(pods, { name, namespace }, 'strategic', patch, 'status');
+        sent = status;
+      } catch (error) {
+        if (isNotFound(error)) return;
+        log.warn('cannot report a pod’s status', { pod: `${namespace}/${name}`, error: messageOf(error) });
+        next ??= { pod, status };
+        await delay(RETRY_MS, undefined, { signal: abort.signal, ref: false }).catch(() => undefined);
+      }
+    }
+  };
+
+  return {
+    write(pod, status) {
+      const current = next?.status ?? sent ?? pod.status;
+      if (isDeepStrictEqual(comparable(current), comparable(status))) return;
+      next = { pod, status };
+      running ??= send().finally(() => {
+        running = undefined;
+      });
+    },
+    async flush() {
+      await running;
+    },
+    stop: () => abort.abort(),
+  };
+}
+
+/** Fields of a status that may go away, and so must be deleted by name. */
+const REMOVABLE = ['podIP', 'reason', 'message'] as const;
+
+/** Lists that a strategic merge would add to are replaced where they have changed. */
+function patchOf(status: PodStatus, before: PodStatus | undefined): unknown {
+  const patch: Record<string, unknown> = { ...status };
+  for (const field of REMOVABLE) if (before?.[field] !== undefined && status[field] === undefined) patch[field] = null;
+  for (const field of ['podIPs', 'hostIPs'] as const) {
+    if (!before?.[field] || isDeepStrictEqual(before[field], status[field])) continue;
+    patch[field] = [{ $patch: 'replace' }, ...(status[field] ?? [])];
+  }
+  return patch;
+}
+
+/** Without the keys that hold nothing, so that what the server left out does not count as a change. */
+function comparable(status: PodStatus | undefined): unknown {
+  return JSON.parse(JSON.stringify(sorted(status ?? {})));
+}
+
+function sorted(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sorted);
+  if (value === null || typeof value !== 'object') return value;
+  const entries = Object.entries(value).filter(([, part]) => part !== null && part !== undefined);
+  return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)).map(([key, part]) => [key, sorted(part)]));
+}

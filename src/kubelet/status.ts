@@ -1,0 +1,156 @@
+import type { Container, ContainerStatus, Pod, PodStatus } from '../api/types.ts';
+import { podConditions } from './pod-conditions.ts';
+import { isSidecar, mayRestart, type ProbeVerdicts } from './pod-plan.ts';
+import { type ContainerRecord, latest, type PodRuntime, previous, readySandbox } from './pod-runtime.ts';
+import { qosClass } from './resources.ts';
+
+/** Why a container does not run: `CrashLoopBackOff` and its like. */
+export interface Waiting {
+  readonly reason: string;
+  readonly message?: string;
+}
+
+export interface StatusInput {
+  readonly pod: Pod;
+  readonly runtime: PodRuntime;
+  readonly probes: ProbeVerdicts;
+  /** What kept containers from being started at the last attempt, by name. */
+  readonly waiting: ReadonlyMap<string, Waiting>;
+  /** Termination messages by container id. */
+  readonly messages: ReadonlyMap<string, string>;
+  readonly hostIP: string;
+  /** RFC 3339 */
+  readonly now: string;
+  /** The pod was asked to end, and nothing of it runs any more. */
+  readonly terminated: boolean;
+}
+
+type ContainerState = NonNullable<ContainerStatus['state']>;
+
+/** What the kubelet reports of a pod. Conditions that others keep (PodScheduled, readiness gates) stay as they are. */
+export function podStatus(input: StatusInput): PodStatus {
+  const { pod, runtime } = input;
+  const init = (pod.spec?.initContainers ?? []).map((container) => containerStatus(container, input, true));
+  const main = (pod.spec?.containers ?? []).map((container) => containerStatus(container, input, false));
+  const phase = podPhase(pod, init, main, input.terminated);
+  const hostNetwork = pod.spec?.hostNetwork === true;
+  const podIPs = hostNetwork && readySandbox(runtime, true) ? [input.hostIP] : runtime.podIPs;
+  const known = pod.status?.podIPs?.flatMap(({ ip }) => (ip ? [ip] : [])) ?? [];
+  // A pod that has ended keeps the addresses it had.
+  const ips = podIPs.length > 0 || phase === 'Running' || phase === 'Pending' ? podIPs : known;
+  return {
+    phase,
+    conditions: podConditions({
+      pod,
+      phase,
+      init,
+      main,
+      now: input.now,
+      sandboxReady: readySandbox(runtime, hostNetwork) !== undefined,
+    }),
+    ...(pod.metadata?.generation === undefined ? {} : { observedGeneration: pod.metadata.generation }),
+    hostIP: input.hostIP,
+    hostIPs: [{ ip: input.hostIP }],
+    ...(ips.length > 0 ? { podIP: ips[0], podIPs: ips.map((ip) => ({ ip })) } : {}),
+    startTime: pod.status?.startTime ?? input.now,
+    qosClass: qosClass(pod),
+    ...(init.length > 0 ? { initContainerStatuses: init } : {}),
+    containerStatuses: main,
+  };
+}
+
+function containerStatus(container: Container, input: StatusInput, isInit: boolean): ContainerStatus {
+  const { pod, runtime, probes } = input;
+  const record = latest(runtime, container.name);
+  const reported = [...(pod.status?.containerStatuses ?? []), ...(pod.status?.initContainerStatuses ?? [])].find(
+    ({ name }) => name === container.name,
+  );
+  const running = record?.state === 'running';
+  const started = running && probes.started(record.id);
+  const completed = record?.state === 'exited' && record.status.exitCode === 0;
+  const ready = isInit && !isSidecar(container) ? completed : started && probes.ready(record.id);
+  return {
+    name: container.name,
+    ...containerState(container, record, input),
+    ready,
+    started,
+    restartCount: record?.restartCount ?? reported?.restartCount ?? 0,
+    image: record?.status.image?.image || container.image || '',
+    imageID: record?.status.imageRef ?? '',
+    ...(record ? { containerID: containerID(record) } : {}),
+  };
+}
+
+const containerID = (record: ContainerRecord): string => `containerd://${record.id}`;
+
+function containerState(
+  container: Container,
+  record: ContainerRecord | undefined,
+  input: StatusInput,
+): Pick<ContainerStatus, 'state' | 'lastState'> {
+  const before = previous(input.runtime, container.name);
+  const lastState: ContainerState = before ? terminated(before, input) : {};
+  const waiting = input.waiting.get(container.name);
+  if (!record) return { state: { waiting: waiting ?? notYet(input) }, lastState };
+  if (record.state === 'running')
+    return { state: { running: { startedAt: time(record.status.startedAt) } }, lastState };
+  if (record.state === 'created') return { state: { waiting: waiting ?? notYet(input) }, lastState };
+  const ended = terminated(record, input);
+  if (waiting && !input.terminated && mayRestart(input.pod, record)) return { state: { waiting }, lastState: ended };
+  return { state: ended, lastState };
+}
+
+function notYet({ pod, runtime }: StatusInput): Waiting {
+  const pending = (pod.spec?.initContainers ?? []).some((container) => {
+    const record = latest(runtime, container.name);
+    return isSidecar(container)
+      ? record?.state !== 'running'
+      : record?.status.exitCode !== 0 || record.state !== 'exited';
+  });
+  return { reason: pending ? 'PodInitializing' : 'ContainerCreating' };
+}
+
+function terminated(record: ContainerRecord, input: StatusInput): ContainerState {
+  const { status } = record;
+  const message = input.messages.get(record.id) || status.message;
+  return {
+    terminated: {
+      exitCode: status.exitCode,
+      reason: status.reason || (status.exitCode === 0 ? 'Completed' : 'Error'),
+      ...(message ? { message } : {}),
+      startedAt: time(status.startedAt),
+      finishedAt: time(status.finishedAt),
+      containerID: containerID(record),
+    },
+  };
+}
+
+/** RFC 3339 in whole seconds, from CRI's nanoseconds. */
+export function time(nanoseconds: number): string {
+  return `${new Date(Math.floor(nanoseconds / 1e6)).toISOString().slice(0, 19)}Z`;
+}
+
+/** https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#pod-phase */
+function podPhase(
+  pod: Pod,
+  init: readonly ContainerStatus[],
+  main: readonly ContainerStatus[],
+  ended: boolean,
+): string {
+  const policy = pod.spec?.restartPolicy ?? 'Always';
+  const sidecars = new Set((pod.spec?.initContainers ?? []).filter(isSidecar).map(({ name }) => name));
+  const regular = init.filter(({ name }) => !sidecars.has(name));
+  const exit = ({ state }: ContainerStatus) => state?.terminated?.exitCode;
+  if (ended) return [...regular, ...main].every((status) => exit(status) === 0) ? 'Succeeded' : 'Failed';
+  const everStarted = main.some(({ state, lastState }) => state?.running || state?.terminated || lastState?.terminated);
+  if (policy === 'Never' && regular.some((status) => (exit(status) ?? 0) !== 0)) return 'Failed';
+  if (!everStarted && init.length > 0 && regular.some((status) => exit(status) !== 0)) return 'Pending';
+  const waiting = main.filter(({ state, lastState }) => state?.waiting && !lastState?.terminated);
+  if (waiting.length > 0) return 'Pending';
+  if (main.some(({ state }) => state?.running)) return 'Running';
+  const stopped = main.filter(({ state, lastState }) => state?.terminated ?? lastState?.terminated);
+  if (stopped.length === 0) return 'Pending';
+  if (policy === 'Always') return 'Running';
+  if (main.every((status) => exit(status) === 0)) return 'Succeeded';
+  return policy === 'Never' ? 'Failed' : 'Running';
+}
