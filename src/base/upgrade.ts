@@ -78,7 +78,7 @@ export function forwardedHeaders(headers: RawHeaders, host: string): string[] {
   const kept = ['Host', host];
   for (let i = 0; i + 1 < headers.length; i += 2) {
     const name = headers[i]!;
-    if (!/^(host|authorization|cookie|x-remote-.*|impersonate-.*)$/i.test(name)) kept.push(name, headers[i + 1]!);
+    if (!/^(host|authorization|x-remote-.*|impersonate-.*)$/i.test(name)) kept.push(name, headers[i + 1]!);
   }
   return kept;
 }

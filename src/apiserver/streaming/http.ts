@@ -6,7 +6,7 @@ import type { ClientTls, ProxyTarget } from './target.ts';
 
 /** Headers that belong to one connection (RFC 9110 §7.6.1), or to us alone. */
 const notForwarded =
-  /^(connection|keep-alive|proxy-.*|te|trailer|transfer-encoding|upgrade|host|authorization|cookie|x-remote-.*|impersonate-.*|x-forwarded-.*)$/i;
+  /^(connection|keep-alive|proxy-.*|te|trailer|transfer-encoding|upgrade|host|authorization|x-remote-.*|impersonate-.*|x-forwarded-.*)$/i;
 
 export interface HttpProxy {
   readonly req: IncomingMessage;

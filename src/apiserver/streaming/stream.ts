@@ -1,7 +1,8 @@
-import { type IncomingHttpHeaders, type IncomingMessage, request as requestHttp } from 'node:http';
+import { type ClientRequest, type IncomingHttpHeaders, type IncomingMessage, request as requestHttp } from 'node:http';
 import { request as requestHttps } from 'node:https';
 import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
+import { TLSSocket } from 'node:tls';
 import { type ClientTls, dialError, hostOf, type ProxyTarget, refusal, requestOptions } from './target.ts';
 
 export interface StreamProxy {
@@ -48,10 +49,21 @@ export function proxyStream({ target, tls, signal, method, headers = [], body }:
       }),
     );
     request.on('error', (error) => reject(dialError(error)));
+    limitConnecting(request);
     if (!body) return void request.end();
     body.once('error', () => request.destroy());
     body.pipe(request);
   });
+}
+
+/** An answer may take its time, but a machine that is there takes the connection. */
+const connectMs = 15_000;
+
+function limitConnecting(request: ClientRequest): void {
+  const timer = setTimeout(() => request.destroy(new Error(`no connection within ${connectMs} ms`)), connectMs);
+  const stop = () => clearTimeout(timer);
+  request.once('close', stop);
+  request.once('socket', (socket) => socket.once(socket instanceof TLSSocket ? 'secureConnect' : 'connect', stop));
 }
 
 /**

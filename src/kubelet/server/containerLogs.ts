@@ -25,7 +25,8 @@ export async function serveContainerLogs(
   response.once('close', () => gone.abort());
   const follows = request.follow && container.running;
   const ended = follows ? whenExited(node.runtime, container.id, gone.signal) : Promise.resolve();
-  await writeLog(response, readLog(container.logPath, request, { ended, signal: gone.signal }), gone.signal);
+  const log = readLog(container.logPath, request, { ended, signal: gone.signal });
+  await writeLog(response, log, { gone: gone.signal, mayWait: follows });
 }
 
 /** The start of the container that is meant: the one that runs, else the one that the pod's status names. */
@@ -41,26 +42,23 @@ async function findLogged(node: NodeView, pod: Pod, names: ContainerName, previo
   return found;
 }
 
-async function writeLog(response: ServerResponse, log: AsyncIterable<Buffer>, gone: AbortSignal): Promise<void> {
-  const chunks = log[Symbol.asyncIterator]();
-  // A file that can't be read shall be an answer of its own, so the first chunk is asked for before the head is sent;
-  // a client that follows a silent container gets the head at once all the same.
-  const first = chunks.next().catch((error: unknown) => {
-    if (response.headersSent) throw error;
-    throw new HttpError(400, messageOf(error));
-  });
-  const early = setImmediate(() => response.flushHeaders());
+async function writeLog(
+  response: ServerResponse,
+  log: AsyncGenerator<Buffer>,
+  { gone, mayWait }: { readonly gone: AbortSignal; readonly mayWait: boolean },
+): Promise<void> {
   response.setHeader('Content-Type', 'text/plain; charset=utf-8');
+  // A client that follows a silent container shall see at once that it was let in.
+  const early = mayWait ? setImmediate(() => response.flushHeaders()) : undefined;
   try {
-    for (let next = await first; !next.done; next = await chunks.next()) {
-      if (!response.write(next.value)) await once(response, 'drain', { signal: gone });
+    for await (const chunk of log) {
+      if (!response.write(chunk)) await once(response, 'drain', { signal: gone });
     }
     response.end();
   } catch (error) {
-    if (!gone.aborted) throw error;
+    if (!gone.aborted) throw response.headersSent ? error : new HttpError(400, messageOf(error));
   } finally {
     clearImmediate(early);
-    await chunks.return?.(undefined);
   }
 }
 

@@ -1,26 +1,24 @@
 import { once } from 'node:events';
-import { waitFor } from '../../base/wait.ts';
 import { containerState } from '../cri/messages.ts';
 import type { RuntimeView } from '../runtime-view.ts';
 
 /**
- * An exit may be announced before we listen, or while the runtime restarts. So its state is looked at again all the
- * same, soon at first and then ever more seldom.
+ * An exit may be announced before we listen, or while the runtime restarts; and where it is announced, the runtime still
+ * drains the output before it calls the container exited. So the state is looked at again, soon at first and then ever
+ * more seldom.
  */
-const lookAgainMs = { first: 50, last: 5_000 } as const;
-/** The runtime announces an exit, then drains the output, and only then calls the container exited. */
-const settleMs = 10_000;
+const lookAgainMs = { first: 20, last: 5_000 } as const;
 
-/** Resolves when the container does not run any more and its log is complete; early when `signal` fires. */
+/** Resolves when the container does not run any more and its log is complete, or `signal` fires; never rejects. */
 export async function whenExited(runtime: RuntimeView, containerId: string, signal: AbortSignal): Promise<void> {
-  const exited = async () => !(await isRunning(runtime, containerId));
-  for (let pauseMs: number = lookAgainMs.first; !signal.aborted; pauseMs = Math.min(2 * pauseMs, lookAgainMs.last)) {
+  let pauseMs: number = lookAgainMs.first;
+  while (!signal.aborted) {
     const round = new AbortController();
     const time = AbortSignal.any([signal, round.signal, AbortSignal.timeout(pauseMs)]);
+    // Listening begins before the look, so that no exit falls between the two.
     const announced = exitAnnounced(runtime, containerId, time);
-    if (await exited()) return round.abort();
-    if (!(await announced)) continue;
-    await waitFor(exited, { what: `container ${containerId} to exit`, timeoutMs: settleMs, signal });
+    if (!(await isRunning(runtime, containerId))) return round.abort();
+    pauseMs = (await announced) ? lookAgainMs.first : Math.min(2 * pauseMs, lookAgainMs.last);
   }
 }
 
@@ -30,9 +28,8 @@ async function exitAnnounced(runtime: RuntimeView, containerId: string, signal: 
     for await (const id of runtime.cri.exits(signal)) {
       if (id === containerId) return true;
     }
-  } catch (error) {
-    // The connection broke, as it does when the runtime restarts, or the time is over; the next look tells.
-    if (!(error instanceof Error)) throw error;
+  } catch {
+    // The connection broke, as it does when the runtime restarts, or the time is over: the next look tells.
   }
   if (!signal.aborted) await once(signal, 'abort');
   return false;

@@ -98,7 +98,8 @@ export async function* follow(path: string, position: number, options: FollowOpt
   }
 }
 
-async function openIfThere(path: string): Promise<FileHandle | undefined> {
+/** A log that nobody wrote to yet may not be there. */
+export async function openIfThere(path: string): Promise<FileHandle | undefined> {
   try {
     return await open(path);
   } catch (error) {

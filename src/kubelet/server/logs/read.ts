@@ -1,5 +1,5 @@
 import { open } from 'node:fs/promises';
-import { type FollowOptions, follow, readOn } from './follow.ts';
+import { type FollowOptions, follow, openIfThere, readOn } from './follow.ts';
 import { type LogFilter, LogFormatter } from './format.ts';
 import { tailOffset } from './tail.ts';
 
@@ -20,10 +20,10 @@ export async function* readLog(path: string, request: LogRequest, options: Follo
   }
 }
 
-async function startOf(path: string, request: LogRequest): Promise<number> {
-  if (request.tailLines === undefined) return 0;
-  await using file = await open(path);
-  return await tailOffset(file, request.tailLines);
+async function startOf(path: string, { tailLines, follow }: LogRequest): Promise<number> {
+  if (tailLines === undefined) return 0;
+  await using file = follow ? await openIfThere(path) : await open(path);
+  return file ? await tailOffset(file, tailLines) : 0;
 }
 
 async function* readOnce(path: string, start: number): AsyncGenerator<Buffer> {
