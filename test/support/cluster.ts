@@ -30,26 +30,26 @@ export async function startCluster(name: string, flags: readonly string[] = []):
   requireRoot();
   const scratch = mkdtempSync(join(tmpdir(), 'knit-test-'));
   const knit = (args: readonly string[], options?: RunOptions) =>
-    run(knitCommand, args, { timeoutMs: 120_000, ...options });
-  await knit(['down', '--name', name]);
-  await knit(['up', '--name', name, '--no-kubeconfig', ...flags]);
-  const config: ClusterConfig = JSON.parse(await knit(['status', '--name', name, '-o', 'json'])).config;
+    run(knitCommand, args, { timeoutMs: 120_000, env: { ...process.env, KNIT_NAME: name }, ...options });
+  await knit(['down']);
+  await knit(['up', '--no-kubeconfig', ...flags]);
+  const config: ClusterConfig = JSON.parse(await knit(['status', '-o', 'json'])).config;
   const kubeconfig = join(scratch, 'kubeconfig');
-  writeFileSync(kubeconfig, await knit(['kubeconfig', '--name', name]), { mode: 0o600 });
+  writeFileSync(kubeconfig, await knit(['kubeconfig']), { mode: 0o600 });
   const env = { ...process.env, KUBECONFIG: kubeconfig, HOME: scratch };
   const kubectl = (args: readonly string[], options?: RunOptions) =>
     run(kubectlCommand, args, { timeoutMs: 120_000, env, ...options });
   return {
     config,
     kubeconfig,
-    knit: (args, options) => knit([args[0] ?? '', '--name', name, ...args.slice(1)], options),
+    knit,
     kubectl,
     tryKubectl: (args, options) => tryRun(kubectlCommand, args, { timeoutMs: 120_000, env, ...options }),
     apply: (...objects) =>
       kubectl(['apply', '-f', '-'], { input: objects.map((each) => JSON.stringify(each)).join('\n---\n') }),
     get: async (...args) => JSON.parse(await kubectl(['get', ...args, '-o', 'json'])),
     down: async () => {
-      await knit(['down', '--name', name]);
+      await knit(['down']);
       rmSync(scratch, { recursive: true, force: true });
     },
   };
