@@ -2,7 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { pods, services } from '../api/resource.ts';
 import type { Pod, Taint } from '../api/types.ts';
-import { messageOf } from '../base/errors.ts';
+import { KnitError, messageOf } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { Running } from '../base/running.ts';
 import type { Client } from '../client/client.ts';
@@ -59,6 +59,8 @@ export interface Kubelet extends Running {
 
 /** Between two attempts to listen to the runtime. */
 const RECONNECT_MS = 25;
+/** Everything is looked at again after this time: the runtime promises no event to who was not listening yet. */
+const RESYNC_MS = 10_000;
 
 /**
  * The kubelet of one node: registers it and runs its pods through CRI. Resolves at once: it waits for the runtime and
@@ -181,16 +183,29 @@ async function follow(
   { cri, log }: KubeletContext,
   workers: ReadonlyMap<string, PodWorker>,
   resync: () => Promise<void>,
-  signal: AbortSignal,
+  stopped: AbortSignal,
 ): Promise<void> {
-  await cri.version();
-  const exits = cri.exits(signal);
-  await resync();
-  for await (const id of exits) {
-    settled(cri, id)
-      .then(() => {
-        for (const worker of workers.values()) if (worker.owns(id)) worker.wake();
-      })
-      .catch((error: unknown) => log.warn('cannot see how a container ended', { id, error: messageOf(error) }));
+  const broken = new AbortController();
+  const signal = AbortSignal.any([stopped, broken.signal]);
+  const listen = async () => {
+    for await (const id of cri.exits(signal)) {
+      settled(cri, id)
+        .then(() => {
+          for (const worker of workers.values()) if (worker.owns(id)) worker.wake();
+        })
+        .catch((error: unknown) => log.warn('cannot see how a container ended', { id, error: messageOf(error) }));
+    }
+    throw new KnitError('RUNTIME_GONE', 'the runtime ended its event stream');
+  };
+  const relist = async () => {
+    for (;;) {
+      await resync();
+      await delay(RESYNC_MS, undefined, { signal });
+    }
+  };
+  try {
+    await Promise.all([listen(), relist()]);
+  } finally {
+    broken.abort();
   }
 }
