@@ -1,0 +1,52 @@
+import { run } from './run.ts';
+
+/** A UDP, TCP or SCTP flow by what its first packet was sent to and what answers it. */
+export interface FlowFilter {
+  readonly protocol: 'tcp' | 'udp' | 'sctp';
+  /** Destination before translation. */
+  readonly address: string;
+  readonly port: number;
+  /** Who answers: the endpoint, or `address` itself where nothing was translated. */
+  readonly replyAddress: string;
+  readonly replyPort: number;
+}
+
+/** A line of the connection tracking table. */
+export type TrackedFlow = FlowFilter;
+
+export interface ConntrackOptions {
+  /** The command that is conntrack, with what comes before it. Default `conntrack`. */
+  readonly command?: readonly string[];
+}
+
+/** Deletes all flows that match one of the filters, through one process. Filters that match nothing do no harm. */
+export async function deleteFlows(filters: readonly FlowFilter[], options: ConntrackOptions = {}): Promise<void> {
+  if (filters.length === 0) return;
+  const [name = 'conntrack', ...prefix] = options.command ?? [];
+  await run(name, [...prefix, '-R', '-'], { input: `${filters.map(deleteLine).join('\n')}\n` });
+}
+
+function deleteLine({ protocol, address, port, replyAddress, replyPort }: FlowFilter): string {
+  const family = address.includes(':') ? 'ipv6' : 'ipv4';
+  const original = `--orig-dst ${address} --orig-port-dst ${port}`;
+  return `-D -f ${family} -p ${protocol} ${original} --reply-src ${replyAddress} --reply-port-src ${replyPort}`;
+}
+
+/** All flows of one protocol and family. */
+export async function listFlows(
+  protocol: FlowFilter['protocol'],
+  family: 'ipv4' | 'ipv6',
+  options: ConntrackOptions = {},
+): Promise<TrackedFlow[]> {
+  const [name = 'conntrack', ...prefix] = options.command ?? [];
+  const text = await run(name, [...prefix, '-L', '-f', family, '-p', protocol]);
+  return text.split('\n').flatMap((line) => parseFlow(protocol, line) ?? []);
+}
+
+/** `udp 17 29 src=… dst=… sport=… dport=… [UNREPLIED] src=… dst=… sport=… dport=… …` */
+function parseFlow(protocol: FlowFilter['protocol'], line: string): TrackedFlow | undefined {
+  const found = [...line.matchAll(/\b(src|dst|sport|dport)=(\S+)/g)].map((match) => match[2] ?? '');
+  const [, address, , port, replyAddress, , replyPort] = found;
+  if (address === undefined || replyAddress === undefined) return undefined;
+  return { protocol, address, port: Number(port), replyAddress, replyPort: Number(replyPort) };
+}

@@ -1,0 +1,1 @@
+export { type PodNetworkOptions, startPodNetwork } from './podnet.ts';

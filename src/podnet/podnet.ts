@@ -1,0 +1,112 @@
+import { access } from 'node:fs/promises';
+import { join } from 'node:path';
+import { nodes } from '../api/resource.ts';
+import type { Node } from '../api/types.ts';
+import { KnitError, messageOf } from '../base/errors.ts';
+import type { Log } from '../base/log.ts';
+import type { Running } from '../base/running.ts';
+import type { Client } from '../client/client.ts';
+import type { InformerFactory } from '../client/informer.ts';
+import { type Nft, openNft } from '../kernel/nft.ts';
+import { cniConfig, writeCNIConfig } from './cni.ts';
+import { EGRESS_TABLE, egressRules } from './masquerade.ts';
+import { applyNodeSysctls } from './sysctls.ts';
+
+export interface PodNetworkOptions {
+  readonly client: Client;
+  readonly informers: InformerFactory;
+  readonly log: Log;
+  readonly nodeName: string;
+  readonly nodeIP: string;
+  /** All pods of the cluster; several, separated by commas, with more than one family. */
+  readonly clusterCIDR: string;
+  /** Destinations outside {@link clusterCIDR} that have routes to pods and see their addresses: the nodes' network. */
+  readonly directCIDRs?: readonly string[];
+  readonly cniConfDir: string;
+  /** Where the plugins `ptp` and `host-local` are looked for. */
+  readonly cniBinDirs: readonly string[];
+  /** Where `host-local` keeps its leases. Default `/var/lib/cni/networks`, which a node has for itself. */
+  readonly cniDataDir?: string;
+  readonly mtu?: number;
+  /** Shared with others in the same process; left out: one of its own. */
+  readonly nft?: Nft;
+}
+
+const RETRY_MS = 1000;
+
+/**
+ * Gives the node's pods a network as soon as the node has a pod CIDR, and follows it. Resolves at once: the CIDR may
+ * come much later. Throws `CNI_PLUGIN_MISSING`. What it set stays when it stops: pods keep their network.
+ */
+export async function startPodNetwork(options: PodNetworkOptions): Promise<Running> {
+  const { informers, log, nodeName } = options;
+  await findPlugins(options.cniBinDirs);
+  await applyNodeSysctls(log);
+  const nft = options.nft ?? openNft({ log });
+  const informer = informers.informer(nodes, { fieldSelector: `metadata.name=${nodeName}` });
+  let stopped = false;
+  let applied: string | undefined;
+  let retry: NodeJS.Timeout | undefined;
+  let work = Promise.resolve();
+
+  const sync = async () => {
+    const podCIDRs = podCIDRsOf(informer.get(nodeName));
+    const wanted = podCIDRs.join(',');
+    if (stopped || wanted === '' || wanted === applied) return;
+    await applyEgress(nft, options, podCIDRs);
+    const dataDir = options.cniDataDir ?? '/var/lib/cni/networks';
+    if (await writeCNIConfig(options.cniConfDir, cniConfig({ podCIDRs, dataDir, mtu: options.mtu }))) {
+      log.info('pods have a network', { podCIDRs: wanted });
+    }
+    applied = wanted;
+  };
+  const wake = () => {
+    work = work.then(sync).catch((error: unknown) => {
+      log.error('cannot set up the pod network, trying again', { error: messageOf(error) });
+      retry = setTimeout(wake, RETRY_MS).unref();
+    });
+  };
+  informer.onChange(wake);
+  // Whoever flushed the rules flushed the masquerade too.
+  const unwatch = nft.onForeignCommit(() => {
+    work = work.then(async () => {
+      if (applied === undefined || stopped) return;
+      if ((await nft.listRules('ip', EGRESS_TABLE))?.includes('masquerade')) return;
+      applied = undefined;
+      wake();
+    });
+  });
+  await informers.start();
+  wake();
+  return {
+    async stop() {
+      stopped = true;
+      clearTimeout(retry);
+      unwatch();
+      await work;
+      if (!options.nft) await nft.stop();
+    },
+  };
+}
+
+async function applyEgress(nft: Nft, options: PodNetworkOptions, podCIDRs: readonly string[]): Promise<void> {
+  const directCIDRs = [...options.clusterCIDR.split(','), ...(options.directCIDRs ?? [])];
+  await nft.apply(egressRules({ podCIDRs, directCIDRs }));
+}
+
+function podCIDRsOf(node: Node | undefined): readonly string[] {
+  return node?.spec?.podCIDRs ?? (node?.spec?.podCIDR ? [node.spec.podCIDR] : []);
+}
+
+async function findPlugins(dirs: readonly string[]): Promise<void> {
+  for (const plugin of ['ptp', 'host-local', 'loopback']) {
+    const looks = dirs.map((dir) => access(join(dir, plugin)));
+    await Promise.any(looks).catch(() => {
+      throw new KnitError(
+        'CNI_PLUGIN_MISSING',
+        `the CNI plugin ${plugin} is in none of ${dirs.join(', ')}`,
+        'install the package containernetworking-plugins',
+      );
+    });
+  }
+}

@@ -1,0 +1,218 @@
+import type { Log } from '../../base/log.ts';
+import type { Nft } from '../../kernel/nft.ts';
+import type { Family, NodeFacts, PlanEntry, ServicePlan } from '../plan.ts';
+import { type Change, Claims } from './claims.ts';
+import { type Elements, entryElements, nodeElements } from './elements.ts';
+import { Allocator, type Placements, type PoolPlacement, placementKey } from './placement.ts';
+import { readTable, type TableState } from './read.ts';
+import { nftFamily, ruleset, slotChain, TABLE, tableComment } from './ruleset.ts';
+import { NO_CHAINS, transactionText } from './transaction.ts';
+import { MAX_ENDPOINTS, parseClassid, poolOfValue, poolValue, SHAPE_MASK } from './values.ts';
+
+interface Placed {
+  readonly entry: PlanEntry;
+  readonly placements: Placements;
+}
+
+const NODE = '(node)';
+
+/** The table of one family: what should be in it, and how to get it there. */
+export class ServiceTable {
+  readonly #family: Family;
+  readonly #nft: Nft;
+  readonly #log: Log;
+  #node: NodeFacts;
+  #claims = new Claims();
+  #allocator = new Allocator();
+  readonly #placed = new Map<string, Placed>();
+  /** The rules as nft lists them, once they are known to be right. */
+  #rules: string | undefined;
+
+  constructor(family: Family, nft: Nft, log: Log, node: NodeFacts) {
+    this.#family = family;
+    this.#nft = nft;
+    this.#log = log;
+    this.#node = node;
+  }
+
+  /** The first load: takes over what an earlier process left, or makes the table in one transaction. */
+  async load(plan: ServicePlan): Promise<void> {
+    const kernel = await this.#readIfOurs();
+    if (kernel) this.#adoptChains(kernel);
+    const entries = [...plan.values()].sort((a, b) => (precedence(a) < precedence(b) ? -1 : 1));
+    const previous = new Map(kernel ? entries.map((entry) => [entry.key, this.#adopt(entry, kernel)]) : []);
+    const changes = new Map<string, Change>();
+    this.#claims.replace(NODE, '', new Map(), nodeElements(this.#node, this.#family), changes);
+    for (const entry of entries) this.#put(entry.key, entry, previous.get(entry.key) ?? new Map(), changes);
+    if (!kernel) return await this.#rebuild();
+    const chains = this.#allocator.takeNewChains();
+    await this.#nft.apply(transactionText(this.#family, chains, this.#difference(kernel)));
+    await this.#learnRules();
+  }
+
+  async update(changed: ReadonlyMap<string, PlanEntry | undefined>): Promise<void> {
+    const changes = new Map<string, Change>();
+    for (const [key, entry] of changed) {
+      this.#put(key, entry, this.#placed.get(key)?.placements ?? new Map(), changes);
+    }
+    await this.#commit(changes);
+  }
+
+  async setNode(node: NodeFacts): Promise<void> {
+    const changes = new Map<string, Change>();
+    const before = nodeElements(this.#node, this.#family);
+    const old = this.#node;
+    this.#node = node;
+    this.#claims.replace(NODE, '', before, nodeElements(node, this.#family), changes);
+    for (const [key, { entry, placements }] of this.#placed) {
+      const was = entryElements(entry, placements, this.#family, old);
+      this.#claims.replace(key, precedence(entry), was, this.#elementsOf(entry, placements), changes);
+    }
+    await this.#commit(changes);
+  }
+
+  async audit(): Promise<string | undefined> {
+    const rules = await this.#nft.listRules(nftFamily(this.#family), TABLE);
+    if (rules === undefined || rules !== this.#rules) {
+      await this.#rebuild();
+      return rules === undefined ? 'the table was gone' : 'chains or rules were changed';
+    }
+    const objects = await this.#nft.listJson(nftFamily(this.#family), TABLE);
+    if (!objects) return await this.audit();
+    const difference = [...this.#difference(readTable(objects))];
+    if (difference.length === 0) return undefined;
+    await this.#nft.apply(transactionText(this.#family, NO_CHAINS, difference));
+    return `${difference.length} elements were changed`;
+  }
+
+  /** Commits; where the kernel has drifted from what was written, brings it all back. */
+  async #commit(changes: ReadonlyMap<string, Change>): Promise<void> {
+    const chains = this.#allocator.takeNewChains();
+    try {
+      await this.#nft.apply(transactionText(this.#family, chains, changes));
+      if (chains.shapes.length > 0) await this.#learnRules();
+    } catch (error) {
+      this.#log.warn('nftables refused a change, comparing everything', { error });
+      if (chains.shapes.length > 0) this.#rules = undefined;
+      await this.audit();
+    }
+  }
+
+  /** The whole table in one transaction. Connections keep their translations: these live in conntrack. */
+  async #rebuild(): Promise<void> {
+    this.#allocator.takeNewChains();
+    const all = [...this.#claims.elements()].map(([key, after]) => [key, { before: undefined, after }] as const);
+    await this.#nft.apply(ruleset(this.#family) + transactionText(this.#family, this.#allocator.allChains(), all));
+    await this.#learnRules();
+  }
+
+  #put(key: string, entry: PlanEntry | undefined, previous: Placements, changes: Map<string, Change>): void {
+    const old = this.#placed.get(key);
+    const before: Elements = old ? this.#elementsOf(old.entry, old.placements) : new Map();
+    const placements = new Map<string, PoolPlacement>();
+    for (const port of entry?.ports ?? []) {
+      if (port.family !== this.#family) continue;
+      for (const name of ['cluster', 'local'] as const) {
+        const endpoints = port.pools[name];
+        if (!endpoints || endpoints.length === 0) continue;
+        const at = placementKey(port, name);
+        placements.set(at, this.#allocator.place(endpoints, port.affinitySeconds, previous.get(at)));
+      }
+    }
+    for (const [at, placement] of previous) if (!placements.has(at)) this.#allocator.free(placement);
+    const after: Elements = entry ? this.#elementsOf(entry, placements) : new Map();
+    this.#claims.replace(key, precedence(entry ?? old?.entry), before, after, changes);
+    if (entry) this.#placed.set(key, { entry, placements });
+    else this.#placed.delete(key);
+  }
+
+  #elementsOf(entry: PlanEntry, placements: Placements): Elements {
+    return entryElements(entry, placements, this.#family, this.#node);
+  }
+
+  #adoptChains(kernel: TableState): void {
+    for (const [chain, number] of kernel.shapes) this.#allocator.adoptShape(chain, number);
+    let slots = 0;
+    while (kernel.rules.has(slotChain(slots))) slots++;
+    this.#allocator.adoptSlots(slots);
+  }
+
+  /** Finds an entry's pools in the kernel, so that planning it again leaves right elements alone. */
+  #adopt(entry: PlanEntry, kernel: TableState): Placements {
+    const placements = new Map<string, PoolPlacement>();
+    for (const port of entry.ports) {
+      if (port.family !== this.#family) continue;
+      for (const front of port.frontEnds) {
+        const tuple = `${port.protocol} . ${front.port}`;
+        const inside = front.address === undefined ? `np ${tuple}` : `vip ${front.address} . ${tuple}`;
+        const outside = front.address === undefined ? `npext ${tuple}` : `ext ${front.address} . ${tuple}`;
+        for (const [element, name] of [
+          [outside, front.fromOutside],
+          [inside, front.fromCluster],
+        ] as const) {
+          if (name !== 'cluster' && name !== 'local') continue;
+          const at = placementKey(port, name);
+          const pool = poolOfValue(kernel.elements.get(element) ?? 'none');
+          if (placements.has(at) || pool === 0 || !this.#allocator.adoptPool(pool)) continue;
+          placements.set(at, placementIn(kernel, pool));
+        }
+      }
+    }
+    return placements;
+  }
+
+  *#difference(kernel: TableState): Iterable<readonly [string, Change]> {
+    for (const [key, before] of kernel.elements) {
+      const after = this.#claims.get(key);
+      if (after !== before) yield [key, { before, after }];
+    }
+    for (const [key, after] of this.#claims.elements()) {
+      if (!kernel.elements.has(key)) yield [key, { before: undefined, after }];
+    }
+  }
+
+  async #readIfOurs(): Promise<TableState | undefined> {
+    const rules = await this.#nft.listRules(nftFamily(this.#family), TABLE);
+    if (!rules?.includes(tableComment)) return undefined;
+    const objects = await this.#nft.listJson(nftFamily(this.#family), TABLE);
+    const state = objects && readTable(objects);
+    return state && [...EXPECTED_RULES].every(([chain, count]) => state.rules.get(chain) === count) ? state : undefined;
+  }
+
+  async #learnRules(): Promise<void> {
+    this.#rules = await this.#nft.listRules(nftFamily(this.#family), TABLE);
+  }
+}
+
+/** Rules a chain of {@link ruleset}: a table that an earlier process left is taken over only where they are all there. */
+const EXPECTED_RULES: ReadonlyMap<string, number> = new Map([
+  ['refuse', 2],
+  ['endpoint', 2],
+  ['sticky', 1],
+  ['pool', 2],
+  ['services', 5],
+  ['prerouting', 1],
+  ['output', 1],
+  ['leftover', 2],
+  ['leftover-forward', 1],
+  ['leftover-output', 1],
+  ['postrouting', 3],
+]);
+
+function placementIn(kernel: TableState, pool: number): PoolPlacement {
+  const endpoints: string[] = [];
+  const serials: number[] = [];
+  for (let slot = 0; slot < MAX_ENDPOINTS; slot++) {
+    const at = poolValue(pool, slot);
+    const picked = kernel.elements.get(`pick ${at}`);
+    const endpoint = kernel.elements.get(picked === undefined ? `slot ${at}` : `ep ${picked}`);
+    if (endpoint === undefined) break;
+    endpoints.push(endpoint);
+    if (picked !== undefined) serials.push(parseClassid(picked) & SHAPE_MASK);
+  }
+  return { pool, shape: 0, endpoints, ...(serials.length > 0 ? { serials } : {}) };
+}
+
+function precedence(entry: PlanEntry | undefined): string {
+  return `${entry?.createdAt} ${entry?.key}`;
+}

@@ -1,0 +1,281 @@
+import { endpointSlices, nodes, pods, services } from '../api/resource.ts';
+import type { EndpointSlice, Node, Pod, Service } from '../api/types.ts';
+import { KnitError, messageOf } from '../base/errors.ts';
+import type { Log } from '../base/log.ts';
+import type { Running } from '../base/running.ts';
+import type { Client } from '../client/client.ts';
+import type { Informer, InformerFactory } from '../client/informer.ts';
+import { deleteFlows, type FlowFilter, listFlows } from '../kernel/conntrack.ts';
+import { type Nft, openNft } from '../kernel/nft.ts';
+import type { Backend } from './backend.ts';
+import { ServiceHealth, serveHealth } from './health.ts';
+import { hostPortKey, planHostPorts } from './hostports.ts';
+import { nftablesBackend } from './nftables/backend.ts';
+import type { NodeFacts, PlanEntry } from './plan.ts';
+import { planService, serviceKeyOf } from './services.ts';
+import { flowsAgainstPlan, staleFlows } from './staleflows.ts';
+
+export interface ProxyOptions {
+  readonly client: Client;
+  readonly informers: InformerFactory;
+  readonly log: Log;
+  readonly nodeName: string;
+  /** Both families. */
+  readonly nodeIPs: readonly string[];
+  /** This node's pod CIDRs. Left out: those of its Node object, as soon as it has them. */
+  readonly podCIDRs?: readonly string[];
+  /** All pods of the cluster. */
+  readonly clusterCIDRs: readonly string[];
+  readonly mode: 'nftables';
+  /** For `/healthz` and `/livez`; 0: none. */
+  readonly healthPort: number;
+  /** Shared with others in the same process; left out: one of its own. */
+  readonly nft?: Nft;
+}
+
+/** Time between the first foreign commit and the comparison: whoever flushes a table mostly has more to do. */
+const AUDIT_DELAY_MS = 500;
+/** A comparison costs about 30 µs an element: however often others commit, it takes at most a tenth of the time. */
+const AUDIT_PAUSE_FACTOR = 10;
+const RETRY_MS = 1000;
+/** Waiting longer than this with something unwritten is unhealthy. */
+const HEALTHY_LAG_MS = 10_000;
+
+/**
+ * Keeps this node's kernel at what Services, EndpointSlices and host ports say. Resolves when the first plan is in the
+ * kernel. The kernel's state stays when it stops: packets go on while an agent restarts.
+ */
+export async function startProxy(options: ProxyOptions): Promise<Running> {
+  const proxy = new ServiceProxy(options);
+  await proxy.start();
+  return proxy;
+}
+
+/** `{ service: 'namespace/name' }` of slices. */
+const SERVICE_INDEX = 'service';
+
+class ServiceProxy implements Running {
+  readonly #options: ProxyOptions;
+  readonly #log: Log;
+  readonly #nft: Nft;
+  readonly #backend: Backend;
+  readonly #services: Informer<Service>;
+  readonly #slices: Informer<EndpointSlice>;
+  readonly #pods: Informer<Pod>;
+  readonly #nodes: Informer<Node>;
+  readonly #plan = new Map<string, PlanEntry>();
+  readonly #dirty = new Set<string>();
+  readonly #serviceHealth: ServiceHealth;
+  readonly #ends: (() => Promise<void> | void)[] = [];
+  #node: NodeFacts;
+  #loaded = false;
+  #stopped = false;
+  #auditWanted = false;
+  #work: Promise<void> | undefined;
+  #auditTimer: NodeJS.Timeout | undefined;
+  #auditNotBefore = 0;
+  #retryTimer: NodeJS.Timeout | undefined;
+  #dirtySince: number | undefined;
+  #lastUpdated = new Date(0);
+
+  constructor(options: ProxyOptions) {
+    const { informers, nodeName } = options;
+    this.#options = options;
+    this.#log = options.log;
+    this.#nft = options.nft ?? openNft({ log: options.log });
+    this.#backend = nftablesBackend({ nft: this.#nft, log: options.log });
+    this.#services = informers.informer(services);
+    this.#slices = informers.informer(endpointSlices, {
+      indexes: { [SERVICE_INDEX]: (slice) => [serviceKeyOf(slice) ?? []].flat() },
+    });
+    this.#pods = informers.informer(pods, { fieldSelector: `spec.nodeName=${nodeName}` });
+    this.#nodes = informers.informer(nodes, { fieldSelector: `metadata.name=${nodeName}` });
+    this.#serviceHealth = new ServiceHealth(options.log, () => this.#healthy());
+    this.#node = this.#nodeFacts(undefined);
+  }
+
+  async start(): Promise<void> {
+    const { informers, healthPort } = this.#options;
+    this.#services.onChange((now, old) => this.#touch(keyOf(now ?? old)));
+    this.#slices.onChange((now, old) => {
+      for (const slice of [now, old]) if (slice) this.#touch(serviceKeyOf(slice));
+    });
+    this.#pods.onChange((now, old) => {
+      const pod = now ?? old;
+      if (pod && hasHostPort(pod)) this.#touch(hostPortKey(pod));
+    });
+    this.#nodes.onChange(() => this.#wake());
+    await informers.start();
+    await Promise.all([this.#services.synced, this.#slices.synced, this.#pods.synced, this.#nodes.synced]);
+    await this.#load();
+    if (healthPort) {
+      const server = await serveHealth(healthPort, {
+        healthy: () => this.#healthy(),
+        nodeEligible: () => this.#ownNode()?.metadata?.deletionTimestamp === undefined,
+        lastUpdated: () => this.#lastUpdated,
+      });
+      this.#ends.push(() => server.stop());
+    }
+    const unwatch = this.#nft.onForeignCommit(() => this.#wantAudit());
+    this.#ends.push(unwatch);
+    this.#wake();
+  }
+
+  async stop(): Promise<void> {
+    if (this.#stopped) return;
+    this.#stopped = true;
+    clearTimeout(this.#auditTimer);
+    clearTimeout(this.#retryTimer);
+    await this.#work;
+    for (const end of this.#ends) await end();
+    await this.#serviceHealth.stop();
+    if (!this.#options.nft) await this.#nft.stop();
+  }
+
+  async #load(): Promise<void> {
+    this.#node = this.#nodeFacts(this.#ownNode());
+    this.#dirty.clear();
+    const keys = [...this.#services.list().map(keyOf), ...this.#pods.list().map(hostPortKey)];
+    for (const key of keys) {
+      const entry = key && this.#planKey(key);
+      if (entry) this.#plan.set(entry.key, entry);
+    }
+    await this.#backend.load(this.#plan, this.#node);
+    this.#loaded = true;
+    this.#lastUpdated = new Date();
+    for (const [key, entry] of this.#plan) this.#serviceHealth.update(key, entry);
+    await this.#forget(() => this.#flowsFromBefore());
+  }
+
+  /** A change of one object plans its own key anew. */
+  #planKey(key: string): PlanEntry | undefined {
+    if (key.startsWith('pod/')) {
+      const pod = this.#pods.get(key.slice('pod/'.length));
+      return pod && planHostPorts(pod, this.#node);
+    }
+    const service = this.#services.get(key);
+    return service && planService(service, this.#slices.byIndex(SERVICE_INDEX, key), this.#node);
+  }
+
+  #touch(key: string | undefined): void {
+    if (key === undefined) return;
+    this.#dirty.add(key);
+    this.#wake();
+  }
+
+  /** Changes that come while a transaction is under way go into the next one. */
+  #wake(): void {
+    if (!this.#loaded || this.#stopped || this.#work) return;
+    this.#dirtySince ??= Date.now();
+    this.#work = new Promise<void>((resolve) => setImmediate(resolve))
+      .then(() => this.#sync())
+      .then(
+        () => {
+          this.#work = undefined;
+          if (this.#dirty.size > 0 || this.#auditWanted) this.#wake();
+        },
+        (error: unknown) => {
+          this.#work = undefined;
+          this.#log.error('cannot write Services into the kernel, trying again', { error: messageOf(error) });
+          this.#auditWanted = true;
+          this.#retryTimer = setTimeout(() => this.#wake(), RETRY_MS).unref();
+        },
+      );
+  }
+
+  async #sync(): Promise<void> {
+    if (this.#stopped) return;
+    await this.#followNode();
+    const keys = [...this.#dirty];
+    this.#dirty.clear();
+    const changes = new Map<string, PlanEntry | undefined>();
+    const stale: FlowFilter[] = [];
+    for (const key of keys) {
+      const before = this.#plan.get(key);
+      const after = this.#planKey(key);
+      if (!before && !after) continue;
+      changes.set(key, after);
+      stale.push(...staleFlows(before, after, this.#node));
+      if (after) this.#plan.set(key, after);
+      else this.#plan.delete(key);
+    }
+    if (changes.size > 0) await this.#backend.update(changes);
+    for (const [key, entry] of changes) this.#serviceHealth.update(key, entry);
+    if (stale.length > 0) await this.#forget(() => Promise.resolve(stale));
+    if (this.#auditWanted) await this.#audit();
+    this.#dirtySince = this.#dirty.size > 0 ? this.#dirtySince : undefined;
+    this.#lastUpdated = new Date();
+  }
+
+  async #followNode(): Promise<void> {
+    const facts = this.#nodeFacts(this.#ownNode());
+    if (JSON.stringify(facts) === JSON.stringify(this.#node)) return;
+    this.#node = facts;
+    await this.#backend.setNode(facts);
+    for (const key of this.#plan.keys()) this.#dirty.add(key); // the zone chooses endpoints
+  }
+
+  async #audit(): Promise<void> {
+    this.#auditWanted = false;
+    const started = Date.now();
+    const wrong = await this.#backend.audit();
+    if (wrong) this.#log.warn('somebody else changed the rules of Services, brought them back', { wrong });
+    this.#auditNotBefore = Date.now() + (Date.now() - started) * AUDIT_PAUSE_FACTOR;
+  }
+
+  /** At most one is waiting, and none comes sooner after the last than its cost allows. */
+  #wantAudit(): void {
+    if (this.#stopped || this.#auditTimer) return;
+    const delay = Math.max(AUDIT_DELAY_MS, this.#auditNotBefore - Date.now());
+    this.#auditTimer = setTimeout(() => {
+      this.#auditTimer = undefined;
+      this.#auditWanted = true;
+      this.#wake();
+    }, delay).unref();
+  }
+
+  /** Deletes stale flows. Failing at it must not keep rules from being written. */
+  async #forget(find: () => Promise<readonly FlowFilter[]>): Promise<void> {
+    try {
+      await deleteFlows(await find());
+    } catch (error) {
+      this.#log.warn('cannot delete stale UDP flows', { error });
+    }
+  }
+
+  async #flowsFromBefore(): Promise<readonly FlowFilter[]> {
+    return flowsAgainstPlan(await listFlows('udp', 'ipv4'), this.#plan, this.#node);
+  }
+
+  #healthy(): boolean {
+    return this.#loaded && (this.#dirtySince === undefined || Date.now() - this.#dirtySince < HEALTHY_LAG_MS);
+  }
+
+  #ownNode(): Node | undefined {
+    return this.#nodes.get(this.#options.nodeName);
+  }
+
+  #nodeFacts(node: Node | undefined): NodeFacts {
+    const { nodeName, nodeIPs, podCIDRs, clusterCIDRs } = this.#options;
+    const zone = node?.metadata?.labels?.['topology.kubernetes.io/zone'];
+    const known = node?.spec?.podCIDRs ?? (node?.spec?.podCIDR ? [node.spec.podCIDR] : []);
+    return {
+      name: nodeName,
+      addresses: nodeIPs,
+      podCIDRs: podCIDRs?.length ? podCIDRs : known,
+      clusterCIDRs,
+      ...(zone === undefined ? {} : { zone }),
+    };
+  }
+}
+
+function hasHostPort(pod: Pod): boolean {
+  return [...(pod.spec?.containers ?? []), ...(pod.spec?.initContainers ?? [])].some((container) =>
+    container.ports?.some((port) => port.hostPort),
+  );
+}
+
+function keyOf(object: Service | undefined): string {
+  if (!object?.metadata?.name) throw new KnitError('NO_NAME', 'an object from the API server has no name');
+  return `${object.metadata.namespace}/${object.metadata.name}`;
+}
