@@ -1,13 +1,9 @@
+import { compileLabelSelector } from '../api/selectors.ts';
 import type { LabelSelector, Labels } from '../api/types.ts';
-
-type Requirement = NonNullable<LabelSelector['matchExpressions']>[number];
 
 /** Whether labels match a LabelSelector. An empty selector matches everything, as in Kubernetes. */
 export function matchesSelector(selector: LabelSelector, labels: Labels = {}): boolean {
-  return (
-    matchesLabels(selector.matchLabels ?? {}, labels) &&
-    (selector.matchExpressions ?? []).every((requirement) => matchesRequirement(requirement, labels))
-  );
+  return compileLabelSelector(selector).matches(labels);
 }
 
 /** Whether all of `wanted` are among `labels`. */
@@ -17,19 +13,3 @@ export function matchesLabels(wanted: Labels, labels: Labels = {}): boolean {
 
 export const isEmptySelector = (selector: LabelSelector): boolean =>
   Object.keys(selector.matchLabels ?? {}).length === 0 && (selector.matchExpressions ?? []).length === 0;
-
-function matchesRequirement({ key, operator, values = [] }: Requirement, labels: Labels): boolean {
-  const value = labels[key];
-  switch (operator) {
-    case 'In':
-      return value !== undefined && values.includes(value);
-    case 'NotIn':
-      return value === undefined || !values.includes(value);
-    case 'Exists':
-      return value !== undefined;
-    case 'DoesNotExist':
-      return value === undefined;
-    default:
-      return false;
-  }
-}

@@ -1,0 +1,44 @@
+import type { Running } from '../base/running.ts';
+import { createEventRecorder, type EventRecorder } from '../client/events.ts';
+import type { ControllerContext, ControllersOptions } from './context.ts';
+import { startDeploymentController } from './deployment/controller.ts';
+import { startEndpointsController } from './endpoints/endpoints-controller.ts';
+import { startEndpointSliceController } from './endpoints/slice-controller.ts';
+import { startNodeIPAM } from './node-ipam.ts';
+import { startReplicaSetController } from './replicaset/controller.ts';
+import { startRootCAPublisher } from './root-ca.ts';
+import { startServiceAccountController } from './serviceaccount.ts';
+
+export type { ControllersOptions } from './context.ts';
+
+/** In the order in which a cluster that boots needs them. */
+const controllers: readonly ((context: ControllerContext) => Running)[] = [
+  startNodeIPAM,
+  startServiceAccountController,
+  startRootCAPublisher,
+  startReplicaSetController,
+  startDeploymentController,
+  startEndpointSliceController,
+  startEndpointsController,
+];
+
+/** Starts all controllers. Resolves when their informers have synced; they work as soon as their own have. */
+export async function startControllers(options: ControllersOptions): Promise<Running> {
+  const recorders: EventRecorder[] = [];
+  const context: ControllerContext = {
+    ...options,
+    events(component) {
+      const recorder = createEventRecorder(options.client, { component });
+      recorders.push(recorder);
+      return recorder;
+    },
+  };
+  const running = controllers.map((start) => start(context));
+  await options.informers.start();
+  return {
+    async stop() {
+      await Promise.all(running.map((controller) => controller.stop()));
+      await Promise.all(recorders.map((recorder) => recorder.flush()));
+    },
+  };
+}
