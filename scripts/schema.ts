@@ -1,6 +1,6 @@
 /**
- * Writes `dist/schema.json` (types, required fields, facts of merging) and `dist/descriptions.json` (texts) from the
- * models that `@kubernetes/client-node` generated out of Kubernetes' OpenAPI document, under Kubernetes' own
+ * Writes `dist/schema.json` (types, required fields, facts of merging), `dist/descriptions.json` (texts) and
+ * `dist/proto-fields.json` (field numbers) from `src/api/data` and from the models that `@kubernetes/client-node` generated out of Kubernetes' OpenAPI document, under Kubernetes' own
  * definition names.
  *
  *     node scripts/schema.ts [DIRECTORY]
@@ -38,9 +38,7 @@ const generated = join(root, 'node_modules/@kubernetes/client-node/dist/gen');
 function generate(directory: string): number {
   const models = readModels();
   const names = definitionNames(models);
-  const facts: Record<string, DefinitionFacts> = JSON.parse(
-    readFileSync(join(root, 'src/api/data/merge-facts.json'), 'utf8'),
-  );
+  const facts = readData('merge-facts.json') as Record<string, DefinitionFacts>;
   checkFacts(facts, new Set(names.values()));
   mkdirSync(directory, { recursive: true });
   const definitions = compact(models, names, facts);
@@ -51,8 +49,13 @@ function generate(directory: string): number {
     .slice(0, 16);
   const schema: CompactSchema = { format: compactFormat, hash, definitions };
   writeWhole(join(directory, 'descriptions.json'), texts);
+  writeWhole(join(directory, 'proto-fields.json'), readData('proto-fields.json'));
   writeWhole(join(directory, 'schema.json'), schema);
   return models.length;
+}
+
+function readData(file: string): unknown {
+  return JSON.parse(readFileSync(join(root, 'src/api/data', file), 'utf8'));
 }
 
 /** Never leaves half a file where another process may be reading. */

@@ -1,5 +1,6 @@
 import type { Kind } from '../kind.ts';
-import type { Schema } from '../schema/index.ts';
+import { apiVersion } from '../resource.ts';
+import { definitionOf, type Schema } from '../schema/index.ts';
 import {
   deleteOptionsDefinition,
   type FindDefinition,
@@ -13,10 +14,7 @@ import type { GroupVersionKind } from './schemas.ts';
 export function finder(kinds: readonly Kind[], schema: Schema): FindDefinition {
   const key = ({ group, version, kind }: GroupVersionKind) => `${group}/${version}/${kind}`;
   const known = new Map(kinds.map((kind) => [key(kind), kind.definition]));
-  return (of) => {
-    const guess = `io.k8s.api.${of.group.split('.')[0] || 'core'}.${of.version}.${of.kind}`;
-    return known.get(key(of)) ?? (schema.definition(guess) ? guess : undefined);
-  };
+  return (of) => known.get(key(of)) ?? definitionOf(schema, apiVersion(of), of.kind);
 }
 
 /** What a document must hold before what that refers to. */

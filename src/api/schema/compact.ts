@@ -59,3 +59,10 @@ export interface DefinitionFacts {
 
 /** `dist/descriptions.json`: for a definition its own text and its fields' texts. */
 export type Descriptions = Readonly<Record<string, readonly [text: string, fields: Readonly<Record<string, string>>]>>;
+
+/**
+ * `dist/proto-fields.json`: the numbers of a message's fields, `metadata=1 spec=2 replicas=1?`. A question mark says
+ * that Go has a pointer there, so that a zero was really set. `<` names a message whose fields are the outer one's
+ * in JSON: `<io.k8s.api.core.v1.VolumeSource=2`.
+ */
+export type ProtobufFields = Readonly<Record<string, string>>;

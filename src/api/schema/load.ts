@@ -2,11 +2,12 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { KnitError } from '../../base/errors.ts';
-import { type CompactSchema, compactFormat, type Descriptions } from './compact.ts';
+import { type CompactSchema, compactFormat, type Descriptions, type ProtobufFields } from './compact.ts';
 import { createSchema, type Schema } from './schema.ts';
 
 let schema: Schema | undefined;
 let descriptions: Descriptions | undefined;
+let protobufFields: ProtobufFields | undefined;
 
 /**
  * The schema of all built-in kinds, read once a process from `schema.json` beside the bundle, or in `dist/` of a
@@ -23,6 +24,12 @@ export function loadSchema(): Schema {
 export function loadDescriptions(): Descriptions {
   descriptions ??= JSON.parse(readFileSync(locate('descriptions.json'), 'utf8')) as Descriptions;
   return descriptions;
+}
+
+/** The field numbers of protobuf bodies, read when the first comes. */
+export function loadProtobufFields(): ProtobufFields {
+  protobufFields ??= JSON.parse(readFileSync(locate('proto-fields.json'), 'utf8')) as ProtobufFields;
+  return protobufFields;
 }
 
 function readCompact(): CompactSchema {
