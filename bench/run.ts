@@ -1,0 +1,40 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { table } from '../src/cli/output.ts';
+import { boot } from './boot.ts';
+import type { Benchmark, Figure } from './figures.ts';
+
+/** Every benchmark, in the order in which `make bench` runs them. `make bench ONLY=boot` runs one. */
+const benchmarks: readonly Benchmark[] = [boot];
+
+const only = process.argv[2];
+const chosen = benchmarks.filter((each) => only === undefined || each.name === only);
+if (chosen.length === 0) {
+  process.stderr.write(`there is no benchmark ${only}; there is: ${benchmarks.map((each) => each.name).join(', ')}\n`);
+  process.exit(1);
+}
+
+const results = join(import.meta.dirname, 'results');
+mkdirSync(results, { recursive: true });
+for (const { name, about, run } of chosen) {
+  process.stdout.write(`\n${name}: ${about}\n`);
+  const figures = await run();
+  writeFileSync(join(results, `${name}.json`), `${JSON.stringify({ name, figures }, undefined, 2)}\n`);
+  process.stdout.write(`${table([['WHAT', 'VALUE', 'AGAINST', 'RATIO', 'GOAL', 'MET'], ...figures.map(row)])}\n`);
+}
+
+function row(figure: Figure): string[] {
+  const { what, value, unit, against = '', ratio, goal = '', met } = figure;
+  return [
+    what,
+    `${round(value)} ${unit}`,
+    against,
+    ratio === undefined ? '' : String(round(ratio)),
+    goal,
+    met === undefined ? '' : met ? 'yes' : 'no',
+  ];
+}
+
+function round(value: number): number {
+  return Number(value.toPrecision(3));
+}
