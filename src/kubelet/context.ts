@@ -25,6 +25,8 @@ export interface KubeletContext {
   readonly tokens: TokenSource;
   readonly restarts: Backoff;
   readonly exited: ExitedCache;
+  /** Never rejects. */
+  readonly imagesReady: Promise<void>;
   readonly nodeIP: string;
   readonly cgroupParent: string;
   readonly dns: ClusterDNS;

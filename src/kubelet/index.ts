@@ -1,3 +1,3 @@
-export { createCriClient, type CriClient } from './cri/client.ts';
+export { type CriClient, createCriClient } from './cri/client.ts';
 export { type Kubelet, type KubeletOptions, startKubelet } from './kubelet.ts';
 export type { FoundContainer, RuntimeView } from './runtime-view.ts';

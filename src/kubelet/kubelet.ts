@@ -7,6 +7,7 @@ import type { Log } from '../base/log.ts';
 import type { Running } from '../base/running.ts';
 import type { Client } from '../client/client.ts';
 import { createEventRecorder } from '../client/events.ts';
+import type { InformerFactory } from '../client/informer.ts';
 import { createInformers } from '../client/informers.ts';
 import { createBackoff } from './backoff.ts';
 import { createConfigSource } from './config-source.ts';
@@ -44,8 +45,12 @@ export interface KubeletOptions {
   readonly clusterDomain: string;
   /** Where the node's own HTTPS API listens; told to the API server. */
   readonly kubeletPort?: number;
-  /** `v1.36.0+knit` */
-  readonly kubeletVersion?: string;
+  /** As the node reports it: `v1.36.0+knit`. */
+  readonly version?: string;
+  /** Shared with other components of the node; made and ended here where it is left out. */
+  readonly informers?: InformerFactory;
+  /** No sandbox is made before it resolves: images that ship with the cluster are loaded, its pause image with them. */
+  readonly imagesReady?: Promise<void>;
   /** Replaces what is measured of the machine. */
   readonly capacity?: ResourceList;
   readonly maxPods?: number;
@@ -55,6 +60,8 @@ export interface KubeletOptions {
 
 export interface Kubelet extends Running {
   readonly runtime: RuntimeView;
+  /** The node's pods, as the API server has them. */
+  pods(): readonly Pod[];
 }
 
 /** Between two attempts to listen to the runtime. */
@@ -75,7 +82,7 @@ export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
   const recorder = createEventRecorder(client, { component: 'kubelet', host: nodeName });
   const events = createPodEvents(recorder);
   const config = createConfigSource(client);
-  const informers = createInformers(client, log);
+  const informers = options.informers ?? createInformers(client, log);
   const podInformer = informers.informer(pods, { fieldSelector: `spec.nodeName=${nodeName}` });
   const serviceInformer = informers.informer(services);
   const identity = {
@@ -84,11 +91,12 @@ export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
     nodeIP,
     rootDir,
     kubeletPort: options.kubeletPort ?? 10250,
-    kubeletVersion: options.kubeletVersion ?? 'v1.36.0+knit',
+    kubeletVersion: options.version ?? 'v1.36.0+knit',
     maxPods: options.maxPods ?? 110,
     capacity: options.capacity ?? {},
   };
   const capacity = await nodeCapacity(identity);
+  const abort = new AbortController();
   const workers = new Map<string, PodWorker>();
   const prober = createProber(cri, events, (uid) => workers.get(uid)?.wake());
   const context: KubeletContext = {
@@ -106,6 +114,9 @@ export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
     exited: new Map(),
     cgroupParent: options.cgroupParent,
     dns: { servers: options.clusterDNS, domain: options.clusterDomain },
+    imagesReady: (options.imagesReady ?? Promise.resolve()).catch((error: unknown) => {
+      log.error('cannot load the images that ship with the cluster', { error: messageOf(error) });
+    }),
     allocatable: capacity,
     memoryBytes: quantity(capacity.memory),
     serviceEnv: (namespace, links) => serviceEnv(serviceInformer.list(), namespace, links),
@@ -119,6 +130,7 @@ export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
     return worker;
   };
   const onPod = (pod: Pod | undefined, old: Pod | undefined) => {
+    if (abort.signal.aborted) return;
     const uid = (pod ?? old)?.metadata?.uid ?? '';
     const oldUid = old?.metadata?.uid;
     // Deleted and made anew under the same name, between two looks.
@@ -127,7 +139,6 @@ export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
     else workers.get(uid)?.update(old, true);
   };
 
-  const abort = new AbortController();
   const node = startNodeReporter({
     client,
     cri,
@@ -167,9 +178,11 @@ export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
 
   return {
     runtime: createRuntimeView(cri, paths),
+    pods: () => podInformer.list(),
     async stop() {
       abort.abort();
-      await Promise.all([informers.stop(), node.stop(), lease.stop()]);
+      // Of shared informers the pods' listener stays; it wakes nobody who was stopped.
+      await Promise.all([options.informers ? undefined : informers.stop(), node.stop(), lease.stop()]);
       prober.stop();
       await Promise.all([...workers.values()].map((worker) => worker.stop()));
       await running;
