@@ -1,5 +1,18 @@
-import type { Job } from '../../types.ts';
+import type { FieldError } from '../../kind.ts';
+import type { Job, JobSpec } from '../../types.ts';
+import { ageColumn, nameColumn, text } from '../columns.ts';
 import { defineKind } from '../define.ts';
+import { humanDuration } from '../duration.ts';
+import { invalid, notSupported, oneOf, required, sameValue } from '../errors.ts';
+import { isEmptySelector, selectorMatches, validateLabelSelector } from '../labelSelector.ts';
+import { setTemplateDefaults } from '../podspec/defaults.ts';
+import { validatePodTemplate } from '../podspec/validate.ts';
+import { containerColumns, selectorColumn, validateNotNegative } from '../workload.ts';
+
+/** Labels that tie pods to one job; the short ones are what they were called at first. */
+const uidLabels = ['batch.kubernetes.io/controller-uid', 'controller-uid'];
+const nameLabels = ['batch.kubernetes.io/job-name', 'job-name'];
+const maxBackoffLimit = 2147483647;
 
 export const job = defineKind<Job>({
   group: 'batch',
@@ -9,4 +22,151 @@ export const job = defineKind<Job>({
   categories: ['all'],
   hasStatus: true,
   generation: true,
+  setDefaults(object) {
+    const { spec } = object;
+    if (!spec) return;
+    setJobSpecDefaults(spec);
+    const labels = spec.template?.metadata?.labels;
+    if (object.metadata && Object.keys(object.metadata.labels ?? {}).length === 0 && labels) {
+      object.metadata.labels = { ...labels };
+    }
+  },
+  prepareForCreate: generateSelector,
+  validate({ spec }, old): FieldError[] {
+    return [
+      ...validateJobSpec(spec, 'spec'),
+      ...validateSelector(spec),
+      ...(spec && old?.spec ? validateUpdate(spec, old.spec) : []),
+    ];
+  },
+  fieldLabels: { 'status.successful': ({ status }) => String(status?.succeeded ?? 0) },
+  columns: [
+    nameColumn,
+    text('Status', statusOf, 'How far the job is.'),
+    text('Completions', completions, 'Pods that ended well, of those wanted.'),
+    text('Duration', duration, 'How long it took, or has been running.'),
+    ageColumn,
+    ...containerColumns<Job>(({ spec }) => spec?.template),
+    selectorColumn<Job>(({ spec }) => spec?.selector),
+  ],
 });
+
+/** Defaults of a job, also where it stands in a CronJob. */
+export function setJobSpecDefaults(spec: JobSpec): void {
+  if (spec.completions === undefined && spec.parallelism === undefined) spec.completions = 1;
+  spec.parallelism ??= 1;
+  spec.completionMode ??= 'NonIndexed';
+  spec.backoffLimit ??= spec.backoffLimitPerIndex === undefined ? 6 : maxBackoffLimit;
+  spec.suspend ??= false;
+  spec.podReplacementPolicy ??= spec.podFailurePolicy ? 'Failed' : 'TerminatingOrFailed';
+  setTemplateDefaults(spec.template);
+}
+
+/** A job's pods are known by its uid, unless its author chose the selector. */
+function generateSelector(object: Job): void {
+  delete object.status;
+  const { spec, metadata } = object;
+  if (!spec?.template || spec.manualSelector || !metadata?.uid || !metadata.name) return;
+  spec.template.metadata ??= {};
+  spec.template.metadata.labels ??= {};
+  const { labels } = spec.template.metadata;
+  for (const label of uidLabels) labels[label] = metadata.uid;
+  for (const label of nameLabels) labels[label] ??= metadata.name;
+  spec.selector ??= {};
+  spec.selector.matchLabels = { ...spec.selector.matchLabels, [uidLabels[0]!]: metadata.uid };
+}
+
+/** What a job must hold, but for its selector, which a CronJob's template has none of. */
+export function validateJobSpec(spec: JobSpec | undefined, field: string): FieldError[] {
+  return [
+    ...validateNotNegative(
+      spec,
+      ['parallelism', 'completions', 'activeDeadlineSeconds', 'backoffLimit', 'ttlSecondsAfterFinished'],
+      field,
+    ),
+    ...oneOf(`${field}.completionMode`, spec?.completionMode, ['NonIndexed', 'Indexed']),
+    ...(spec?.completionMode === 'Indexed' && spec.completions === undefined
+      ? [required(`${field}.completions`, 'when completion mode is Indexed')]
+      : []),
+    ...validatePodTemplate(spec?.template, `${field}.template`),
+    ...validateRestartPolicy(spec, field),
+  ];
+}
+
+/** A job's pods end: they are never restarted for ever. */
+function validateRestartPolicy(spec: JobSpec | undefined, field: string): FieldError[] {
+  const policy = spec?.template?.spec?.restartPolicy;
+  const at = `${field}.template.spec.restartPolicy`;
+  if (policy === undefined) return [required(at, 'valid values: "OnFailure", "Never"')];
+  if (policy === 'Always') return [notSupported(at, policy, ['OnFailure', 'Never'])];
+  if (policy === 'Never' || !spec?.podFailurePolicy) return [];
+  return [invalid(at, policy, 'only "Never" is supported when podFailurePolicy is specified')];
+}
+
+function validateSelector(spec: JobSpec | undefined): FieldError[] {
+  if (!spec?.selector) return [required('spec.selector')];
+  const labels = spec.template?.metadata?.labels;
+  const matches = isEmptySelector(spec.selector) || selectorMatches(spec.selector, labels);
+  return [
+    ...validateLabelSelector(spec.selector, 'spec.selector'),
+    ...(matches
+      ? []
+      : [invalid('spec.template.metadata.labels', labels ?? null, '`selector` does not match template `labels`')]),
+  ];
+}
+
+function validateUpdate(spec: JobSpec, old: JobSpec): FieldError[] {
+  const fixed = [
+    'selector',
+    'completionMode',
+    'podFailurePolicy',
+    'backoffLimitPerIndex',
+    'managedBy',
+    'successPolicy',
+  ] as const;
+  const errors = fixed
+    .filter((key) => !sameValue(spec[key], old[key]))
+    .map((key) => invalid(`spec.${key}`, spec[key], 'field is immutable'));
+  if (!completionsMayChange(spec, old))
+    errors.push(invalid('spec.completions', spec.completions, 'field is immutable'));
+  if (!sameValue(comparableTemplate(spec, old), comparableTemplate(old, old))) {
+    errors.push(invalid('spec.template', spec.template, 'field is immutable'));
+  }
+  return errors;
+}
+
+/** An indexed job may be made larger or smaller together with its parallelism. */
+function completionsMayChange(spec: JobSpec, old: JobSpec): boolean {
+  if (spec.completions === old.completions) return true;
+  return spec.completionMode === 'Indexed' && spec.completions !== undefined && spec.completions === spec.parallelism;
+}
+
+/** Where a suspended job's pods may stand can still be said. */
+function comparableTemplate(spec: JobSpec, old: JobSpec): JobSpec['template'] {
+  const { template } = spec;
+  if (!old.suspend || !template?.spec) return template;
+  const { nodeSelector, affinity, tolerations, schedulingGates, ...rest } = template.spec;
+  return { metadata: undefined, spec: rest };
+}
+
+function statusOf(object: Job): string {
+  const has = (type: string) =>
+    object.status?.conditions?.some((one) => one.type === type && one.status === 'True') ?? false;
+  const ended = ['Complete', 'Failed'].find(has);
+  if (ended) return ended;
+  if (object.metadata?.deletionTimestamp) return 'Terminating';
+  return ['Suspended', 'FailureTarget', 'SuccessCriteriaMet'].find(has) ?? 'Running';
+}
+
+function completions({ spec, status }: Job): string {
+  const done = status?.succeeded ?? 0;
+  if (spec?.completions !== undefined) return `${done}/${spec.completions}`;
+  const parallelism = spec?.parallelism ?? 0;
+  return parallelism > 1 ? `${done}/1 of ${parallelism}` : `${done}/1`;
+}
+
+function duration({ status }: Job, now: number): string {
+  if (!status?.startTime) return '';
+  const end = status.completionTime ? Date.parse(status.completionTime) : now;
+  return humanDuration(end - Date.parse(status.startTime));
+}

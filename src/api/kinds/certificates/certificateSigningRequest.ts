@@ -1,5 +1,11 @@
+import type { FieldError } from '../../kind.ts';
 import type { CertificateSigningRequest } from '../../types.ts';
+import { ageColumn, nameColumn, text } from '../columns.ts';
 import { defineKind, subresource } from '../define.ts';
+import { humanDuration } from '../duration.ts';
+import { invalid, required, unchanged } from '../errors.ts';
+
+const minSeconds = 600;
 
 export const certificateSigningRequest = defineKind<CertificateSigningRequest>({
   group: 'certificates.k8s.io',
@@ -9,4 +15,38 @@ export const certificateSigningRequest = defineKind<CertificateSigningRequest>({
   shortNames: ['csr'],
   hasStatus: true,
   subresources: [subresource('approval', 'CertificateSigningRequest', ['get', 'patch', 'update'])],
+  setDefaults({ spec }) {
+    if (spec && !spec.usages?.length) spec.usages = ['digital signature', 'key encipherment'];
+  },
+  validate({ spec }, old): FieldError[] {
+    const seconds = spec?.expirationSeconds;
+    return [
+      ...(spec?.request ? [] : [required('spec.request')]),
+      ...(spec?.signerName ? [] : [required('spec.signerName')]),
+      ...(seconds !== undefined && seconds < minSeconds
+        ? [invalid('spec.expirationSeconds', seconds, 'may not specify a duration less than 600 seconds (10 minutes)')]
+        : []),
+      ...(old ? unchanged('spec', spec, old.spec) : []),
+    ];
+  },
+  fieldLabels: { 'spec.signerName': ({ spec }) => spec?.signerName ?? '' },
+  columns: [
+    nameColumn,
+    ageColumn,
+    text('SignerName', ({ spec }) => spec?.signerName || '<none>', 'Who should sign it.'),
+    text('Requestor', ({ spec }) => spec?.username ?? '', 'Who asks.'),
+    text('RequestedDuration', requestedDuration, 'How long it should be good for.'),
+    text('Condition', conditionOf, 'What was decided.'),
+  ],
 });
+
+function requestedDuration({ spec }: CertificateSigningRequest): string {
+  return spec?.expirationSeconds === undefined ? '<none>' : humanDuration(spec.expirationSeconds * 1000);
+}
+
+function conditionOf({ status }: CertificateSigningRequest): string {
+  const types = (status?.conditions ?? []).map(({ type }) => type);
+  const decided = types.includes('Denied') ? 'Denied' : types.includes('Approved') ? 'Approved' : 'Pending';
+  const failed = types.includes('Failed') ? ',Failed' : '';
+  return `${decided}${failed}${status?.certificate ? ',Issued' : ''}`;
+}

@@ -1,5 +1,10 @@
+import type { FieldError } from '../../kind.ts';
 import type { PodDisruptionBudget } from '../../types.ts';
+import { ageColumn, integer, nameColumn, text } from '../columns.ts';
 import { defineKind } from '../define.ts';
+import { invalid, notSupported } from '../errors.ts';
+import { validateLabelSelector } from '../labelSelector.ts';
+import { validateIntOrPercent } from '../workload.ts';
 
 export const podDisruptionBudget = defineKind<PodDisruptionBudget>({
   group: 'policy',
@@ -9,4 +14,25 @@ export const podDisruptionBudget = defineKind<PodDisruptionBudget>({
   shortNames: ['pdb'],
   hasStatus: true,
   generation: true,
+  validate({ spec }): FieldError[] {
+    const { minAvailable, maxUnavailable, unhealthyPodEvictionPolicy: policy } = spec ?? {};
+    const both = minAvailable !== undefined && maxUnavailable !== undefined;
+    const policies = ['AlwaysAllow', 'IfHealthyBudget'];
+    return [
+      ...(both ? [invalid('spec', spec, 'minAvailable and maxUnavailable cannot be both set')] : []),
+      ...(minAvailable === undefined ? [] : validateIntOrPercent(minAvailable, 'spec.minAvailable')),
+      ...(maxUnavailable === undefined ? [] : validateIntOrPercent(maxUnavailable, 'spec.maxUnavailable')),
+      ...validateLabelSelector(spec?.selector, 'spec.selector'),
+      ...(policy === undefined || policies.includes(policy)
+        ? []
+        : [notSupported('spec.unhealthyPodEvictionPolicy', policy, policies)]),
+    ];
+  },
+  columns: [
+    nameColumn,
+    text('Min Available', ({ spec }) => String(spec?.minAvailable ?? 'N/A'), 'Pods that must stay.'),
+    text('Max Unavailable', ({ spec }) => String(spec?.maxUnavailable ?? 'N/A'), 'Pods that may be gone.'),
+    integer('Allowed Disruptions', ({ status }) => status?.disruptionsAllowed ?? 0, 'Pods that may go now.'),
+    ageColumn,
+  ],
 });

@@ -1,11 +1,21 @@
+import type { FieldError } from '../../kind.ts';
 import type { ClusterRole, Role } from '../../types.ts';
+import { createdColumn, nameColumn } from '../columns.ts';
 import { defineKind } from '../define.ts';
+import { invalid, required } from '../errors.ts';
+import { validateLabelSelector } from '../labelSelector.ts';
+import { pathSegment } from '../names.ts';
+
+type Rule = NonNullable<Role['rules']>[number];
 
 export const role = defineKind<Role>({
   group: 'rbac.authorization.k8s.io',
   kind: 'Role',
   plural: 'roles',
   namespaced: true,
+  nameRule: pathSegment,
+  validate: ({ rules }) => validateRules(rules ?? [], true),
+  columns: [nameColumn, createdColumn],
 });
 
 export const clusterRole = defineKind<ClusterRole>({
@@ -13,4 +23,44 @@ export const clusterRole = defineKind<ClusterRole>({
   kind: 'ClusterRole',
   plural: 'clusterroles',
   namespaced: false,
+  nameRule: pathSegment,
+  validate({ rules, aggregationRule }): FieldError[] {
+    const selectors = aggregationRule?.clusterRoleSelectors ?? [];
+    const at = 'aggregationRule.clusterRoleSelectors';
+    return [
+      ...validateRules(rules ?? [], false),
+      ...(aggregationRule && selectors.length === 0
+        ? [required(at, 'at least one clusterRoleSelector required if aggregationRule is non-nil')]
+        : []),
+      ...selectors.flatMap((selector, i) => validateLabelSelector(selector, `${at}[${i}]`)),
+    ];
+  },
+  columns: [nameColumn, createdColumn],
 });
+
+function validateRules(rules: readonly Rule[], namespaced: boolean): FieldError[] {
+  return rules.flatMap((rule, i) => validateRule(rule, `rules[${i}]`, namespaced));
+}
+
+function validateRule(rule: Rule, field: string, namespaced: boolean): FieldError[] {
+  const errors = rule.verbs?.length ? [] : [required(`${field}.verbs`, 'verbs must contain at least one value')];
+  if (rule.nonResourceURLs?.length) return [...errors, ...validateUrlRule(rule, field, namespaced)];
+  if (!rule.apiGroups?.length) {
+    errors.push(required(`${field}.apiGroups`, 'resource rules must supply at least one api group'));
+  }
+  if (!rule.resources?.length) {
+    errors.push(required(`${field}.resources`, 'resource rules must supply at least one resource'));
+  }
+  return errors;
+}
+
+function validateUrlRule(rule: Rule, field: string, namespaced: boolean): FieldError[] {
+  const at = `${field}.nonResourceURLs`;
+  const mixed = [rule.apiGroups, rule.resources, rule.resourceNames].some((list) => list?.length);
+  return [
+    ...(namespaced ? [invalid(at, rule.nonResourceURLs, 'namespaced rules cannot apply to non-resource URLs')] : []),
+    ...(mixed
+      ? [invalid(at, rule.nonResourceURLs, 'rules cannot apply to both regular resources and non-resource URLs')]
+      : []),
+  ];
+}

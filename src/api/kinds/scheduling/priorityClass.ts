@@ -1,5 +1,12 @@
+import type { FieldError } from '../../kind.ts';
 import type { PriorityClass } from '../../types.ts';
+import { ageColumn, integer, nameColumn, text } from '../columns.ts';
 import { defineKind } from '../define.ts';
+import { forbidden, oneOf, unchanged } from '../errors.ts';
+
+const systemPrefix = 'system-';
+const systemClasses = ['system-cluster-critical', 'system-node-critical'];
+const maxUserPriority = 1_000_000_000;
 
 export const priorityClass = defineKind<PriorityClass>({
   group: 'scheduling.k8s.io',
@@ -8,4 +15,43 @@ export const priorityClass = defineKind<PriorityClass>({
   namespaced: false,
   shortNames: ['pc'],
   generation: true,
+  setDefaults(object) {
+    object.preemptionPolicy ??= 'PreemptLowerPriority';
+  },
+  validate(object, old): FieldError[] {
+    return [
+      ...validateReserved(object),
+      ...oneOf('preemptionPolicy', object.preemptionPolicy, ['Never', 'PreemptLowerPriority']),
+      ...(old ? validateUpdate(object, old) : []),
+    ];
+  },
+  columns: [
+    nameColumn,
+    integer('Value', ({ value }) => value ?? 0, 'The greater comes first.'),
+    {
+      ...text<PriorityClass>('Global-Default', () => ''),
+      type: 'boolean',
+      cell: ({ globalDefault }) => globalDefault ?? false,
+    },
+    text('PreemptionPolicy', ({ preemptionPolicy }) => preemptionPolicy ?? '', 'Whether others make room for it.'),
+    ageColumn,
+  ],
 });
+
+function validateReserved({ metadata, value }: PriorityClass): FieldError[] {
+  const name = metadata?.name ?? '';
+  if (systemClasses.includes(name)) return [];
+  if (name.startsWith(systemPrefix)) {
+    const detail = `priority class names with '${systemPrefix}' prefix are reserved for system use only. error: ${name} is not a known system priority class`;
+    return [forbidden('metadata.name', detail)];
+  }
+  if ((value ?? 0) <= maxUserPriority) return [];
+  return [forbidden('value', `maximum allowed value of a user defined priority is ${maxUserPriority}`)];
+}
+
+function validateUpdate(object: PriorityClass, old: PriorityClass): FieldError[] {
+  return [
+    ...(object.value === old.value ? [] : [forbidden('value', 'may not be changed in an update.')]),
+    ...unchanged('preemptionPolicy', object.preemptionPolicy, old.preemptionPolicy),
+  ];
+}

@@ -1,39 +1,94 @@
 import type { CSIDriver, CSINode, CSIStorageCapacity, VolumeAttachment, VolumeAttributesClass } from '../../types.ts';
+import { ageColumn, createdColumn, integer, nameColumn, text } from '../columns.ts';
 import { defineKind } from '../define.ts';
+import { required, unchanged } from '../errors.ts';
+
+const group = 'storage.k8s.io';
+
+// Kinds that only CSI drivers and their controllers write: stored and shown.
 
 export const csiDriver = defineKind<CSIDriver>({
-  group: 'storage.k8s.io',
+  group,
   kind: 'CSIDriver',
   plural: 'csidrivers',
   namespaced: false,
+  setDefaults({ spec }) {
+    if (!spec) return;
+    spec.attachRequired ??= true;
+    spec.podInfoOnMount ??= false;
+    spec.storageCapacity ??= false;
+    spec.requiresRepublish ??= false;
+    spec.seLinuxMount ??= false;
+    spec.fsGroupPolicy ??= 'ReadWriteOnceWithFSType';
+    if (!spec.volumeLifecycleModes?.length) spec.volumeLifecycleModes = ['Persistent'];
+  },
+  columns: [
+    nameColumn,
+    text('AttachRequired', ({ spec }) => String(spec?.attachRequired ?? true), 'Whether volumes are attached first.'),
+    text('PodInfoOnMount', ({ spec }) => String(spec?.podInfoOnMount ?? false), 'Whether it wants to know of the pod.'),
+    text('StorageCapacity', ({ spec }) => String(spec?.storageCapacity ?? false), 'Whether it says what is left.'),
+    text(
+      'TokenRequests',
+      ({ spec }) => (spec?.tokenRequests ?? []).map(({ audience }) => audience).join(',') || '<unset>',
+    ),
+    text('RequiresRepublish', ({ spec }) => String(spec?.requiresRepublish ?? false), 'Whether mounts are refreshed.'),
+    text('Modes', ({ spec }) => (spec?.volumeLifecycleModes ?? []).join(',') || '<none>', 'How its volumes live.'),
+    ageColumn,
+  ],
 });
 
 export const csiNode = defineKind<CSINode>({
-  group: 'storage.k8s.io',
+  group,
   kind: 'CSINode',
   plural: 'csinodes',
   namespaced: false,
+  columns: [
+    nameColumn,
+    integer('Drivers', ({ spec }) => (spec?.drivers ?? []).length, 'Drivers on the node.'),
+    ageColumn,
+  ],
 });
 
 export const csiStorageCapacity = defineKind<CSIStorageCapacity>({
-  group: 'storage.k8s.io',
+  group,
   kind: 'CSIStorageCapacity',
   plural: 'csistoragecapacities',
   namespaced: true,
+  validate: ({ storageClassName }) => (storageClassName ? [] : [required('storageClassName')]),
+  columns: [nameColumn, createdColumn],
 });
 
 export const volumeAttachment = defineKind<VolumeAttachment>({
-  group: 'storage.k8s.io',
+  group,
   kind: 'VolumeAttachment',
   plural: 'volumeattachments',
   namespaced: false,
   hasStatus: true,
+  validate: ({ spec }, old) => [
+    ...(spec?.attacher ? [] : [required('spec.attacher')]),
+    ...(spec?.nodeName ? [] : [required('spec.nodeName')]),
+    ...(old ? unchanged('spec', spec, old.spec) : []),
+  ],
+  columns: [
+    nameColumn,
+    text('Attacher', ({ spec }) => spec?.attacher ?? '', 'Who attaches.'),
+    text('PV', ({ spec }) => spec?.source?.persistentVolumeName ?? '', 'What is attached.'),
+    text('Node', ({ spec }) => spec?.nodeName ?? '', 'Where to.'),
+    text('Attached', ({ status }) => String(status?.attached ?? false), 'Whether it is.'),
+    ageColumn,
+  ],
 });
 
 export const volumeAttributesClass = defineKind<VolumeAttributesClass>({
-  group: 'storage.k8s.io',
+  group,
   kind: 'VolumeAttributesClass',
   plural: 'volumeattributesclasses',
   namespaced: false,
   shortNames: ['vac'],
+  validate: ({ driverName, parameters }, old) => [
+    ...(driverName ? [] : [required('driverName')]),
+    ...(old ? unchanged('driverName', driverName, old.driverName) : []),
+    ...(old ? unchanged('parameters', parameters, old.parameters) : []),
+  ],
+  columns: [nameColumn, text('DriverName', ({ driverName }) => driverName ?? '', 'Its driver.'), ageColumn],
 });

@@ -1,5 +1,14 @@
+import type { FieldError } from '../../kind.ts';
 import type { StorageClass } from '../../types.ts';
+import { ageColumn, nameColumn, text } from '../columns.ts';
 import { defineKind } from '../define.ts';
+import { forbidden, invalid, notSupported, required, sameValue, unchanged } from '../errors.ts';
+import { qualifiedName } from '../names.ts';
+
+const defaultMarks = [
+  'storageclass.kubernetes.io/is-default-class',
+  'storageclass.beta.kubernetes.io/is-default-class',
+];
 
 export const storageClass = defineKind<StorageClass>({
   group: 'storage.k8s.io',
@@ -7,4 +16,65 @@ export const storageClass = defineKind<StorageClass>({
   plural: 'storageclasses',
   namespaced: false,
   shortNames: ['sc'],
+  setDefaults(object) {
+    object.reclaimPolicy ??= 'Delete';
+    object.volumeBindingMode ??= 'Immediate';
+  },
+  validate(object, old): FieldError[] {
+    return [
+      ...validateProvisioner(object.provisioner),
+      ...validateChoice('reclaimPolicy', object.reclaimPolicy, ['Delete', 'Retain']),
+      ...validateChoice('volumeBindingMode', object.volumeBindingMode, ['Immediate', 'WaitForFirstConsumer']),
+      ...(old ? validateUpdate(object, old) : []),
+    ];
+  },
+  columns: [
+    { ...nameColumn, cell: (one: StorageClass) => `${one.metadata?.name ?? ''}${isDefault(one) ? ' (default)' : ''}` },
+    text('Provisioner', ({ provisioner }) => provisioner ?? '', 'Who makes its volumes.'),
+    text(
+      'ReclaimPolicy',
+      ({ reclaimPolicy }) => reclaimPolicy ?? 'Delete',
+      'What becomes of a volume without its claim.',
+    ),
+    text(
+      'VolumeBindingMode',
+      ({ volumeBindingMode }) => volumeBindingMode ?? 'Immediate',
+      'When a claim gets its volume.',
+    ),
+    {
+      name: 'AllowVolumeExpansion',
+      type: 'boolean',
+      description: 'Whether its volumes can grow.',
+      priority: 0,
+      cell: ({ allowVolumeExpansion }) => allowVolumeExpansion ?? false,
+    },
+    ageColumn,
+  ],
 });
+
+function isDefault({ metadata }: StorageClass): boolean {
+  return defaultMarks.some((mark) => metadata?.annotations?.[mark] === 'true');
+}
+
+function validateProvisioner(provisioner: string | undefined): FieldError[] {
+  if (!provisioner) return [required('provisioner')];
+  const wrong = qualifiedName(provisioner.toLowerCase());
+  return wrong ? [invalid('provisioner', provisioner, wrong)] : [];
+}
+
+function validateChoice(field: string, value: string | undefined, supported: readonly string[]): FieldError[] {
+  return supported.includes(value ?? '') ? [] : [notSupported(field, value ?? '', supported)];
+}
+
+function validateUpdate(object: StorageClass, old: StorageClass): FieldError[] {
+  return [
+    ...(sameValue(object.parameters, old.parameters)
+      ? []
+      : [forbidden('parameters', 'updates to parameters are forbidden.')]),
+    ...(object.provisioner === old.provisioner
+      ? []
+      : [forbidden('provisioner', 'updates to provisioner are forbidden.')]),
+    ...unchanged('reclaimPolicy', object.reclaimPolicy, old.reclaimPolicy),
+    ...unchanged('volumeBindingMode', object.volumeBindingMode, old.volumeBindingMode),
+  ];
+}
