@@ -1,0 +1,59 @@
+import type { Kind, Subresource } from '../../api/kind.ts';
+import { verbsOf } from '../kinds.ts';
+
+const updated = ['get', 'patch', 'update'] as const;
+
+/** All subresources of a kind, `status` and `scale` included, in order of their names. */
+export function subresourcesOf(kind: Kind): readonly Subresource[] {
+  const status: Subresource[] = kind.hasStatus ? [{ name: 'status', kind: kind.kind, verbs: updated }] : [];
+  const scale: Subresource[] = kind.scale
+    ? [{ name: 'scale', group: 'autoscaling', version: 'v1', kind: 'Scale', verbs: updated }]
+    : [];
+  return [...kind.subresources, ...status, ...scale].sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+/** meta.k8s.io/v1 APIResource, of the kind and its subresources. */
+export function apiResources(kind: Kind): unknown[] {
+  const main = {
+    name: kind.plural,
+    singularName: kind.singular,
+    namespaced: kind.namespaced,
+    kind: kind.kind,
+    verbs: verbsOf(kind),
+    shortNames: kind.shortNames.length > 0 ? kind.shortNames : undefined,
+    categories: kind.categories.length > 0 ? kind.categories : undefined,
+  };
+  const below = subresourcesOf(kind).map((subresource) => ({
+    name: `${kind.plural}/${subresource.name}`,
+    singularName: '',
+    namespaced: kind.namespaced,
+    group: subresource.group,
+    version: subresource.version,
+    kind: subresource.kind,
+    verbs: subresource.verbs,
+  }));
+  return [main, ...below];
+}
+
+/** apidiscovery.k8s.io/v2 APIResourceDiscovery. */
+export function discoveryOf(kind: Kind): unknown {
+  const below = subresourcesOf(kind).map((subresource) => ({
+    subresource: subresource.name,
+    responseKind: {
+      group: subresource.group ?? kind.group,
+      version: subresource.version ?? kind.version,
+      kind: subresource.kind,
+    },
+    verbs: subresource.verbs,
+  }));
+  return {
+    resource: kind.plural,
+    responseKind: { group: kind.group, version: kind.version, kind: kind.kind },
+    scope: kind.namespaced ? 'Namespaced' : 'Cluster',
+    singularResource: kind.singular,
+    verbs: verbsOf(kind),
+    shortNames: kind.shortNames.length > 0 ? kind.shortNames : undefined,
+    categories: kind.categories.length > 0 ? kind.categories : undefined,
+    subresources: below.length > 0 ? below : undefined,
+  };
+}

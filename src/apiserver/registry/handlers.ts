@@ -1,0 +1,188 @@
+import type { Kind } from '../../api/kind.ts';
+import type { KubeObject } from '../../api/types.ts';
+import { type Answer, bytesAnswer, jsonAnswer } from '../answer.ts';
+import type { CachedObject } from '../cache/object.ts';
+import { decodeBody } from '../codec.ts';
+import type { Context } from '../context.ts';
+import { notFound, StatusError } from '../errors.ts';
+import { negotiate } from '../negotiation.ts';
+import { dryRunOf, type KindRequest } from '../request.ts';
+import { type IncludeObject, PARTIAL, partialOf, TABLE, tableOf } from '../table.ts';
+import { checkObject } from './decode.ts';
+import { type DeleteOptions, deleteObject } from './delete.ts';
+import { listObjects } from './list.ts';
+import { parsePatch } from './patch.ts';
+import { selectionOf } from './selection.ts';
+import { viewOf } from './view.ts';
+import { watchObjects } from './watch.ts';
+import { assertNames, createObject, updateObject, type WriteTarget } from './write.ts';
+
+export type Handler = (context: Context, request: KindRequest) => Promise<Answer> | Answer;
+
+/** The one handler of all kinds, by verb. */
+export const objectHandlers: Readonly<Record<string, Handler>> = {
+  get: (context, request) => objectAnswer(request, readObject(context, request), 200),
+  list: listObjects,
+  watch: watchObjects,
+  create: createFromBody,
+  update: updateFromBody,
+  patch: patchFromBody,
+  delete: deleteNamed,
+  deletecollection: deleteSelected,
+};
+
+export function readObject(context: Context, { kind, target }: KindRequest): CachedObject {
+  const view = viewOf(context.cache, kind);
+  const stored = view.resource.get(view.key(target.namespace, target.name));
+  if (!stored) throw notFound(kind, target.name);
+  return view.object(stored);
+}
+
+/** One object in the form that the client asked for. */
+export function objectAnswer(request: KindRequest, object: CachedObject, status: number): Answer {
+  const accepted = negotiate(request.request.headers.accept, [TABLE, PARTIAL]);
+  const { kind, warnings, info } = request;
+  if (accepted.as === 'Table') {
+    const include = (info.query.get('includeObject') ?? 'Metadata') as IncludeObject;
+    const metadata = { resourceVersion: String(object.revision) };
+    return { ...jsonAnswer(tableOf(kind, [object], include, metadata), status), warnings };
+  }
+  if (accepted.as) return { ...jsonAnswer(partialOf(object.parse()), status), warnings };
+  return { ...bytesAnswer([object.bytes], status), warnings };
+}
+
+export function writeTargetOf({ kind, target, user, info }: KindRequest): WriteTarget {
+  return {
+    kind,
+    namespace: target.namespace,
+    name: target.name,
+    subresource: target.subresource,
+    user,
+    dryRun: dryRunOf(info.query.getAll('dryRun')),
+  };
+}
+
+async function createFromBody(context: Context, request: KindRequest): Promise<Answer> {
+  const { body, headers } = request.request;
+  const object = checkObject(request, await decodeBody(body, headers['content-type']));
+  const target = writeTargetOf(request);
+  assertNames(target, object);
+  return objectAnswer(request, await createObject(context, target, object), 201);
+}
+
+/** Kinds that a PUT may create (Kubernetes' AllowCreateOnUpdate). */
+const createdByPut = new Set([
+  'Lease',
+  'Event',
+  'Endpoints',
+  'LimitRange',
+  'Role',
+  'RoleBinding',
+  'ClusterRole',
+  'ClusterRoleBinding',
+]);
+
+async function updateFromBody(context: Context, request: KindRequest): Promise<Answer> {
+  const { body, headers } = request.request;
+  const object = checkObject(request, await decodeBody(body, headers['content-type']));
+  const target = writeTargetOf(request);
+  assertNames(target, object);
+  if (mayCreate(context, request) && !object.metadata?.resourceVersion) {
+    return objectAnswer(request, await createObject(context, { ...target, name: '' }, object), 201);
+  }
+  // Without a resource version the last writer wins, whoever was between.
+  const retry = !object.metadata?.resourceVersion;
+  const written = await updateObject(context, target, () => structuredClone(object), { retry });
+  return objectAnswer(request, written, 200);
+}
+
+function mayCreate(context: Context, { kind, target }: KindRequest): boolean {
+  if (target.subresource !== '' || !createdByPut.has(kind.kind)) return false;
+  const view = viewOf(context.cache, kind);
+  return !view.resource.get(view.key(target.namespace, target.name));
+}
+
+async function patchFromBody(context: Context, request: KindRequest): Promise<Answer> {
+  const { body, headers } = request.request;
+  const patch = parsePatch(request.kind, body, headers['content-type']);
+  const target = writeTargetOf(request);
+  let warnings: string[] = [];
+  const change = (current: KubeObject) => {
+    const before = current.metadata?.resourceVersion;
+    warnings = [];
+    const next = checkObject({ ...request, warnings }, patch(current));
+    assertNames(target, next);
+    // Unless the patch itself names a version, it is made again for a newer one.
+    if (next.metadata && next.metadata.resourceVersion === before) delete next.metadata.resourceVersion;
+    return next;
+  };
+  const written = await updateObject(context, target, change, { retry: true });
+  request.warnings.push(...warnings);
+  return objectAnswer(request, written, 200);
+}
+
+async function deleteNamed(context: Context, request: KindRequest): Promise<Answer> {
+  const options = await deleteOptionsOf(request);
+  const target = { ...writeTargetOf(request), dryRun: isDryRun(request, options) };
+  const { object, gone } = await deleteObject(context, target, options);
+  if (!gone || request.kind.gracePeriodSeconds) return objectAnswer(request, object, 200);
+  return jsonAnswer(deletedStatus(request.kind, target.name, object.parse().metadata?.uid));
+}
+
+function deletedStatus(kind: Kind, name: string, uid: string | undefined) {
+  const details = { name, group: kind.group || undefined, kind: kind.plural, uid };
+  return { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', details };
+}
+
+async function deleteSelected(context: Context, request: KindRequest): Promise<Answer> {
+  const options = await deleteOptionsOf(request);
+  const view = viewOf(context.cache, request.kind);
+  const selection = selectionOf(request.kind, request.target, request.info.query);
+  const chosen = view.resource
+    .list(view.prefix(request.target.namespace))
+    .map((stored) => view.object(stored))
+    .filter((object) => selection.matches(object));
+  const dryRun = isDryRun(request, options);
+  await Promise.all(
+    chosen.map((object) => deleteUnlessGone(context, { ...writeTargetOf(request), ...namesOf(object), dryRun }, options)),
+  );
+  const answer = await listOf(request.kind, chosen, context.cache.revision);
+  return { ...answer, warnings: request.warnings };
+}
+
+const namesOf = (object: CachedObject) => ({
+  name: object.field('metadata.name') ?? '',
+  namespace: object.field('metadata.namespace') ?? '',
+});
+
+async function deleteUnlessGone(context: Context, target: WriteTarget, options: DeleteOptions): Promise<void> {
+  try {
+    await deleteObject(context, target, options);
+  } catch (error) {
+    if (!(error instanceof StatusError) || error.code !== 404) throw error;
+  }
+}
+
+function listOf(kind: Kind, objects: readonly CachedObject[], revision: number): Answer {
+  const apiVersion = kind.group === '' ? kind.version : `${kind.group}/${kind.version}`;
+  const items = objects.map((object) => object.parse());
+  return jsonAnswer({ kind: kind.listKind, apiVersion, metadata: { resourceVersion: String(revision) }, items });
+}
+
+/** DeleteOptions come in the body or, some of them, in the query. */
+export async function deleteOptionsOf({ request, info }: KindRequest): Promise<DeleteOptions> {
+  const given = request.body
+    ? ((await decodeBody(request.body, request.headers['content-type'])) as DeleteOptions)
+    : undefined;
+  const seconds = info.query.get('gracePeriodSeconds');
+  const orphan = info.query.get('orphanDependents');
+  return {
+    ...given,
+    gracePeriodSeconds: given?.gracePeriodSeconds ?? (seconds === null ? undefined : Number(seconds)),
+    propagationPolicy: given?.propagationPolicy ?? info.query.get('propagationPolicy') ?? undefined,
+    orphanDependents: given?.orphanDependents ?? (orphan === null ? undefined : orphan === 'true'),
+  };
+}
+
+const isDryRun = ({ info }: KindRequest, options: DeleteOptions) =>
+  dryRunOf([...info.query.getAll('dryRun'), ...(options.dryRun ?? [])]);

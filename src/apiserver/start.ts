@@ -1,0 +1,104 @@
+import { builtinKinds } from '../api/kinds/index.ts';
+import type { Kind } from '../api/kind.ts';
+import type { Log } from '../base/log.ts';
+import type { Running } from '../base/running.ts';
+import type { Store } from '../store/store.ts';
+import { Admission } from './admission/chain.ts';
+import { admissionPlugins } from './admission/plugins.ts';
+import { MastersAuthorizer, UnionAuthorizer } from './auth/authorizers.ts';
+import { RbacAuthorizer } from './auth/rbac.ts';
+import { TokenIssuer } from './auth/tokens.ts';
+import { bootstrap } from './bootstrap.ts';
+import { WatchCache } from './cache/watch-cache.ts';
+import type { Context, KubeletTLS } from './context.ts';
+import { handleRequest } from './handler.ts';
+import { HttpServer, type Listen, type ServerTLS } from './http/server.ts';
+import { KindTable } from './kinds.ts';
+import { type LocalRequest, type LocalResponse, localResponse, toApiRequest } from './local.ts';
+
+export interface ApiServerOptions {
+  readonly store: Store;
+  readonly log: Log;
+  /** Default: all built-in kinds. */
+  readonly kinds?: readonly Kind[];
+  readonly tls: ServerTLS;
+  readonly kubeletTLS?: KubeletTLS;
+  /** PEM of the EC P-256 key that signs tokens, and their `iss`. */
+  readonly serviceAccount: { readonly signingKey: string; readonly issuer: string };
+  /** `10.96.0.0/16` */
+  readonly serviceCIDR: string;
+  /** Both inclusive. */
+  readonly nodePortRange: readonly [first: number, last: number];
+  /** Where pods reach this server: the endpoint of the `kubernetes` Service. */
+  readonly advertise: { readonly address: string; readonly port: number };
+  readonly listen: readonly Listen[];
+}
+
+export interface ApiServer extends Running {
+  /** A request of a caller in the same process, who says who they are. */
+  handle(request: LocalRequest): Promise<LocalResponse>;
+  /** Where it listens, in the order of `listen`. */
+  readonly addresses: readonly { readonly address: string; readonly port: number }[];
+}
+
+/** History that watches may start in. */
+const HISTORY_MS = 5 * 60_000;
+const COMPACTION_MS = 30_000;
+
+/**
+ * Starts the API server on a store. The store stays the caller's to close, after `stop`.
+ *
+ * @throws KnitError `PORT_IN_USE`
+ */
+export async function startApiServer(options: ApiServerOptions): Promise<ApiServer> {
+  const { store, log } = options;
+  const kinds = new KindTable(options.kinds ?? builtinKinds);
+  const cache = new WatchCache(store, kinds.all);
+  await cache.start();
+  const tokens = new TokenIssuer(options.serviceAccount.signingKey, options.serviceAccount.issuer, cache);
+  const context: Context = {
+    store,
+    cache,
+    kinds,
+    tokens,
+    log,
+    kubeletTLS: options.kubeletTLS,
+    admission: new Admission(admissionPlugins(cache, options)),
+    authorizer: new UnionAuthorizer([new MastersAuthorizer(), new RbacAuthorizer(cache)]),
+  };
+  await bootstrap(context, options);
+  const http = new HttpServer({
+    tls: options.tls,
+    tokens,
+    log,
+    handle: (request) => handleRequest(context, request),
+    stream: async () => false,
+    upgrade: async (_request, _req, socket) => void socket.destroy(),
+  });
+  const addresses = await http.listen(options.listen);
+  const compaction = setInterval(() => void compact(context), COMPACTION_MS);
+  compaction.unref();
+  let stopped: Promise<void> | undefined;
+  return {
+    addresses,
+    handle: async (request) => localResponse(await handleRequest(context, toApiRequest(request)), request.signal),
+    stop: () => {
+      stopped ??= stop();
+      return stopped;
+    },
+  };
+
+  async function stop(): Promise<void> {
+    clearInterval(compaction);
+    await http.close();
+    cache.stop();
+  }
+}
+
+async function compact(context: Context): Promise<void> {
+  try {
+    await context.cache.compact(HISTORY_MS);
+  } catch (error) {
+    context.log.warn('compaction failed; it is tried again', { error });
+  }
+}
