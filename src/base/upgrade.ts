@@ -36,12 +36,18 @@ const maxRefusalBytes = 64 * 1024;
  * @throws {UpgradeRefused} for another answer; an `Error` of the socket where there was none within `timeoutMs`.
  */
 export function dialUpgrade(
-  options: RequestOptions & { readonly protocol: 'http:' | 'https:'; readonly timeoutMs: number },
+  options: Omit<RequestOptions, 'headers'> & {
+    readonly protocol: 'http:' | 'https:';
+    readonly headers: RawHeaders;
+    readonly timeoutMs: number;
+  },
 ): Promise<Upgraded> {
   const { timeoutMs, ...rest } = options;
   const send = options.protocol === 'https:' ? requestHttps : requestHttp;
   return new Promise((resolve, reject) => {
-    const request = send({ ...rest, agent: false });
+    // Without a length Node would end a POST with an empty chunk, and the other protocol begin with that.
+    const headers = options.method === 'GET' ? options.headers : [...options.headers, 'Content-Length', '0'];
+    const request = send({ ...rest, headers, agent: false });
     const timer = setTimeout(() => request.destroy(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs);
     request.once('close', () => clearTimeout(timer));
     request.once('error', reject);
@@ -72,13 +78,14 @@ async function readText(response: IncomingMessage, limit: number): Promise<strin
 
 /**
  * The headers of an upgrade request as they may go to the next server: the credentials and the host were meant for this
- * one.
+ * one, and a body it has none.
  */
 export function forwardedHeaders(headers: RawHeaders, host: string): string[] {
   const kept = ['Host', host];
   for (let i = 0; i + 1 < headers.length; i += 2) {
     const name = headers[i]!;
-    if (!/^(host|authorization|x-remote-.*|impersonate-.*)$/i.test(name)) kept.push(name, headers[i + 1]!);
+    if (!/^(host|authorization|content-length|transfer-encoding|x-remote-.*|impersonate-.*)$/i.test(name))
+      kept.push(name, headers[i + 1]!);
   }
   return kept;
 }

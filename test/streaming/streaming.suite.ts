@@ -34,6 +34,13 @@ test('exec gives both streams and the exit code', async () => {
   assert.deepEqual(status.details, { causes: [{ reason: 'ExitCode', message: '3' }] });
 });
 
+test('a client of the older protocol v4.channel.k8s.io is served by the runtime itself', async () => {
+  const url = `${pods()}/web/exec?command=echo&command=hi&stdout=true`;
+  const client = await openChannels(url, ['v4.channel.k8s.io']);
+  assert.equal((await client.status).status, 'Success');
+  assert.equal(Buffer.concat(client.stdout).toString(), 'hi\n');
+});
+
 test('exec of a command that succeeds ends with Success', async () => {
   assert.equal((await (await exec(['true'])).status).status, 'Success');
 });
@@ -167,7 +174,7 @@ test('port-forward carries several connections, and tells of a port that refuses
   const { hostname, port, pathname } = new URL(`${pods()}/server/portforward`);
   const { socket, head } = await dialUpgrade({
     ...{ protocol: 'http:', hostname, port, path: pathname, method: 'POST', timeoutMs: 10_000 },
-    headers: { Connection: 'Upgrade', Upgrade: 'SPDY/3.1', 'X-Stream-Protocol-Version': 'portforward.k8s.io' },
+    headers: ['Connection', 'Upgrade', 'Upgrade', 'SPDY/3.1', 'X-Stream-Protocol-Version', 'portforward.k8s.io'],
   });
   const spdy = new SpdyConnection(socket, head);
   const connect = (requestid: string, port: string) => {

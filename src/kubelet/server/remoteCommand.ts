@@ -61,7 +61,10 @@ export function dialSpdy(url: URL, protocol: string): Promise<Upgraded> {
   return dialUpgrade({
     ...dialOptions(url),
     method: 'POST',
-    headers: { Connection: 'Upgrade', Upgrade: 'SPDY/3.1', 'X-Stream-Protocol-Version': protocol, 'Content-Length': 0 },
+    headers: [
+      ...['Host', url.host, 'Connection', 'Upgrade', 'Upgrade', 'SPDY/3.1'],
+      ...['X-Stream-Protocol-Version', protocol],
+    ],
   });
 }
 

@@ -1,0 +1,2 @@
+export type { NodeView } from './node.ts';
+export { type KubeletServer, type KubeletServerOptions, startKubeletServer } from './server.ts';
