@@ -64,10 +64,16 @@ export interface Kind<T extends KubeObject = KubeObject> extends Resource<T> {
   setDefaults?(object: T): void;
   /** The object as it may be born: called on create after the defaults, when name, namespace and uid are known. */
   prepareForCreate?(object: T): void;
-  /** Takes over from `old` what an author may not write. Called on update after the defaults, before validation. */
-  prepareForUpdate?(object: T, old: T): void;
-  /** All that the schema cannot say. `old` is there on update: immutable fields are checked against it. */
-  validate?(object: T, old: T | undefined): FieldError[];
+  /**
+   * Takes over from `old` what an author may not write. Called on update after the defaults, before validation.
+   * `subresource` is the one written through (`status`, `binding` …), none for the object itself.
+   */
+  prepareForUpdate?(object: T, old: T, subresource?: string): void;
+  /**
+   * All that the schema cannot say. `old` is there on update: immutable fields are checked against it, as far as they
+   * are immutable through this `subresource` too (a binding may set `spec.nodeName`).
+   */
+  validate?(object: T, old: T | undefined, subresource?: string): FieldError[];
   /** What may be asked with `fieldSelector`, besides `metadata.name` and `metadata.namespace`. */
   readonly fieldLabels: Readonly<Record<string, FieldLabel<T>>>;
   readonly columns: readonly Column<T>[];

@@ -30,10 +30,10 @@ export function defineKind<T extends KubeObject>(parts: KindParts<T>): Kind<T> {
     fieldLabels: {},
     columns: [nameColumn, ageColumn],
     ...parts,
-    validate(object: T, old: T | undefined): FieldError[] {
+    validate(object: T, old: T | undefined, subresource?: string): FieldError[] {
       return [
         ...validateMetadata(object, old, { namespaced: parts.namespaced, nameRule }),
-        ...(validateRest?.(object, old) ?? []),
+        ...(validateRest?.(object, old, subresource) ?? []),
       ];
     },
   };

@@ -134,10 +134,10 @@ async function replace(
   }
   carryOver(target, next, old);
   kind.setDefaults?.(next);
-  kind.prepareForUpdate?.(next, old);
+  kind.prepareForUpdate?.(next, old, target.subresource);
   const settle = context.admission.admit(admissionOf(target, 'UPDATE', next, old));
   try {
-    assertValid(kind, name, kind.validate?.(next, old) ?? []);
+    assertValid(kind, name, kind.validate?.(next, old, target.subresource) ?? []);
     if (sameObject(next, old)) return current;
     if (target.subresource === '') raiseGeneration(kind, next, old);
     if (mayVanish(next)) return await remove(context, target, current);

@@ -32,8 +32,8 @@ export const namespace = defineKind<Namespace>({
     object.status = { phase: 'Active' };
   },
   /** Only the `finalize` subresource writes `spec.finalizers`. */
-  prepareForUpdate(object, old) {
-    object.spec = { ...object.spec, finalizers: old.spec?.finalizers };
+  prepareForUpdate(object, old, subresource) {
+    if (subresource !== 'finalize') object.spec = { ...object.spec, finalizers: old.spec?.finalizers };
   },
   validate({ spec }): FieldError[] {
     return (spec?.finalizers ?? []).flatMap((one, i) => validateFinalizer(one, `spec.finalizers[${i}]`));

@@ -34,9 +34,9 @@ export const pod = defineKind<Pod>({
   prepareForCreate(object) {
     object.status = { phase: 'Pending', qosClass: qosClassOf(object.spec!) };
   },
-  validate(object, old): FieldError[] {
+  validate(object, old, subresource = ''): FieldError[] {
     const errors = validatePodSpec(object.spec, 'spec');
-    return old?.spec && object.spec ? [...errors, ...validatePodSpecUpdate(object.spec, old.spec, 'spec')] : errors;
+    return old?.spec && object.spec && subresource === '' ? [...errors, ...validatePodSpecUpdate(object.spec, old.spec, 'spec')] : errors;
   },
   gracePeriodSeconds,
   fieldLabels: {
