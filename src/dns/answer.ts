@@ -98,5 +98,6 @@ function shuffle(data: string[]): void {
 /** A code and nothing else. */
 export function refuse(writer: ResponseWriter, query: Query, rcode: number): Answered & { kind: 'answer' } {
   writer.begin(query, answerLimit(query, 'tcp'));
+  writer.flag(Flag.RA);
   return { kind: 'answer', bytes: writer.finish(rcode) };
 }

@@ -7,6 +7,8 @@ export interface HostRuntime {
   readonly nodeBinary: string;
   /** Directory of the C and C++ libraries that `node` is linked to; seen in the pod under the same path. */
   readonly libDir: string;
+  /** Directory of the loader, where it is another one. Default `/usr/lib64` on x86-64, none elsewhere. */
+  readonly loaderDir?: string;
   /** Directory of `dns.js` on the host. */
   readonly distDir: string;
 }
@@ -28,7 +30,7 @@ const labels = { 'k8s-app': 'kube-dns' };
 const role = 'system:knit-dns';
 const rbac = 'rbac.authorization.k8s.io';
 
-const node = '/opt/knit/bin/node';
+const node = '/usr/bin/node';
 const dist = '/opt/knit/dist';
 
 /** A young generation of 1 MB and one helper thread: answers leave little garbage behind, and idle memory is what counts. */
@@ -142,19 +144,30 @@ function container(options: DnsManifestOptions): Container {
       capabilities: { add: ['NET_BIND_SERVICE'], drop: ['ALL'] },
       readOnlyRootFilesystem: true,
     },
-    volumeMounts: runtime
-      ? [
-          { name: 'node', mountPath: node, readOnly: true },
-          { name: 'lib', mountPath: runtime.libDir, readOnly: true },
-          { name: 'dist', mountPath: dist, readOnly: true },
-        ]
-      : undefined,
+    volumeMounts: runtime && volumeMounts(runtime),
   };
+}
+
+function volumeMounts(runtime: HostRuntime): Container['volumeMounts'] {
+  const loaderDir = loaderDirOf(runtime);
+  return [
+    ...(loaderDir ? [{ name: 'loader', mountPath: loaderDir, readOnly: true }] : []),
+    { name: 'node', mountPath: node, readOnly: true },
+    { name: 'lib', mountPath: runtime.libDir, readOnly: true },
+    { name: 'dist', mountPath: dist, readOnly: true },
+  ];
+}
+
+/** x86-64's loader is named `/lib64/…` in every program; other machines have theirs in `/lib`. */
+function loaderDirOf({ loaderDir }: HostRuntime): string | undefined {
+  return loaderDir ?? (process.arch === 'x64' ? '/usr/lib64' : undefined);
 }
 
 function volumes({ runtime }: DnsManifestOptions): Volume[] | undefined {
   if (!runtime) return undefined;
+  const loaderDir = loaderDirOf(runtime);
   return [
+    ...(loaderDir ? [{ name: 'loader', hostPath: { path: loaderDir, type: 'Directory' } }] : []),
     { name: 'node', hostPath: { path: runtime.nodeBinary, type: 'File' } },
     { name: 'lib', hostPath: { path: runtime.libDir, type: 'Directory' } },
     { name: 'dist', hostPath: { path: runtime.distDir, type: 'Directory' } },
