@@ -16,6 +16,7 @@ import { createCriClient } from './cri/client.ts';
 import { createImagePuller } from './images.ts';
 import { label } from './labels.ts';
 import { startLease } from './lease.ts';
+import { startLogRotation } from './log-rotation.ts';
 import { startNodeReporter } from './node.ts';
 import { nodeCapacity } from './node-status.ts';
 import { kubeletPaths } from './paths.ts';
@@ -46,7 +47,7 @@ export interface KubeletOptions {
   /** Where the node's own HTTPS API listens; told to the API server. */
   readonly kubeletPort?: number;
   /** As the node reports it: `v1.36.0+knit`. */
-  readonly version?: string;
+  readonly kubeletVersion?: string;
   /** Shared with other components of the node; made and ended here where it is left out. */
   readonly informers?: InformerFactory;
   /** No sandbox is made before it resolves: images that ship with the cluster are loaded, its pause image with them. */
@@ -66,6 +67,7 @@ export interface Kubelet extends Running {
 
 /** Between two attempts to listen to the runtime. */
 const RECONNECT_MS = 25;
+const MAX_RECONNECT_MS = 500;
 /** Everything is looked at again after this time: the runtime promises no event to who was not listening yet. */
 const RESYNC_MS = 10_000;
 
@@ -91,7 +93,7 @@ export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
     nodeIP,
     rootDir,
     kubeletPort: options.kubeletPort ?? 10250,
-    kubeletVersion: options.version ?? 'v1.36.0+knit',
+    kubeletVersion: options.kubeletVersion ?? 'v1.36.0+knit',
     maxPods: options.maxPods ?? 110,
     capacity: options.capacity ?? {},
   };
@@ -149,6 +151,7 @@ export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
     taints: options.taints ?? [],
   });
   const lease = startLease(client, nodeName, log);
+  const rotation = startLogRotation(cri, paths, log);
 
   /** Looks at every pod that the runtime or the API server has. */
   const resync = async () => {
@@ -163,15 +166,7 @@ export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
     await informers.start();
     await Promise.all([podInformer.synced, serviceInformer.synced]);
     podInformer.onChange(onPod);
-    while (!abort.signal.aborted) {
-      try {
-        await follow(context, workers, resync, abort.signal);
-      } catch (error) {
-        if (!abort.signal.aborted) log.warn('the container runtime does not answer', { error: messageOf(error) });
-      }
-      node.wake();
-      await delay(RECONNECT_MS, undefined, { signal: abort.signal }).catch(() => undefined);
-    }
+    await keepFollowing(context, workers, resync, { signal: abort.signal, broke: () => node.wake() });
   })().catch((error: unknown) => {
     if (!abort.signal.aborted) log.error('the kubelet cannot read its pods', { error: messageOf(error) });
   });
@@ -182,13 +177,47 @@ export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
     async stop() {
       abort.abort();
       // Of shared informers the pods' listener stays; it wakes nobody who was stopped.
-      await Promise.all([options.informers ? undefined : informers.stop(), node.stop(), lease.stop()]);
+      await Promise.all([options.informers ? undefined : informers.stop(), node.stop(), lease.stop(), rotation.stop()]);
       prober.stop();
       await Promise.all([...workers.values()].map((worker) => worker.stop()));
       await running;
       cri.close();
     },
   };
+}
+
+interface Following {
+  readonly signal: AbortSignal;
+  /** Called when the runtime went away. */
+  broke(): void;
+}
+
+/** {@link follow}, again and again; soon at first, and less often the longer the runtime stays away. */
+async function keepFollowing(
+  context: KubeletContext,
+  workers: ReadonlyMap<string, PodWorker>,
+  resync: () => Promise<void>,
+  { signal, broke }: Following,
+): Promise<void> {
+  let waitMs = RECONNECT_MS;
+  let complained = false;
+  const began = async () => {
+    waitMs = RECONNECT_MS;
+    complained = false;
+    await resync();
+  };
+  while (!signal.aborted) {
+    try {
+      await follow(context, workers, began, signal);
+    } catch (error) {
+      if (signal.aborted) return;
+      if (!complained) context.log.warn('the container runtime does not answer', { error: messageOf(error) });
+      if (waitMs === RECONNECT_MS) broke();
+      complained = true;
+    }
+    await delay(waitMs, undefined, { signal }).catch(() => undefined);
+    waitMs = Math.min(MAX_RECONNECT_MS, waitMs * 1.2);
+  }
 }
 
 /** Wakes the worker of whatever ends, until the connection to the runtime breaks. */
