@@ -15,8 +15,8 @@ export interface ControllersOptions {
   readonly rootCA: string;
   /** A node that was silent for so long is not ready. Default 40,000, as kube-controller-manager. */
   readonly nodeMonitorGracePeriodMs?: number;
-  /** How often nodes are looked at. Default 5,000. */
-  readonly nodeMonitorPeriodMs?: number;
+  /** Pods of a node that is gone stay for so long: it may be coming back. Default 10,000. */
+  readonly orphanedPodGracePeriodMs?: number;
   /** So many pods that ended may stay. Default 12,500. */
   readonly terminatedPodThreshold?: number;
 }

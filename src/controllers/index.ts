@@ -4,10 +4,14 @@ import type { ControllerContext, ControllersOptions } from './context.ts';
 import { startDeploymentController } from './deployment/controller.ts';
 import { startEndpointsController } from './endpoints/endpoints-controller.ts';
 import { startEndpointSliceController } from './endpoints/slice-controller.ts';
+import { startNamespaceController } from './namespace.ts';
 import { startNodeIPAM } from './node-ipam.ts';
+import { startNodeLifecycle } from './node-lifecycle.ts';
+import { startPodGC } from './pod-gc.ts';
 import { startReplicaSetController } from './replicaset/controller.ts';
 import { startRootCAPublisher } from './root-ca.ts';
 import { startServiceAccountController } from './serviceaccount.ts';
+import { startTaintEviction } from './taint-eviction.ts';
 
 export type { ControllersOptions } from './context.ts';
 
@@ -20,6 +24,10 @@ const controllers: readonly ((context: ControllerContext) => Running)[] = [
   startDeploymentController,
   startEndpointSliceController,
   startEndpointsController,
+  startNodeLifecycle,
+  startTaintEviction,
+  startNamespaceController,
+  startPodGC,
 ];
 
 /** Starts all controllers. Resolves when their informers have synced; they work as soon as their own have. */

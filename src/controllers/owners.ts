@@ -1,5 +1,5 @@
 import { apiVersion, type Resource } from '../api/resource.ts';
-import type { KubeObject, OwnerReference } from '../api/types.ts';
+import type { KubeObject, OwnerReference, Pod } from '../api/types.ts';
 
 /** The reference to the one owner that controls this object. */
 export function controllerOf(object: KubeObject): OwnerReference | undefined {
@@ -26,3 +26,7 @@ export const CONTROLLER_INDEX = 'controller';
 export const controllerIndex = {
   [CONTROLLER_INDEX]: (object: KubeObject): readonly string[] => [controllerOf(object)?.uid ?? ''],
 };
+
+/** Index of pods by the node they are on; `''` for those that wait for one. */
+export const NODE_INDEX = 'nodeName';
+export const nodeIndex = { [NODE_INDEX]: (pod: Pod): readonly string[] => [pod.spec?.nodeName ?? ''] };

@@ -9,21 +9,27 @@ import { slowStart } from '../batches.ts';
 import type { ControllerContext } from '../context.ts';
 import { Expectations } from '../expectations.ts';
 import { matchesSelector } from '../labels.ts';
-import { CONTROLLER_INDEX, controllerIndex, controllerOf, controllerReference } from '../owners.ts';
+import {
+  CONTROLLER_INDEX,
+  controllerIndex,
+  controllerOf,
+  controllerReference,
+  NODE_INDEX,
+  nodeIndex,
+} from '../owners.ts';
 import { hasEnded, isActive, isTerminating, untilAvailable } from '../pods.ts';
 import { deletionOrder } from './order.ts';
 import { sameStatus, statusOf } from './status.ts';
 
 /** As kube-controller-manager: one sync starts or ends no more than this. */
 const BURST = 500;
-const NODE_INDEX = 'nodeName';
 
 /** As many pods of a template as asked for. */
 export function startReplicaSetController(context: ControllerContext): Controller {
   const { client, informers, log } = context;
   const sets = informers.informer(replicaSets, { indexes: controllerIndex });
   const allPods = informers.informer(pods, {
-    indexes: { ...controllerIndex, [NODE_INDEX]: (pod) => [pod.spec?.nodeName ?? ''] },
+    indexes: { ...controllerIndex, ...nodeIndex },
   });
   const expectations = new Expectations();
   const events = context.events('replicaset-controller');

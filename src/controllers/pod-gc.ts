@@ -1,0 +1,95 @@
+import { nodes, pods } from '../api/resource.ts';
+import type { Pod } from '../api/types.ts';
+import { isNotFound } from '../client/client.ts';
+import { type Controller, runController } from '../client/controller.ts';
+import type { ControllerContext } from './context.ts';
+import { NODE_INDEX, nodeIndex } from './owners.ts';
+import { hasEnded } from './pods.ts';
+import { timestamp } from './time.ts';
+
+/** The one key that stands for no node. */
+const ENDED = '';
+
+/** Removes pods of nodes that are gone, which no kubelet ends, and the oldest of too many pods that ended. */
+export function startPodGC(context: ControllerContext): Controller {
+  const { client, informers, log, terminatedPodThreshold = 12_500, orphanedPodGracePeriodMs = 10_000 } = context;
+  const allNodes = informers.informer(nodes);
+  const allPods = informers.informer(pods, { indexes: nodeIndex });
+  let ended = 0;
+
+  const controller = runController({
+    name: 'pod-garbage-collector',
+    log,
+    informers: [allNodes, allPods],
+    workers: 1,
+    sync: (key) => (key === ENDED ? removeEnded() : removeOrphans(key)),
+  });
+
+  const removeEnded = async (): Promise<void> => {
+    const all = allPods.list().filter(hasEnded);
+    const surplus = all.length - terminatedPodThreshold;
+    if (surplus <= 0) return;
+    const oldest = all.toSorted((a, b) => age(a).localeCompare(age(b))).slice(0, surplus);
+    for (const pod of oldest) await remove(pod);
+  };
+
+  const removeOrphans = async (node: string): Promise<void> => {
+    if (allNodes.get(node)) return;
+    const orphans = allPods.byIndex(NODE_INDEX, node);
+    if (orphans.length === 0 || (await nodeExists(node))) return;
+    await Promise.all(orphans.map((pod) => removeOrphan(pod)));
+  };
+
+  /** The copy may be old. */
+  const nodeExists = async (name: string): Promise<boolean> => {
+    try {
+      await client.get(nodes, { name });
+      return true;
+    } catch (error) {
+      if (isNotFound(error)) return false;
+      throw error;
+    }
+  };
+
+  const removeOrphan = async (pod: Pod): Promise<void> => {
+    const { name = '', namespace, uid } = pod.metadata ?? {};
+    const condition = {
+      type: 'DisruptionTarget',
+      status: 'True',
+      reason: 'DeletionByPodGC',
+      message: 'PodGC: node no longer exists',
+      lastTransitionTime: timestamp(),
+    };
+    const status = { conditions: [condition], ...(hasEnded(pod) ? {} : { phase: 'Failed' }) };
+    try {
+      await client.patch(pods, { name, namespace }, 'strategic', { metadata: { uid }, status }, 'status');
+    } catch (error) {
+      if (!isNotFound(error)) throw error;
+    }
+    await remove(pod);
+  };
+
+  const remove = async (pod: Pod): Promise<void> => {
+    const { name = '', namespace, uid } = pod.metadata ?? {};
+    try {
+      await client.delete(pods, { name, namespace }, { gracePeriodSeconds: 0, preconditions: { uid } });
+    } catch (error) {
+      if (!isNotFound(error)) throw error;
+    }
+  };
+
+  allPods.onChange((pod, old) => {
+    ended += Number(pod !== undefined && hasEnded(pod)) - Number(old !== undefined && hasEnded(old));
+    if (ended > terminatedPodThreshold) controller.enqueue(ENDED);
+    const node = pod?.spec?.nodeName;
+    if (node && node !== old?.spec?.nodeName && !allNodes.get(node)) {
+      controller.enqueueAfter(node, orphanedPodGracePeriodMs);
+    }
+  });
+  allNodes.onChange((node, old) => {
+    if (!node) controller.enqueueAfter(old?.metadata?.name ?? '', orphanedPodGracePeriodMs);
+  });
+  return controller;
+}
+
+const age = (pod: Pod): string => pod.metadata?.creationTimestamp ?? '';
