@@ -22,8 +22,9 @@ export interface ConntrackOptions {
 /** Deletes all flows that match one of the filters, through one process. Filters that match nothing do no harm. */
 export async function deleteFlows(filters: readonly FlowFilter[], options: ConntrackOptions = {}): Promise<void> {
   if (filters.length === 0) return;
-  const [name = 'conntrack', ...prefix] = options.command ?? [];
-  await run(name, [...prefix, '-R', '-'], { input: `${filters.map(deleteLine).join('\n')}\n` });
+  const command = [...(options.command ?? ['conntrack']), '-R', '-'];
+  // conntrack opens /dev/stdin, which works for a pipe, and not for the socket that Node gives its children.
+  await run('sh', ['-c', 'cat | "$@"', 'sh', ...command], { input: `${filters.map(deleteLine).join('\n')}\n` });
 }
 
 function deleteLine({ protocol, address, port, replyAddress, replyPort }: FlowFilter): string {
