@@ -22,7 +22,7 @@ export const boot: Benchmark = {
 
 async function measureBoot(): Promise<Figure[]> {
   await run(knit, ['down', '--name', name]);
-  const all = [];
+  const all: Round[] = [];
   for (let round = 0; round < rounds; round++) all.push(await oneRound(round === rounds - 1));
   const of = (pick: (round: Round) => number) => median(all.map(pick));
   const last = all.at(-1)!;

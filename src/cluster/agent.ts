@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
-import { createLog } from '../base/log.ts';
+import { pods } from '../api/resource.ts';
+import { createLog, type Log } from '../base/log.ts';
 import type { Running } from '../base/running.ts';
 import { waitFor } from '../base/wait.ts';
-import { createClient, createInformers, httpsTransport } from '../client/index.ts';
+import { type Client, createClient, createInformers, httpsTransport, type InformerFactory } from '../client/index.ts';
 import { startKubelet } from '../kubelet/index.ts';
 import { startKubeletServer } from '../kubelet/server/index.ts';
 import { startPodNetwork } from '../podnet/index.ts';
@@ -22,17 +23,29 @@ const proxyHealthPort = 10256;
 async function main(path: string): Promise<void> {
   const config: AgentConfig = JSON.parse(readFileSync(path, 'utf8'));
   const log = createLog('agent');
-  const [ca, cert, key] = [config.ca, config.cert, config.key].map((file) => readFileSync(file, 'utf8')) as [
-    string,
-    string,
-    string,
-  ];
-  const client = createClient(httpsTransport({ server: config.server, ca, cert, key }));
+  const tls = { ca: read(config.ca), cert: read(config.cert), key: read(config.key) };
+  const client = createClient(httpsTransport({ server: config.server, ...tls }));
   const informers = createInformers(client, log);
-  const { name, address, labels } = config.node;
-  const clusterCIDRs = [config.podCIDR];
-  const shared = { client, informers, nodeName: name };
+  const running = await startComponents(config, tls, client, informers, log);
+  log.info('ready', { node: config.node.name });
+  const stop = async () => {
+    await Promise.all(running.map((each) => each.stop()));
+    await informers.stop();
+    process.exit(0);
+  };
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void stop());
+}
 
+async function startComponents(
+  config: AgentConfig,
+  tls: { ca: string; cert: string; key: string },
+  client: Client,
+  informers: InformerFactory,
+  log: Log,
+): Promise<Running[]> {
+  const { name, address, labels } = config.node;
+  const shared = { client, informers, nodeName: name };
+  const localPods = informers.informer(pods, { fieldSelector: `spec.nodeName=${name}` });
   const kubelet = startKubelet({
     ...shared,
     log: log.child('kubelet'),
@@ -48,7 +61,7 @@ async function main(path: string): Promise<void> {
     version: config.version,
     imagesReady: loadShippedImages(config.criSocket),
   });
-  const running: Running[] = await Promise.all([
+  return await Promise.all([
     kubelet,
     startPodNetwork({
       ...shared,
@@ -62,27 +75,24 @@ async function main(path: string): Promise<void> {
       ...shared,
       log: log.child('proxy'),
       nodeIPs: [address],
-      clusterCIDRs,
+      clusterCIDRs: [config.podCIDR],
       mode: 'nftables',
       healthPort: proxyHealthPort,
     }),
-    kubelet.then((started) =>
+    kubelet.then(({ runtime }) =>
       startKubeletServer({
         log: log.child('kubelet-server'),
         host: '0.0.0.0',
         port: kubeletPort,
-        tls: { cert, key, clientCA: ca },
-        node: started,
+        tls: { ...tls, clientCA: tls.ca },
+        node: { runtime, pods: () => localPods.list() },
       }),
     ),
   ]);
-  log.info('ready', { node: name });
-  const stop = async () => {
-    await Promise.all(running.map((each) => each.stop()));
-    await informers.stop();
-    process.exit(0);
-  };
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void stop());
+}
+
+function read(file: string): string {
+  return readFileSync(file, 'utf8');
 }
 
 /** The images that ship with knit, before the first pod: no registry has them. */

@@ -150,7 +150,7 @@ function diskCheck(): Check {
 async function namespacesCheck(): Promise<Check> {
   const rules =
     'table ip t { map m { type ipv4_addr : ipv4_addr; }; chain c { type nat hook postrouting priority srcnat; masquerade; snat to ip saddr map @m; }; }';
-  const script = `ip link add a type veth peer name b && nft '${rules}'`;
+  const script = `ip link add knit0 type veth peer name knit1 && nft '${rules}'`;
   const { code, stderr } = await tryRun('unshare', ['--net', '--mount', '--uts', 'sh', '-c', script]);
   if (code === 0) return { name: 'namespaces, veth, nftables NAT', state: 'ok', found: 'work' };
   return {

@@ -8,7 +8,7 @@ import { createClient, createInformers } from '../client/index.ts';
 import { startControllers } from '../controllers/index.ts';
 import { dnsManifests } from '../dns/manifests.ts';
 import { startRoutes } from '../edge/routes.ts';
-import { startScheduler } from '../scheduler/index.ts';
+import { startScheduler } from '../scheduler/scheduler.ts';
 import { openSqliteStore } from '../store/index.ts';
 import { installAddon } from './addons.ts';
 import { type ClusterConfig, readConfig } from './config.ts';
