@@ -14,6 +14,7 @@ import {
   compactFormat,
   type DefinitionFacts,
   type Descriptions,
+  type ProtobufFields,
 } from '../src/api/schema/compact.ts';
 
 interface Field {
@@ -41,7 +42,8 @@ function generate(directory: string): number {
   const facts = readData('merge-facts.json') as Record<string, DefinitionFacts>;
   checkFacts(facts, new Set(names.values()));
   mkdirSync(directory, { recursive: true });
-  const definitions = compact(models, names, facts);
+  const numbers = readData('proto-fields.json') as ProtobufFields;
+  const definitions = compact(models, names, facts, numbers);
   const texts = descriptions(models, names);
   const hash = createHash('sha256')
     .update(JSON.stringify([definitions, texts]))
@@ -49,7 +51,7 @@ function generate(directory: string): number {
     .slice(0, 16);
   const schema: CompactSchema = { format: compactFormat, hash, definitions };
   writeWhole(join(directory, 'descriptions.json'), texts);
-  writeWhole(join(directory, 'proto-fields.json'), readData('proto-fields.json'));
+  writeWhole(join(directory, 'proto-fields.json'), numbers);
   writeWhole(join(directory, 'schema.json'), schema);
   return models.length;
 }
@@ -257,26 +259,38 @@ function compact(
   models: readonly Model[],
   names: ReadonlyMap<string, string>,
   facts: Readonly<Record<string, DefinitionFacts>>,
+  numbers: ProtobufFields,
 ): CompactDefinition[] {
   const indexes = new Map(models.map(({ name }, index) => [name, index]));
   const used = new Set<string>();
   const definitions = models.map((model): CompactDefinition => {
     const type = versionPattern.exec(model.name)?.[3] ?? model.name;
+    const name = names.get(model.name)!;
     const fields = Object.fromEntries(
       model.fields.map((field) => {
         const path = `${type}.${field.name}`;
         if (quantities.has(path)) used.add(path);
         const code = typeCode(field.type, quantities.has(path) ? 'quantity' : field.format, indexes);
-        return [field.name, field.required ? `!${code}` : code];
+        const inlined = inlinedFrom(name, field.name, numbers);
+        return [field.name, `${inlined ? `${inlined}>` : ''}${field.required ? '!' : ''}${code}`];
       }),
     );
-    const name = names.get(model.name)!;
     const known = facts[name];
     return known ? [name, fields, known] : [name, fields];
   });
   const unused = [...quantities].filter((path) => !used.has(path));
   if (unused.length > 0) throw new Error(`no such field: ${unused.join(', ')}`);
   return definitions;
+}
+
+/** Go's name of the struct that a field is inlined from: `VolumeSource` for `hostPath` of a Volume. */
+function inlinedFrom(definition: string, field: string, numbers: ProtobufFields): string | undefined {
+  for (const [, inner] of (numbers[definition] ?? '').matchAll(/<(\S+)=/g)) {
+    if (` ${numbers[inner!]}`.includes(` ${field}=`)) return inner!.split('.').at(-1);
+    const deeper = inlinedFrom(inner!, field, numbers);
+    if (deeper) return `${inner!.split('.').at(-1)}.${deeper}`;
+  }
+  return undefined;
 }
 
 const formatCodes: Readonly<Record<string, string>> = {

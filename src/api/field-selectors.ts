@@ -48,7 +48,7 @@ function unescapeValue(value: string): string {
   return value.replace(/\\([\s\S]?)|[,=]/g, (found: string, escaped: string | undefined) => {
     if (escaped !== undefined && '\\,='.includes(escaped) && escaped !== '') return escaped;
     if (found.startsWith('\\')) throw refused(`invalid field selector: invalid escape sequence: ${found}`);
-    throw refused(`invalid field selector: unescaped character in value: ${found}`);
+    throw refused(`invalid field selector: unescaped character in value: ${found.charCodeAt(0)}`);
   });
 }
 

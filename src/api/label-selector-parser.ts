@@ -14,13 +14,16 @@ export function parseRequirements(text: string): Requirement[] {
   const tokens = new Tokens(text);
   const requirements: Requirement[] = [];
   if (tokens.peek() === end) return requirements;
+  if (!isIdentifier(tokens.peek()) && tokens.peek() !== '!') {
+    throw refused(found(tokens.peek(), "!, identifier, or 'end of string'"));
+  }
   for (;;) {
     requirements.push(parseRequirement(tokens));
     const next = tokens.take();
     if (next === end) return requirements;
-    if (next !== ',') throw unexpected(next, "',' or 'end of string'");
+    if (next !== ',') throw refused(found(next, "',' or 'end of string'"));
     if (!isIdentifier(tokens.peek()) && tokens.peek() !== '!') {
-      throw unexpected(tokens.peek(), "identifier after ','");
+      throw refused(found(tokens.peek(), "identifier after ','"));
     }
   }
 }
@@ -52,7 +55,7 @@ function parseRequirement(tokens: Tokens): Requirement {
   const absent = tokens.peek() === '!';
   if (absent) tokens.take();
   const key = tokens.take();
-  if (!isIdentifier(key)) throw unexpected(key, absent ? 'identifier' : "!, identifier, or 'end of string'");
+  if (!isIdentifier(key)) throw unparsable(found(key, 'identifier'));
   checkKey(key);
   if (absent) return { key, operator: '!', values: [] };
   if (tokens.peek() === end || tokens.peek() === ',') return { key, operator: 'exists', values: [] };
@@ -74,7 +77,7 @@ function parseOperation(key: string, tokens: Tokens): Requirement {
     case 'notin':
       return { key, operator: sign, values: checkedValues(key, parseValues(tokens)) };
     default:
-      throw unexpected(sign, 'in, notin, =, ==, !=, gt, lt');
+      throw unparsable(found(sign, 'in, notin, =, ==, !=, gt, lt'));
   }
 }
 
@@ -83,46 +86,45 @@ function parseExactValue(tokens: Tokens): string {
   if (tokens.peek() === end || tokens.peek() === ',') return '';
   const value = tokens.take();
   if (isIdentifier(value)) return value;
-  throw unexpected(value, 'identifier');
+  throw unparsable(found(value, 'identifier'));
 }
 
 function parseValues(tokens: Tokens): string[] {
   const open = tokens.take();
-  if (open !== '(') throw unexpected(open, "'('");
+  if (open !== '(') throw unparsable(`found '${open}' expected: '('`);
   const values = new Set<string>();
   for (;;) {
     values.add(isIdentifier(tokens.peek()) ? tokens.take() : '');
     const next = tokens.take();
     if (next === ')') return [...values].sort();
-    if (next !== ',') throw unexpected(next, "',', or identifier");
+    if (next !== ',') throw unparsable(found(next, "',' or ')'"));
   }
 }
 
 function checkKey(key: string): void {
   const wrong = qualifiedName(key);
-  if (wrong) throw refused(`<nil>: Invalid value: ${JSON.stringify(key)}: ${wrong}`);
+  if (wrong) throw unparsable(`<nil>: Invalid value: ${JSON.stringify(key)}: ${wrong}`);
 }
 
 function checkedValues(key: string, values: string[]): string[] {
   values.forEach((value, index) => {
     const wrong = labelValue(value);
-    if (wrong) throw refused(`values[${index}][${key}]: Invalid value: ${JSON.stringify(value)}: ${wrong}`);
+    if (wrong) throw unparsable(`values[${index}][${key}]: Invalid value: ${JSON.stringify(value)}: ${wrong}`);
   });
   return values;
 }
 
 function integer(value: string): string {
   if (isInteger(value)) return value;
-  throw refused(
+  throw unparsable(
     `values[0]: Invalid value: ${JSON.stringify(value)}: for 'Gt', 'Lt' operators, the value must be an integer`,
   );
 }
 
-const unexpected = (found: string, expected: string): KnitError => refused(`found '${found}', expected: ${expected}`);
+const found = (token: string, expected: string): string => `found '${token}', expected: ${expected}`;
+
+/** Something is wrong inside of a requirement. */
+const unparsable = (reason: string): KnitError => refused(`unable to parse requirement: ${reason}`);
 
 const refused = (reason: string): KnitError =>
-  new KnitError(
-    'BAD_LABEL_SELECTOR',
-    `unable to parse requirement: ${reason}`,
-    'write it as app=web,tier in (front,back),!old',
-  );
+  new KnitError('BAD_LABEL_SELECTOR', reason, 'write it as app=web,tier in (front,back),!old');

@@ -30,7 +30,7 @@ export function elementOrders(patch: JsonObject): Map<string, Json[]> {
   for (const key of Object.keys(patch)) {
     if (!key.startsWith(setElementOrder)) continue;
     const order = patch[key];
-    if (!Array.isArray(order)) throw malformed('setElementOrder', 'a list');
+    if (!Array.isArray(order)) throw malformed('setElementOrder list');
     orders.set(key.slice(setElementOrder.length), order);
   }
   return orders;
@@ -40,23 +40,22 @@ export function elementOrders(patch: JsonObject): Map<string, Json[]> {
 export function applyRetainKeys(current: JsonObject, patch: JsonObject): void {
   const retained = patch[retainKeys];
   if (retained === undefined) return;
-  if (!Array.isArray(retained)) throw malformed('retainKeys', 'a list');
+  if (!Array.isArray(retained)) throw malformed('retainKeys');
   const keep = new Set(retained);
   for (const key of Object.keys(patch)) {
     if (!isDirective(key) && patch[key] !== null && !keep.has(key)) {
-      throw new PatchError('PATCH_MALFORMED', `The patch has ${key}, which is not in its ${retainKeys} list`);
+      throw malformed('retainKeys');
     }
   }
   for (const key of Object.keys(current)) if (!keep.has(key)) delete current[key];
 }
 
 export function badDirective(value: Json, patch: JsonObject): PatchError {
-  return new PatchError(
-    'PATCH_MALFORMED',
-    `unknown patch type: ${JSON.stringify(value)} in map: ${JSON.stringify(patch)}`,
-  );
+  const text = typeof value === 'string' ? value : JSON.stringify(value);
+  return new PatchError('PATCH_MALFORMED', `unknown patch type: ${text} in map: ${JSON.stringify(patch)}`);
 }
 
-function malformed(name: string, wanted: string): PatchError {
-  return new PatchError('PATCH_MALFORMED', `invalid patch format of ${name} directive: it must be ${wanted}`);
+/** In Kubernetes' words, which tell only which directive it is. */
+export function malformed(name: string): PatchError {
+  return new PatchError('PATCH_MALFORMED', `invalid patch format of ${name}`);
 }

@@ -5,6 +5,7 @@ import {
   deleteFromPrimitiveList,
   directive,
   elementOrders,
+  malformed,
   plainValue,
   retainKeys,
   setElementOrder,
@@ -120,10 +121,7 @@ function elementWithKey(element: Json, key: string): JsonObject {
 
 function deletePrimitives(current: JsonObject, key: string, values: Json): void {
   if (!Array.isArray(values)) {
-    throw new PatchError(
-      'PATCH_MALFORMED',
-      'invalid patch format of deleteFromPrimitiveList directive: it must be a list',
-    );
+    throw malformed('primitive list');
   }
   const before = get(current, key);
   if (!Array.isArray(before)) return;

@@ -1,7 +1,7 @@
 import { canonicalQuantity } from '../quantity.ts';
 import type { Scalar } from './compact.ts';
 import type { Definition, Schema, Type } from './schema.ts';
-import { canonicalMicroTime, canonicalTime } from './time.ts';
+import { canonicalMicroTime, canonicalTime, timeError } from './time.ts';
 
 export interface CheckOptions {
   /** Unknown fields are always removed; `report` also collects their paths. Default `prune`. */
@@ -39,11 +39,16 @@ export function cannotBeHandled(kind: string, version: string, reason: string): 
   return `${kind} in version ${JSON.stringify(version)} cannot be handled as a ${kind}: ${reason}`;
 }
 
-/** Unknown and duplicate fields as strict decoding words them; each entry is also the text of a warning. */
+/**
+ * Unknown and duplicate fields as strict decoding words them; each entry is also the text of a warning. What is
+ * duplicate in a field that is itself unknown is not mentioned.
+ */
 export function strictMessages(unknown: readonly string[], duplicate: readonly string[]): string[] {
+  const within = (path: string) =>
+    unknown.some((outer) => path.startsWith(`${outer}.`) || path.startsWith(`${outer}[`));
   return [
     ...unknown.map((path) => `unknown field ${JSON.stringify(path)}`),
-    ...duplicate.map((path) => `duplicate field ${JSON.stringify(path)}`),
+    ...duplicate.filter((path) => !within(path)).map((path) => `duplicate field ${JSON.stringify(path)}`),
   ];
 }
 
@@ -99,7 +104,7 @@ class Walk implements CheckResult {
         continue;
       }
       this.#path.push(key);
-      this.#goPath.push(key);
+      this.#goPath.push(field.goPath);
       const made = this.value(field.type, value);
       if (made !== value) object[key] = made;
       this.#goPath.pop();
@@ -149,7 +154,7 @@ class Walk implements CheckResult {
         return this.#custom(value, badBase64(value));
       case 'IntOrString':
         if (typeof value === 'string' || isInteger('int32', value)) return value;
-        return this.#custom(value, cannotUnmarshal(value, 'int32'));
+        return this.#mismatch({ kind: 'scalar', scalar: 'int32' }, value);
       case 'Quantity':
         return this.#quantity(value);
       case 'Time':
@@ -165,15 +170,13 @@ class Walk implements CheckResult {
   }
 
   #time(scalar: 'Time' | 'MicroTime', value: unknown): unknown {
-    if (typeof value !== 'string') return this.#custom(value, cannotUnmarshal(value, 'string'));
+    if (typeof value !== 'string') return this.#mismatch({ kind: 'scalar', scalar: 'string' }, value);
     const made = scalar === 'Time' ? canonicalTime(value) : canonicalMicroTime(value);
     if (made !== undefined) return made;
-    const layout = scalar === 'Time' ? '2006-01-02T15:04:05Z07:00' : '2006-01-02T15:04:05.000000Z07:00';
-    const text = JSON.stringify(value);
-    return this.#custom(value, `parsing time ${text} as ${JSON.stringify(layout)}: cannot parse ${text} as "2006"`);
+    return this.#custom(value, timeError(scalar, value));
   }
 
-  /** Types that decode themselves in Go know nothing of where they stand, and so their errors don't either. */
+  /** What decodes itself in Go knows nothing of where it stands, and so its errors don't either. */
   #custom(value: unknown, error: string | undefined): unknown {
     if (error !== undefined) this.errors.push(error);
     return value;
@@ -187,9 +190,6 @@ class Walk implements CheckResult {
 }
 
 const quantityError = "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'";
-
-const cannotUnmarshal = (value: unknown, type: string): string =>
-  `json: cannot unmarshal ${goValue({ kind: 'scalar', scalar: 'int32' }, value)} into Go value of type ${type}`;
 
 function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
@@ -205,7 +205,7 @@ function badBase64(text: string): string | undefined {
   const match = /^(?:[A-Za-z0-9+/\r\n]*)={0,2}[\r\n]*$/.exec(text);
   const length = text.replace(/[\r\n]/g, '').length;
   if (match && length % 4 === 0) return undefined;
-  const at = match ? text.length : text.search(/[^A-Za-z0-9+/\r\n]/);
+  const at = match ? length - (length % 4) : text.search(/[^A-Za-z0-9+/\r\n]/);
   return `illegal base64 data at input byte ${at}`;
 }
 

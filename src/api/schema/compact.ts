@@ -2,7 +2,7 @@
  * `dist/schema.json`: all definitions in a form that parses in a few milliseconds. Written by `scripts/schema.ts`,
  * read by `load.ts`; `compactFormat` is raised when it changes.
  */
-export const compactFormat = 2;
+export const compactFormat = 3;
 
 export interface CompactSchema {
   readonly format: number;
@@ -20,7 +20,8 @@ export type CompactDefinition = readonly [
 
 /**
  * A field's type: a letter of {@link scalarCodes}, the index of a definition, `[` and a type for a list, `{` and a
- * type for a map. A leading `!` says that the field is required.
+ * type for a map. A leading `!` says that the field is required, and `VolumeSource>` before it that Go has it in a
+ * struct of that name which is inlined.
  */
 export type CompactField = string;
 

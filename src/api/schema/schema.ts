@@ -16,6 +16,8 @@ export type Type =
 
 export interface Field {
   readonly name: string;
+  /** As Go's messages call it: with the struct that it is inlined from, `VolumeSource.hostPath`. */
+  readonly goPath: string;
   readonly type: Type;
   /** Said by OpenAPI only: a missing field is an error of validation, never of decoding. */
   readonly required: boolean;
@@ -82,9 +84,10 @@ class LazyDefinition implements Definition {
   get fields(): ReadonlyMap<string, Field> {
     this.#fields ??= new Map(
       Object.entries(this.#compact[1]).map(([name, code]) => {
-        const required = code.startsWith('!');
-        const type = parseType(required ? code.slice(1) : code, this.#at);
-        return [name, { name, type, required, facts: this.facts.fields?.[name] ?? {} }];
+        const [, inlined = '', mark, typeCode] = /^(?:([\w.]+)>)?(!?)(.+)$/.exec(code)!;
+        const goPath = inlined === '' ? name : `${inlined}.${name}`;
+        const type = parseType(typeCode!, this.#at);
+        return [name, { name, goPath, type, required: mark === '!', facts: this.facts.fields?.[name] ?? {} }];
       }),
     );
     return this.#fields;

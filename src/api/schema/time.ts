@@ -17,6 +17,15 @@ export function canonicalMicroTime(text: string): string | undefined {
   return `${date.toISOString().slice(0, 19)}.${decimals}Z`;
 }
 
+/** What Go's time.Parse says of a text that is no such time. */
+export function timeError(scalar: 'Time' | 'MicroTime', value: string): string {
+  const text = JSON.stringify(value);
+  if (rfc3339.test(value))
+    return `parsing time ${text}: ${Number(value.slice(5, 7)) > 12 ? 'month' : 'day'} out of range`;
+  const layout = scalar === 'Time' ? '2006-01-02T15:04:05Z07:00' : '2006-01-02T15:04:05.000000Z07:00';
+  return `parsing time ${text} as ${JSON.stringify(layout)}: cannot parse ${text} as "2006"`;
+}
+
 function parse(text: string): Date | undefined {
   if (!rfc3339.test(text)) return undefined;
   const date = new Date(text);
