@@ -47,7 +47,7 @@ export interface KubeletOptions {
   /** Where the node's own HTTPS API listens; told to the API server. */
   readonly kubeletPort?: number;
   /** As the node reports it: `v1.36.0+knit`. */
-  readonly kubeletVersion?: string;
+  readonly version?: string;
   /** Shared with other components of the node; made and ended here where it is left out. */
   readonly informers?: InformerFactory;
   /** No sandbox is made before it resolves: images that ship with the cluster are loaded, its pause image with them. */
@@ -93,7 +93,7 @@ export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
     nodeIP,
     rootDir,
     kubeletPort: options.kubeletPort ?? 10250,
-    kubeletVersion: options.kubeletVersion ?? 'v1.36.0+knit',
+    kubeletVersion: options.version ?? 'v1.36.0+knit',
     maxPods: options.maxPods ?? 110,
     capacity: options.capacity ?? {},
   };
