@@ -14,6 +14,7 @@ import type { Context, KubeletTLS } from './context.ts';
 import { handleRequest } from './handler.ts';
 import { HttpServer, type Listen, type ServerTLS } from './http/server.ts';
 import { KindTable } from './kinds.ts';
+import { answerStream, joinUpgrade } from './streaming/streams.ts';
 import { type LocalRequest, type LocalResponse, localResponse, toApiRequest } from './local.ts';
 
 export interface ApiServerOptions {
@@ -72,8 +73,8 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     tokens,
     log,
     handle: (request) => handleRequest(context, request),
-    stream: async () => false,
-    upgrade: async (_request, _req, socket) => void socket.destroy(),
+    stream: (request, req, res) => answerStream(context, request, req, res),
+    upgrade: (request, req, socket, head) => joinUpgrade(context, request, req, socket, head),
   });
   const addresses = await http.listen(options.listen);
   const compaction = setInterval(() => void compact(context), COMPACTION_MS);

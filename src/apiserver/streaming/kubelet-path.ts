@@ -7,7 +7,7 @@ export type StreamSubresource = 'log' | 'exec' | 'attach' | 'portforward';
  * The path and query at the kubelet for a subresource of a pod, as Kubernetes' API server maps them.
  *
  * @throws StatusError `BadRequest` where the container is none of the pod's, or none is named and there are several, or
- *   the pod is on no node.
+ *   the pod is on no node (but for its log, which is empty then).
  */
 export function kubeletPath(subresource: StreamSubresource, pod: Pod, query: URLSearchParams): string {
   const { namespace, name } = pod.metadata ?? {};
@@ -17,9 +17,9 @@ export function kubeletPath(subresource: StreamSubresource, pod: Pod, query: URL
     return `/portForward/${pathOf(namespace, name)}${search(portParameters(query))}`;
   }
   const container = containerOf(pod, query.get('container') ?? '');
-  assertScheduled(pod);
   const path = pathOf(namespace, name, container);
   if (subresource === 'log') return `/containerLogs/${path}${search(logParameters(query))}`;
+  assertScheduled(pod);
   return `/${subresource}/${path}${search(streamParameters(subresource, query))}`;
 }
 
