@@ -4,6 +4,7 @@ import type { ControllerContext, ControllersOptions } from './context.ts';
 import { startDeploymentController } from './deployment/controller.ts';
 import { startEndpointsController } from './endpoints/endpoints-controller.ts';
 import { startEndpointSliceController } from './endpoints/slice-controller.ts';
+import { startGarbageCollector } from './gc/controller.ts';
 import { startNamespaceController } from './namespace.ts';
 import { startNodeIPAM } from './node-ipam.ts';
 import { startNodeLifecycle } from './node-lifecycle.ts';
@@ -28,6 +29,7 @@ const controllers: readonly ((context: ControllerContext) => Running)[] = [
   startTaintEviction,
   startNamespaceController,
   startPodGC,
+  startGarbageCollector,
 ];
 
 /** Starts all controllers. Resolves when their informers have synced; they work as soon as their own have. */

@@ -1,0 +1,93 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { configMaps, deployments, events, namespaces, pods, type Resource, replicaSets } from '../../api/resource.ts';
+import type { ConfigMap, KubeObject } from '../../api/types.ts';
+import { deployment, startTestCluster, type TestCluster } from '../testing.ts';
+
+const ref = { namespace: 'default', name: 'web' };
+const inDefault = { namespace: 'default' };
+
+async function withPods(cluster: TestCluster): Promise<void> {
+  await cluster.client.create(deployments, deployment('web', 2));
+  await cluster.until('two pods', async () => (await cluster.listed(pods, inDefault)).length === 2);
+}
+
+const gone = (cluster: TestCluster, resource: Resource) =>
+  cluster.until(`no ${resource.plural}`, async () => (await cluster.listed(resource, inDefault)).length === 0);
+
+const owned = (name: string, owner: KubeObject, namespace = 'default'): ConfigMap => ({
+  metadata: {
+    name,
+    namespace,
+    ownerReferences: [
+      { apiVersion: 'v1', kind: 'ConfigMap', name: owner.metadata?.name ?? '', uid: owner.metadata?.uid ?? '' },
+    ],
+  },
+});
+
+test('what a Deployment made goes with it', async (t) => {
+  const cluster = await startTestCluster(t);
+  await withPods(cluster);
+  await cluster.client.delete(deployments, ref, { propagationPolicy: 'Background' });
+  await gone(cluster, replicaSets);
+  await gone(cluster, pods);
+});
+
+test('deleted in the foreground, a Deployment is the last to go', async (t) => {
+  const cluster = await startTestCluster(t);
+  await withPods(cluster);
+  const finalizers = ['test/hold'];
+  const [pod] = await cluster.listed(pods, inDefault);
+  const name = pod?.metadata?.name ?? '';
+  await cluster.client.patch(pods, { ...inDefault, name }, 'merge', { metadata: { finalizers } });
+  await cluster.client.delete(deployments, ref, { propagationPolicy: 'Foreground' });
+  await cluster.until('one pod', async () => (await cluster.listed(pods, inDefault)).length === 1);
+  assert.ok((await cluster.client.get(deployments, ref)).metadata?.deletionTimestamp);
+  assert.equal((await cluster.listed(replicaSets, inDefault)).length, 1);
+  await cluster.client.patch(pods, { ...inDefault, name }, 'merge', { metadata: { finalizers: null } });
+  await gone(cluster, deployments);
+  assert.equal((await cluster.listed(replicaSets, inDefault)).length, 0);
+});
+
+test('orphaned, a ReplicaSet stays and has no owner', async (t) => {
+  const cluster = await startTestCluster(t);
+  await withPods(cluster);
+  await cluster.client.delete(deployments, ref, { propagationPolicy: 'Orphan' });
+  await gone(cluster, deployments);
+  const [set] = await cluster.listed(replicaSets, inDefault);
+  assert.equal(set?.metadata?.ownerReferences?.length ?? 0, 0);
+  assert.equal((await cluster.listed(pods, inDefault)).length, 2);
+});
+
+test('an object with two owners goes with the second', async (t) => {
+  const { client, until, listed } = await startTestCluster(t);
+  const make = (name: string) => client.create(configMaps, { metadata: { name, namespace: 'default' } });
+  const [a, b] = [await make('a'), await make('b')];
+  const both = owned('both', a);
+  both.metadata?.ownerReferences?.push(...(owned('', b).metadata?.ownerReferences ?? []));
+  await client.create(configMaps, both);
+  await client.delete(configMaps, { ...inDefault, name: 'a' });
+  await until('one owner', async () => {
+    const present = await client.get(configMaps, { ...inDefault, name: 'both' });
+    return present.metadata?.ownerReferences?.length === 1;
+  });
+  await client.delete(configMaps, { ...inDefault, name: 'b' });
+  await until(
+    'its end',
+    async () => !(await listed(configMaps, inDefault)).some(({ metadata }) => metadata?.name === 'both'),
+  );
+});
+
+test('an owner in another namespace is none, and an event says so', async (t) => {
+  const { client, until, listed } = await startTestCluster(t);
+  await client.create(namespaces, { metadata: { name: 'other' } });
+  const owner = await client.create(configMaps, { metadata: { name: 'owner', namespace: 'other' } });
+  await client.create(configMaps, owned('child', owner));
+  await until('the event', async () =>
+    (await listed(events, inDefault)).some(({ reason }) => reason === 'OwnerRefInvalidNamespace'),
+  );
+  await until(
+    'its end',
+    async () => !(await listed(configMaps, inDefault)).some(({ metadata }) => metadata?.name === 'child'),
+  );
+});
