@@ -4,7 +4,7 @@ import type { Running } from '../base/running.ts';
 import type { InformerFactory } from '../client/informer.ts';
 import { feedZone } from './feed.ts';
 import { Forwarder } from './forward.ts';
-import { metricsText, startHttp } from './health.ts';
+import { type HttpAnswer, metricsText, startHttp } from './health.ts';
 import type { DnsOptions } from './options.ts';
 import { parseNameServers, type Upstream } from './resolvconf.ts';
 import { Resolver } from './resolve.ts';
@@ -17,6 +17,8 @@ export interface StartDnsOptions extends DnsOptions {
 }
 
 export interface Dns extends Running {
+  /** Where it listens; `dns` is 0 until {@link serving}. */
+  readonly ports: { readonly dns: number; readonly health: number; readonly ready: number; readonly metrics: number };
   /** Not ready from now on, but still answering. */
   drain(): void;
   /** Resolves when it answers questions; rejects where it never will (a taken port). */
@@ -49,25 +51,30 @@ export async function startDns(options: StartDnsOptions): Promise<Dns> {
     feedZone(zone, informers);
     await informers.start();
     if (state !== 'syncing') return;
-    parts.push(await startDnsServer({ resolver, log, address, port: options.port }));
+    const server = await startDnsServer({ resolver, log, address, port: options.port });
+    parts.push(server);
+    ports.dns = server.port;
     state = 'serving';
     log.info('serving', { names: zone.size, port: options.port });
     // Not waited for: a dead upstream must not keep the cluster's names from being ready.
     void forwarder.checkLoop();
   };
+  const listen = async (port: number, path: string, answer: HttpAnswer) => {
+    const http = await startHttp(port, address, { [path]: answer });
+    parts.push(http);
+    return http.port;
+  };
+  const ports = { dns: 0, health: 0, ready: 0, metrics: 0 };
   try {
-    parts.push(
-      ...(await Promise.all([
-        startHttp(options.healthPort, address, { '/health': paths.health }),
-        startHttp(options.readyPort, address, { '/ready': paths.ready }),
-        startHttp(options.metricsPort, address, { '/metrics': paths.metrics }),
-      ])),
-    );
+    ports.health = await listen(options.healthPort, '/health', paths.health);
+    ports.ready = await listen(options.readyPort, '/ready', paths.ready);
+    ports.metrics = await listen(options.metricsPort, '/metrics', paths.metrics);
   } catch (error) {
     await stop();
     throw error;
   }
   return {
+    ports,
     serving: serve(),
     drain() {
       if (state === 'serving') state = 'draining';

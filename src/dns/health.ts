@@ -3,12 +3,18 @@ import type { Running } from '../base/running.ts';
 import { Rcode } from './message.ts';
 import type { ResolverStats } from './resolve.ts';
 
+export type HttpAnswer = () => readonly [status: number, text: string];
+
+export interface HttpServer extends Running {
+  readonly port: number;
+}
+
 /** Answers `paths` over HTTP, each with a status and a text; everything else is 404. */
 export function startHttp(
   port: number,
   address: string,
-  paths: Readonly<Record<string, () => readonly [status: number, text: string]>>,
-): Promise<Running> {
+  paths: Readonly<Record<string, HttpAnswer>>,
+): Promise<HttpServer> {
   const listener: RequestListener = (request, response) => {
     const [status, text] = paths[request.url ?? '']?.() ?? [404, 'not found\n'];
     response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8' }).end(text);
@@ -25,7 +31,8 @@ export function startHttp(
         });
         return stopped;
       };
-      resolve({ stop });
+      const listening = server.address();
+      resolve({ port: typeof listening === 'object' && listening ? listening.port : port, stop });
     });
   });
 }
