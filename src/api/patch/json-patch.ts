@@ -17,9 +17,9 @@ const mostOperations = 10_000;
  * @throws PatchError `PATCH_MALFORMED` for what is no patch, `PATCH_NOT_APPLICABLE` for a path that is not there or a
  * test that fails, in the words of the library that Kubernetes uses
  */
-export function applyJsonPatch(document: Json, operations: unknown): Json {
+export function applyJsonPatch(document: unknown, operations: unknown): Json {
   const parsed = parseOperations(operations);
-  const holder = { root: clone(document) };
+  const holder = { root: clone(document as Json) };
   for (const operation of parsed) apply(holder, operation);
   return holder.root;
 }

@@ -20,7 +20,12 @@ import { clone, get, isObject, type Json, type JsonObject, PatchError, set } fro
  * @param definition name of the schema that both are of: `io.k8s.api.apps.v1.Deployment`
  * @throws PatchError `PATCH_MALFORMED`, or `PATCH_UNSUPPORTED` for a definition that the schema does not have
  */
-export function applyStrategicMergePatch(current: Json, patch: Json, schema: Schema, definition: string): Json {
+export function applyStrategicMergePatch(
+  current: unknown,
+  patch: unknown,
+  schema: Schema,
+  definition: string,
+): JsonObject {
   const root = schema.definition(definition);
   if (!root) {
     throw new PatchError('PATCH_UNSUPPORTED', 'strategic merge patch format is not supported');

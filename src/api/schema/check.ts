@@ -31,7 +31,7 @@ export function check(schema: Schema, definition: string, value: unknown, option
 export function checkType(type: Type, value: unknown, options: CheckOptions = {}): CheckResult {
   const walk = new Walk(options.onUnknown === 'report');
   walk.value(type, value);
-  return walk;
+  return { unknown: walk.unknown, errors: walk.errors };
 }
 
 /** `reason` as Kubernetes words a body that it cannot decode: the message of a BadRequest. */
