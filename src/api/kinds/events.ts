@@ -1,5 +1,6 @@
 import { events } from '../resource.ts';
-import type { Event, EventsEvent, KubeObject } from '../types.ts';
+import type { Event, EventsEvent } from '../types.ts';
+import { event, validateEventNamespace } from './core/event.ts';
 import { defineKind } from './define.ts';
 
 /** The same objects as core events, in their newer spelling: they are kept as core events. */
@@ -9,10 +10,25 @@ export const eventsEvent = defineKind<EventsEvent>({
   plural: 'events',
   namespaced: true,
   shortNames: ['ev'],
+  fieldLabels: {
+    reason: ({ reason }) => reason ?? '',
+    type: ({ type }) => type ?? '',
+    reportingController: ({ reportingController }) => reportingController ?? '',
+    'regarding.kind': ({ regarding }) => regarding?.kind ?? '',
+    'regarding.namespace': ({ regarding }) => regarding?.namespace ?? '',
+    'regarding.name': ({ regarding }) => regarding?.name ?? '',
+    'regarding.uid': ({ regarding }) => regarding?.uid ?? '',
+    'regarding.apiVersion': ({ regarding }) => regarding?.apiVersion ?? '',
+    'regarding.resourceVersion': ({ regarding }) => regarding?.resourceVersion ?? '',
+    'regarding.fieldPath': ({ regarding }) => regarding?.fieldPath ?? '',
+  },
+  validate: ({ metadata, regarding }) =>
+    validateEventNamespace(metadata?.namespace, regarding?.namespace, 'regarding.namespace'),
+  columns: event.columns.map((column) => ({ ...column, cell: (object, now) => column.cell(toCore(object), now) })),
   storedAs: { resource: events, toStored: toCore, fromStored: (object) => fromCore(object as Event) },
 });
 
-function toCore(object: EventsEvent): KubeObject {
+function toCore(object: EventsEvent): Event {
   const { regarding, note, reportingController, deprecatedSource, ...same } = object;
   const { deprecatedFirstTimestamp, deprecatedLastTimestamp, deprecatedCount, ...rest } = same;
   const core: Partial<Event> = {
@@ -27,13 +43,13 @@ function toCore(object: EventsEvent): KubeObject {
     lastTimestamp: deprecatedLastTimestamp,
     count: deprecatedCount,
   };
-  return core;
+  return core as Event;
 }
 
 function fromCore(object: Event): EventsEvent {
   const { involvedObject, message, reportingComponent, source, firstTimestamp, lastTimestamp, count, ...same } = object;
   const { series, eventTime, ...rest } = same;
-  const event: Partial<EventsEvent> = {
+  const made: Partial<EventsEvent> = {
     ...rest,
     apiVersion: 'events.k8s.io/v1',
     regarding: involvedObject,
@@ -44,7 +60,7 @@ function fromCore(object: Event): EventsEvent {
     deprecatedLastTimestamp: lastTimestamp,
     deprecatedCount: count,
   };
-  if (eventTime) event.eventTime = eventTime;
-  if (series) event.series = { count: series.count ?? 0, lastObservedTime: series.lastObservedTime ?? '' };
-  return event as EventsEvent;
+  if (eventTime) made.eventTime = eventTime;
+  if (series) made.series = { count: series.count ?? 0, lastObservedTime: series.lastObservedTime ?? '' };
+  return made as EventsEvent;
 }

@@ -1,7 +1,7 @@
 import type { Column, FieldError } from '../kind.ts';
 import type { LabelSelector, PodTemplateSpec } from '../types.ts';
 import { text, wide } from './columns.ts';
-import { invalid, notSupported, required, unchanged } from './errors.ts';
+import { forbidden, invalid, notSupported, required, unchanged } from './errors.ts';
 import { formatLabelSelector, isEmptySelector, selectorMatches, validateLabelSelector } from './labelSelector.ts';
 import { validatePodTemplate } from './podspec/validate.ts';
 
@@ -11,10 +11,17 @@ export interface WorkloadSpec {
   template?: PodTemplateSpec;
 }
 
-/** A selector that says something, selects the template's own pods and never changes; a template that may stay. */
-export function validateWorkload(spec: WorkloadSpec | undefined, old: WorkloadSpec | undefined): FieldError[] {
+/**
+ * A selector that says something, selects the template's own pods and never changes; a template that may stay.
+ * `name` is what messages call the kind.
+ */
+export function validateWorkload(
+  spec: WorkloadSpec | undefined,
+  old: WorkloadSpec | undefined,
+  name = 'deployment',
+): FieldError[] {
   return [
-    ...validateSelector(spec?.selector, 'spec.selector'),
+    ...validateSelector(spec?.selector, 'spec.selector', name),
     ...validatePodTemplate(spec?.template, 'spec.template'),
     ...validateTemplateStays(spec?.template),
     ...validateSelectorMatches(spec),
@@ -22,10 +29,10 @@ export function validateWorkload(spec: WorkloadSpec | undefined, old: WorkloadSp
   ];
 }
 
-function validateSelector(selector: LabelSelector | undefined, field: string): FieldError[] {
+function validateSelector(selector: LabelSelector | undefined, field: string, name: string): FieldError[] {
   if (!selector) return [required(field)];
   if (!isEmptySelector(selector)) return validateLabelSelector(selector, field);
-  return [invalid(field, selector, 'empty selector is invalid for deployment')];
+  return [invalid(field, selector, `empty selector is invalid for ${name}`)];
 }
 
 function validateSelectorMatches(spec: WorkloadSpec | undefined): FieldError[] {
@@ -39,11 +46,9 @@ function validateTemplateStays(template: PodTemplateSpec | undefined): FieldErro
   const errors: FieldError[] = [];
   if (policy && policy !== 'Always') errors.push(notSupported('spec.template.spec.restartPolicy', policy, ['Always']));
   if (template?.spec?.activeDeadlineSeconds !== undefined) {
-    errors.push({
-      reason: 'FieldValueForbidden',
-      field: 'spec.template.spec.activeDeadlineSeconds',
-      message: 'Forbidden: activeDeadlineSeconds in ReplicaSet is not Supported',
-    });
+    errors.push(
+      forbidden('spec.template.spec.activeDeadlineSeconds', 'activeDeadlineSeconds in ReplicaSet is not Supported'),
+    );
   }
   return errors;
 }

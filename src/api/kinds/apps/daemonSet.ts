@@ -29,7 +29,7 @@ export const daemonSet = defineKind<DaemonSet>({
   validate(object, old): FieldError[] {
     return [
       ...validateNotNegative(object.spec, ['minReadySeconds', 'revisionHistoryLimit']),
-      ...validateWorkload(object.spec, old?.spec),
+      ...validateWorkload(object.spec, old?.spec, 'daemonset'),
       ...validateStrategy(object.spec?.updateStrategy, 'spec.updateStrategy'),
     ];
   },

@@ -25,7 +25,7 @@ export const statefulSet = defineKind<StatefulSet>({
   validate(object, old): FieldError[] {
     return [
       ...validateNotNegative(object.spec, ['replicas', 'minReadySeconds', 'revisionHistoryLimit']),
-      ...validateWorkload(object.spec, undefined),
+      ...validateWorkload(object.spec, undefined, 'statefulset'),
       ...validatePolicies(object.spec),
       ...(old?.spec && object.spec ? validateUpdate(object.spec, old.spec) : []),
     ];

@@ -14,12 +14,8 @@ export const event = defineKind<Event>({
   plural: 'events',
   namespaced: true,
   shortNames: ['ev'],
-  validate: ({ metadata, involvedObject }): FieldError[] => {
-    const { namespace = '' } = involvedObject ?? {};
-    const here = metadata?.namespace ?? '';
-    if (namespace === here || (namespace === '' && clusterEvents.includes(here))) return [];
-    return [invalid('involvedObject.namespace', namespace, 'does not match event.namespace')];
-  },
+  validate: ({ metadata, involvedObject }) =>
+    validateEventNamespace(metadata?.namespace, involvedObject?.namespace, 'involvedObject.namespace'),
   fieldLabels: {
     'involvedObject.kind': ({ involvedObject }) => involvedObject?.kind ?? '',
     'involvedObject.namespace': ({ involvedObject }) => involvedObject?.namespace ?? '',
@@ -46,6 +42,16 @@ export const event = defineKind<Event>({
     wide(nameColumn),
   ],
 });
+
+/** An event stands in the namespace of what it is about. */
+export function validateEventNamespace(
+  here: string | undefined,
+  namespace: string | undefined,
+  field: string,
+): FieldError[] {
+  if ((namespace ?? '') === (here ?? '') || (!namespace && clusterEvents.includes(here ?? ''))) return [];
+  return [invalid(field, namespace ?? '', 'does not match event.namespace')];
+}
 
 function firstSeen({ firstTimestamp, eventTime }: Event, now: number): string {
   return ageOf(firstTimestamp || eventTime, now);

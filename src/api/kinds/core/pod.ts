@@ -36,7 +36,9 @@ export const pod = defineKind<Pod>({
   },
   validate(object, old, subresource = ''): FieldError[] {
     const errors = validatePodSpec(object.spec, 'spec');
-    return old?.spec && object.spec && subresource === '' ? [...errors, ...validatePodSpecUpdate(object.spec, old.spec, 'spec')] : errors;
+    return old?.spec && object.spec && subresource === ''
+      ? [...errors, ...validatePodSpecUpdate(object.spec, old.spec, 'spec')]
+      : errors;
   },
   gracePeriodSeconds,
   fieldLabels: {

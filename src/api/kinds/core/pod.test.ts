@@ -1,0 +1,205 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Container, Pod, PodSpec } from '../../types.ts';
+import { created, errorsOf, rowOf, updateErrorsOf } from '../testing.ts';
+import { pod } from './pod.ts';
+
+const web: Container = { name: 'web', image: 'nginx:1.27' };
+
+function podWith(spec: Partial<PodSpec>, container: Partial<Container> = {}): Pod {
+  return { metadata: { name: 'web', namespace: 'default' }, spec: { containers: [{ ...web, ...container }], ...spec } };
+}
+
+const errors = (spec: Partial<PodSpec>, container: Partial<Container> = {}) => errorsOf(pod, podWith(spec, container));
+
+test('a small pod becomes what Kubernetes makes of it', () => {
+  const object = created(pod, podWith({}, { ports: [{ containerPort: 80 }], resources: { limits: { cpu: '1' } } }));
+  assert.deepEqual(object.spec, {
+    containers: [
+      {
+        name: 'web',
+        image: 'nginx:1.27',
+        ports: [{ containerPort: 80, protocol: 'TCP' }],
+        resources: { limits: { cpu: '1' }, requests: { cpu: '1' } },
+        imagePullPolicy: 'IfNotPresent',
+        terminationMessagePath: '/dev/termination-log',
+        terminationMessagePolicy: 'File',
+      },
+    ],
+    restartPolicy: 'Always',
+    terminationGracePeriodSeconds: 30,
+    dnsPolicy: 'ClusterFirst',
+    securityContext: {},
+    schedulerName: 'default-scheduler',
+    enableServiceLinks: true,
+  });
+  assert.deepEqual(object.status, { phase: 'Pending', qosClass: 'Burstable' });
+});
+
+test('probes and volumes are completed', () => {
+  const probe = { httpGet: { port: 80 } };
+  const object = created(
+    pod,
+    podWith({ volumes: [{ name: 'a' }, { name: 'b', configMap: { name: 'x' } }] }, { livenessProbe: probe }),
+  );
+  assert.deepEqual(object.spec?.volumes, [
+    { name: 'a', emptyDir: {} },
+    { name: 'b', configMap: { name: 'x', defaultMode: 420 } },
+  ]);
+  assert.deepEqual(object.spec?.containers[0]?.livenessProbe, {
+    httpGet: { port: 80, path: '/', scheme: 'HTTP' },
+    timeoutSeconds: 1,
+    periodSeconds: 10,
+    successThreshold: 1,
+    failureThreshold: 3,
+  });
+});
+
+test('an image is pulled always where its name says nothing of its version', () => {
+  const policies = {
+    nginx: 'Always',
+    'nginx:latest': 'Always',
+    'r:5000/nginx': 'Always',
+    'r:5000/nginx:1': 'IfNotPresent',
+  };
+  for (const [image, policy] of Object.entries({ ...policies, 'nginx@sha256:0': 'IfNotPresent' })) {
+    assert.equal(created(pod, podWith({}, { image })).spec?.containers[0]?.imagePullPolicy, policy, image);
+  }
+});
+
+test('quality of service follows from what is asked', () => {
+  const both = { cpu: '500m', memory: '64Mi' };
+  const qos = (resources: Container['resources']) => created(pod, podWith({}, { resources })).status?.qosClass;
+  assert.equal(qos(undefined), 'BestEffort');
+  assert.equal(qos({ limits: both }), 'Guaranteed');
+  assert.equal(qos({ limits: both, requests: { cpu: '0.5' } }), 'Guaranteed');
+  assert.equal(qos({ limits: both, requests: { cpu: '100m' } }), 'Burstable');
+});
+
+const wrongPods: readonly [string, Partial<PodSpec>, Partial<Container>, string][] = [
+  ['no containers', { containers: [] }, {}, 'spec.containers: Required value'],
+  ['no image', {}, { image: '' }, 'spec.containers[0].image: Required value'],
+  ['a container twice', { containers: [web, web] }, {}, 'spec.containers[1].name: Duplicate value: "web"'],
+  [
+    'an unknown restart policy',
+    { restartPolicy: 'Sometimes' },
+    {},
+    'spec.restartPolicy: Unsupported value: "Sometimes": supported values: "Always", "OnFailure", "Never"',
+  ],
+  [
+    'a mount of no volume',
+    {},
+    { volumeMounts: [{ name: 'data', mountPath: '/data' }] },
+    'spec.containers[0].volumeMounts[0].name: Not found: "data"',
+  ],
+  [
+    'a port out of range',
+    {},
+    { ports: [{ containerPort: 70000 }] },
+    'spec.containers[0].ports[0].containerPort: Invalid value: 70000: must be between 1 and 65535, inclusive',
+  ],
+  [
+    'a request above its limit',
+    {},
+    { resources: { requests: { cpu: '2' }, limits: { cpu: '1500m' } } },
+    'spec.containers[0].resources.requests: Invalid value: "2": must be less than or equal to cpu limit of 1500m',
+  ],
+  [
+    'two ways to probe',
+    {},
+    { readinessProbe: { exec: { command: ['true'] }, tcpSocket: { port: 80 } } },
+    'spec.containers[0].readinessProbe.tcpSocket: Forbidden: may not specify more than 1 handler type',
+  ],
+  [
+    'no way to probe',
+    {},
+    { livenessProbe: {} },
+    'spec.containers[0].livenessProbe: Required value: must specify a handler type',
+  ],
+  [
+    'a value and its source',
+    {},
+    { env: [{ name: 'A', value: 'x', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } }] },
+    'spec.containers[0].env[0].valueFrom: Invalid value: "": may not be specified when `value` is not empty',
+  ],
+  [
+    'a volume of two kinds',
+    { volumes: [{ name: 'a', emptyDir: {}, hostPath: { path: '/a' } }] },
+    {},
+    'spec.volumes[0].hostPath: Forbidden: may not specify more than 1 volume type',
+  ],
+  [
+    'a toleration without a key',
+    { tolerations: [{ operator: 'Equal', value: 'x' }] },
+    {},
+    'spec.tolerations[0].operator: Invalid value: "Equal": operator must be Exists when `key` is empty, which means "match all values and all keys"',
+  ],
+  [
+    'DNS of its own, but none said',
+    { dnsPolicy: 'None' },
+    {},
+    'spec.dnsConfig: Required value: must provide `dnsConfig` when `dnsPolicy` is None',
+  ],
+  [
+    'a probe of an init container',
+    { initContainers: [{ ...web, name: 'init', livenessProbe: { tcpSocket: { port: 1 } } }] },
+    {},
+    'spec.initContainers[0].livenessProbe: Forbidden: may not be set for init containers without restartPolicy=Always',
+  ],
+];
+
+for (const [what, spec, container, message] of wrongPods) {
+  test(`refused: ${what}`, () => assert.deepEqual(errors(spec, container), [message]));
+}
+
+test('of a pod that is there, the image may change and little else', () => {
+  const old = created(pod, podWith({}));
+  assert.deepEqual(
+    updateErrorsOf(pod, old, ({ spec }) => (spec!.containers[0]!.image = 'nginx:2')),
+    [],
+  );
+  assert.deepEqual(
+    updateErrorsOf(pod, old, ({ spec }) => (spec!.tolerations = [{ operator: 'Exists' }])),
+    [],
+  );
+  const [message = ''] = updateErrorsOf(pod, old, ({ spec }) => (spec!.nodeName = 'node-1'));
+  assert.match(message, /^spec: Forbidden: pod updates may not change fields other than .*\nchanged: spec\.nodeName$/);
+  assert.deepEqual(
+    updateErrorsOf(pod, old, ({ spec }) => spec!.containers.push({ ...web, name: 'b' })),
+    ['spec.containers: Forbidden: pod updates may not add or remove containers'],
+  );
+});
+
+test('a binding may set the node', () => {
+  const old = created(pod, podWith({}));
+  const bound = structuredClone(old);
+  bound.spec!.nodeName = 'node-1';
+  assert.deepEqual(pod.validate?.(bound, old, 'binding'), []);
+});
+
+test('a pod on a node gets time to end, one that never ran or has ended gets none', () => {
+  const grace = (object: Pod, asked?: number) => pod.gracePeriodSeconds?.(object, asked);
+  const placed = created(pod, podWith({ nodeName: 'node-1' }));
+  assert.equal(grace(placed), 30);
+  assert.equal(grace(placed, 5), 5);
+  assert.equal(grace(placed, 0), 0);
+  assert.equal(grace(created(pod, podWith({}))), 0);
+  assert.equal(grace({ ...placed, status: { phase: 'Succeeded' } }), 0);
+});
+
+test('a row shows where the pod is, how it is and since when', () => {
+  const object = created(pod, podWith({ nodeName: 'node-1', readinessGates: [{ conditionType: 'example.com/lb' }] }));
+  object.metadata!.creationTimestamp = '1970-01-01T00:00:00Z';
+  object.status = { phase: 'Running', podIP: '10.244.1.2', podIPs: [{ ip: '10.244.1.2' }] };
+  assert.deepEqual(rowOf(pod, object, 65_000), {
+    Name: 'web',
+    Ready: '0/1',
+    Status: 'Running',
+    Restarts: '0',
+    Age: '65s',
+    IP: '10.244.1.2',
+    Node: 'node-1',
+    'Nominated Node': '<none>',
+    'Readiness Gates': '0/1',
+  });
+});
