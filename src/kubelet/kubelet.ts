@@ -13,6 +13,7 @@ import { createBackoff } from './backoff.ts';
 import { createConfigSource } from './config-source.ts';
 import type { KubeletContext } from './context.ts';
 import { createCriClient } from './cri/client.ts';
+import type { Container, PodSandbox } from './cri/messages.ts';
 import { createImagePuller } from './images.ts';
 import { label } from './labels.ts';
 import { startLease } from './lease.ts';
@@ -153,14 +154,12 @@ export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
   const lease = startLease(client, nodeName, log);
   const rotation = startLogRotation(cri, paths, log);
 
-  /** Looks at every pod that the runtime or the API server has. */
+  /** Wakes the workers of all pods that are not as they were last seen, and finds pods that nobody knows. */
   const resync = async () => {
-    const sandboxes = await cri.listPodSandboxes();
-    for (const sandbox of sandboxes) {
-      const uid = sandbox.labels[label.podUid];
-      if (uid && !workers.has(uid)) workerOf(uid).update(undefined, true);
-    }
-    for (const worker of workers.values()) worker.wake();
+    const [sandboxes, containers] = await Promise.all([cri.listPodSandboxes(), cri.listContainers()]);
+    const present = groupByPod([...sandboxes, ...containers]);
+    for (const uid of present.keys()) if (!workers.has(uid)) workerOf(uid).update(undefined, true);
+    for (const [uid, worker] of workers) worker.check(present.get(uid) ?? []);
   };
   const running = (async () => {
     await informers.start();
@@ -186,6 +185,18 @@ export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
   };
 }
 
+function groupByPod(listed: readonly (PodSandbox | Container)[]): Map<string, (PodSandbox | Container)[]> {
+  const groups = new Map<string, (PodSandbox | Container)[]>();
+  for (const item of listed) {
+    const uid = item.labels[label.podUid];
+    if (!uid) continue;
+    const group = groups.get(uid);
+    if (group) group.push(item);
+    else groups.set(uid, [item]);
+  }
+  return groups;
+}
+
 interface Following {
   readonly signal: AbortSignal;
   /** Called when the runtime went away. */
@@ -202,9 +213,9 @@ async function keepFollowing(
   let waitMs = RECONNECT_MS;
   let complained = false;
   const began = async () => {
+    await resync();
     waitMs = RECONNECT_MS;
     complained = false;
-    await resync();
   };
   while (!signal.aborted) {
     try {

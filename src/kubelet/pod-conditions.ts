@@ -42,7 +42,6 @@ function withTimes(verdict: Verdict, before: readonly Condition[], input: Condit
   const generation = input.pod.metadata?.generation;
   return {
     ...verdict,
-    lastProbeTime: null as unknown as string,
     lastTransitionTime: same && old.lastTransitionTime ? old.lastTransitionTime : input.now,
     ...(generation === undefined ? {} : { observedGeneration: generation }),
   };

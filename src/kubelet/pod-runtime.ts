@@ -104,3 +104,15 @@ export function readySandbox(runtime: PodRuntime, hostNetwork: boolean): PodSand
   if (newest?.state !== sandboxState.ready) return undefined;
   return hostNetwork || runtime.podIPs.length > 0 ? newest : undefined;
 }
+
+/** Whether a listing of the runtime shows the same sandboxes and containers in the same states. */
+export function isUnchanged(
+  runtime: PodRuntime,
+  listed: readonly { readonly id: string; readonly state: number }[],
+): boolean {
+  const seen = new Map<string, number>([
+    ...runtime.sandboxes.map(({ id, state }) => [id, state] as const),
+    ...runtime.containers.map(({ id, status }) => [id, status.state] as const),
+  ]);
+  return seen.size === listed.length && listed.every(({ id, state }) => seen.get(id) === state);
+}

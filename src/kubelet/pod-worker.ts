@@ -1,4 +1,5 @@
 import { mkdir, readFile, rm } from 'node:fs/promises';
+import { isDeepStrictEqual } from 'node:util';
 import { pods } from '../api/resource.ts';
 import type { Container, Pod } from '../api/types.ts';
 import { messageOf } from '../base/errors.ts';
@@ -13,13 +14,13 @@ import { writeHostsFile } from './mounts.ts';
 import { removePodCgroup } from './pod-cgroup.ts';
 import { podDNS } from './pod-dns.ts';
 import { planPod } from './pod-plan.ts';
-import { emptyRuntime, inspectPod, type PodRuntime, readySandbox } from './pod-runtime.ts';
+import { emptyRuntime, inspectPod, isUnchanged, type PodRuntime, readySandbox } from './pod-runtime.ts';
 import { podCgroup } from './resources.ts';
 import { podHostname, sandboxConfig } from './sandbox-config.ts';
 import { podStatus, type Waiting } from './status.ts';
 import { createStatusWriter } from './status-writer.ts';
 import { terminationMessage } from './termination-message.ts';
-import { prepareVolumes, removePodFolder, type VolumePaths } from './volumes/volumes.ts';
+import { hasChangingVolumes, prepareVolumes, removePodFolder, type VolumePaths } from './volumes/volumes.ts';
 
 /** Brings one pod of the node to what its object asks for; does one thing after the other, whatever wakes it. */
 export interface PodWorker {
@@ -27,6 +28,8 @@ export interface PodWorker {
   update(pod: Pod | undefined, gone: boolean): void;
   /** Something of the pod may have changed: looks at all of it again. */
   wake(): void;
+  /** Wakes where the runtime's listing of the pod is not what was last seen, or where the last round has failed. */
+  check(listed: readonly { readonly id: string; readonly state: number }[]): void;
   /** The pod as it was last seen. */
   readonly pod: Pod | undefined;
   /** The runtime's ids of the pod's containers and sandboxes. */
@@ -55,6 +58,7 @@ class Worker implements PodWorker {
   #gone = false;
   #stopped = false;
   #dirty = false;
+  #failing = false;
   #running: Promise<void> | undefined;
   #abort = new AbortController();
   #timer: NodeJS.Timeout | undefined;
@@ -74,8 +78,10 @@ class Worker implements PodWorker {
   }
 
   update(pod: Pod | undefined, gone: boolean): void {
+    const before = this.pod;
     this.pod = pod ?? this.pod;
     this.#gone = gone;
+    if (!gone && before && pod && asksTheSame(before, pod)) return;
     if (this.#ending) {
       this.#abort.abort(new Error('the pod is being deleted'));
       this.#hurry();
@@ -83,7 +89,12 @@ class Worker implements PodWorker {
     this.wake();
   }
 
+  check(listed: readonly { readonly id: string; readonly state: number }[]): void {
+    if (this.#failing || !isUnchanged(this.#runtime, listed)) this.wake();
+  }
+
   wake(): void {
+    if (this.#stopped) return;
     this.#dirty = true;
     this.#running ??= this.#work().finally(() => {
       this.#running = undefined;
@@ -115,9 +126,11 @@ class Worker implements PodWorker {
       try {
         const again = await this.#sync(this.#abort.signal);
         this.#retryMs = FIRST_RETRY_MS;
+        this.#failing = false;
         if (again !== undefined) this.#wakeIn(again);
       } catch (error) {
         if (this.#abort.signal.aborted) continue;
+        this.#failing = true;
         this.#kubelet.log.warn('cannot bring a pod to its state yet', { pod: this.#name, error: messageOf(error) });
         this.#wakeIn(this.#retryMs);
         this.#retryMs = Math.min(MAX_RETRY_MS, this.#retryMs * 2);
@@ -162,8 +175,8 @@ class Worker implements PodWorker {
     const after = plan.start.length > 0 ? await this.#inspect() : runtime;
     await this.#prune(after);
     this.#report(pod, after);
-    const refresh = Math.max(1, this.#refreshAt - Date.now());
-    return retry === undefined ? refresh : Math.min(retry, refresh);
+    const refresh = hasChangingVolumes(pod) ? Math.max(1, this.#refreshAt - Date.now()) : undefined;
+    return retry === undefined || refresh === undefined ? (retry ?? refresh) : Math.min(retry, refresh);
   }
 
   async #inspect(): Promise<PodRuntime> {
@@ -236,7 +249,7 @@ class Worker implements PodWorker {
       events.pod(pod, 'Warning', 'FailedCreatePodSandBox', `Failed to create pod sandbox: ${messageOf(error)}`);
       throw error;
     });
-    // Volumes that name the pod's address are written anew below, by the first round that knows it.
+    // Side by side: most of the time is the sandbox's network.
     const results = await Promise.allSettled([sandbox, this.#freshVolumes(pod, runtime)]);
     for (const result of results) if (result.status === 'rejected') throw result.reason;
     signal.throwIfAborted();
@@ -381,6 +394,23 @@ class Worker implements PodWorker {
     const { name, namespace } = this.pod?.metadata ?? {};
     return name ? `${namespace}/${name}` : this.#uid;
   }
+}
+
+/**
+ * Whether nothing has changed that concerns the pod's containers. Most changes are of the status, and by this kubelet;
+ * only readiness gates make others' conditions matter.
+ */
+function asksTheSame(before: Pod, pod: Pod): boolean {
+  if ((pod.spec?.readinessGates ?? []).length > 0) return false;
+  const { metadata: a } = before;
+  const { metadata: b } = pod;
+  return (
+    a?.uid === b?.uid &&
+    a?.generation === b?.generation &&
+    a?.deletionTimestamp === b?.deletionTimestamp &&
+    a?.deletionGracePeriodSeconds === b?.deletionGracePeriodSeconds &&
+    isDeepStrictEqual([a?.labels, a?.annotations, before.spec], [b?.labels, b?.annotations, pod.spec])
+  );
 }
 
 /** The last step of a graceful deletion. The uid keeps a new pod of the same name safe. */

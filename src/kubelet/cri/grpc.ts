@@ -114,7 +114,16 @@ function requireOk(headers: http2.IncomingHttpHeaders): void {
   if (status === '0') return;
   if (status === undefined) throw new GrpcError(grpcStatus.unavailable, 'the connection to the runtime broke');
   const message = headers['grpc-message'];
-  throw new GrpcError(Number(status), typeof message === 'string' ? decodeURIComponent(message) : `status ${status}`);
+  throw new GrpcError(Number(status), typeof message === 'string' ? unescapeMessage(message) : `status ${status}`);
+}
+
+/** Percent-encoded; what is not well-formed stays as it is, as gRPC's specification asks. */
+function unescapeMessage(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
 
 /** A length-prefixed message: one byte of flags (0: not compressed), four of length. */

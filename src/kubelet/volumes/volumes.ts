@@ -50,6 +50,11 @@ async function prepareVolume(pod: Pod, volume: Volume, paths: KubeletPaths, sour
   return folder;
 }
 
+/** Whether a pod has volumes whose source may change, or run out, while it runs. */
+export function hasChangingVolumes(pod: Pod): boolean {
+  return (pod.spec?.volumes ?? []).some(({ emptyDir, hostPath }) => !emptyDir && !hostPath);
+}
+
 function pluginOf(volume: Volume): string {
   if (volume.emptyDir) return 'empty-dir';
   if (volume.configMap) return 'configmap';

@@ -1,0 +1,263 @@
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { after, before, test } from 'node:test';
+import { configMaps, leases, pods } from '../api/resource.ts';
+import { waitFor } from '../base/wait.ts';
+import { run } from '../kernel/run.ts';
+import { containerOf, isReady, startTestNode, type TestNode, testNamespace } from './testing-node.ts';
+
+let node: TestNode;
+before(async () => {
+  node = await startTestNode();
+});
+after(() => node.stop());
+
+const sleeper = { name: 'c', command: ['sh', '-c', 'trap "exit 0" TERM; while :; do sleep 0.1; done'] };
+const nodeReady = async () => (await node.node()).status?.conditions?.find(({ type }) => type === 'Ready');
+
+test('the node registers, becomes Ready, and renews its lease', async () => {
+  await waitFor(async () => (await nodeReady())?.status === 'True', { what: 'the node to be Ready', timeoutMs: 5_000 });
+  const { metadata, status } = await node.node();
+  assert.equal(metadata?.labels?.['kubernetes.io/hostname'], 'node-1');
+  assert.match(status?.nodeInfo?.containerRuntimeVersion ?? '', /^containerd:\/\/\d/);
+  assert.equal(status?.allocatable?.pods, '110');
+  const lease = await waitFor(() => node.client.get(leases, { namespace: 'kube-node-lease', name: 'node-1' }), {
+    what: 'the lease',
+    timeoutMs: 5_000,
+  });
+  assert.equal(lease.spec?.holderIdentity, 'node-1');
+});
+
+test('a pod runs with its environment, volumes, names and limits, and is Ready when its probe succeeds', async () => {
+  await node.client.create(configMaps, {
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: { name: 'settings', namespace: testNamespace },
+    data: { color: 'red' },
+  });
+  await node.run('web', {
+    initContainers: [
+      {
+        name: 'first',
+        image: 'docker.io/library/busybox:test',
+        command: ['sh', '-c', 'echo > /work/done'],
+        volumeMounts: [{ name: 'work', mountPath: '/work' }],
+      },
+    ],
+    containers: [
+      {
+        name: 'c',
+        command: ['sh', '-c', 'cat /etc/resolv.conf /etc/hosts /settings/color; echo; ls /work; env; httpd -f -p 8080'],
+        env: [
+          { name: 'COLOR', valueFrom: { configMapKeyRef: { name: 'settings', key: 'color' } } },
+          { name: 'IP', valueFrom: { fieldRef: { fieldPath: 'status.podIP' } } },
+        ],
+        resources: { limits: { memory: '64Mi', cpu: '500m' } },
+        readinessProbe: { tcpSocket: { port: 8080 } },
+        volumeMounts: [
+          { name: 'settings', mountPath: '/settings' },
+          { name: 'work', mountPath: '/work' },
+        ],
+      },
+    ],
+    volumes: [
+      { name: 'settings', configMap: { name: 'settings' } },
+      { name: 'work', emptyDir: {} },
+    ],
+  });
+  const pod = await node.until('web', 'the pod to be Ready', isReady);
+  const { status } = pod;
+  assert.equal(status?.phase, 'Running');
+  assert.equal(status?.qosClass, 'Burstable');
+  assert.match(status?.podIP ?? '', /^10\.88\.0\./);
+  assert.equal(containerOf(pod, 'first')?.state?.terminated?.reason, 'Completed');
+  const log = await node.log('web', 'c');
+  assert.match(log, /^search shop.svc.cluster.local svc.cluster.local cluster.local$/m);
+  assert.match(log, new RegExp(`^${status?.podIP}\tweb$`, 'm'));
+  assert.match(log, /^red\ndone\n/m);
+  assert.match(log, /^COLOR=red$/m);
+  assert.match(log, new RegExp(`^IP=${status?.podIP}$`, 'm'));
+  const memory = await node.containerd.cri.execSync(
+    (await node.kubelet().runtime.findContainer(testNamespace, 'web', 'c'))?.id ?? '',
+    ['sh', '-c', 'cat /sys/fs/cgroup/memory/memory.limit_in_bytes || cat /sys/fs/cgroup/memory.max'],
+    5,
+  );
+  assert.equal(memory.stdout.toString().trim(), String(64 * 1024 * 1024));
+  await waitFor(async () => (await node.events('web')).length >= 6, { what: 'its events', timeoutMs: 3_000 });
+  assert.deepEqual(await node.events('web'), [
+    'Normal Pulled Container image "docker.io/library/busybox:test" already present on machine',
+    'Normal Created Created container: first',
+    'Normal Started Started container first',
+    'Normal Pulled Container image "docker.io/library/busybox:test" already present on machine',
+    'Normal Created Created container: c',
+    'Normal Started Started container c',
+  ]);
+});
+
+test('a deleted pod runs its preStop hook, gets SIGTERM, and leaves nothing behind', async () => {
+  const command = ['sh', '-c', 'trap "echo terminated >> /shared/log; exit 0" TERM; while :; do sleep 0.05; done'];
+  const volumes = [
+    { name: 'shared', hostPath: { path: `${node.containerd.folder}/shared`, type: 'DirectoryOrCreate' } },
+  ];
+  const preStop = { exec: { command: ['sh', '-c', 'echo hook >> /shared/log'] } };
+  const pod = await node.run('ends', {
+    containers: [
+      { name: 'c', command, lifecycle: { preStop }, volumeMounts: [{ name: 'shared', mountPath: '/shared' }] },
+    ],
+    volumes,
+    terminationGracePeriodSeconds: 10,
+  });
+  await node.until('ends', 'the pod to be Ready', isReady);
+  await node.client.delete(pods, { namespace: testNamespace, name: 'ends' });
+  await node.untilGone('ends', 5_000);
+  assert.equal(await readFile(`${node.containerd.folder}/shared/log`, 'utf8'), 'hook\nterminated\n');
+  const uid = pod.metadata?.uid ?? '';
+  assert.equal(existsSync(`${node.rootDir}/pods/${uid}`), false);
+  assert.equal(existsSync(`${node.rootDir}/logs/shop_ends_${uid}`), false);
+  assert.deepEqual(await node.containerd.cri.listPodSandboxes({ 'io.kubernetes.pod.uid': uid }), []);
+});
+
+test('a pod that must not restart ends with its last words', async () => {
+  await node.run('fails', {
+    restartPolicy: 'Never',
+    containers: [{ name: 'c', command: ['sh', '-c', 'echo no money > /dev/termination-log; exit 3'] }],
+  });
+  const failed = await node.until('fails', 'the pod to fail', ({ status }) => status?.phase === 'Failed');
+  const { exitCode, reason, message } = containerOf(failed, 'c')?.state?.terminated ?? {};
+  assert.deepEqual({ exitCode, reason, message }, { exitCode: 3, reason: 'Error', message: 'no money\n' });
+  await node.run('succeeds', { restartPolicy: 'OnFailure', containers: [{ name: 'c', command: ['true'] }] });
+  const ended = await node.until('succeeds', 'the pod to end', ({ status }) => status?.phase === 'Succeeded');
+  assert.equal(ended.status?.conditions?.find(({ type }) => type === 'Ready')?.reason, 'PodCompleted');
+});
+
+test('a container that fails again and again is restarted once, then backed off', async () => {
+  await node.run('crashes', { containers: [{ name: 'c', command: ['sh', '-c', 'exit 1'] }] });
+  const pod = await node.until(
+    'crashes',
+    'CrashLoopBackOff',
+    (now) => containerOf(now, 'c')?.state?.waiting?.reason === 'CrashLoopBackOff',
+  );
+  const status = containerOf(pod, 'c');
+  assert.equal(status?.restartCount, 1);
+  assert.equal(status?.lastState?.terminated?.exitCode, 1);
+  const uid = pod.metadata?.uid;
+  assert.equal(status?.state?.waiting?.message, `back-off 10s restarting failed container=c pod=crashes_shop(${uid})`);
+  assert.equal(pod.status?.phase, 'Running');
+});
+
+test('a container that fails its liveness probe is restarted', async () => {
+  await node.run('stuck', {
+    containers: [
+      {
+        name: 'c',
+        command: ['sh', '-c', 'trap "exit 0" TERM; touch /tmp/up; sleep 0.5; rm /tmp/up; while :; do sleep 0.1; done'],
+        livenessProbe: { exec: { command: ['test', '-e', '/tmp/up'] }, periodSeconds: 1, failureThreshold: 1 },
+      },
+    ],
+  });
+  const pod = await node.until('stuck', 'a restart', (now) => (containerOf(now, 'c')?.restartCount ?? 0) > 0);
+  assert.ok(containerOf(pod, 'c')?.lastState?.terminated);
+  const told = await node.events('stuck');
+  assert.ok(
+    told.some((event) => event.startsWith('Warning Unhealthy Liveness probe failed')),
+    told.join('\n'),
+  );
+  assert.ok(told.includes('Normal Killing Container c failed liveness probe, will be restarted'), told.join('\n'));
+});
+
+test('an image that cannot be had is told as the kubelet tells it', async () => {
+  await node.run('never', {
+    containers: [{ ...sleeper, image: 'docker.io/library/nope:1', imagePullPolicy: 'Never' }],
+  });
+  await node.run('absent', { containers: [{ ...sleeper, image: '127.0.0.1:1/nope:1' }] });
+  await node.run('wrong', { containers: [{ ...sleeper, image: 'Not An Image' }] });
+  const waitingFor = (reason: string) => (pod: Parameters<typeof containerOf>[0]) =>
+    containerOf(pod, 'c')?.state?.waiting?.reason === reason;
+  await node.until('never', 'ErrImageNeverPull', waitingFor('ErrImageNeverPull'));
+  await node.until('absent', 'ImagePullBackOff', waitingFor('ImagePullBackOff'));
+  await node.until('wrong', 'InvalidImageName', waitingFor('InvalidImageName'));
+  const told = await node.events('absent');
+  for (const start of [
+    'Normal Pulling Pulling image "127.0.0.1:1/nope:1"',
+    'Warning Failed Failed to pull image "127.0.0.1:1/nope:1": ',
+    'Warning Failed Error: ErrImagePull',
+    'Normal BackOff Back-off pulling image "127.0.0.1:1/nope:1"',
+    'Warning Failed Error: ImagePullBackOff',
+  ]) {
+    assert.ok(
+      told.some((event) => event.startsWith(start)),
+      `${start} is not in\n${told.join('\n')}`,
+    );
+  }
+});
+
+test('a pod waits for a config map that is missing, and starts when it is there', async () => {
+  const envFrom = [{ configMapRef: { name: 'late' } }];
+  await node.run('waits', { containers: [{ ...sleeper, envFrom }] });
+  const reason = 'CreateContainerConfigError';
+  const pod = await node.until('waits', reason, (now) => containerOf(now, 'c')?.state?.waiting?.reason === reason);
+  assert.equal(containerOf(pod, 'c')?.state?.waiting?.message, 'configmap "late" not found');
+  await node.client.create(configMaps, {
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: { name: 'late', namespace: testNamespace },
+    data: { A: '1' },
+  });
+  await node.until('waits', 'the pod to be Ready', isReady, 10_000);
+});
+
+test('a new kubelet finds the running containers and leaves them alone', async () => {
+  await node.run('stays', { containers: [sleeper] });
+  const before = await node.until('stays', 'the pod to be Ready', isReady);
+  await node.restartKubelet();
+  await node.run('later', { containers: [sleeper] });
+  await node.until('later', 'another pod to be Ready', isReady);
+  const now = await node.pod('stays');
+  assert.equal(containerOf(now, 'c')?.containerID, containerOf(before, 'c')?.containerID);
+  assert.equal(containerOf(now, 'c')?.restartCount, 0);
+});
+
+test('a pod that was deleted while no kubelet ran is ended by the next one', async () => {
+  const pod = await node.run('orphan', { containers: [sleeper] });
+  await node.until('orphan', 'the pod to be Ready', isReady);
+  await node.stopKubelet();
+  await node.client.delete(pods, { namespace: testNamespace, name: 'orphan' }, { gracePeriodSeconds: 0 });
+  await node.startKubelet();
+  const labels = { 'io.kubernetes.pod.uid': pod.metadata?.uid ?? '' };
+  await waitFor(async () => (await node.containerd.cri.listPodSandboxes(labels)).length === 0, {
+    what: 'its sandbox to be removed',
+    timeoutMs: 8_000,
+  });
+});
+
+test('a pod whose sandbox died gets a new one, and its containers with it', async () => {
+  await node.run('reborn', { containers: [sleeper] });
+  const before = await node.until('reborn', 'the pod to be Ready', isReady);
+  const sandbox = await node.kubelet().runtime.findSandbox(testNamespace, 'reborn');
+  await run('ctr', ['-a', node.containerd.socket, '-n', 'k8s.io', 'task', 'kill', '-s', 'SIGKILL', sandbox ?? '']);
+  const pod = await node.until(
+    'reborn',
+    'another start',
+    (now) => containerOf(now, 'c')?.restartCount === 1 && isReady(now),
+  );
+  assert.notEqual(containerOf(pod, 'c')?.containerID, containerOf(before, 'c')?.containerID);
+});
+
+test('while containerd is down the node is not Ready and says why; its pods stay', async () => {
+  const before = await node.pod('stays');
+  await node.containerd.kill();
+  const down = await waitFor(
+    async () => {
+      const ready = await nodeReady();
+      return ready?.status === 'False' ? ready : undefined;
+    },
+    { what: 'the node to be NotReady', timeoutMs: 5_000 },
+  );
+  assert.match(down.message ?? '', /^container runtime is down: /);
+  await node.containerd.start();
+  await waitFor(async () => (await nodeReady())?.status === 'True', { what: 'the node to be Ready', timeoutMs: 5_000 });
+  await node.run('after', { containers: [sleeper] });
+  await node.until('after', 'a new pod to be Ready', isReady);
+  assert.equal(containerOf(await node.pod('stays'), 'c')?.containerID, containerOf(before, 'c')?.containerID);
+});
