@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { WebSocket } from 'ws';
+import type { ClientTls } from '../../src/apiserver/streaming/target.ts';
 
 /** A client of the WebSocket protocol v5.channel.k8s.io. */
 export interface ChannelClient {
@@ -15,8 +16,12 @@ export interface ChannelClient {
   readonly status: Promise<{ status: string; reason?: string; message?: string; details?: unknown }>;
 }
 
-export async function openChannels(url: string, protocols = ['v5.channel.k8s.io']): Promise<ChannelClient> {
-  const ws = new WebSocket(url.replace(/^http/, 'ws'), protocols);
+export async function openChannels(
+  url: string,
+  credentials: ClientTls,
+  protocols = ['v5.channel.k8s.io'],
+): Promise<ChannelClient> {
+  const ws = new WebSocket(url.replace(/^http/, 'ws'), protocols, { ...credentials });
   const stdout: Buffer[] = [];
   const stderr: Buffer[] = [];
   const errors: Buffer[] = [];

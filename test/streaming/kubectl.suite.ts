@@ -30,11 +30,11 @@ const ways = [
 let env: Readonly<Record<string, string>> = {};
 
 function environment(): NodeJS.ProcessEnv {
-  return { ...env, PATH: process.env.PATH, HOME: scratch, KUBECONFIG: path.join(scratch, 'none') };
+  return { ...env, PATH: process.env.PATH, HOME: scratch, KUBECONFIG: world.kubeconfig };
 }
 
 function start(args: readonly string[]): ChildProcess {
-  return spawn(program, ['--server', world.server, ...args], {
+  return spawn(program, args, {
     stdio: ['pipe', 'pipe', 'pipe'],
     env: environment(),
     timeout: 60_000,
@@ -65,7 +65,7 @@ for (const { way, env: variables } of ways) {
     });
 
     test('kubectl exec -it: a terminal of the same size', async () => {
-      const command = `stty rows 31 cols 101; ${program} --server ${world.server} exec -it web -- sh -c 'until stty size 2>/dev/null | grep "31 101"; do :; done; exit 4'`;
+      const command = `stty rows 31 cols 101; ${program} exec -it web -- sh -c 'until stty size 2>/dev/null | grep "31 101"; do :; done; exit 4'`;
       const terminal = spawn('script', ['-qec', command, '/dev/null'], { env: environment(), timeout: 20_000 });
       const [output, [code]] = await Promise.all([text(terminal.stdout), once(terminal, 'exit')]);
       assert.match(output, /31 101/);

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { EventEmitter, once } from 'node:events';
+import type { IncomingMessage } from 'node:http';
 import { request } from 'node:https';
 import { text } from 'node:stream/consumers';
 import { after, before, test } from 'node:test';
@@ -22,7 +23,14 @@ after(() => world.stop());
 
 function exec(command: readonly string[], streams = 'stdout=true&stderr=true', pod = 'web') {
   const words = command.map((word) => `command=${encodeURIComponent(word)}`).join('&');
-  return openChannels(`${pods()}/${pod}/exec?${words}&${streams}`);
+  return openChannels(`${pods()}/${pod}/exec?${words}&${streams}`, world.admin);
+}
+
+async function get(url: string): Promise<IncomingMessage> {
+  const call = request(url, { ...world.admin, agent: false });
+  call.end();
+  const [response] = await once(call, 'response');
+  return response;
 }
 
 test('exec gives both streams and the exit code', async () => {
@@ -36,7 +44,7 @@ test('exec gives both streams and the exit code', async () => {
 
 test('a client of the older protocol v4.channel.k8s.io is served by the runtime itself', async () => {
   const url = `${pods()}/web/exec?command=echo&command=hi&stdout=true`;
-  const client = await openChannels(url, ['v4.channel.k8s.io']);
+  const client = await openChannels(url, world.admin, ['v4.channel.k8s.io']);
   assert.equal((await client.status).status, 'Success');
   assert.equal(Buffer.concat(client.stdout).toString(), 'hi\n');
 });
@@ -126,7 +134,7 @@ test('exec in what is not there is refused with a Status', async () => {
 
 test('a log has what the container wrote, and its last lines alone where they are asked for', async () => {
   await world.runPod('talker', [{ name: 'c', command: ['sh', '-c', 'for i in 1 2 3 4 5; do echo line $i; done'] }]);
-  const log = (query = '') => fetch(`${pods()}/talker/log?${query}`).then((answer) => answer.text());
+  const log = async (query = '') => text(await get(`${pods()}/talker/log?${query}`));
   // To the end: the container writes and ends.
   assert.equal(await log('follow=true'), 'line 1\nline 2\nline 3\nline 4\nline 5\n');
   assert.equal(await log('tailLines=2'), 'line 4\nline 5\n');
@@ -142,26 +150,25 @@ test('a log that is followed gives each line as it is written, and ends with its
       command: ['sh', '-c', 'echo first; mkfifo /tmp/f; read x < /tmp/f; echo $x; read x < /tmp/f; echo bye'],
     },
   ]);
-  const answer = await fetch(`${pods()}/waiter/log?follow=true`);
-  const reader = answer.body!.pipeThrough(new TextDecoderStream()).getReader();
+  const log = (await get(`${pods()}/waiter/log?follow=true`)).setEncoding('utf8')[Symbol.asyncIterator]();
   const say = async (word: string) =>
     assert.equal(
       (await (await exec(['sh', '-c', `echo ${word} > /tmp/f`], 'stdout=true', 'waiter')).status).status,
       'Success',
     );
-  assert.equal((await reader.read()).value, 'first\n');
+  assert.equal((await log.next()).value, 'first\n');
   await say('second');
-  assert.equal((await reader.read()).value, 'second\n');
+  assert.equal((await log.next()).value, 'second\n');
   await say('third');
-  assert.equal((await reader.read()).value, 'bye\n');
-  assert.equal((await reader.read()).done, true);
+  assert.equal((await log.next()).value, 'bye\n');
+  assert.equal((await log.next()).done, true);
 });
 
 test('attach joins the main process: its input, its output, its terminal', async () => {
   await world.runPod('prompt', [
     { name: 'c', command: ['sh', '-c', 'read x; echo got $x; read x'], stdin: true, tty: true },
   ]);
-  const client = await openChannels(`${pods()}/prompt/attach?stdin=true&stdout=true&tty=true`);
+  const client = await openChannels(`${pods()}/prompt/attach?stdin=true&stdout=true&tty=true`, world.admin);
   await client.stdin('word\n');
   await client.until('got word');
   client.ws.close();
@@ -173,7 +180,7 @@ test('port-forward carries several connections, and tells of a port that refuses
   assert.equal((await listening.status).status, 'Success');
   const { hostname, port, pathname } = new URL(`${pods()}/server/portforward`);
   const { socket, head } = await dialUpgrade({
-    ...{ protocol: 'http:', hostname, port, path: pathname, method: 'POST', timeoutMs: 10_000 },
+    ...{ protocol: 'https:', ...world.admin, hostname, port, path: pathname, method: 'POST', timeoutMs: 10_000 },
     headers: ['Connection', 'Upgrade', 'Upgrade', 'SPDY/3.1', 'X-Stream-Protocol-Version', 'portforward.k8s.io'],
   });
   const spdy = new SpdyConnection(socket, head);
@@ -194,6 +201,14 @@ test('port-forward carries several connections, and tells of a port that refuses
   assert.match(String((await connect('3', '81').failed)[0]), /connection refused/);
   spdy.close();
   await running;
+});
+
+test('a node, a pod and a Service are reached through their proxy', async () => {
+  const proxied = async (path: string) => text(await get(`${world.server}/api/v1/${path}`));
+  const list = JSON.parse(await proxied('nodes/n1/proxy/pods'));
+  assert.equal(list.kind, 'PodList');
+  assert.match(await proxied('nodes/n1/proxy/healthz'), /^ok$/);
+  assert.match(await proxied('namespaces/default/services/nope/proxy/'), /services \\"nope\\" not found/);
 });
 
 test('who has no certificate of the API server gets 401, and 403 with that of another', async () => {

@@ -1,16 +1,12 @@
-import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import path from 'node:path';
+import { nodes, pods as podResource, serviceAccounts } from '../../src/api/resource.ts';
 import type { ContainerStatus, Pod } from '../../src/api/types.ts';
-import { notFound, toStatusError } from '../../src/apiserver/errors.ts';
-import { kubeletPath, type StreamSubresource } from '../../src/apiserver/streaming/kubelet-path.ts';
-import { kubeletLog } from '../../src/apiserver/streaming/stream.ts';
 import type { ClientTls } from '../../src/apiserver/streaming/target.ts';
-import { proxyUpgrade, refuseWithStatus } from '../../src/apiserver/streaming/upgrade.ts';
+import { startTestApiServer } from '../../src/apiserver/testing.ts';
 import { createLog } from '../../src/base/log.ts';
 import type { Running } from '../../src/base/running.ts';
+import { type Client, createClient, httpsTransport } from '../../src/client/index.ts';
 import { CertificateAuthority } from '../../src/cluster/pki.ts';
 import { namespaceMode, type PodSandboxConfig } from '../../src/kubelet/cri/messages.ts';
 import { label, podLabels } from '../../src/kubelet/labels.ts';
@@ -26,11 +22,15 @@ export interface TestContainer {
   readonly stdin?: boolean;
 }
 
-/** One node with a containerd, its kubelet's server, and an API server that knows pods and their streams alone. */
+const nodeName = 'n1';
+
+/** An API server, and one node that has a containerd and the kubelet's server; what a kubelet does is done by hand. */
 export interface World extends Running {
   readonly containerd: TestContainerd;
-  /** `http://127.0.0.1:PORT` of the API server. */
+  /** `https://127.0.0.1:PORT` of the API server, how its administrator shows who they are, and both as a file. */
   readonly server: string;
+  readonly admin: ClientTls;
+  readonly kubeconfig: string;
   /** Of the kubelet's server, with the API server's credentials. */
   readonly kubelet: { readonly port: number; readonly tls: ClientTls };
   runPod(name: string, containers: readonly TestContainer[]): Promise<void>;
@@ -46,7 +46,7 @@ export async function startWorld(): Promise<World> {
   mkdirSync(pki);
   const ca = await CertificateAuthority.open(pki);
   const serving = await ca.identity('kubelet', { commonName: 'system:node:n1', addresses: ['127.0.0.1'] });
-  const client = await ca.identity('client', {
+  const credentials = await ca.identity('client', {
     commonName: 'kube-apiserver-kubelet-client',
     organizations: ['system:masters'],
   });
@@ -57,16 +57,23 @@ export async function startWorld(): Promise<World> {
     tls: { cert: serving.cert, key: serving.key, clientCA: ca.cert },
     node: { pods: () => [...pods.values()], runtime: createRuntimeView(cri, paths) },
   });
-  const tls: ClientTls = { cert: client.cert, key: client.key, ca: ca.cert };
-  const api = await startApi((name) => pods.get(name), { port: kubelet.port, tls });
+  const tls: ClientTls = { cert: credentials.cert, key: credentials.key, ca: ca.cert };
+  const api = await startTestApiServer({ kubeletTLS: tls });
+  const admin: ClientTls = { cert: api.adminCert, key: api.adminKey, ca: api.ca };
+  const client = createClient(httpsTransport({ server: api.url, ...admin }));
+  await prepare(client, kubelet.port);
+  const kubeconfig = path.join(folder, 'kubeconfig');
+  api.kubeconfig(kubeconfig);
 
   return {
     containerd,
-    server: api.server,
+    server: api.url,
+    admin,
+    kubeconfig,
     kubelet: { port: kubelet.port, tls },
     ca,
     async runPod(name, containers) {
-      const pod = podOf(name, containers);
+      const pod = await client.create(podResource, podOf(name, containers));
       const config: PodSandboxConfig = {
         metadata: { name, uid: pod.metadata?.uid ?? '', namespace: 'default', attempt: 0 },
         hostname: name,
@@ -97,7 +104,8 @@ export async function startWorld(): Promise<World> {
         await cri.startContainer(id);
         ids.set(container, id);
       }
-      pods.set(name, { ...pod, status: { phase: 'Running', containerStatuses: statusesOf(ids) } });
+      const status = { phase: 'Running', containerStatuses: statusesOf(ids) };
+      pods.set(name, await client.updateStatus(podResource, { ...pod, status }));
     },
     async stop() {
       await api.stop();
@@ -111,9 +119,8 @@ function podOf(name: string, containers: readonly TestContainer[]): Pod {
   return {
     apiVersion: 'v1',
     kind: 'Pod',
-    metadata: { name, namespace: 'default', uid: `uid-${name}` },
-    spec: { nodeName: 'n1', containers: containers.map(({ name, tty, stdin }) => ({ name, tty, stdin })) },
-    status: { phase: 'Running' },
+    metadata: { name, namespace: 'default' },
+    spec: { nodeName, containers: containers.map(({ name, tty, stdin }) => ({ name, image: testImage, tty, stdin })) },
   };
 }
 
@@ -130,87 +137,12 @@ function statusesOf(ids: ReadonlyMap<string, string>): ContainerStatus[] {
   }));
 }
 
-async function startApi(
-  find: (name: string) => Pod | undefined,
-  kubelet: { readonly port: number; readonly tls: ClientTls },
-): Promise<Running & { readonly server: string }> {
-  const podPath = /^\/api\/v1\/namespaces\/default\/pods\/([^/]+)(?:\/([a-z]+))?$/;
-  const locate = (text: string) => {
-    const url = new URL(text, 'http://api');
-    const [, name = '', subresource] = podPath.exec(url.pathname) ?? [];
-    const pod = find(name);
-    if (!pod) throw notFound({ group: '', plural: 'pods' }, name);
-    if (subresource === undefined) return { pod };
-    const target = {
-      host: '127.0.0.1',
-      port: kubelet.port,
-      path: kubeletPath(subresource as StreamSubresource, pod, url.searchParams),
-    };
-    return { pod, target };
-  };
-  const server = createServer(async (req, res) => {
-    try {
-      const known = discovery[req.url?.split('?')[0] ?? ''];
-      const { pod, target } = known ? { pod: known } : locate(req.url ?? '/');
-      if (!target) {
-        res.setHeader('Content-Type', 'application/json');
-        res.end(JSON.stringify(pod));
-        return;
-      }
-      const gone = new AbortController();
-      res.once('close', () => gone.abort());
-      const answer = await kubeletLog({ target, tls: kubelet.tls, signal: gone.signal });
-      res.writeHead(answer.status, { 'Content-Type': 'text/plain' });
-      res.flushHeaders();
-      answer.body.pipe(res);
-    } catch (error) {
-      const { code, status } = toStatusError(error);
-      res.writeHead(code, { 'Content-Type': 'application/json' });
-      res.end(JSON.stringify(status));
-    }
-  });
-  server.on('upgrade', (req, socket, head) => {
-    try {
-      const { target } = locate(req.url ?? '/');
-      if (target) void proxyUpgrade({ req, socket, head, target, tls: kubelet.tls });
-    } catch (error) {
-      refuseWithStatus(socket, error);
-    }
-  });
-  const sockets = new Set<{ destroy(): void }>();
-  server.on('connection', (socket) => {
-    sockets.add(socket);
-    socket.once('close', () => sockets.delete(socket));
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  return {
-    server: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    async stop() {
-      const closed = once(server, 'close');
-      server.close();
-      for (const socket of sockets) socket.destroy();
-      await closed;
-    },
-  };
+/** What a cluster has before its first pod. */
+async function prepare(client: Client, kubeletPort: number): Promise<void> {
+  const account = { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'default', namespace: 'default' } };
+  await client.create(serviceAccounts, account);
+  const node = await client.create(nodes, { apiVersion: 'v1', kind: 'Node', metadata: { name: nodeName } });
+  const addresses = [{ type: 'InternalIP', address: '127.0.0.1' }];
+  const daemonEndpoints = { kubeletEndpoint: { Port: kubeletPort } };
+  await client.updateStatus(nodes, { ...node, status: { addresses, daemonEndpoints } });
 }
-
-/** As much of the discovery documents as kubectl needs to find pods. */
-const discovery: Readonly<Record<string, object>> = {
-  '/api': { kind: 'APIVersions', versions: ['v1'] },
-  '/apis': { kind: 'APIGroupList', apiVersion: 'v1', groups: [] },
-  '/api/v1': {
-    kind: 'APIResourceList',
-    groupVersion: 'v1',
-    resources: [
-      { name: 'pods', singularName: 'pod', namespaced: true, kind: 'Pod', verbs: ['get', 'list'], shortNames: ['po'] },
-      ...['exec', 'attach', 'portforward', 'log'].map((name) => ({
-        name: `pods/${name}`,
-        singularName: '',
-        namespaced: true,
-        kind: 'Pod',
-        verbs: ['get', 'create'],
-      })),
-    ],
-  },
-};

@@ -72,7 +72,8 @@ function locatePod(context: Context, { info, resource }: StreamRequest): Destina
 }
 
 function locateProxy(context: Context, request: ApiRequest, { resource }: StreamRequest): Destination {
-  const [, prefix = '', path = ''] = /^(\/api\/v1\/(?:namespaces\/[^/]+\/)?[^/]+\/[^/]+\/proxy)(.*)$/.exec(request.path) ?? [];
+  const [, prefix = '', path = ''] =
+    /^(\/api\/v1\/(?:namespaces\/[^/]+\/)?[^/]+\/[^/]+\/proxy)(.*)$/.exec(request.path) ?? [];
   const place = proxyPlace(context, resource);
   const target = { ...place, path: path.startsWith('/') ? path : `/${path}` };
   return { target, tls: place.kubelet ? kubeletTls(context) : undefined, prefix };
