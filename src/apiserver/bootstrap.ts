@@ -1,11 +1,20 @@
 import type { Kind } from '../api/kind.ts';
 import { endpointSlices, endpoints, namespaces, services } from '../api/resource.ts';
-import type { Endpoints, EndpointSlice, KubeObject, Namespace, Service } from '../api/types.ts';
+import type {
+  ClusterRole,
+  ClusterRoleBinding,
+  EndpointSlice,
+  Endpoints,
+  KubeObject,
+  Namespace,
+  Service,
+} from '../api/types.ts';
 import { addressAt, parseCIDR } from '../base/cidr.ts';
+import { bootstrapBindings, bootstrapRoles } from './auth/bootstrap-policy.ts';
 import type { Context } from './context.ts';
-import type { User } from './request.ts';
 import { viewOf } from './registry/view.ts';
 import { createObject, updateObject, type WriteTarget } from './registry/write.ts';
+import type { User } from './request.ts';
 
 export interface BootstrapOptions {
   readonly serviceCIDR: string;
@@ -20,7 +29,15 @@ export async function bootstrap(context: Context, options: BootstrapOptions): Pr
   await Promise.all(names.map((name) => ensure<Namespace>(context, namespaces, { metadata: { name } })));
   await ensure<Service>(context, services, kubernetesService(options));
   await publishEndpoints(context, options);
+  await Promise.all([
+    ...bootstrapRoles().map((role) => ensure<ClusterRole>(context, clusterRoles, role)),
+    ...bootstrapBindings().map((binding) => ensure<ClusterRoleBinding>(context, clusterRoleBindings, binding)),
+  ]);
 }
+
+const rbac = { group: 'rbac.authorization.k8s.io', version: 'v1' };
+const clusterRoles = { ...rbac, plural: 'clusterroles' };
+const clusterRoleBindings = { ...rbac, plural: 'clusterrolebindings' };
 
 /** The API server as a Service: the first address of the range is always its own. */
 function kubernetesService({ serviceCIDR }: BootstrapOptions): Service {
@@ -41,7 +58,11 @@ function kubernetesService({ serviceCIDR }: BootstrapOptions): Service {
 
 /** Where it is reached may have changed since the last start. */
 async function publishEndpoints(context: Context, { advertise }: BootstrapOptions): Promise<void> {
-  const metadata = { name: 'kubernetes', namespace: 'default', labels: { 'endpointslice.kubernetes.io/skip-mirror': 'true' } };
+  const metadata = {
+    name: 'kubernetes',
+    namespace: 'default',
+    labels: { 'endpointslice.kubernetes.io/skip-mirror': 'true' },
+  };
   const { address, port } = advertise;
   await assign<Endpoints>(context, endpoints, {
     metadata,

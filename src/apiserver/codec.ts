@@ -1,20 +1,39 @@
-import { messageOf } from '../base/errors.ts';
 import type { KubeObject } from '../api/types.ts';
+import { messageOf } from '../base/errors.ts';
 import type { Answer } from './answer.ts';
 import { badRequest, unsupportedMediaType } from './errors.ts';
 import { mediaType } from './negotiation.ts';
 
 /** Media types of an object in a request's body. */
-const objectTypes = ['application/json', 'application/yaml'];
+const objectTypes = ['application/json', 'application/yaml', 'application/vnd.kubernetes.protobuf'];
+
+export type Body = string | Uint8Array | undefined;
+
+export function textOf(body: Body): string {
+  if (body === undefined || typeof body === 'string') return body ?? '';
+  return Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('utf8');
+}
+
+async function decodeBinary(body: Body): Promise<KubeObject> {
+  const { decodeProtobuf } = await import('../api/protobuf/decode.ts');
+  try {
+    return decodeProtobuf(typeof body === 'string' ? Buffer.from(body, 'latin1') : (body ?? new Uint8Array()));
+  } catch (error) {
+    throw badRequest(
+      `the object provided is unrecognized (must be of type application/vnd.kubernetes.protobuf): ${messageOf(error)}`,
+    );
+  }
+}
 
 /** Reads the object of a request's body. */
-export async function decodeBody(body: string | undefined, contentType: string | undefined): Promise<KubeObject> {
+export async function decodeBody(body: Body, contentType: string | undefined): Promise<KubeObject> {
   const type = mediaType(contentType);
+  if (type === 'application/vnd.kubernetes.protobuf') return decodeBinary(body);
   if (type === 'application/yaml' || type === 'text/yaml' || type === 'application/x-yaml') {
-    return asObject(await decodeYaml(body ?? ''));
+    return asObject(await decodeYaml(textOf(body)));
   }
   if (type !== '' && type !== 'application/json') throw unsupportedMediaType(objectTypes);
-  return asObject(decodeJson(body ?? ''));
+  return asObject(decodeJson(textOf(body)));
 }
 
 export function decodeJson(text: string): unknown {

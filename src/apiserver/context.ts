@@ -5,6 +5,7 @@ import type { Authorizer } from './auth/authorizer.ts';
 import type { TokenIssuer } from './auth/tokens.ts';
 import type { WatchCache } from './cache/watch-cache.ts';
 import type { KindTable } from './kinds.ts';
+import type { RequestMetrics } from './metrics.ts';
 
 /** What handlers work with. */
 export interface Context {
@@ -14,6 +15,7 @@ export interface Context {
   readonly admission: Admission;
   readonly authorizer: Authorizer;
   readonly tokens: TokenIssuer;
+  readonly metrics: RequestMetrics;
   readonly log: Log;
   /** How to reach kubelets; `undefined` where no node's kubelet is spoken to. */
   readonly kubeletTLS: KubeletTLS | undefined;

@@ -1,7 +1,7 @@
-import { KnitError, messageOf } from '../base/errors.ts';
 import type { FieldError } from '../api/kind.ts';
 import type { Resource } from '../api/resource.ts';
 import type { Status } from '../api/types.ts';
+import { KnitError, messageOf } from '../base/errors.ts';
 import { Compacted } from '../store/store.ts';
 
 /** What a client gets instead of its answer, in Kubernetes' own form (meta.k8s.io/v1 Status). */
@@ -32,7 +32,11 @@ export function qualified(resource: Named): string {
   return resource.group === '' ? resource.plural : `${resource.plural}.${resource.group}`;
 }
 
-const detailsOf = (resource: Named, name: string) => ({ name, group: resource.group || undefined, kind: resource.plural });
+const detailsOf = (resource: Named, name: string) => ({
+  name,
+  group: resource.group || undefined,
+  kind: resource.plural,
+});
 
 export const badRequest = (message: string) => new StatusError(400, 'BadRequest', message);
 
@@ -49,11 +53,7 @@ export const methodNotAllowed = () =>
   new StatusError(405, 'MethodNotAllowed', 'the server does not allow this method on the requested resource', {});
 
 export const notAcceptable = (offered: readonly string[]) =>
-  new StatusError(
-    406,
-    'NotAcceptable',
-    `only the following media types are accepted: ${offered.join(', ')}`,
-  );
+  new StatusError(406, 'NotAcceptable', `only the following media types are accepted: ${offered.join(', ')}`);
 
 export const unsupportedMediaType = (offered: readonly string[]) =>
   new StatusError(
@@ -83,17 +83,28 @@ export const conflict = (resource: Named, name: string, why: string) =>
     detailsOf(resource, name),
   );
 
-export const forbidden = (resource: Named, name: string, why: string, causes?: NonNullable<Status['details']>['causes']) =>
+export const forbidden = (
+  resource: Named,
+  name: string,
+  why: string,
+  causes?: NonNullable<Status['details']>['causes'],
+) =>
   new StatusError(
     403,
     'Forbidden',
-    name === '' ? `${qualified(resource)} is forbidden: ${why}` : `${qualified(resource)} "${name}" is forbidden: ${why}`,
+    name === ''
+      ? `${qualified(resource)} is forbidden: ${why}`
+      : `${qualified(resource)} "${name}" is forbidden: ${why}`,
     { ...detailsOf(resource, name), causes },
   );
 
 export const expired = (message: string) => new StatusError(410, 'Expired', message);
 
-export function invalid(kind: Pick<Resource, 'group' | 'kind'>, name: string, errors: readonly FieldError[]): StatusError {
+export function invalid(
+  kind: Pick<Resource, 'group' | 'kind'>,
+  name: string,
+  errors: readonly FieldError[],
+): StatusError {
   const lines = errors.map((error) => `${error.field}: ${error.message}`);
   const text = lines.length === 1 ? lines[0] : `[${lines.join(', ')}]`;
   const title = kind.group === '' ? kind.kind : `${kind.kind}.${kind.group}`;
@@ -111,7 +122,8 @@ export const internalError = (why: string) =>
 /** Whatever was thrown, as an answer. */
 export function toStatusError(error: unknown): StatusError {
   if (error instanceof StatusError) return error;
-  if (error instanceof Compacted) return expired(`The resourceVersion for the provided list is too old: ${error.message}`);
+  if (error instanceof Compacted)
+    return expired(`The resourceVersion for the provided list is too old: ${error.message}`);
   if (error instanceof KnitError) {
     return internalError(error.hint ? `${error.message} (${error.hint})` : error.message);
   }

@@ -6,22 +6,31 @@ import { answerDiscovery } from './discovery/discovery.ts';
 import { methodNotAllowed, noSuchPath, toStatusError, unauthorized } from './errors.ts';
 import { answerHealth } from './health.ts';
 import { hasSubresource, offers } from './kinds.ts';
+import { answerMetrics } from './metrics.ts';
 import { mediaType } from './negotiation.ts';
+import { answerOpenApi } from './openapi.ts';
 import { objectHandlers } from './registry/handlers.ts';
 import { type ApiRequest, type KindRequest, parseRequest, type RequestInfo, type User } from './request.ts';
-import { subresourceHandler } from './subresources/subresources.ts';
+import { specialHandler } from './subresources/subresources.ts';
 import { version } from './version.ts';
 
 /** The whole way of a request: who may ask what, whose it is, and the answer. Never throws. */
 export async function handleRequest(context: Context, request: ApiRequest): Promise<Answer> {
+  const { answer, info } = await answerSafely(context, request);
+  context.metrics.count(info?.verb ?? request.method, info?.resource?.plural ?? '', answer.status);
+  return answer;
+}
+
+async function answerSafely(context: Context, request: ApiRequest): Promise<{ answer: Answer; info?: RequestInfo }> {
+  let info: RequestInfo | undefined;
   try {
-    const info = parseRequest(request.method, request.path);
+    info = parseRequest(request.method, request.path);
     const answer = await answerOf(context, request, info);
-    return wantsYaml(request) ? await toYaml(answer) : answer;
+    return { info, answer: wantsYaml(request) ? await toYaml(answer) : answer };
   } catch (error) {
     const status = toStatusError(error);
     if (status.code >= 500) context.log.error('request failed', { method: request.method, path: request.path, error });
-    return errorAnswer(status);
+    return { info, answer: errorAnswer(status) };
   }
 }
 
@@ -41,8 +50,17 @@ async function answerOf(context: Context, request: ApiRequest, info: RequestInfo
 async function answerPath(context: Context, request: ApiRequest, info: RequestInfo): Promise<Answer | undefined> {
   if (/^\/version\/?$/.test(info.path)) return jsonAnswer(version);
   if (info.path === '/openid/v1/jwks') return jsonAnswer(context.tokens.keys);
-  if (info.path === '/') return jsonAnswer({ paths: ['/api', '/apis', '/healthz', '/livez', '/metrics', '/openapi/v2', '/openapi/v3', '/readyz', '/version'] });
-  return answerHealth(context, info) ?? answerDiscovery(context.kinds, request, info);
+  if (info.path === '/.well-known/openid-configuration') return jsonAnswer(context.tokens.configuration);
+  if (info.path === '/')
+    return jsonAnswer({
+      paths: ['/api', '/apis', '/healthz', '/livez', '/metrics', '/openapi/v2', '/openapi/v3', '/readyz', '/version'],
+    });
+  if (info.path === '/metrics') return answerMetrics(context);
+  return (
+    answerHealth(context, info) ??
+    answerDiscovery(context.kinds, request, info) ??
+    (await answerOpenApi(context, request, info))
+  );
 }
 
 async function answerResource(context: Context, request: ApiRequest, info: RequestInfo, user: User): Promise<Answer> {
@@ -51,7 +69,7 @@ async function answerResource(context: Context, request: ApiRequest, info: Reque
   if (!target || !kind || !hasSubresource(kind, target.subresource)) throw noSuchPath();
   if (!offers(kind, info, target)) throw methodNotAllowed();
   const kindRequest: KindRequest = { request, info, target, kind, user, warnings: [] };
-  const handler = subresourceHandler(kindRequest) ?? objectHandlers[info.verb];
+  const handler = specialHandler(kindRequest) ?? objectHandlers[info.verb];
   if (!handler) throw methodNotAllowed();
   return handler(context, kindRequest);
 }

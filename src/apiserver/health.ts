@@ -9,7 +9,9 @@ const checks: Readonly<Record<string, Check>> = {
   ping: () => undefined,
   log: () => undefined,
   store: ({ store, cache }) =>
-    store.revision > cache.revision ? `the watch cache is at ${cache.revision}, the store at ${store.revision}` : undefined,
+    store.revision > cache.revision
+      ? `the watch cache is at ${cache.revision}, the store at ${store.revision}`
+      : undefined,
 };
 
 const endpoints = ['healthz', 'livez', 'readyz'];

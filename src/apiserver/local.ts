@@ -30,7 +30,8 @@ export function toApiRequest(request: LocalRequest): ApiRequest {
 export function localResponse(answer: Answer, signal: AbortSignal | undefined): LocalResponse {
   const body = typeof answer.body === 'function' ? streamed(answer.body, signal) : pieces(answer.body);
   const headers = { ...answer.headers };
-  if (answer.warnings?.length) headers.warning = answer.warnings.map((text) => `299 - ${JSON.stringify(text)}`).join(', ');
+  if (answer.warnings?.length)
+    headers.warning = answer.warnings.map((text) => `299 - ${JSON.stringify(text)}`).join(', ');
   return { status: answer.status, headers, body, text: () => textOf(body) };
 }
 

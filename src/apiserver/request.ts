@@ -15,7 +15,7 @@ export interface ApiRequest {
   readonly path: string;
   /** Names in lower case. */
   readonly headers: Readonly<Record<string, string>>;
-  readonly body?: string;
+  readonly body?: string | Uint8Array;
   readonly signal?: AbortSignal;
   /** `undefined` where nobody could be authenticated. */
   readonly user: User | undefined;
@@ -79,7 +79,15 @@ function parseTarget(path: string): ResourceTarget | undefined {
   // `/namespaces/x/pods` is about pods; `/namespaces/x`, `/namespaces/x/status` and `/finalize` are about x.
   const inNamespace = below[0] === 'namespaces' && below.length > 2 && !namespaceSubresources.has(below[2] ?? '');
   const [plural = '', name = '', subresource = '', ...rest] = inNamespace ? below.slice(2) : below;
-  return { group, version, plural, namespace: inNamespace ? (below[1] ?? '') : '', name, subresource, rest: rest.join('/') };
+  return {
+    group,
+    version,
+    plural,
+    namespace: inNamespace ? (below[1] ?? '') : '',
+    name,
+    subresource,
+    rest: rest.join('/'),
+  };
 }
 
 const namespaceSubresources = new Set(['status', 'finalize']);

@@ -1,21 +1,24 @@
-import { builtinKinds } from '../api/kinds/index.ts';
 import type { Kind } from '../api/kind.ts';
+import { builtinKinds } from '../api/kinds/index.ts';
 import type { Log } from '../base/log.ts';
 import type { Running } from '../base/running.ts';
 import type { Store } from '../store/store.ts';
 import { Admission } from './admission/chain.ts';
 import { admissionPlugins } from './admission/plugins.ts';
 import { MastersAuthorizer, UnionAuthorizer } from './auth/authorizers.ts';
+import { NodeAuthorizer } from './auth/node-authorizer.ts';
 import { RbacAuthorizer } from './auth/rbac.ts';
 import { TokenIssuer } from './auth/tokens.ts';
 import { bootstrap } from './bootstrap.ts';
 import { WatchCache } from './cache/watch-cache.ts';
 import type { Context, KubeletTLS } from './context.ts';
+import { expireEvents } from './events-expiry.ts';
 import { handleRequest } from './handler.ts';
 import { HttpServer, type Listen, type ServerTLS } from './http/server.ts';
 import { KindTable } from './kinds.ts';
-import { answerStream, joinUpgrade } from './streaming/streams.ts';
 import { type LocalRequest, type LocalResponse, localResponse, toApiRequest } from './local.ts';
+import { RequestMetrics } from './metrics.ts';
+import { answerStream, joinUpgrade } from './streaming/streams.ts';
 
 export interface ApiServerOptions {
   readonly store: Store;
@@ -44,7 +47,7 @@ export interface ApiServer extends Running {
 
 /** History that watches may start in. */
 const HISTORY_MS = 5 * 60_000;
-const COMPACTION_MS = 30_000;
+const UPKEEP_MS = 30_000;
 
 /**
  * Starts the API server on a store. The store stays the caller's to close, after `stop`.
@@ -62,10 +65,11 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     cache,
     kinds,
     tokens,
+    metrics: new RequestMetrics(),
     log,
     kubeletTLS: options.kubeletTLS,
     admission: new Admission(admissionPlugins(cache, options)),
-    authorizer: new UnionAuthorizer([new MastersAuthorizer(), new RbacAuthorizer(cache)]),
+    authorizer: new UnionAuthorizer([new MastersAuthorizer(), new NodeAuthorizer(), new RbacAuthorizer(cache)]),
   };
   await bootstrap(context, options);
   const http = new HttpServer({
@@ -77,8 +81,8 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     upgrade: (request, req, socket, head) => joinUpgrade(context, request, req, socket, head),
   });
   const addresses = await http.listen(options.listen);
-  const compaction = setInterval(() => void compact(context), COMPACTION_MS);
-  compaction.unref();
+  const upkeep = setInterval(() => void keepUp(context), UPKEEP_MS);
+  upkeep.unref();
   let stopped: Promise<void> | undefined;
   return {
     addresses,
@@ -90,16 +94,18 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   };
 
   async function stop(): Promise<void> {
-    clearInterval(compaction);
+    clearInterval(upkeep);
     await http.close();
     cache.stop();
   }
 }
 
-async function compact(context: Context): Promise<void> {
+/** What has to be done from time to time: old events and old history go. */
+async function keepUp(context: Context): Promise<void> {
   try {
+    await expireEvents(context);
     await context.cache.compact(HISTORY_MS);
   } catch (error) {
-    context.log.warn('compaction failed; it is tried again', { error });
+    context.log.warn('upkeep failed; it is tried again', { error });
   }
 }

@@ -1,5 +1,5 @@
-import type { Namespace } from '../../api/types.ts';
 import { namespaces } from '../../api/resource.ts';
+import type { Namespace } from '../../api/types.ts';
 import { objectKey, type WatchCache } from '../cache/watch-cache.ts';
 import { forbidden, notFound } from '../errors.ts';
 import type { AdmissionPlugin, AdmissionRequest } from './chain.ts';

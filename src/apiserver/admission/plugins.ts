@@ -1,14 +1,17 @@
 import type { WatchCache } from '../cache/watch-cache.ts';
 import type { AdmissionPlugin } from './chain.ts';
 import { namespaceLifecycle } from './namespace-lifecycle.ts';
-
-export interface AdmissionOptions {
-  /** `10.96.0.0/16` */
-  readonly serviceCIDR: string;
-  readonly nodePortRange: readonly [first: number, last: number];
-}
+import { defaultTolerations, priorityAdmission } from './pods.ts';
+import { serviceAccountAdmission } from './service-account.ts';
+import { type ServiceRanges, serviceAllocation } from './service-allocation.ts';
 
 /** What looks at every write, in this order. */
-export function admissionPlugins(cache: WatchCache, _options: AdmissionOptions): AdmissionPlugin[] {
-  return [namespaceLifecycle(cache)];
+export function admissionPlugins(cache: WatchCache, ranges: ServiceRanges): AdmissionPlugin[] {
+  return [
+    namespaceLifecycle(cache),
+    serviceAccountAdmission(cache),
+    defaultTolerations,
+    priorityAdmission(cache),
+    serviceAllocation(cache, ranges),
+  ];
 }

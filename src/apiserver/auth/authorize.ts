@@ -34,5 +34,9 @@ export function forbiddenFor({ user, verb, resource, path }: Attributes): Status
   const qualified = group === '' ? plural : `${plural}.${group}`;
   const object = name === '' ? qualified : `${qualified} ${JSON.stringify(name)}`;
   const message = `${object} is forbidden: User ${JSON.stringify(user.name)} cannot ${verb} ${what}`;
-  return new StatusError(403, 'Forbidden', message, { name: name || undefined, group: group || undefined, kind: plural });
+  return new StatusError(403, 'Forbidden', message, {
+    name: name || undefined,
+    group: group || undefined,
+    kind: plural,
+  });
 }

@@ -1,6 +1,6 @@
 import { createHash, createPrivateKey, createPublicKey, type KeyObject, randomUUID, sign, verify } from 'node:crypto';
-import type { Pod, Secret, ServiceAccount } from '../../api/types.ts';
 import { pods, secrets, serviceAccounts } from '../../api/resource.ts';
+import type { Pod, Secret, ServiceAccount } from '../../api/types.ts';
 import { objectKey, type WatchCache } from '../cache/watch-cache.ts';
 import type { User } from '../request.ts';
 
@@ -70,6 +70,17 @@ export class TokenIssuer {
     return { keys: [{ ...this.#publicKey.export({ format: 'jwk' }), use: 'sig', alg: 'ES256', kid: this.#keyId }] };
   }
 
+  /** What OpenID Connect clients read first. */
+  get configuration() {
+    return {
+      issuer: this.issuer,
+      jwks_uri: `${this.issuer}/openid/v1/jwks`,
+      response_types_supported: ['id_token'],
+      subject_types_supported: ['public'],
+      id_token_signing_alg_values_supported: ['ES256'],
+    };
+  }
+
   issue(order: TokenOrder): { token: string; expires: Date } {
     const issued = Math.floor(Date.now() / 1000);
     const expires = issued + order.seconds;
@@ -129,7 +140,10 @@ export class TokenIssuer {
     namespace: string,
     name: string,
   ): string | undefined {
-    return this.#cache.resource(resource).get(objectKey(resource, namespace, name))?.parse<T>().metadata?.uid;
+    return this.#cache
+      .resource(resource)
+      .get(objectKey(resource, namespace, name))
+      ?.parse<T>().metadata?.uid;
   }
 }
 

@@ -3,13 +3,13 @@ import * as https from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { TLSSocket } from 'node:tls';
-import type { Log } from '../../base/log.ts';
 import { KnitError, messageOf } from '../../base/errors.ts';
+import type { Log } from '../../base/log.ts';
 import type { Answer } from '../answer.ts';
 import { errorAnswer } from '../answer.ts';
 import { userOfCertificate, userOfToken } from '../auth/authentication.ts';
 import type { TokenIssuer } from '../auth/tokens.ts';
-import { toStatusError, tooLarge } from '../errors.ts';
+import { tooLarge, toStatusError } from '../errors.ts';
 import type { ApiRequest, User } from '../request.ts';
 import { send } from './response.ts';
 
@@ -120,7 +120,10 @@ export class HttpServer {
 
   #userOf(req: IncomingMessage): User | undefined {
     const { authorization } = req.headers;
-    return this.#userOfConnection(req.socket) ?? (authorization ? userOfToken(authorization, this.#options.tokens) : undefined);
+    return (
+      this.#userOfConnection(req.socket) ??
+      (authorization ? userOfToken(authorization, this.#options.tokens) : undefined)
+    );
   }
 
   /** The certificate is that of the connection: it is looked at once. */
@@ -133,7 +136,7 @@ export class HttpServer {
   }
 }
 
-async function readBody(req: IncomingMessage): Promise<string | undefined> {
+async function readBody(req: IncomingMessage): Promise<Uint8Array | undefined> {
   if (req.method === 'GET' || req.method === 'HEAD') return undefined;
   const announced = Number(req.headers['content-length'] ?? 0);
   if (announced > BODY_LIMIT) throw tooLarge(BODY_LIMIT);
@@ -144,7 +147,7 @@ async function readBody(req: IncomingMessage): Promise<string | undefined> {
     if (size > BODY_LIMIT) throw tooLarge(BODY_LIMIT);
     chunks.push(chunk);
   }
-  return size === 0 ? undefined : Buffer.concat(chunks).toString('utf8');
+  return size === 0 ? undefined : Buffer.concat(chunks);
 }
 
 function listenError(place: Listen, error: unknown): unknown {

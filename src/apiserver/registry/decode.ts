@@ -38,9 +38,7 @@ export function checkDefinition(
 function fieldValidationOf(query: URLSearchParams): FieldValidation {
   const text = query.get('fieldValidation') ?? 'Warn';
   if (text === 'Strict' || text === 'Warn' || text === 'Ignore') return text;
-  throw badRequest(
-    `fieldValidation: Unsupported value: "${text}": supported values: "Ignore", "Strict", "Warn"`,
-  );
+  throw badRequest(`fieldValidation: Unsupported value: "${text}": supported values: "Ignore", "Strict", "Warn"`);
 }
 
 function assertKind(kind: Kind, object: KubeObject): void {

@@ -5,7 +5,7 @@ import type { CachedObject } from '../cache/object.ts';
 import type { Context } from '../context.ts';
 import { badRequest, conflict, notFound, objectModified } from '../errors.ts';
 import { viewOf } from './view.ts';
-import { namespaceFinalizers, now, remove, write, type WriteTarget } from './write.ts';
+import { namespaceFinalizers, now, remove, type WriteTarget, write } from './write.ts';
 
 /** meta.k8s.io/v1 DeleteOptions. */
 export interface DeleteOptions {

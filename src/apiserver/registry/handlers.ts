@@ -144,7 +144,9 @@ async function deleteSelected(context: Context, request: KindRequest): Promise<A
     .filter((object) => selection.matches(object));
   const dryRun = isDryRun(request, options);
   await Promise.all(
-    chosen.map((object) => deleteUnlessGone(context, { ...writeTargetOf(request), ...namesOf(object), dryRun }, options)),
+    chosen.map((object) =>
+      deleteUnlessGone(context, { ...writeTargetOf(request), ...namesOf(object), dryRun }, options),
+    ),
   );
   const answer = await listOf(request.kind, chosen, context.cache.revision);
   return { ...answer, warnings: request.warnings };

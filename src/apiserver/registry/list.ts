@@ -44,7 +44,9 @@ function checkRevision(query: URLSearchParams, newest: number): number {
   const asked = numberOf(query, 'resourceVersion');
   const match = query.get('resourceVersionMatch');
   if (match && !query.has('resourceVersion')) {
-    throw badRequest('resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden unless resourceVersion is provided');
+    throw badRequest(
+      'resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden unless resourceVersion is provided',
+    );
   }
   if (match && match !== 'Exact' && match !== 'NotOlderThan') {
     throw badRequest(`resourceVersionMatch: Unsupported value: "${match}": supported values: "Exact", "NotOlderThan"`);
@@ -65,7 +67,14 @@ export function tooNew(asked: number, newest: number): StatusError {
 }
 
 /** From the cache, as it is now. */
-function present(view: View, prefix: string, selection: Selection, limit: number, revision: number, after: string): Page {
+function present(
+  view: View,
+  prefix: string,
+  selection: Selection,
+  limit: number,
+  revision: number,
+  after: string,
+): Page {
   const all = view.resource.list(prefix);
   if (selection.everything && limit === 0 && after === '') {
     return { objects: all.map((object) => view.object(object)), revision };
@@ -78,7 +87,12 @@ function present(view: View, prefix: string, selection: Selection, limit: number
   }
   const last = all[index - 1];
   if (index >= all.length || !last) return { objects, revision };
-  return { objects, revision, continue: encodeToken(revision, last.key), remaining: selection.everything ? all.length - index : undefined };
+  return {
+    objects,
+    revision,
+    continue: encodeToken(revision, last.key),
+    remaining: selection.everything ? all.length - index : undefined,
+  };
 }
 
 interface Position {

@@ -8,7 +8,7 @@ import {
 } from '../../api/patch/index.ts';
 import { loadSchema } from '../../api/schema/load.ts';
 import type { KubeObject } from '../../api/types.ts';
-import { decodeJson } from '../codec.ts';
+import { type Body, decodeJson, textOf } from '../codec.ts';
 import { badRequest, StatusError, unsupportedMediaType } from '../errors.ts';
 import { mediaType } from '../negotiation.ts';
 
@@ -21,7 +21,7 @@ const APPLY = 'application/apply-patch+yaml';
 export type Patch = (current: KubeObject) => KubeObject;
 
 /** Reads a patch of any of Kubernetes' types. */
-export function parsePatch(kind: Kind, body: string | undefined, contentType: string | undefined): Patch {
+export function parsePatch(kind: Kind, body: Body, contentType: string | undefined): Patch {
   const type = mediaType(contentType);
   if (type === APPLY) {
     throw new StatusError(
@@ -32,7 +32,7 @@ export function parsePatch(kind: Kind, body: string | undefined, contentType: st
   }
   const apply = appliers[type];
   if (!apply) throw unsupportedMediaType([JSON_PATCH, MERGE, STRATEGIC]);
-  const patch = decodeJson(body ?? '') as Json;
+  const patch = decodeJson(textOf(body)) as Json;
   return (current) => {
     const next = explained(kind, current, () => apply(current as Json, patch, kind));
     if (typeof next === 'object' && next !== null && !Array.isArray(next)) return next as KubeObject;

@@ -21,7 +21,13 @@ export function viewOf(cache: WatchCache, kind: Kind): View {
   const prefix = (namespace: string) => (namespace === '' ? base : `${base}${namespace}/`);
   const key = (namespace: string, name: string) => prefix(namespace) + name;
   if (!kind.storedAs) return { resource, prefix, key, object: (object) => object, event: (event) => event };
-  return { resource, prefix, key, object: (object) => spelled(kind, object), event: (event) => spelledEvent(kind, event) };
+  return {
+    resource,
+    prefix,
+    key,
+    object: (object) => spelled(kind, object),
+    event: (event) => spelledEvent(kind, event),
+  };
 }
 
 /** Each object is spelled once for each kind, as long as it lives. */

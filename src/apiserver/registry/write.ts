@@ -247,7 +247,12 @@ export async function write(
   const entry = await context.store.put(key, encodeObject(stored), expected);
   const cached = view.resource.get(key);
   if (cached?.revision === entry.modRevision) return view.object(cached);
-  return new CachedObject(key, entry.modRevision, withRevision(encodeObject(object), entry.modRevision), kind.fieldLabels);
+  return new CachedObject(
+    key,
+    entry.modRevision,
+    withRevision(encodeObject(object), entry.modRevision),
+    kind.fieldLabels,
+  );
 }
 
 /** Takes an object out of the store; what is returned is its last form. */

@@ -1,10 +1,29 @@
 import type { Handler } from '../registry/handlers.ts';
 import type { KindRequest } from '../request.ts';
+import { finalizeNamespace } from './finalize.ts';
+import { bindPod, evictPod } from './pods.ts';
+import { reviewAccess, reviewRules, reviewSelf, reviewSelfAccess, reviewToken } from './reviews.ts';
+import { answerScale } from './scale.ts';
+import { requestToken } from './token.ts';
 
-/** Subresources that are more than a part of the object, by `plural/subresource`. */
-const handlers: Readonly<Record<string, Handler>> = {};
+/** Requests that are more than reading and writing an object, by `VERB RESOURCE/SUBRESOURCE`. */
+const handlers: Readonly<Record<string, Handler>> = {
+  'create bindings': bindPod,
+  'create pods/binding': bindPod,
+  'create pods/eviction': evictPod,
+  'create serviceaccounts/token': requestToken,
+  'update namespaces/finalize': finalizeNamespace,
+  'create tokenreviews': reviewToken,
+  'create selfsubjectreviews': reviewSelf,
+  'create selfsubjectaccessreviews': reviewSelfAccess,
+  'create selfsubjectrulesreviews': reviewRules,
+  'create subjectaccessreviews': reviewAccess,
+  'create localsubjectaccessreviews': reviewAccess,
+};
 
-/** The handler of a request's subresource; `undefined` where the generic one serves it (`status`). */
-export function subresourceHandler({ target }: KindRequest): Handler | undefined {
-  return handlers[`${target.plural}/${target.subresource}`];
+/** The handler of what has one of its own; `undefined` where the generic one serves it. */
+export function specialHandler({ target, info }: KindRequest): Handler | undefined {
+  if (target.subresource === 'scale') return answerScale;
+  const below = target.subresource === '' ? '' : `/${target.subresource}`;
+  return handlers[`${info.verb} ${target.plural}${below}`];
 }

@@ -1,0 +1,209 @@
+import type { FieldError } from '../../api/kind.ts';
+import { services } from '../../api/resource.ts';
+import type { Service } from '../../api/types.ts';
+import { addressAt, addressToNumber, type CIDR, contains, parseCIDR, sizeOf } from '../../base/cidr.ts';
+import type { CachedObject } from '../cache/object.ts';
+import type { WatchCache } from '../cache/watch-cache.ts';
+import { internalError, invalid } from '../errors.ts';
+import { Allocator } from './allocator.ts';
+import type { AdmissionPlugin, AdmissionRequest, Settle } from './chain.ts';
+
+type Spec = NonNullable<Service['spec']>;
+
+export interface ServiceRanges {
+  /** `10.96.0.0/16` */
+  readonly serviceCIDR: string;
+  readonly nodePortRange: readonly [first: number, last: number];
+}
+
+/** Gives Services their addresses and node ports. What is given is known from the Services themselves. */
+export function serviceAllocation(cache: WatchCache, ranges: ServiceRanges): AdmissionPlugin {
+  const allocation = new ServiceAllocation(cache, ranges);
+  return {
+    name: 'ServiceAllocation',
+    admit(request) {
+      const { kind, operation, subresource } = request;
+      if (kind.kind !== 'Service' || kind.group !== '' || operation === 'DELETE' || subresource !== '')
+        return undefined;
+      return allocation.allocate(request);
+    },
+  };
+}
+
+class ServiceAllocation {
+  readonly #cidr: CIDR;
+  readonly #cidrText: string;
+  readonly #ports: readonly [first: number, last: number];
+  readonly #addresses: Allocator;
+  readonly #nodePorts: Allocator;
+
+  constructor(cache: WatchCache, { serviceCIDR, nodePortRange }: ServiceRanges) {
+    this.#cidrText = serviceCIDR;
+    this.#cidr = parseCIDR(serviceCIDR);
+    this.#ports = nodePortRange;
+    const size = sizeOf(this.#cidr);
+    this.#addresses = new Allocator(size - 1, Math.min(Math.max(16, size / 16), 256));
+    // The network's own address is nobody's; the broadcast address is beyond the size.
+    this.#addresses.use(0);
+    const portCount = nodePortRange[1] - nodePortRange[0] + 1;
+    this.#nodePorts = new Allocator(portCount, Math.min(Math.max(16, Math.floor(portCount / 32)), 128));
+    const known = cache.resource(services);
+    for (const object of known.list()) this.#count(object, 'use');
+    known.subscribe(({ type, object, previous }) => {
+      if (previous) this.#count(previous, 'release');
+      if (type !== 'DELETED') this.#count(object, 'use');
+    });
+  }
+
+  /** Fills in what the Service has to be given; returns what ends the reservation, since the Service itself counts then. */
+  allocate(request: AdmissionRequest): Settle {
+    const spec = (request.object as Service).spec ?? {};
+    const old = (request.old as Service | undefined)?.spec ?? {};
+    const undo: Settle[] = [];
+    const settle = () => {
+      for (const each of undo) each();
+    };
+    try {
+      this.#address(request, spec, old, undo);
+      this.#eachPort(request, spec, old, undo);
+      this.#healthPort(request, spec, old, undo);
+      return settle;
+    } catch (error) {
+      settle();
+      throw error;
+    }
+  }
+
+  #address(request: AdmissionRequest, spec: Spec, old: Spec, undo: Settle[]): void {
+    if (spec.type === 'ExternalName') {
+      delete spec.clusterIP;
+      delete spec.clusterIPs;
+      delete spec.ipFamilies;
+      delete spec.ipFamilyPolicy;
+      return;
+    }
+    spec.ipFamilies ??= ['IPv4'];
+    spec.ipFamilyPolicy ??= 'SingleStack';
+    spec.clusterIP ||= spec.clusterIPs?.[0];
+    if (spec.clusterIP !== undefined && spec.clusterIP === old.clusterIP) {
+      spec.clusterIPs ??= [spec.clusterIP];
+      return;
+    }
+    if (spec.clusterIP !== 'None') spec.clusterIP = this.#reserveAddress(request, spec.clusterIP, undo);
+    spec.clusterIPs = [spec.clusterIP];
+  }
+
+  #reserveAddress(request: AdmissionRequest, asked: string | undefined, undo: Settle[]): string {
+    const index = asked ? this.#indexOf(request, asked) : this.#addresses.pick();
+    if (index === undefined) {
+      throw internalError(`failed to allocate IP: range ${this.#cidrText} is full`);
+    }
+    if (asked && this.#addresses.isUsed(index)) {
+      throw refused(
+        request,
+        'spec.clusterIPs',
+        [asked],
+        `failed to allocate IP ${asked}: provided IP is already allocated`,
+      );
+    }
+    hold(this.#addresses, index, undo);
+    return addressAt(this.#cidr, index);
+  }
+
+  #indexOf(request: AdmissionRequest, address: string): number {
+    if (/^\d+\.\d+\.\d+\.\d+$/.test(address) && contains(this.#cidr, address)) {
+      return addressToNumber(address) - addressToNumber(addressAt(this.#cidr, 0));
+    }
+    const why = `failed to allocate IP ${address}: the provided IP (${address}) is not in the valid range. The range of valid IPs is ${this.#cidrText}`;
+    throw refused(request, 'spec.clusterIPs', [address], why);
+  }
+
+  #eachPort(request: AdmissionRequest, spec: Spec, old: Spec, undo: Settle[]): void {
+    const wants =
+      spec.type === 'NodePort' || (spec.type === 'LoadBalancer' && spec.allocateLoadBalancerNodePorts !== false);
+    // TCP and UDP of one number are one allocation within a Service.
+    const own = new Set((old.ports ?? []).map((port) => port.nodePort).filter((port) => port !== undefined));
+    const byNumber = new Map<number, Set<string>>();
+    for (const [index, port] of (spec.ports ?? []).entries()) {
+      if (spec.type === 'ClusterIP' || spec.type === 'ExternalName') {
+        delete port.nodePort;
+        continue;
+      }
+      if (!port.nodePort) {
+        if (!wants) continue;
+        port.nodePort = this.#sharedPort(byNumber, spec, port) ?? this.#pickPort(undo);
+      } else if (!own.has(port.nodePort) && !byNumber.has(port.nodePort)) {
+        this.#takePort(request, port.nodePort, `spec.ports[${index}].nodePort`, undo);
+      }
+      const protocols = byNumber.get(port.nodePort) ?? new Set();
+      byNumber.set(port.nodePort, protocols.add(port.protocol ?? 'TCP'));
+    }
+  }
+
+  /** The node port of the same port with another protocol, as Kubernetes gives DNS one number for UDP and TCP. */
+  #sharedPort(byNumber: Map<number, Set<string>>, spec: Spec, port: { port: number; protocol?: string }) {
+    const twin = spec.ports?.find(
+      (each) => each.port === port.port && each.nodePort && each.protocol !== port.protocol,
+    );
+    const number = twin?.nodePort;
+    return number && !byNumber.get(number)?.has(port.protocol ?? 'TCP') ? number : undefined;
+  }
+
+  #pickPort(undo: Settle[]): number {
+    const index = this.#nodePorts.pick();
+    if (index === undefined) throw internalError('failed to allocate a nodePort: range is full');
+    hold(this.#nodePorts, index, undo);
+    return this.#ports[0] + index;
+  }
+
+  #takePort(request: AdmissionRequest, port: number, field: string, undo: Settle[]): void {
+    const [first, last] = this.#ports;
+    if (port < first || port > last) {
+      throw refused(
+        request,
+        field,
+        port,
+        `provided port is not in the valid range. The range of valid ports is ${first}-${last}`,
+      );
+    }
+    if (this.#nodePorts.isUsed(port - first)) throw refused(request, field, port, 'provided port is already allocated');
+    hold(this.#nodePorts, port - first, undo);
+  }
+
+  #healthPort(request: AdmissionRequest, spec: Spec, old: Spec, undo: Settle[]): void {
+    const wants = spec.type === 'LoadBalancer' && spec.externalTrafficPolicy === 'Local';
+    if (!wants) {
+      delete spec.healthCheckNodePort;
+      return;
+    }
+    spec.healthCheckNodePort ||= old.healthCheckNodePort;
+    if (!spec.healthCheckNodePort) spec.healthCheckNodePort = this.#pickPort(undo);
+    else if (spec.healthCheckNodePort !== old.healthCheckNodePort) {
+      this.#takePort(request, spec.healthCheckNodePort, 'spec.healthCheckNodePort', undo);
+    }
+  }
+
+  #count(object: CachedObject, change: 'use' | 'release'): void {
+    const spec = object.parse<Service>().spec ?? {};
+    const { clusterIP } = spec;
+    if (clusterIP && clusterIP !== 'None' && contains(this.#cidr, clusterIP)) {
+      this.#addresses[change](addressToNumber(clusterIP) - addressToNumber(addressAt(this.#cidr, 0)));
+    }
+    const ports = new Set([...(spec.ports ?? []).map((port) => port.nodePort), spec.healthCheckNodePort]);
+    for (const port of ports) if (port) this.#nodePorts[change](port - this.#ports[0]);
+  }
+}
+
+function hold(allocator: Allocator, number: number, undo: Settle[]): void {
+  allocator.use(number);
+  undo.push(() => allocator.release(number));
+}
+
+function refused({ kind, object }: AdmissionRequest, field: string, value: unknown, why: string) {
+  const error: FieldError = {
+    reason: 'FieldValueInvalid',
+    field,
+    message: `Invalid value: ${JSON.stringify(value)}: ${why}`,
+  };
+  return invalid(kind, object?.metadata?.name ?? '', [error]);
+}

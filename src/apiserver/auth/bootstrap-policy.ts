@@ -1,0 +1,188 @@
+import type { ClusterRole, ClusterRoleBinding } from '../../api/types.ts';
+import type { ResourceRule } from './authorizer.ts';
+
+const RBAC = 'rbac.authorization.k8s.io';
+const read = ['get', 'list', 'watch'];
+const write = ['create', 'delete', 'deletecollection', 'patch', 'update'];
+
+type Rule = ResourceRule & { verbs: string[] };
+
+function rule(groups: string[], resources: string[], verbs: readonly string[]): Rule {
+  return { apiGroups: groups, resources, verbs: [...verbs] };
+}
+
+const paths = (urls: string[]): Rule => ({ nonResourceURLs: urls, verbs: ['get'] });
+
+/** What a namespace holds, as far as its users may see it. */
+const visible: Rule[] = [
+  rule(
+    [''],
+    [
+      'bindings',
+      'configmaps',
+      'endpoints',
+      'events',
+      'limitranges',
+      'namespaces',
+      'namespaces/status',
+      'persistentvolumeclaims',
+      'persistentvolumeclaims/status',
+      'pods',
+      'pods/log',
+      'pods/status',
+      'replicationcontrollers',
+      'replicationcontrollers/scale',
+      'replicationcontrollers/status',
+      'resourcequotas',
+      'resourcequotas/status',
+      'serviceaccounts',
+      'services',
+      'services/status',
+    ],
+    read,
+  ),
+  rule(
+    ['apps'],
+    [
+      'controllerrevisions',
+      'daemonsets',
+      'daemonsets/status',
+      'deployments',
+      'deployments/scale',
+      'deployments/status',
+      'replicasets',
+      'replicasets/scale',
+      'replicasets/status',
+      'statefulsets',
+      'statefulsets/scale',
+      'statefulsets/status',
+    ],
+    read,
+  ),
+  rule(['autoscaling'], ['horizontalpodautoscalers', 'horizontalpodautoscalers/status'], read),
+  rule(['batch'], ['cronjobs', 'cronjobs/status', 'jobs', 'jobs/status'], read),
+  rule(['discovery.k8s.io'], ['endpointslices'], read),
+  rule(['events.k8s.io'], ['events'], read),
+  rule(['networking.k8s.io'], ['ingresses', 'ingresses/status', 'networkpolicies'], read),
+  rule(['policy'], ['poddisruptionbudgets', 'poddisruptionbudgets/status'], read),
+];
+
+const editable: Rule[] = [
+  rule([''], ['pods/attach', 'pods/exec', 'pods/portforward', 'pods/proxy', 'secrets', 'services/proxy'], read),
+  rule([''], ['serviceaccounts'], ['impersonate']),
+  rule([''], ['pods', 'pods/attach', 'pods/exec', 'pods/portforward', 'pods/proxy'], write),
+  rule([''], ['pods/eviction'], ['create']),
+  rule(
+    [''],
+    [
+      'configmaps',
+      'events',
+      'persistentvolumeclaims',
+      'replicationcontrollers',
+      'replicationcontrollers/scale',
+      'secrets',
+      'serviceaccounts',
+      'services',
+      'services/proxy',
+    ],
+    write,
+  ),
+  rule([''], ['serviceaccounts/token'], ['create']),
+  rule(
+    ['apps'],
+    [
+      'daemonsets',
+      'deployments',
+      'deployments/rollback',
+      'deployments/scale',
+      'replicasets',
+      'replicasets/scale',
+      'statefulsets',
+      'statefulsets/scale',
+    ],
+    write,
+  ),
+  rule(['autoscaling'], ['horizontalpodautoscalers'], write),
+  rule(['batch'], ['cronjobs', 'jobs'], write),
+  rule(['networking.k8s.io'], ['ingresses', 'networkpolicies'], write),
+  rule(['policy'], ['poddisruptionbudgets'], write),
+  rule(['coordination.k8s.io'], ['leases'], [...read, ...write]),
+];
+
+const ofNamespaceAdmins: Rule[] = [
+  rule(['authorization.k8s.io'], ['localsubjectaccessreviews'], ['create']),
+  rule([RBAC], ['rolebindings', 'roles'], [...read, ...write]),
+];
+
+const discoveryPaths = [
+  '/api',
+  '/api/*',
+  '/apis',
+  '/apis/*',
+  '/healthz',
+  '/livez',
+  '/openapi',
+  '/openapi/*',
+  '/readyz',
+  '/version',
+  '/version/',
+];
+
+const roles: Readonly<Record<string, Rule[]>> = {
+  'cluster-admin': [rule(['*'], ['*'], ['*']), { nonResourceURLs: ['*'], verbs: ['*'] }],
+  admin: [...visible, ...editable, ...ofNamespaceAdmins],
+  edit: [...visible, ...editable],
+  view: visible,
+  'system:basic-user': [
+    rule(['authorization.k8s.io'], ['selfsubjectaccessreviews', 'selfsubjectrulesreviews'], ['create']),
+    rule(['authentication.k8s.io'], ['selfsubjectreviews'], ['create']),
+  ],
+  'system:discovery': [paths(discoveryPaths)],
+  'system:public-info-viewer': [paths(['/healthz', '/livez', '/readyz', '/version', '/version/'])],
+  'system:service-account-issuer-discovery': [paths(['/.well-known/openid-configuration', '/openid/v1/jwks'])],
+  'system:auth-delegator': [
+    rule(['authentication.k8s.io'], ['tokenreviews'], ['create']),
+    rule(['authorization.k8s.io'], ['subjectaccessreviews'], ['create']),
+  ],
+  'system:kubelet-api-admin': [
+    rule([''], ['nodes'], ['get', 'list', 'watch', 'proxy']),
+    rule([''], ['nodes/log', 'nodes/metrics', 'nodes/proxy', 'nodes/stats'], ['*']),
+  ],
+  'system:monitoring': [paths(['/healthz', '/healthz/*', '/livez', '/livez/*', '/metrics', '/readyz', '/readyz/*'])],
+};
+
+const group = (name: string) => ({ kind: 'Group', apiGroup: RBAC, name });
+
+const bindings: Readonly<Record<string, { role: string; groups: string[] }>> = {
+  'cluster-admin': { role: 'cluster-admin', groups: ['system:masters'] },
+  'system:basic-user': { role: 'system:basic-user', groups: ['system:authenticated'] },
+  'system:discovery': { role: 'system:discovery', groups: ['system:authenticated'] },
+  'system:public-info-viewer': {
+    role: 'system:public-info-viewer',
+    groups: ['system:authenticated', 'system:unauthenticated'],
+  },
+  'system:service-account-issuer-discovery': {
+    role: 'system:service-account-issuer-discovery',
+    groups: ['system:serviceaccounts'],
+  },
+  'system:monitoring': { role: 'system:monitoring', groups: ['system:monitoring'] },
+};
+
+const labels = { 'kubernetes.io/bootstrapping': 'rbac-defaults' };
+const annotations = { 'rbac.authorization.kubernetes.io/autoupdate': 'true' };
+
+/** The roles that every cluster has (Kubernetes' default roles, without those of its own components). */
+export function bootstrapRoles(): ClusterRole[] {
+  return Object.entries(roles).map(([name, rules]) => ({
+    metadata: { name, labels, annotations },
+    rules: rules as ClusterRole['rules'],
+  }));
+}
+
+export function bootstrapBindings(): ClusterRoleBinding[] {
+  return Object.entries(bindings).map(([name, { role, groups }]) => ({
+    metadata: { name, labels, annotations },
+    roleRef: { apiGroup: RBAC, kind: 'ClusterRole', name: role },
+    subjects: groups.map(group),
+  }));
+}

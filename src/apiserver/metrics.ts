@@ -1,0 +1,44 @@
+import { type Answer, textAnswer } from './answer.ts';
+import { REGISTRY } from './cache/watch-cache.ts';
+import type { Context } from './context.ts';
+
+/** Counts of answered requests, by verb, resource and code. */
+export class RequestMetrics {
+  readonly #counts = new Map<string, number>();
+
+  count(verb: string, resource: string, code: number): void {
+    const labels = `verb="${verb.toUpperCase()}",resource="${resource}",code="${code}"`;
+    this.#counts.set(labels, (this.#counts.get(labels) ?? 0) + 1);
+  }
+
+  lines(): string[] {
+    return [...this.#counts].map(([labels, count]) => `apiserver_request_total{${labels}} ${count}`);
+  }
+}
+
+/** `/metrics`, in Prometheus' text form with Kubernetes' own names. */
+export function answerMetrics(context: Context): Answer {
+  const objects = [...context.cache.resources].map(
+    ([prefix, cache]) => `apiserver_storage_objects{resource="${resourceName(prefix)}"} ${cache.size}`,
+  );
+  const lines = [
+    '# HELP apiserver_request_total Counter of apiserver requests broken out for each verb, resource and code.',
+    '# TYPE apiserver_request_total counter',
+    ...context.metrics.lines(),
+    '# HELP apiserver_storage_objects Number of stored objects.',
+    '# TYPE apiserver_storage_objects gauge',
+    ...objects,
+    '# HELP process_resident_memory_bytes Resident memory size in bytes.',
+    '# TYPE process_resident_memory_bytes gauge',
+    `process_resident_memory_bytes ${process.memoryUsage.rss()}`,
+    '# HELP process_start_time_seconds Start time of the process since unix epoch in seconds.',
+    '# TYPE process_start_time_seconds gauge',
+    `process_start_time_seconds ${(performance.timeOrigin / 1000).toFixed(3)}`,
+  ];
+  return textAnswer(`${lines.join('\n')}\n`, 200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' });
+}
+
+function resourceName(prefix: string): string {
+  const [group, plural] = prefix.slice(REGISTRY.length).split('/');
+  return group === 'core' ? (plural ?? '') : `${plural}.${group}`;
+}

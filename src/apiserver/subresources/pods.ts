@@ -1,0 +1,57 @@
+import type { Binding, KubeObject, Pod } from '../../api/types.ts';
+import { type Answer, jsonAnswer } from '../answer.ts';
+import type { Context } from '../context.ts';
+import { badRequest, conflict } from '../errors.ts';
+import { type DeleteOptions, deleteObject } from '../registry/delete.ts';
+import { writeTargetOf } from '../registry/handlers.ts';
+import { now, updateObject } from '../registry/write.ts';
+import type { KindRequest } from '../request.ts';
+import { readBodyAs } from './bodies.ts';
+
+const created = { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', code: 201 };
+
+/** POST pods/NAME/binding, and the older POST bindings: the scheduler says where a pod runs. */
+export async function bindPod(context: Context, request: KindRequest): Promise<Answer> {
+  const binding = await readBodyAs<Binding>(request, 'io.k8s.api.core.v1.Binding', 'Binding');
+  const { kind: targetKind = 'Node', name: node } = binding.target;
+  if (targetKind !== 'Node' || !node) throw badRequest('binding.target: must name a Node');
+  const pods = context.kinds.byPlural('', 'pods') ?? request.kind;
+  const name = request.target.name || (binding.metadata?.name ?? '');
+  const target = { ...writeTargetOf(request), kind: pods, name, subresource: 'binding' };
+  await updateObject(context, target, (current) => bound(target, current as Pod, binding, node), { retry: true });
+  return jsonAnswer(created, 201);
+}
+
+function bound(target: { kind: KindRequest['kind']; name: string }, pod: Pod, binding: Binding, node: string): Pod {
+  const uid = binding.metadata?.uid;
+  if (uid && uid !== pod.metadata?.uid) {
+    throw conflict(
+      target.kind,
+      target.name,
+      `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${pod.metadata?.uid}`,
+    );
+  }
+  if (pod.metadata?.deletionTimestamp)
+    throw conflict(target.kind, target.name, `pod ${target.name} is being deleted, cannot be assigned to a host`);
+  if (!pod.spec) throw badRequest('the pod has no spec');
+  if (pod.spec.nodeName)
+    throw conflict(target.kind, target.name, `pod ${target.name} is already assigned to node "${pod.spec.nodeName}"`);
+  pod.spec.nodeName = node;
+  if (binding.metadata?.annotations && pod.metadata) {
+    pod.metadata.annotations = { ...pod.metadata.annotations, ...binding.metadata.annotations };
+  }
+  const conditions = (pod.status?.conditions ?? []).filter((condition) => condition.type !== 'PodScheduled');
+  const scheduled = { type: 'PodScheduled', status: 'True', lastTransitionTime: now() };
+  pod.status = { ...pod.status, conditions: [...conditions, scheduled] };
+  return pod;
+}
+
+/** POST pods/NAME/eviction: a delete that disruption budgets may refuse. */
+export async function evictPod(context: Context, request: KindRequest): Promise<Answer> {
+  const definition = 'io.k8s.api.policy.v1.Eviction';
+  const eviction = await readBodyAs<KubeObject & { deleteOptions?: DeleteOptions }>(request, definition, 'Eviction');
+  const target = { ...writeTargetOf(request), subresource: '' };
+  const dryRun = target.dryRun || (eviction.deleteOptions?.dryRun?.length ?? 0) > 0;
+  await deleteObject(context, { ...target, dryRun }, eviction.deleteOptions ?? {});
+  return jsonAnswer(created, 201);
+}
