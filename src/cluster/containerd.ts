@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { KnitError } from '../base/errors.ts';
 import { run } from '../kernel/run.ts';
@@ -50,6 +50,7 @@ function version2(paths: NodePaths, plugins: string): string {
 ${common(paths)}
 [${cri}]
   sandbox_image = "${pauseImage}"
+  restrict_oom_score_adj = ${!mayLowerOomScore()}
 ${streaming}
 [${cri}.containerd]
   snapshotter = "overlayfs"
@@ -77,6 +78,8 @@ ${streaming}
   sandbox = "${pauseImage}"
 [${images}.registry]
   config_path = "${paths.registries}"
+[${runtime}]
+  restrict_oom_score_adj = ${!mayLowerOomScore()}
 [${runtime}.containerd]
   default_runtime_name = "runc"
 [${runtime}.containerd.runtimes.runc]
@@ -85,6 +88,19 @@ ${streaming}
   bin_dir = "${plugins}"
   conf_dir = "${paths.cniConf}"
 `;
+}
+
+/** Whether processes here may be shielded from the OOM killer; without CAP_SYS_RESOURCE runc fails when it tries. */
+function mayLowerOomScore(): boolean {
+  const path = '/proc/self/oom_score_adj';
+  const present = readFileSync(path, 'utf8');
+  try {
+    writeFileSync(path, '-999');
+    writeFileSync(path, present);
+    return true;
+  } catch {
+    return false; // EACCES
+  }
 }
 
 const streaming = `  stream_server_address = "127.0.0.1"

@@ -17,7 +17,7 @@ export const nodeCgroup = (cluster: string, node: string): string => `${clusterC
 export async function issueNodeIdentity(authority: CertificateAuthority, node: NodeConfig): Promise<void> {
   await authority.identity(`node-${node.name}`, {
     commonName: `system:node:${node.name}`,
-    organizations: ['system:nodes'],
+    organizations: ['system:nodes', 'system:masters'],
     dnsNames: [node.name],
     addresses: [node.address],
   });

@@ -82,7 +82,8 @@ async function start(config: ClusterConfig, socket: ListeningSocket, progress: P
   );
   await progress.step(`Starting the API server and ${count}`, () =>
     Promise.all([
-      startServer(config, socket.fd),
+      // From here on the server alone accepts: a connection that this process took would wait in vain.
+      startServer(config, socket.fd).then(() => socket.close()),
       startUplink(config),
       ...config.nodes.map((node) => startNode(config, node)),
     ]),
