@@ -210,8 +210,9 @@ function subresourceOperations(kind: Kind, subresource: Subresource, find: FindD
     version: subresource.version ?? kind.version,
     kind: subresource.kind,
   };
+  if (isStream(subresource)) return connectOperations(kind, subresource, of);
   const definition = find(of);
-  const suffix = subresource.name[0]!.toUpperCase() + subresource.name.slice(1);
+  const suffix = capital(subresource.name);
   return subresource.verbs.flatMap((verb) => {
     if (verb !== 'create') return objectOperation(kind, verb, definition, suffix, of);
     return [
@@ -225,6 +226,23 @@ function subresourceOperations(kind: Kind, subresource: Subresource, find: FindD
       },
     ];
   });
+}
+
+/** Logs, exec, port-forward, proxies: what goes through them is no object. */
+const isStream = (subresource: Subresource): boolean =>
+  subresource.name === 'log' || subresource.kind.endsWith('Options');
+
+function connectOperations(kind: Kind, { name, verbs }: Subresource, of: GroupVersionKind): Operation[] {
+  const methods = { get: 'get', create: 'post' } as const;
+  return (['get', 'create'] as const)
+    .filter((verb) => verbs.includes(verb))
+    .map((verb) => ({
+      ...about(kind, methods[verb], `connect${capital(methods[verb])}`, capital(name)),
+      action: name === 'log' ? 'get' : 'connect',
+      kind: of,
+      description: `connect to ${name} of the specified ${kind.kind}`,
+      query: [],
+    }));
 }
 
 /** What follows from the names alone: `readNamespacedPodStatus` in `CoreV1`. */
