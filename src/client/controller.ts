@@ -1,6 +1,6 @@
 import type { Log } from '../base/log.ts';
 import type { Running } from '../base/running.ts';
-import { isConflict } from './client.ts';
+import { isConflict, isNotFound } from './client.ts';
 import type { Key } from './informer.ts';
 import { type QueueOptions, WorkQueue } from './queue.ts';
 import { isUnreachable } from './reachable.ts';
@@ -38,7 +38,7 @@ export interface Controller extends Running {
   readonly counters: Readonly<ControllerCounters>;
 }
 
-/** Failures that mend themselves (a newer object, a server that restarts) are told only when they last this long. */
+/** Failures that mend themselves (a newer object, one that is gone, a server that restarts) are told only when they last this long. */
 const QUIET_FAILURES = 5;
 
 /** Starts workers that call `sync` for each key that is enqueued, never twice at once for one key. */
@@ -54,7 +54,7 @@ export function runController(options: ControllerOptions): Controller {
     if (abort.signal.aborted) return;
     const retryMs = Math.round(queue.addFailed(key));
     totals.retries++;
-    const passing = isConflict(error) || isUnreachable(error);
+    const passing = isConflict(error) || isNotFound(error) || isUnreachable(error);
     if (!passing || queue.failures(key) > QUIET_FAILURES) log.warn('sync failed', { key, error, retryMs });
   };
 

@@ -98,7 +98,7 @@ export function startNodeLifecycle(context: ControllerContext): Controller {
 
   allNodes.onChange((node, old) => {
     const name = (node ?? old)?.metadata?.name ?? '';
-    if (!seen.has(name) || heartbeatOf(node) !== heartbeatOf(old)) seen.set(name, performance.now());
+    if (!seen.has(name) || isSignOfLife(node, old)) seen.set(name, performance.now());
     controller.enqueue(name);
   });
   heartbeats.onChange((lease) => {
@@ -114,8 +114,13 @@ const conditionOf = (node: Node | undefined, type: string): NodeCondition | unde
 
 const readyStatus = (node: Node): string | undefined => conditionOf(node, 'Ready')?.status;
 
-/** What a kubelet changes with each report. That this controller wrote something is no sign of life. */
-const heartbeatOf = (node: Node | undefined): string | undefined => conditionOf(node, 'Ready')?.lastHeartbeatTime;
+/** A report of the kubelet. What this controller wrote, and `Unknown` is always that, is none. */
+function isSignOfLife(node: Node | undefined, old: Node | undefined): boolean {
+  const now = conditionOf(node, 'Ready');
+  const before = conditionOf(old, 'Ready');
+  if (!now || now.status === 'Unknown') return false;
+  return now.lastHeartbeatTime !== before?.lastHeartbeatTime || now.status !== before?.status;
+}
 
 function unknownConditions(node: Node): NodeCondition[] {
   const now = timestamp();

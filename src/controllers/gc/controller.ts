@@ -25,12 +25,13 @@ export function startGarbageCollector({ client, log: parent, events: recorder }:
     log,
     signal: abort.signal,
     set(resource, object) {
-      const before = graph.item(object.metadata?.uid ?? '');
       const item = graph.set(resource, object);
       if (!item) return;
       const holdsDependents = item.deleting && item.finalizers.length > 0;
-      const lostOwner = item.owners.some(({ uid }) => graph.namespaceOf(uid) === undefined);
-      if (holdsDependents || lostOwner || before?.owners.length !== item.owners.length) controller.enqueue(item.uid);
+      const lostOwner = item.owners.some(
+        ({ uid }) => graph.namespaceOf(uid) !== item.namespace && graph.namespaceOf(uid) !== '',
+      );
+      if (holdsDependents || lostOwner) controller.enqueue(item.uid);
       for (const { uid } of item.owners) enqueueWaiting(uid);
     },
     remove(uid) {
