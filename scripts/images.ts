@@ -92,6 +92,7 @@ const perlModules = [
   'Carp.pm',
   'overloading.pm',
   'Exporter.pm',
+  'Exporter/Heavy.pm',
   'XSLoader.pm',
   'vars.pm',
   'Socket.pm',

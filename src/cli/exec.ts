@@ -13,7 +13,8 @@ export function execCommand(program: Command): void {
     .addOption(nameOption())
     .passThroughOptions()
     .action(async (target: string, command: string[], flags: { name: string }) => {
-      const [first = '', ...rest] = [...(await enterTarget(runningConfig(flags.name), target)), ...command];
+      const words = command[0] === '--' ? command.slice(1) : command;
+      const [first = '', ...rest] = [...(await enterTarget(runningConfig(flags.name), target)), ...words];
       process.exitCode = await replaceBy(first, rest);
     });
 }
