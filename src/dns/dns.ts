@@ -42,6 +42,7 @@ export async function startDns(options: StartDnsOptions): Promise<Dns> {
     ready: () => (state === 'serving' ? ([200, 'OK'] as const) : ([503, `${state}\n`] as const)),
     metrics: () => [200, metricsText({ stats: resolver.stats, cache: forwarder.cache, names: zone.size })] as const,
   };
+  const isStopped = () => state === 'stopped';
   const stop = async () => {
     state = 'stopped';
     await Promise.all(parts.map((part) => part.stop()));
@@ -52,6 +53,8 @@ export async function startDns(options: StartDnsOptions): Promise<Dns> {
     await informers.start();
     if (state !== 'syncing') return;
     const server = await startDnsServer({ resolver, log, address, port: options.port });
+    // The end may have come meanwhile.
+    if (isStopped()) return server.stop();
     parts.push(server);
     ports.dns = server.port;
     state = 'serving';

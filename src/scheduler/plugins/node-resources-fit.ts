@@ -3,7 +3,6 @@ import type { NodeInfo } from '../nodeinfo.ts';
 import type { PodInfo } from '../podinfo.ts';
 
 const name = 'NodeResourcesFit';
-const defaultMaxPods = 110;
 
 /** A node must have what the pod requests, and room for one more pod. */
 export const nodeResourcesFit: FilterPlugin = {
@@ -14,7 +13,7 @@ export const nodeResourcesFit: FilterPlugin = {
     return (node) => {
       const reasons: string[] = [];
       let unresolvable = false;
-      if (node.pods.size + 1 > (node.allocatable.get('pods') ?? defaultMaxPods)) reasons.push('Too many pods');
+      if (node.pods.size + 1 > (node.allocatable.get('pods') ?? 0)) reasons.push('Too many pods');
       for (const [resource, amount] of wanted) {
         const allocatable = node.allocatable.get(resource) ?? 0;
         if (amount <= allocatable - (node.requested.get(resource) ?? 0)) continue;
