@@ -83,6 +83,7 @@ export type CSINode = Wire<k8s.V1CSINode>;
 export type CSIStorageCapacity = Wire<k8s.V1CSIStorageCapacity>;
 export type VolumeAttributesClass = Wire<k8s.V1VolumeAttributesClass>;
 export type HorizontalPodAutoscaler = Wire<k8s.V2HorizontalPodAutoscaler>;
+export type HorizontalPodAutoscalerV1 = Wire<k8s.V1HorizontalPodAutoscaler>;
 export type PriorityClass = Wire<k8s.V1PriorityClass>;
 export type RuntimeClass = Wire<k8s.V1RuntimeClass>;
 export type CertificateSigningRequest = Wire<k8s.V1CertificateSigningRequest>;

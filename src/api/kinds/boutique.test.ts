@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { parseAllDocuments } from 'yaml';
 import { apiVersion } from '../resource.ts';
+import { check, loadSchema } from '../schema/index.ts';
 import type { KubeObject } from '../types.ts';
 import { builtinKinds } from './index.ts';
 
@@ -54,5 +55,16 @@ test('a kind says what is wrong with an object that says nothing, and does not f
     kind.setDefaults?.(object);
     assert.ok(Array.isArray(kind.validate?.(object, undefined)), kind.plural);
     for (const read of Object.values(kind.fieldLabels)) assert.equal(typeof read(object), 'string');
+  }
+});
+
+test('every kind has a schema, and what defaults add fits it', () => {
+  const schema = loadSchema();
+  for (const kind of builtinKinds) assert.ok(schema.definition(kind.definition), kind.definition);
+  for (const object of objects) {
+    const kind = kindOf(object);
+    kind.setDefaults?.(object);
+    const found = check(schema, kind.definition, structuredClone(object), { onUnknown: 'report' });
+    assert.deepEqual(found, { unknown: [], errors: [] }, `${object.kind} ${object.metadata?.name}`);
   }
 });

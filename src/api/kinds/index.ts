@@ -12,6 +12,7 @@ import { deployment } from './apps/deployment.ts';
 import { replicaSet } from './apps/replicaSet.ts';
 import { statefulSet } from './apps/statefulSet.ts';
 import { horizontalPodAutoscaler } from './autoscaling/horizontalPodAutoscaler.ts';
+import { horizontalPodAutoscalerV1 } from './autoscaling/v1.ts';
 import { cronJob } from './batch/cronJob.ts';
 import { job } from './batch/job.ts';
 import { certificateSigningRequest } from './certificates/certificateSigningRequest.ts';
@@ -96,6 +97,7 @@ export const builtinKinds: readonly Kind[] = [
   volumeAttributesClass,
   storageClass,
   horizontalPodAutoscaler,
+  horizontalPodAutoscalerV1,
   priorityClass,
   runtimeClass,
   certificateSigningRequest,

@@ -80,6 +80,7 @@ function setVolumeDefaults(volume: Volume): void {
   if (volume.secret) volume.secret.defaultMode ??= fileMode;
   if (volume.configMap) volume.configMap.defaultMode ??= fileMode;
   if (volume.hostPath) volume.hostPath.type ??= '';
+  if (volume.image) volume.image.pullPolicy ||= pullPolicyFor(volume.image.reference ?? '');
   if (volume.ephemeral?.volumeClaimTemplate) volume.ephemeral.volumeClaimTemplate.spec.volumeMode ??= 'Filesystem';
   setDownwardDefaults(volume.downwardAPI);
   if (!volume.projected) return;
