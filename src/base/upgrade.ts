@@ -1,5 +1,5 @@
-import { type IncomingMessage, type RequestOptions, request as requestHttp, STATUS_CODES } from 'node:http';
-import { request as requestHttps } from 'node:https';
+import { type IncomingMessage, request as requestHttp, STATUS_CODES } from 'node:http';
+import { type RequestOptions as HttpsRequestOptions, request as requestHttps } from 'node:https';
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 
@@ -36,7 +36,7 @@ const maxRefusalBytes = 64 * 1024;
  * @throws {UpgradeRefused} for another answer; an `Error` of the socket where there was none within `timeoutMs`.
  */
 export function dialUpgrade(
-  options: Omit<RequestOptions, 'headers'> & {
+  options: Omit<HttpsRequestOptions, 'headers'> & {
     readonly protocol: 'http:' | 'https:';
     readonly headers: RawHeaders;
     readonly timeoutMs: number;

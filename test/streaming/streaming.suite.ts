@@ -5,6 +5,7 @@ import type { IncomingMessage } from 'node:http';
 import { request } from 'node:https';
 import { text } from 'node:stream/consumers';
 import { after, before, test } from 'node:test';
+import { endpointSlices, services } from '../../src/api/resource.ts';
 import { dialUpgrade } from '../../src/base/upgrade.ts';
 import { SpdyConnection } from '../../src/kubelet/server/spdy/connection.ts';
 import { openChannels } from './channels.ts';
@@ -67,12 +68,11 @@ test('the end of stdin reaches the command, whose output still comes', async () 
   assert.equal(Buffer.concat(client.stdout).toString(), 'hello\nend\n');
 });
 
-test('50 MB go through stdin and come back unchanged, without being held in memory', { timeout: 60_000 }, async () => {
+test('50 MB go through stdin and come back unchanged', { timeout: 60_000 }, async () => {
   const client = await exec(['cat'], 'stdin=true&stdout=true');
   const sent = createHash('sha256');
   const received = createHash('sha256');
   let size = 0;
-  let peak = 0;
   client.ws.on('message', (data: Buffer) => {
     client.stdout.length = 0;
     if (data[0] !== 1) return;
@@ -80,18 +80,30 @@ test('50 MB go through stdin and come back unchanged, without being held in memo
     size += data.length - 1;
   });
   const chunk = Buffer.alloc(32 * 1024, 'abcdefghij\n');
-  const before = process.memoryUsage().rss;
   for (let i = 0; i < 1600; i += 1) {
     chunk.writeUInt32BE(i);
     sent.update(chunk);
     await client.stdin(chunk);
-    peak = Math.max(peak, process.memoryUsage().rss);
   }
   client.closeStdin();
   assert.equal((await client.status).status, 'Success');
   assert.equal(size, 1600 * chunk.length);
   assert.equal(received.digest('hex'), sent.digest('hex'));
-  assert.ok(peak - before < 100e6, `grew by ${peak - before} bytes`);
+});
+
+test('a command that does not read holds the client back, and misses nothing', { timeout: 60_000 }, async () => {
+  const client = await exec(['sh', '-c', 'mkfifo /tmp/go; read x < /tmp/go; wc -c'], 'stdin=true&stdout=true');
+  const chunk = Buffer.alloc(32 * 1024);
+  const sent = Promise.all(Array.from({ length: 1280 }, () => client.stdin(chunk)));
+  const go = await exec(['sh', '-c', 'until test -p /tmp/go; do :; done']);
+  assert.equal((await go.status).status, 'Success');
+  // Of 42 MB, what stands in buffers on the way is a small part.
+  assert.ok(client.ws.bufferedAmount > 20e6, `${client.ws.bufferedAmount}`);
+  assert.equal((await (await exec(['sh', '-c', 'echo go > /tmp/go'])).status).status, 'Success');
+  await sent;
+  client.closeStdin();
+  assert.equal((await client.status).status, 'Success');
+  assert.equal(Buffer.concat(client.stdout).toString(), `${1280 * chunk.length}\n`);
 });
 
 test('a client that does not read holds the command back, and loses nothing', { timeout: 60_000 }, async () => {
@@ -205,6 +217,22 @@ test('port-forward carries several connections, and tells of a port that refuses
 
 test('a node, a pod and a Service are reached through their proxy', async () => {
   const proxied = async (path: string) => text(await get(`${world.server}/api/v1/${path}`));
+  const script = 'mkdir /tmp/www; echo hello > /tmp/www/page; exec httpd -f -p 8000 -h /tmp/www';
+  const address = await world.runPod('page', [{ name: 'c', command: ['sh', '-c', script] }]);
+  await world.client.create(services, {
+    metadata: { name: 'site', namespace: 'default' },
+    spec: { ports: [{ port: 80 }] },
+  });
+  await world.client.create(endpointSlices, {
+    metadata: { name: 'site-1', namespace: 'default', labels: { 'kubernetes.io/service-name': 'site' } },
+    addressType: 'IPv4',
+    endpoints: [{ addresses: [address], conditions: { ready: true } }],
+    ports: [{ name: '', port: 8000 }],
+  });
+  const listening = await exec(['sh', '-c', 'until grep -q :1F40 /proc/net/tcp*; do :; done'], 'stdout=true', 'page');
+  assert.equal((await listening.status).status, 'Success');
+  assert.equal(await proxied('namespaces/default/services/site/proxy/page'), 'hello\n');
+  assert.equal(await proxied('namespaces/default/pods/page:8000/proxy/page'), 'hello\n');
   const list = JSON.parse(await proxied('nodes/n1/proxy/pods'));
   assert.equal(list.kind, 'PodList');
   assert.match(await proxied('nodes/n1/proxy/healthz'), /^ok$/);

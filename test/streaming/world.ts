@@ -33,7 +33,9 @@ export interface World extends Running {
   readonly kubeconfig: string;
   /** Of the kubelet's server, with the API server's credentials. */
   readonly kubelet: { readonly port: number; readonly tls: ClientTls };
-  runPod(name: string, containers: readonly TestContainer[]): Promise<void>;
+  readonly client: Client;
+  /** Resolves to the pod's address. */
+  runPod(name: string, containers: readonly TestContainer[]): Promise<string>;
   readonly ca: CertificateAuthority;
 }
 
@@ -68,6 +70,7 @@ export async function startWorld(): Promise<World> {
   return {
     containerd,
     server: api.url,
+    client,
     admin,
     kubeconfig,
     kubelet: { port: kubelet.port, tls },
@@ -104,8 +107,10 @@ export async function startWorld(): Promise<World> {
         await cri.startContainer(id);
         ids.set(container, id);
       }
-      const status = { phase: 'Running', containerStatuses: statusesOf(ids) };
+      const ip = (await cri.podSandboxStatus(sandbox)).network?.ip ?? '';
+      const status = { phase: 'Running', podIP: ip, podIPs: [{ ip }], containerStatuses: statusesOf(ids) };
       pods.set(name, await client.updateStatus(podResource, { ...pod, status }));
+      return ip;
     },
     async stop() {
       await api.stop();

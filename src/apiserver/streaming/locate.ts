@@ -35,7 +35,9 @@ const maybeStream = /\/(log|exec|attach|portforward|proxy)([/?]|$)/;
 /** The stream that a request is for; `undefined` for all other requests. */
 export function streamRequestOf(request: ApiRequest): StreamRequest | undefined {
   if (!maybeStream.test(request.path)) return undefined;
-  const info = parseRequest(request.method, request.path);
+  const parsed = parseRequest(request.method, request.path);
+  // `?watch=true` in a proxied path is the other side's.
+  const info = parsed.verb === 'watch' ? { ...parsed, verb: 'get' } : parsed;
   const resource = info.resource;
   if (resource?.group !== '' || resource.name === '') return undefined;
   const { plural, subresource } = resource;
