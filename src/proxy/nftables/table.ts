@@ -1,3 +1,4 @@
+import { KnitError } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
 import type { Nft } from '../../kernel/nft.ts';
 import type { Family, NodeFacts, PlanEntry, ServicePlan } from '../plan.ts';
@@ -5,7 +6,7 @@ import { type Change, Claims } from './claims.ts';
 import { type Elements, entryElements, nodeElements } from './elements.ts';
 import { Allocator, type Placements, type PoolPlacement, placementKey } from './placement.ts';
 import { readTable, type TableState } from './read.ts';
-import { nftFamily, ruleset, slotChain, TABLE, tableComment } from './ruleset.ts';
+import { nftFamily, ruleset, shapeChain, slotChain, TABLE, tableComment, tableName } from './ruleset.ts';
 import { NO_CHAINS, transactionText } from './transaction.ts';
 import { MAX_ENDPOINTS, parseClassid, poolOfValue, poolValue, SHAPE_MASK } from './values.ts';
 
@@ -15,6 +16,8 @@ interface Placed {
 }
 
 const NODE = '(node)';
+/** Of writing the whole table, where somebody else interferes. */
+const MAX_TRIES = 3;
 
 /** The table of one family: what should be in it, and how to get it there. */
 export class ServiceTable {
@@ -25,8 +28,8 @@ export class ServiceTable {
   #claims = new Claims();
   #allocator = new Allocator();
   readonly #placed = new Map<string, Placed>();
-  /** The rules as nft lists them, once they are known to be right. */
-  #rules: string | undefined;
+  /** The text of each chain, and of all else but elements, as nft listed it when it was right. */
+  #rules: ReadonlyMap<string, string> = new Map();
 
   constructor(family: Family, nft: Nft, log: Log, node: NodeFacts) {
     this.#family = family;
@@ -47,7 +50,7 @@ export class ServiceTable {
     if (!kernel) return await this.#rebuild();
     const chains = this.#allocator.takeNewChains();
     await this.#nft.apply(transactionText(this.#family, chains, this.#difference(kernel)));
-    await this.#learnRules();
+    if (!(await this.#learnRules())) await this.#rebuild();
   }
 
   async update(changed: ReadonlyMap<string, PlanEntry | undefined>): Promise<void> {
@@ -73,7 +76,7 @@ export class ServiceTable {
 
   async audit(): Promise<string | undefined> {
     const rules = await this.#nft.listRules(nftFamily(this.#family), TABLE);
-    if (rules === undefined || rules !== this.#rules) {
+    if (rules === undefined || !this.#recognize(chainTexts(rules))) {
       await this.#rebuild();
       return rules === undefined ? 'the table was gone' : 'chains or rules were changed';
     }
@@ -90,11 +93,10 @@ export class ServiceTable {
     const chains = this.#allocator.takeNewChains();
     try {
       await this.#nft.apply(transactionText(this.#family, chains, changes));
-      if (chains.shapes.length > 0) await this.#learnRules();
     } catch (error) {
       this.#log.warn('nftables refused a change, comparing everything', { error });
-      if (chains.shapes.length > 0) this.#rules = undefined;
-      await this.audit();
+      if (chains.shapes.length > 0) await this.#rebuild();
+      else await this.audit();
     }
   }
 
@@ -102,8 +104,15 @@ export class ServiceTable {
   async #rebuild(): Promise<void> {
     this.#allocator.takeNewChains();
     const all = [...this.#claims.elements()].map(([key, after]) => [key, { before: undefined, after }] as const);
-    await this.#nft.apply(ruleset(this.#family) + transactionText(this.#family, this.#allocator.allChains(), all));
-    await this.#learnRules();
+    const text = ruleset(this.#family) + transactionText(this.#family, this.#allocator.allChains(), all);
+    for (let tries = 0; tries < MAX_TRIES; tries++) {
+      await this.#nft.apply(text);
+      if (await this.#learnRules()) return;
+    }
+    throw new KnitError(
+      'RULES_CONTESTED',
+      `somebody changes table ${tableName(this.#family)} as soon as it is written`,
+    );
   }
 
   #put(key: string, entry: PlanEntry | undefined, previous: Placements, changes: Map<string, Change>): void {
@@ -179,8 +188,26 @@ export class ServiceTable {
     return state && [...EXPECTED_RULES].every(([chain, count]) => state.rules.get(chain) === count) ? state : undefined;
   }
 
-  async #learnRules(): Promise<void> {
-    this.#rules = await this.#nft.listRules(nftFamily(this.#family), TABLE);
+  /** False where somebody changed the rules between the commit and this look: wrong ones must not be learned. */
+  async #learnRules(): Promise<boolean> {
+    this.#rules = new Map();
+    const rules = await this.#nft.listRules(nftFamily(this.#family), TABLE);
+    return rules !== undefined && this.#recognize(chainTexts(rules));
+  }
+
+  /** Chains that were added since the last look are learned; listing them at once would cost more than the change. */
+  #recognize(found: ReadonlyMap<string, string>): boolean {
+    const { slots, shapes } = this.#allocator.allChains();
+    const expected = new Map([
+      ...EXPECTED_RULES,
+      ...slots.map((slot) => [slotChain(slot), 1] as const),
+      ...shapes.map(({ shape }) => [shapeChain(shape), shape.affinitySeconds === undefined ? 2 : 8] as const),
+    ]);
+    for (const [name, text] of this.#rules) if (found.get(name) !== text) return false;
+    for (const [name, count] of expected) if (ruleCount(found.get(name)) !== count) return false;
+    if (found.size !== expected.size + 1) return false; // and what stands before the chains
+    this.#rules = found;
+    return true;
   }
 }
 
@@ -211,6 +238,18 @@ function placementIn(kernel: TableState, pool: number): PoolPlacement {
     if (picked !== undefined) serials.push(parseClassid(picked) & SHAPE_MASK);
   }
   return { pool, shape: 0, endpoints, ...(serials.length > 0 ? { serials } : {}) };
+}
+
+/** Splits the listing of a table at its chains; what stands before the first is under `''`. */
+function chainTexts(rules: string): Map<string, string> {
+  const [head = '', ...chains] = rules.split(/^\tchain /m);
+  const texts = chains.map((text) => [text.slice(0, text.indexOf(' ')), text.slice(0, text.indexOf('\n\t}'))] as const);
+  return new Map([['', head.trim()], ...texts]);
+}
+
+/** Lines of a chain's listing without its first one and its hook. */
+function ruleCount(text: string | undefined): number | undefined {
+  return text?.split('\n').filter((line, index) => index > 0 && line.trim() !== '' && !line.includes(' hook ')).length;
 }
 
 function precedence(entry: PlanEntry | undefined): string {

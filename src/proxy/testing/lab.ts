@@ -106,11 +106,19 @@ export class Peer {
     this.#child = child;
   }
 
-  static async start(label: string, space: string): Promise<Peer> {
+  static start(label: string, space: string): Promise<Peer> {
+    return Peer.#spawn(label, ['ip', 'netns', 'exec', space]);
+  }
+
+  /** In the namespace of this process. */
+  static here(label: string): Promise<Peer> {
+    return Peer.#spawn(label, []);
+  }
+
+  static async #spawn(label: string, enter: readonly string[]): Promise<Peer> {
     const script = fileURLToPath(new URL('./peer.ts', import.meta.url));
-    const child = spawn('ip', ['netns', 'exec', space, process.execPath, script, label], {
-      stdio: ['pipe', 'pipe', 'inherit'],
-    });
+    const [command = '', ...args] = [...enter, process.execPath, script, label];
+    const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit'] });
     const peer = new Peer(child);
     const ready = new Promise<PeerAnswer>((resolve, reject) => {
       peer.#answers.set(0, resolve);

@@ -1,0 +1,189 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { endpointSlices, namespaces, nodes, pods, serviceAccounts, services } from '../api/resource.ts';
+import type { Pod } from '../api/types.ts';
+import { startTestApiServer, type TestApiServer } from '../apiserver/testing.ts';
+import { createLog } from '../base/log.ts';
+import type { Running } from '../base/running.ts';
+import { waitFor } from '../base/wait.ts';
+import type { Client } from '../client/client.ts';
+import { httpsTransport } from '../client/https.ts';
+import { createInformers } from '../client/informers.ts';
+import { createClient } from '../client/requests.ts';
+import { run, tryRun } from '../kernel/run.ts';
+import { startProxy } from './proxy.ts';
+import { Peer } from './testing/lab.ts';
+import { node1, service, slice } from './testing/objects.ts';
+
+const INSIDE = 'KNIT_TEST_IN_NAMESPACE';
+const NODE = '10.89.0.11';
+const VIP = '10.96.0.50';
+
+if (!process.env[INSIDE]) {
+  test('the proxy against a real API server, in a network namespace of its own', { timeout: 90_000 }, async (t) => {
+    // The namespace has no name and ends with its last process.
+    const file = fileURLToPath(import.meta.url);
+    const env = { ...process.env, [INSIDE]: '1', NODE_TEST_CONTEXT: undefined };
+    const args = ['-n', process.execPath, '--test', '--test-reporter=spec', file];
+    const { code, stdout } = await tryRun('unshare', args, { env, timeoutMs: 80_000 });
+    t.diagnostic(stdout);
+    assert.equal(code, 0, stdout);
+  });
+} else {
+  insideNamespace();
+}
+
+function insideNamespace(): void {
+  describe('the proxy of a node', { timeout: 80_000 }, () => {
+    let api: TestApiServer;
+    let client: Client;
+    let proxy: Running;
+    let peer: Peer;
+    const running: Running[] = [];
+
+    const start = async () => {
+      const log = createLog('proxy', (line) => line.includes(' ERROR ') && process.stderr.write(line));
+      const transport = httpsTransport({ server: api.url, ca: api.ca, cert: api.adminCert, key: api.adminKey });
+      client = createClient(transport);
+      const informers = createInformers(client, log);
+      const proxy = await startProxy({
+        client,
+        informers,
+        log,
+        nodeName: 'node1',
+        nodeIPs: [NODE],
+        clusterCIDRs: node1.clusterCIDRs,
+        mode: 'nftables',
+        healthPort: 10_256,
+      });
+      return {
+        async stop() {
+          await proxy.stop();
+          await informers.stop();
+          await transport.close();
+        },
+      };
+    };
+
+    before(async () => {
+      // Pods' addresses are on the loopback: packets to them are real, and the pods need not be.
+      await run('sh', ['-e'], {
+        input: `ip link set lo up
+ip addr add ${NODE}/32 dev lo
+ip addr add 10.244.1.2/32 dev lo
+ip addr add 10.244.1.3/32 dev lo
+ip link add name eth0 type veth peer name eth1
+ip link set eth1 up
+ip link set eth0 up
+ip route add default dev eth0 src ${NODE}`,
+      });
+      api = await startTestApiServer();
+      proxy = await start();
+      running.push(proxy);
+      await client.create(nodes, { metadata: { name: 'node1' }, spec: { podCIDR: '10.244.1.0/24' } });
+      peer = await Peer.here('server');
+      await peer.serve('tcp', 8080);
+    });
+    after(async () => {
+      await peer?.stop();
+      for (const started of running) await started.stop();
+      await api?.stop();
+    });
+
+    const answers = (port = 80, host = VIP) =>
+      waitFor(async () => (await peer.tcp(host, port, 500)).answer, {
+        what: `${host}:${port} to answer`,
+        timeoutMs: 5000,
+      });
+    const refuses = (port = 80, host = VIP) =>
+      waitFor(async () => (await peer.tcp(host, port, 500)).error === 'ECONNREFUSED', {
+        what: `${host}:${port} to refuse`,
+        timeoutMs: 5000,
+      });
+    const endpoint = { addresses: ['10.244.1.2'], nodeName: 'node1', conditions: { ready: true } };
+
+    test('a Service answers once it has an endpoint, and refuses when that is gone', async () => {
+      await client.create(namespaces, { metadata: { name: 'shop' } });
+      const object = service('web', VIP, { clusterIP: VIP, ports: [{ port: 80, protocol: 'TCP', targetPort: 8080 }] });
+      await client.create(services, { ...object, metadata: { name: 'web', namespace: 'shop' } });
+      await refuses();
+      const created = await client.create(endpointSlices, slice('web', [endpoint]));
+      assert.match(await answers(), /^server sees/);
+      await client.update(endpointSlices, { ...created, endpoints: [] });
+      await refuses();
+      const now = await client.get(endpointSlices, { namespace: 'shop', name: 'web-tcp' });
+      await client.update(endpointSlices, { ...now, endpoints: [endpoint] });
+      await answers();
+    });
+
+    test('healthz and livez answer on the health port', async () => {
+      for (const path of ['/healthz', '/livez']) {
+        const response = await fetch(`http://127.0.0.1:10256${path}`);
+        assert.equal(response.status, 200);
+        assert.match(await response.text(), /"lastUpdated"/);
+      }
+    });
+
+    test('healthCheckNodePort tells how many endpoints are here', async () => {
+      await client.create(services, {
+        metadata: { name: 'lb', namespace: 'shop' },
+        spec: { type: 'LoadBalancer', externalTrafficPolicy: 'Local', ports: [{ port: 80, targetPort: 8080 }] },
+      });
+      const made = await waitFor(
+        async () => (await client.get(services, { namespace: 'shop', name: 'lb' })).spec?.healthCheckNodePort,
+        { what: 'a health check node port', timeoutMs: 3000 },
+      );
+      const status = async () => (await fetch(`http://127.0.0.1:${made}/healthz`)).status;
+      await waitFor(async () => (await status()) === 503, { what: '503 without endpoints', timeoutMs: 5000 });
+      await client.create(endpointSlices, slice('lb', [endpoint]));
+      await waitFor(async () => (await status()) === 200, { what: '200 with an endpoint', timeoutMs: 5000 });
+    });
+
+    test('a host port of a pod of this node answers on the node', async () => {
+      await client.create(serviceAccounts, { metadata: { name: 'default', namespace: 'shop' } });
+      const pod: Pod = {
+        metadata: { name: 'edge', namespace: 'shop' },
+        spec: {
+          nodeName: 'node1',
+          containers: [{ name: 'c', image: 'x', ports: [{ containerPort: 8080, hostPort: 8088, protocol: 'TCP' }] }],
+        },
+      };
+      const created = await client.create(pods, pod);
+      const podIPs = [{ ip: '10.244.1.3' }];
+      await client.updateStatus(pods, { ...created, status: { phase: 'Running', podIP: '10.244.1.3', podIPs } });
+      await answers(8088, NODE);
+    });
+
+    for (const damage of [
+      ['flush', 'ruleset'],
+      ['delete', 'table', 'ip', 'knit'],
+      ['delete', 'element', 'ip', 'knit', 'vip', `{ ${VIP} . tcp . 80 }`],
+      ['insert', 'rule', 'ip', 'knit', 'services', 'return'],
+    ]) {
+      test(`right again within 5 s after: nft ${damage.join(' ')}`, async () => {
+        await run('nft', damage);
+        await answers();
+      });
+    }
+
+    test('a foreign table is left alone', async () => {
+      await run('nft', ['add', 'table', 'ip', 'somebody']);
+      await run('nft', ['flush', 'table', 'ip', 'knit']);
+      await answers();
+      assert.match(await run('nft', ['list', 'tables']), /table ip somebody/);
+    });
+
+    test('rules stay when the proxy stops, and it finds them when it starts', async () => {
+      await proxy.stop();
+      await answers();
+      const stable = async () =>
+        (await run('nft', ['-a', 'list', 'table', 'ip', 'knit'])).replaceAll(/packets \d+ bytes \d+/g, '');
+      const before = await stable();
+      proxy = await start();
+      running.push(proxy);
+      await answers();
+      assert.equal(await stable(), before);
+    });
+  });
+}
