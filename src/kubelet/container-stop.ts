@@ -1,5 +1,4 @@
 import type { Container, Pod } from '../api/types.ts';
-import { messageOf } from '../base/errors.ts';
 import type { KubeletContext } from './context.ts';
 import { isRuntimeNotFound } from './cri/client.ts';
 import { type Hook, runPreStop } from './hooks.ts';
@@ -68,8 +67,4 @@ export function gracePeriod(pod: Pod | undefined, records: readonly ContainerRec
   if (asked !== undefined) return asked;
   const kept = records.map(({ status }) => Number(status.annotations[annotation.gracePeriod] ?? Number.NaN));
   return kept.find((seconds) => Number.isFinite(seconds)) ?? 30;
-}
-
-export function isStopFailure(error: unknown): string {
-  return `error killing pod: ${messageOf(error)}`;
 }

@@ -10,7 +10,7 @@ const NAMESPACE = 'kube-node-lease';
 /** The kubelet's defaults. */
 const DURATION_S = 40;
 const RENEW_MS = 10_000;
-const RETRY_MS = 200;
+const RETRY_MS = 100;
 
 /** Tells the control plane that the node is alive (KEP-589). */
 export function startLease(client: Client, nodeName: string, log: Log): Running {

@@ -1,9 +1,6 @@
-import { mkdir, readFile, rm } from 'node:fs/promises';
-import { isDeepStrictEqual } from 'node:util';
-import { pods } from '../api/resource.ts';
-import type { Container, Pod } from '../api/types.ts';
+import { mkdir, readFile } from 'node:fs/promises';
+import type { Container, Pod, PodStatus } from '../api/types.ts';
 import { messageOf } from '../base/errors.ts';
-import { isConflict, isNotFound } from '../client/client.ts';
 import { StartError, startContainer } from './container-start.ts';
 import { endContainer, gracePeriod, stopContainer } from './container-stop.ts';
 import type { KubeletContext } from './context.ts';
@@ -11,16 +8,16 @@ import type { PodSandboxConfig } from './cri/messages.ts';
 import { sandboxState } from './cri/messages.ts';
 import type { FieldSource } from './fields.ts';
 import { writeHostsFile } from './mounts.ts';
-import { removePodCgroup } from './pod-cgroup.ts';
+import { asksTheSame, hasEnded, untilDeadline } from './pod-change.ts';
 import { podDNS } from './pod-dns.ts';
+import { deleteObject, endPod, pruneContainers, removeRemains } from './pod-end.ts';
 import { planPod } from './pod-plan.ts';
 import { emptyRuntime, inspectPod, isUnchanged, type PodRuntime, readySandbox } from './pod-runtime.ts';
-import { podCgroup } from './resources.ts';
 import { podHostname, sandboxConfig } from './sandbox-config.ts';
 import { podStatus, type Waiting } from './status.ts';
 import { createStatusWriter } from './status-writer.ts';
 import { terminationMessage } from './termination-message.ts';
-import { hasChangingVolumes, prepareVolumes, removePodFolder, type VolumePaths } from './volumes/volumes.ts';
+import { hasChangingVolumes, prepareVolumes, type VolumePaths } from './volumes/volumes.ts';
 
 /** Brings one pod of the node to what its object asks for; does one thing after the other, whatever wakes it. */
 export interface PodWorker {
@@ -40,6 +37,8 @@ export interface PodWorker {
 
 const FIRST_RETRY_MS = 100;
 const MAX_RETRY_MS = 10_000;
+/** Longer timers fire at once. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
 /** How often configMap, secret and token volumes are brought up to date; a tenth is added by chance. */
 const REFRESH_MS = 60_000;
 
@@ -141,7 +140,7 @@ class Worker implements PodWorker {
   #wakeIn(ms: number): void {
     if (this.#stopped) return;
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.wake(), ms);
+    this.#timer = setTimeout(() => this.wake(), Math.min(ms, MAX_TIMER_MS));
     this.#timer.unref();
   }
 
@@ -150,7 +149,9 @@ class Worker implements PodWorker {
     const runtime = await this.#inspect();
     const { pod } = this;
     if (this.#ending || !pod) return await this.#terminate(runtime);
-    if (pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed') return await this.#release(runtime);
+    if (hasEnded(pod.status?.phase)) return await this.#release(runtime);
+    const deadline = untilDeadline(pod, Date.now());
+    if (deadline !== undefined && deadline <= 0) return await this.#exceedDeadline(pod, runtime);
     this.#report(pod, runtime);
     const plan = planPod(pod, runtime, this.#kubelet.prober);
     if (plan.kind === 'finished') return await this.#release(runtime);
@@ -173,10 +174,10 @@ class Worker implements PodWorker {
     const volumes = await this.#freshVolumes(pod, runtime);
     const retry = await this.#start(pod, runtime, plan.start, volumes, signal);
     const after = plan.start.length > 0 ? await this.#inspect() : runtime;
-    await this.#prune(after);
+    for (const id of await pruneContainers(this.#kubelet, after)) this.#messages.delete(id);
     this.#report(pod, after);
     const refresh = hasChangingVolumes(pod) ? Math.max(1, this.#refreshAt - Date.now()) : undefined;
-    return retry === undefined || refresh === undefined ? (retry ?? refresh) : Math.min(retry, refresh);
+    return soonest([retry, refresh, deadline]);
   }
 
   async #inspect(): Promise<PodRuntime> {
@@ -285,28 +286,7 @@ class Worker implements PodWorker {
     return retry;
   }
 
-  /** Keeps of each container the newest start and the one before it. */
-  async #prune(runtime: PodRuntime): Promise<void> {
-    const { cri, exited } = this.#kubelet;
-    const seen = new Map<string, number>();
-    const kept = new Set<string>();
-    for (const record of runtime.containers) {
-      const newer = seen.get(record.name) ?? 0;
-      seen.set(record.name, newer + 1);
-      if (newer < 2 || record.state === 'running') {
-        kept.add(record.sandboxId);
-        continue;
-      }
-      await cri.removeContainer(record.id);
-      exited.delete(record.id);
-      this.#messages.delete(record.id);
-    }
-    for (const sandbox of runtime.sandboxes.slice(1)) {
-      if (sandbox.state !== sandboxState.ready && !kept.has(sandbox.id)) await cri.removePodSandbox(sandbox.id);
-    }
-  }
-
-  #report(pod: Pod, runtime: PodRuntime, terminated = false): void {
+  #report(pod: Pod, runtime: PodRuntime, terminated = false, verdict: Partial<PodStatus> = {}): void {
     const status = podStatus({
       pod,
       runtime,
@@ -317,7 +297,7 @@ class Worker implements PodWorker {
       hostIP: this.#kubelet.nodeIP,
       now: `${new Date().toISOString().slice(0, 19)}Z`,
     });
-    this.#status.write(pod, status);
+    this.#status.write(pod, { ...status, ...verdict });
   }
 
   /** A pod that has ended keeps its containers, for their logs, and gives its network back. */
@@ -327,22 +307,19 @@ class Worker implements PodWorker {
     return undefined;
   }
 
+  /** A pod may run for `activeDeadlineSeconds` and no longer. */
+  async #exceedDeadline(pod: Pod, runtime: PodRuntime): Promise<undefined> {
+    const message = 'Pod was active on the node longer than the specified deadline';
+    this.#kubelet.events.pod(pod, 'Normal', 'DeadlineExceeded', message);
+    await this.#endAll(runtime);
+    this.#report(pod, await this.#inspect(), true, { phase: 'Failed', reason: 'DeadlineExceeded', message });
+    await this.#status.flush();
+    return undefined;
+  }
+
   async #endAll(runtime: PodRuntime): Promise<void> {
-    const running = runtime.containers.filter(({ state }) => state === 'running');
-    const podIP = runtime.podIPs[0] ?? '';
-    this.#grace = gracePeriod(this.pod, running);
-    const graceSeconds = this.#grace;
-    await Promise.all(
-      running.map((record) => {
-        const message = `Stopping container ${record.name}`;
-        return stopContainer(this.#kubelet, { pod: this.pod, record, message, graceSeconds, podIP });
-      }),
-    );
-    await Promise.all(
-      runtime.sandboxes
-        .filter(({ state }) => state === sandboxState.ready)
-        .map(({ id }) => this.#kubelet.cri.stopPodSandbox(id)),
-    );
+    this.#grace = gracePeriod(this.pod, runtime.containers);
+    await endPod(this.#kubelet, this.pod, runtime, this.#grace);
   }
 
   /** A shorter grace period holds at once, for containers that are being ended too. */
@@ -360,34 +337,18 @@ class Worker implements PodWorker {
 
   /** Ends the pod, reports its end, removes what it has left, and lets its object go: in this order. */
   async #terminate(runtime: PodRuntime): Promise<undefined> {
-    const { cri, paths, client, tokens, restarts, images, exited } = this.#kubelet;
     await this.#endAll(runtime);
     const after = await this.#inspect();
     const { pod } = this;
     if (pod && !this.#gone) {
-      const ended = pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed';
-      if (!ended) this.#report(pod, after, true);
+      if (!hasEnded(pod.status?.phase)) this.#report(pod, after, true);
       await this.#status.flush();
     }
-    for (const sandbox of after.sandboxes) await cri.removePodSandbox(sandbox.id);
-    for (const { id } of after.containers) exited.delete(id);
-    await removePodFolder(this.#uid, paths);
-    await this.#removeLogs(after);
-    if (pod) await removePodCgroup(podCgroup(this.#kubelet.cgroupParent, pod));
-    tokens.forget(this.#uid);
-    restarts.forget(`${this.#uid}/`);
-    images.forget(this.#uid);
-    if (pod && !this.#gone) await deleteObject(client, pod);
+    await removeRemains(this.#kubelet, this.#uid, pod, after);
+    if (pod && !this.#gone) await deleteObject(this.#kubelet.client, pod);
     this.#stopped = true;
     this.#done();
     return undefined;
-  }
-
-  async #removeLogs(runtime: PodRuntime): Promise<void> {
-    const metadata = this.pod?.metadata ?? runtime.sandboxes[0]?.metadata;
-    if (!metadata) return;
-    const folder = this.#kubelet.paths.podLogs(metadata.namespace ?? '', metadata.name ?? '', this.#uid);
-    await rm(folder, { recursive: true, force: true });
   }
 
   get #name(): string {
@@ -396,29 +357,7 @@ class Worker implements PodWorker {
   }
 }
 
-/**
- * Whether nothing has changed that concerns the pod's containers. Most changes are of the status, and by this kubelet;
- * only readiness gates make others' conditions matter.
- */
-function asksTheSame(before: Pod, pod: Pod): boolean {
-  if ((pod.spec?.readinessGates ?? []).length > 0) return false;
-  const { metadata: a } = before;
-  const { metadata: b } = pod;
-  return (
-    a?.uid === b?.uid &&
-    a?.generation === b?.generation &&
-    a?.deletionTimestamp === b?.deletionTimestamp &&
-    a?.deletionGracePeriodSeconds === b?.deletionGracePeriodSeconds &&
-    isDeepStrictEqual([a?.labels, a?.annotations, before.spec], [b?.labels, b?.annotations, pod.spec])
-  );
-}
-
-/** The last step of a graceful deletion. The uid keeps a new pod of the same name safe. */
-async function deleteObject(client: KubeletContext['client'], pod: Pod): Promise<void> {
-  const { name = '', namespace = '', uid } = pod.metadata ?? {};
-  try {
-    await client.delete(pods, { name, namespace }, { gracePeriodSeconds: 0, preconditions: { uid } });
-  } catch (error) {
-    if (!isNotFound(error) && !isConflict(error)) throw error;
-  }
+function soonest(times: readonly (number | undefined)[]): number | undefined {
+  const known = times.filter((time) => time !== undefined);
+  return known.length > 0 ? Math.min(...known) : undefined;
 }

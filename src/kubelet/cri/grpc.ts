@@ -98,7 +98,9 @@ async function* answers(stream: http2.ClientHttp2Stream, options: CallOptions): 
   try {
     yield* frames(stream);
   } catch (error) {
-    throw new GrpcError(grpcStatus.unavailable, messageOf(error));
+    // The cause is what a person can act on: `connect ENOENT /run/…/containerd.sock`.
+    const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+    throw new GrpcError(grpcStatus.unavailable, messageOf(cause));
   } finally {
     clearTimeout(timer);
     options.signal?.removeEventListener('abort', cancel);

@@ -1,0 +1,81 @@
+import { rm } from 'node:fs/promises';
+import { pods } from '../api/resource.ts';
+import type { Pod } from '../api/types.ts';
+import { type Client, isConflict, isNotFound } from '../client/client.ts';
+import { stopContainer } from './container-stop.ts';
+import type { KubeletContext } from './context.ts';
+import { sandboxState } from './cri/messages.ts';
+import { removePodCgroup } from './pod-cgroup.ts';
+import type { PodRuntime } from './pod-runtime.ts';
+import { podCgroup } from './resources.ts';
+import { removePodFolder } from './volumes/volumes.ts';
+
+/** Ends a pod's containers side by side, gracefully, and then its sandboxes; they stay known to the runtime. */
+export async function endPod(
+  kubelet: KubeletContext,
+  pod: Pod | undefined,
+  runtime: PodRuntime,
+  graceSeconds: number,
+): Promise<void> {
+  const podIP = runtime.podIPs[0] ?? '';
+  const running = runtime.containers.filter(({ state }) => state === 'running');
+  await Promise.all(
+    running.map((record) => {
+      const message = `Stopping container ${record.name}`;
+      return stopContainer(kubelet, { pod, record, message, graceSeconds, podIP });
+    }),
+  );
+  const ready = runtime.sandboxes.filter(({ state }) => state === sandboxState.ready);
+  await Promise.all(ready.map(({ id }) => kubelet.cri.stopPodSandbox(id)));
+}
+
+/** Removes all that an ended pod has left: sandboxes and containers, volumes, logs, cgroup, and what is remembered. */
+export async function removeRemains(
+  kubelet: KubeletContext,
+  uid: string,
+  pod: Pod | undefined,
+  runtime: PodRuntime,
+): Promise<void> {
+  const { cri, paths, exited, tokens, restarts, images } = kubelet;
+  await Promise.all(runtime.sandboxes.map(({ id }) => cri.removePodSandbox(id)));
+  for (const { id } of runtime.containers) exited.delete(id);
+  await removePodFolder(uid, paths);
+  const named = pod?.metadata ?? runtime.sandboxes[0]?.metadata;
+  if (named) await rm(paths.podLogs(named.namespace ?? '', named.name ?? '', uid), { recursive: true, force: true });
+  if (pod) await removePodCgroup(podCgroup(kubelet.cgroupParent, pod));
+  tokens.forget(uid);
+  restarts.forget(`${uid}/`);
+  images.forget(uid);
+}
+
+/** The last step of a graceful deletion. The uid keeps a new pod of the same name safe. */
+export async function deleteObject(client: Client, pod: Pod): Promise<void> {
+  const { name = '', namespace = '', uid } = pod.metadata ?? {};
+  try {
+    await client.delete(pods, { name, namespace }, { gracePeriodSeconds: 0, preconditions: { uid } });
+  } catch (error) {
+    if (!isNotFound(error) && !isConflict(error)) throw error;
+  }
+}
+
+/** Keeps of each container the newest start and the one before it; resolves to the ids of those that were removed. */
+export async function pruneContainers({ cri, exited }: KubeletContext, runtime: PodRuntime): Promise<string[]> {
+  const seen = new Map<string, number>();
+  const kept = new Set<string>();
+  const removed: string[] = [];
+  for (const record of runtime.containers) {
+    const newer = seen.get(record.name) ?? 0;
+    seen.set(record.name, newer + 1);
+    if (newer < 2 || record.state === 'running') {
+      kept.add(record.sandboxId);
+      continue;
+    }
+    await cri.removeContainer(record.id);
+    exited.delete(record.id);
+    removed.push(record.id);
+  }
+  for (const sandbox of runtime.sandboxes.slice(1)) {
+    if (sandbox.state !== sandboxState.ready && !kept.has(sandbox.id)) await cri.removePodSandbox(sandbox.id);
+  }
+  return removed;
+}
