@@ -6,10 +6,10 @@ import { TLSSocket } from 'node:tls';
 import type { Log } from '../../base/log.ts';
 import type { Running } from '../../base/running.ts';
 import { HttpError, httpErrorOf, refuse, type UpgradeCall } from './answer.ts';
-import { serveContainerLogs } from './containerLogs.ts';
+import { serveContainerLogs } from './container-logs.ts';
 import type { NodeView } from './node.ts';
-import { servePortForward } from './portForward.ts';
-import { serveRemoteCommand } from './remoteCommand.ts';
+import { servePortForward } from './port-forward.ts';
+import { serveRemoteCommand } from './remote-command.ts';
 
 export interface KubeletServerOptions {
   readonly log: Log;

@@ -1,7 +1,7 @@
 import type { RawData, WebSocket } from 'ws';
 import { messageOf } from '../../base/errors.ts';
 import type { SpdyConnection, SpdyStream } from './spdy/connection.ts';
-import { sendBinary } from './webSocket.ts';
+import { sendBinary } from './websocket.ts';
 
 /** Channels of the WebSocket protocol v5.channel.k8s.io: the first byte of each message (KEP-4006). */
 const channel = { stdin: 0, stdout: 1, stderr: 2, error: 3, resize: 4, close: 255 } as const;

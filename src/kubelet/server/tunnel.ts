@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream';
 import type { RawData, WebSocket } from 'ws';
-import { sendBinary } from './webSocket.ts';
+import { sendBinary } from './websocket.ts';
 
 /** The prefix of WebSocket subprotocols whose binary messages carry the bytes of a SPDY connection (KEP-4006). */
 export const tunnelPrefix = 'SPDY/3.1+';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ContainerStatus } from '../../api/types.ts';
-import { loggedContainer } from './containerLogs.ts';
+import { loggedContainer } from './container-logs.ts';
 
 function logged(status: Partial<ContainerStatus> | undefined, previous = false): string {
   const entry = status && { name: 'c', image: '', imageID: '', ready: false, restartCount: 0, ...status };

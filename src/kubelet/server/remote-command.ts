@@ -3,7 +3,7 @@ import { HttpError, type UpgradeCall } from './answer.ts';
 import { type ContainerName, containerSpec, findPod, type NodeView } from './node.ts';
 import { SpdyConnection } from './spdy/connection.ts';
 import { type StreamOptions, translate } from './translate.ts';
-import { acceptWebSocket, offeredProtocols } from './webSocket.ts';
+import { acceptWebSocket, offeredProtocols } from './websocket.ts';
 
 /** How long the runtime may take to answer an upgrade request. */
 export const runtimeAnswerMs = 30_000;

@@ -1,8 +1,8 @@
 import { HttpError, type UpgradeCall } from './answer.ts';
 import { findPod, type NodeView, type PodName } from './node.ts';
-import { dialSpdy, joinRuntime } from './remoteCommand.ts';
+import { dialSpdy, joinRuntime } from './remote-command.ts';
 import { tunnel, tunnelPrefix } from './tunnel.ts';
-import { acceptWebSocket, offeredProtocols } from './webSocket.ts';
+import { acceptWebSocket, offeredProtocols } from './websocket.ts';
 
 /** `/portForward`: SPDY as it is, or SPDY inside a WebSocket, which is taken out of it. */
 export async function servePortForward(call: UpgradeCall, names: PodName, node: NodeView): Promise<void> {
