@@ -62,7 +62,9 @@ async function enterPod(config: ClusterConfig, namespace: string, name: string):
         `pod ${namespace}/${name} has no process yet`,
         'see why: knit kubectl describe pod',
       );
-    const script = 'mount --bind "/proc/$1/root/etc/resolv.conf" /etc/resolv.conf; shift; exec "$@"';
+    // A copy: a file of another mount namespace cannot be bound here. Its mount outlives its name.
+    const script =
+      'f=$(mktemp) && cat "/proc/$1/root/etc/resolv.conf" >"$f" && mount --bind "$f" /etc/resolv.conf && rm "$f"; shift; exec "$@"';
     return ['nsenter', `--net=/proc/${pid}/ns/net`, 'unshare', '--mount', 'sh', '-c', script, 'sh', String(pid)];
   } finally {
     await close();
