@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { builtinKinds } from '../kinds/index.ts';
-import { openapiV2, openapiV3, openapiV3Index } from './index.ts';
+import { readFields } from '../protobuf/reader.ts';
+import { openapiV2, openapiV2Protobuf, openapiV3, openapiV3Index } from './index.ts';
 
 // Only what the tests look at; the documents are read as a client reads them, from JSON.
 interface Schema {
@@ -93,4 +94,14 @@ test('subresources are there, with the kind that they take', () => {
   assert.deepEqual(scale['x-kubernetes-group-version-kind'], { group: 'autoscaling', version: 'v1', kind: 'Scale' });
   assert.ok(core.paths['/api/v1/namespaces/{namespace}/pods/{name}/log']!.get);
   assert.equal(core.paths['/api/v1/namespaces/{namespace}/pods/{name}/log']!.patch, undefined);
+});
+
+test('version 2 as protobuf holds every path and definition', () => {
+  const document = openapiV2(builtinKinds);
+  const { paths, definitions } = read(document);
+  const message = new Map([...readFields(openapiV2Protobuf(document))].map((field) => [field.number, field.value]));
+  const bytes = (number: number) => message.get(number) as Uint8Array;
+  assert.equal(Buffer.from(bytes(1)).toString(), '2.0');
+  assert.equal([...readFields(bytes(8))].length, Object.keys(paths).length);
+  assert.equal([...readFields(bytes(9))].length, Object.keys(definitions).length);
 });
