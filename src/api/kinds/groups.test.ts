@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { horizontalPodAutoscaler } from './autoscaling/horizontalPodAutoscaler.ts';
+import { horizontalPodAutoscaler } from './autoscaling/horizontal-pod-autoscaler.ts';
 import { builtinKinds } from './index.ts';
-import { podDisruptionBudget } from './policy/podDisruptionBudget.ts';
+import { podDisruptionBudget } from './policy/pod-disruption-budget.ts';
 import { clusterRoleBinding, roleBinding } from './rbac/binding.ts';
 import { role } from './rbac/role.ts';
-import { priorityClass } from './scheduling/priorityClass.ts';
-import { storageClass } from './storage/storageClass.ts';
+import { priorityClass } from './scheduling/priority-class.ts';
+import { storageClass } from './storage/storage-class.ts';
 import { created, errorsOf, rowOf, updateErrorsOf } from './testing.ts';
 
 const named = { metadata: { name: 'x', namespace: 'default' } };

@@ -6,38 +6,38 @@ import {
   validatingAdmissionPolicyBinding,
 } from './admissionregistration/policies.ts';
 import { mutatingWebhookConfiguration, validatingWebhookConfiguration } from './admissionregistration/webhooks.ts';
-import { controllerRevision } from './apps/controllerRevision.ts';
-import { daemonSet } from './apps/daemonSet.ts';
+import { controllerRevision } from './apps/controller-revision.ts';
+import { daemonSet } from './apps/daemon-set.ts';
 import { deployment } from './apps/deployment.ts';
-import { replicaSet } from './apps/replicaSet.ts';
-import { statefulSet } from './apps/statefulSet.ts';
-import { horizontalPodAutoscaler } from './autoscaling/horizontalPodAutoscaler.ts';
+import { replicaSet } from './apps/replica-set.ts';
+import { statefulSet } from './apps/stateful-set.ts';
+import { horizontalPodAutoscaler } from './autoscaling/horizontal-pod-autoscaler.ts';
 import { horizontalPodAutoscalerV1 } from './autoscaling/v1.ts';
-import { cronJob } from './batch/cronJob.ts';
+import { cronJob } from './batch/cron-job.ts';
 import { job } from './batch/job.ts';
-import { certificateSigningRequest } from './certificates/certificateSigningRequest.ts';
+import { certificateSigningRequest } from './certificates/certificate-signing-request.ts';
 import { lease } from './coordination/lease.ts';
-import { configMap } from './core/configMap.ts';
+import { configMap } from './core/config-map.ts';
 import { endpoints } from './core/endpoints.ts';
 import { event } from './core/event.ts';
 import { namespace } from './core/namespace.ts';
 import { node } from './core/node.ts';
 import { pod } from './core/pod.ts';
 import { limitRange, resourceQuota } from './core/quota.ts';
-import { replicationController } from './core/replicationController.ts';
+import { replicationController } from './core/replication-controller.ts';
 import { secret } from './core/secret.ts';
 import { service } from './core/service.ts';
-import { serviceAccount } from './core/serviceAccount.ts';
+import { serviceAccount } from './core/service-account.ts';
 import { binding, componentStatus, podTemplate } from './core/small.ts';
 import { persistentVolume, persistentVolumeClaim } from './core/volume.ts';
-import { endpointSlice } from './discovery/endpointSlice.ts';
+import { endpointSlice } from './discovery/endpoint-slice.ts';
 import { eventsEvent } from './events.ts';
 import { ingress } from './networking/ingress.ts';
-import { ingressClass } from './networking/ingressClass.ts';
-import { networkPolicy } from './networking/networkPolicy.ts';
-import { ipAddress, serviceCIDR } from './networking/serviceRange.ts';
-import { runtimeClass } from './node/runtimeClass.ts';
-import { podDisruptionBudget } from './policy/podDisruptionBudget.ts';
+import { ingressClass } from './networking/ingress-class.ts';
+import { networkPolicy } from './networking/network-policy.ts';
+import { ipAddress, serviceCIDR } from './networking/service-range.ts';
+import { runtimeClass } from './node/runtime-class.ts';
+import { podDisruptionBudget } from './policy/pod-disruption-budget.ts';
 import { clusterRoleBinding, roleBinding } from './rbac/binding.ts';
 import { clusterRole, role } from './rbac/role.ts';
 import {
@@ -48,9 +48,9 @@ import {
   subjectAccessReview,
   tokenReview,
 } from './reviews.ts';
-import { priorityClass } from './scheduling/priorityClass.ts';
+import { priorityClass } from './scheduling/priority-class.ts';
 import { csiDriver, csiNode, csiStorageCapacity, volumeAttachment, volumeAttributesClass } from './storage/csi.ts';
-import { storageClass } from './storage/storageClass.ts';
+import { storageClass } from './storage/storage-class.ts';
 
 /**
  * Every kind that the API server has from the start, in the order that Kubernetes lists groups and resources: what

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ConfigMap, ObjectMeta } from '../types.ts';
-import { configMap } from './core/configMap.ts';
+import { configMap } from './core/config-map.ts';
 import { namespace } from './core/namespace.ts';
 import { created, errorsOf, updateErrorsOf } from './testing.ts';
 

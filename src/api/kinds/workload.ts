@@ -2,7 +2,7 @@ import type { Column, FieldError } from '../kind.ts';
 import type { LabelSelector, PodTemplateSpec } from '../types.ts';
 import { text, wide } from './columns.ts';
 import { forbidden, invalid, notSupported, required, unchanged } from './errors.ts';
-import { formatLabelSelector, isEmptySelector, selectorMatches, validateLabelSelector } from './labelSelector.ts';
+import { formatLabelSelector, isEmptySelector, selectorMatches, validateLabelSelector } from './label-selector.ts';
 import { validatePodTemplate } from './podspec/validate.ts';
 
 /** What the kinds that keep pods from a template have in common. */

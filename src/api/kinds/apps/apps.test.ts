@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Deployment, PodTemplateSpec } from '../../types.ts';
 import { created, errorsOf, rowOf, updateErrorsOf } from '../testing.ts';
-import { daemonSet } from './daemonSet.ts';
+import { daemonSet } from './daemon-set.ts';
 import { deployment } from './deployment.ts';
-import { replicaSet } from './replicaSet.ts';
-import { statefulSet } from './statefulSet.ts';
+import { replicaSet } from './replica-set.ts';
+import { statefulSet } from './stateful-set.ts';
 
 type Spec = NonNullable<Deployment['spec']>;
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { HorizontalPodAutoscaler } from '../../types.ts';
 import { created, rowOf } from '../testing.ts';
-import { horizontalPodAutoscaler as v2 } from './horizontalPodAutoscaler.ts';
+import { horizontalPodAutoscaler as v2 } from './horizontal-pod-autoscaler.ts';
 import { horizontalPodAutoscalerV1 as v1 } from './v1.ts';
 
 const metadata = { name: 'web', namespace: 'default' };

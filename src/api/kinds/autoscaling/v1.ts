@@ -2,7 +2,7 @@ import type { HorizontalPodAutoscaler, HorizontalPodAutoscalerV1, KubeObject } f
 import { ageColumn, integer, nameColumn, text } from '../columns.ts';
 import { defineKind } from '../define.ts';
 import { invalid, required } from '../errors.ts';
-import { horizontalPodAutoscaler as v2 } from './horizontalPodAutoscaler.ts';
+import { horizontalPodAutoscaler as v2 } from './horizontal-pod-autoscaler.ts';
 
 type Spec = NonNullable<HorizontalPodAutoscaler['spec']>;
 type Metric = NonNullable<Spec['metrics']>[number];

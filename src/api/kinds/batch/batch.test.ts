@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Job, JobSpec } from '../../types.ts';
 import { created, errorsOf, rowOf, updateErrorsOf } from '../testing.ts';
-import { cronJob } from './cronJob.ts';
+import { cronJob } from './cron-job.ts';
 import { job } from './job.ts';
 import { scheduleError } from './schedule.ts';
 

@@ -4,7 +4,7 @@ import { ageColumn, nameColumn, text } from '../columns.ts';
 import { defineKind } from '../define.ts';
 import { humanDuration } from '../duration.ts';
 import { invalid, notSupported, oneOf, required, sameValue } from '../errors.ts';
-import { isEmptySelector, selectorMatches, validateLabelSelector } from '../labelSelector.ts';
+import { isEmptySelector, selectorMatches, validateLabelSelector } from '../label-selector.ts';
 import { setTemplateDefaults } from '../podspec/defaults.ts';
 import { validatePodTemplate } from '../podspec/validate.ts';
 import { containerColumns, selectorColumn, validateNotNegative } from '../workload.ts';

@@ -3,7 +3,7 @@ import type { Secret } from '../../types.ts';
 import { ageColumn, integer, nameColumn, text } from '../columns.ts';
 import { defineKind } from '../define.ts';
 import { forbidden, invalid, required, sameValue, tooLong, unchanged } from '../errors.ts';
-import { validateDataKey } from './configMap.ts';
+import { validateDataKey } from './config-map.ts';
 
 const maxBytes = 1024 * 1024;
 const serviceAccountName = 'kubernetes.io/service-account.name';

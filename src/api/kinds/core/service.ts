@@ -5,11 +5,11 @@ import { validateCidr, validateIp } from '../addresses.ts';
 import { ageColumn, nameColumn, text, wide } from '../columns.ts';
 import { defineKind, subresource } from '../define.ts';
 import { forbidden, invalid, oneOf, required } from '../errors.ts';
-import { formatLabels } from '../labelSelector.ts';
+import { formatLabels } from '../label-selector.ts';
 import { validateLabels } from '../metadata.ts';
 import { dnsLabel1035, dnsSubdomain } from '../names.ts';
-import { formatServicePorts, validateServicePorts } from './servicePorts.ts';
-import { keepAllocated } from './serviceUpdate.ts';
+import { formatServicePorts, validateServicePorts } from './service-ports.ts';
+import { keepAllocated } from './service-update.ts';
 
 type Spec = NonNullable<Service['spec']>;
 

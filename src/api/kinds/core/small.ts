@@ -1,7 +1,7 @@
 import type { Binding, ComponentStatus, PodTemplate } from '../../types.ts';
 import { nameColumn, text } from '../columns.ts';
 import { answeredOnly, defineKind } from '../define.ts';
-import { formatLabels } from '../labelSelector.ts';
+import { formatLabels } from '../label-selector.ts';
 import { setTemplateDefaults } from '../podspec/defaults.ts';
 import { validatePodTemplate } from '../podspec/validate.ts';
 import { containerColumns } from '../workload.ts';

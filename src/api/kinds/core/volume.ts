@@ -3,7 +3,7 @@ import type { KubeObject, PersistentVolume, PersistentVolumeClaim, PersistentVol
 import { ageColumn, nameColumn, text, wide } from '../columns.ts';
 import { defineKind } from '../define.ts';
 import { forbidden, invalid, notSupported, oneOf, required, sameValue } from '../errors.ts';
-import { validateLabelSelector } from '../labelSelector.ts';
+import { validateLabelSelector } from '../label-selector.ts';
 import { dnsSubdomain } from '../names.ts';
 import { amountOf, validateAmounts } from '../podspec/resources.ts';
 import { validateHostPath } from '../podspec/volumes.ts';

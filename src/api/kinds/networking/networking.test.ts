@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { EndpointSlice, Ingress, NetworkPolicy } from '../../types.ts';
 import { containsCidr, isCidr } from '../addresses.ts';
-import { endpointSlice } from '../discovery/endpointSlice.ts';
+import { endpointSlice } from '../discovery/endpoint-slice.ts';
 import { created, errorsOf, rowOf, updateErrorsOf } from '../testing.ts';
 import { ingress } from './ingress.ts';
-import { networkPolicy } from './networkPolicy.ts';
-import { ipAddress, serviceCIDR } from './serviceRange.ts';
+import { networkPolicy } from './network-policy.ts';
+import { ipAddress, serviceCIDR } from './service-range.ts';
 
 const metadata = { name: 'web', namespace: 'default' };
 const policy = (spec: NetworkPolicy['spec']): NetworkPolicy => ({ metadata: { ...metadata }, spec });

@@ -1,7 +1,7 @@
 import type { FieldError } from '../../kind.ts';
 import type { LabelSelector, PodSpec, Toleration } from '../../types.ts';
 import { forbidden, invalid, oneOf, required } from '../errors.ts';
-import { validateLabelSelector } from '../labelSelector.ts';
+import { validateLabelSelector } from '../label-selector.ts';
 import { validateLabels } from '../metadata.ts';
 import { labelValue, qualifiedName } from '../names.ts';
 

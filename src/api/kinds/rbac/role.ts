@@ -3,7 +3,7 @@ import type { ClusterRole, Role } from '../../types.ts';
 import { createdColumn, nameColumn } from '../columns.ts';
 import { defineKind } from '../define.ts';
 import { invalid, required } from '../errors.ts';
-import { validateLabelSelector } from '../labelSelector.ts';
+import { validateLabelSelector } from '../label-selector.ts';
 import { pathSegment } from '../names.ts';
 
 type Rule = NonNullable<Role['rules']>[number];

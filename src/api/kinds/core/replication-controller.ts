@@ -2,7 +2,7 @@ import type { FieldError } from '../../kind.ts';
 import type { ReplicationController } from '../../types.ts';
 import { ageColumn, integer, nameColumn, text, wide } from '../columns.ts';
 import { defineKind, replicaScale } from '../define.ts';
-import { formatLabels } from '../labelSelector.ts';
+import { formatLabels } from '../label-selector.ts';
 import { setTemplateDefaults } from '../podspec/defaults.ts';
 import { containerColumns, validateNotNegative, validateWorkload } from '../workload.ts';
 

@@ -4,7 +4,7 @@ import { containsCidr, isCidr, validateCidr } from '../addresses.ts';
 import { ageColumn, nameColumn, text } from '../columns.ts';
 import { defineKind } from '../define.ts';
 import { forbidden, invalid, oneOf, required } from '../errors.ts';
-import { formatLabelSelector, validateLabelSelector } from '../labelSelector.ts';
+import { formatLabelSelector, validateLabelSelector } from '../label-selector.ts';
 import { validatePortOrName } from '../podspec/probes.ts';
 
 type Spec = NonNullable<NetworkPolicy['spec']>;

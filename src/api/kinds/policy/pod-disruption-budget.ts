@@ -3,7 +3,7 @@ import type { PodDisruptionBudget } from '../../types.ts';
 import { ageColumn, integer, nameColumn, text } from '../columns.ts';
 import { defineKind } from '../define.ts';
 import { invalid, notSupported } from '../errors.ts';
-import { validateLabelSelector } from '../labelSelector.ts';
+import { validateLabelSelector } from '../label-selector.ts';
 import { validateIntOrPercent } from '../workload.ts';
 
 export const podDisruptionBudget = defineKind<PodDisruptionBudget>({

@@ -3,7 +3,7 @@ import type { DaemonSet } from '../../types.ts';
 import { ageColumn, integer, nameColumn, text } from '../columns.ts';
 import { defineKind } from '../define.ts';
 import { invalid, notSupported, required } from '../errors.ts';
-import { formatLabels } from '../labelSelector.ts';
+import { formatLabels } from '../label-selector.ts';
 import { setTemplateDefaults } from '../podspec/defaults.ts';
 import {
   containerColumns,
