@@ -12,7 +12,7 @@ import { ServiceHealth, serveHealth } from './health.ts';
 import { hostPortKey, planHostPorts } from './hostports.ts';
 import { nftablesBackend } from './nftables/backend.ts';
 import type { NodeFacts, PlanEntry } from './plan.ts';
-import { planService, serviceKeyOf } from './services.ts';
+import { familyOf, planService, serviceKeyOf } from './services.ts';
 import { flowsAgainstPlan, staleFlows } from './staleflows.ts';
 
 export interface ProxyOptions {
@@ -244,7 +244,9 @@ class ServiceProxy implements Running {
   }
 
   async #flowsFromBefore(): Promise<readonly FlowFilter[]> {
-    return flowsAgainstPlan(await listFlows('udp', 'ipv4'), this.#plan, this.#node);
+    const families = new Set(this.#node.addresses.map(familyOf));
+    const tracked = await Promise.all([...families].map((family) => listFlows('udp', family)));
+    return flowsAgainstPlan(tracked.flat(), this.#plan, this.#node);
   }
 
   #healthy(): boolean {
