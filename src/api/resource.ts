@@ -39,3 +39,5 @@ export const endpointSlices = define<t.EndpointSlice>('discovery.k8s.io', 'Endpo
 export const deployments = define<t.Deployment>('apps', 'Deployment', 'deployments', true);
 export const replicaSets = define<t.ReplicaSet>('apps', 'ReplicaSet', 'replicasets', true);
 export const leases = define<t.Lease>('coordination.k8s.io', 'Lease', 'leases', true);
+export const daemonSets = define<t.DaemonSet>('apps', 'DaemonSet', 'daemonsets', true);
+export const jobs = define<t.Job>('batch', 'Job', 'jobs', true);

@@ -5,6 +5,7 @@ import { startDeploymentController } from './deployment/controller.ts';
 import { startEndpointsController } from './endpoints/endpoints-controller.ts';
 import { startEndpointSliceController } from './endpoints/slice-controller.ts';
 import { startGarbageCollector } from './gc/controller.ts';
+import { startJobController } from './job/controller.ts';
 import { startNamespaceController } from './namespace.ts';
 import { startNodeIPAM } from './node-ipam.ts';
 import { startNodeLifecycle } from './node-lifecycle.ts';
@@ -30,6 +31,7 @@ const controllers: readonly ((context: ControllerContext) => Running)[] = [
   startNamespaceController,
   startPodGC,
   startGarbageCollector,
+  startJobController,
 ];
 
 /** Starts all controllers. Resolves when their informers have synced; they work as soon as their own have. */

@@ -1,5 +1,5 @@
 import { nodes, pods } from '../api/resource.ts';
-import type { Pod, Taint, Toleration } from '../api/types.ts';
+import type { Pod, Taint } from '../api/types.ts';
 import { keyOf } from '../client/cache.ts';
 import { isNotFound } from '../client/client.ts';
 import { type Controller, runController } from '../client/controller.ts';
@@ -7,6 +7,7 @@ import type { ControllerContext } from './context.ts';
 import { NODE_INDEX, nodeIndex } from './owners.ts';
 import { isTerminating } from './pods.ts';
 import { timestamp } from './time.ts';
+import { tolerates } from './tolerations.ts';
 
 /** Deletes pods that do not tolerate a `NoExecute` taint of their node, or tolerated it long enough. */
 export function startTaintEviction({ client, informers, log, events: recorder }: ControllerContext): Controller {
@@ -86,11 +87,4 @@ export function evictionTime(pod: Pod, taints: readonly Taint[], since: (taint: 
   });
   const first = Math.min(...times);
   return Number.isFinite(first) ? first : undefined;
-}
-
-function tolerates(toleration: Toleration, taint: Taint): boolean {
-  if (toleration.effect && toleration.effect !== taint.effect) return false;
-  if (toleration.key && toleration.key !== taint.key) return false;
-  if (toleration.operator === 'Exists') return true;
-  return Boolean(toleration.key) && (toleration.value ?? '') === (taint.value ?? '');
 }

@@ -1,0 +1,63 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { jobs, pods } from '../../api/resource.ts';
+import type { Job, Pod } from '../../api/types.ts';
+import { startTestCluster, type TestCluster } from '../testing.ts';
+
+const inDefault = { namespace: 'default' };
+const ref = { ...inDefault, name: 'work' };
+
+const job = (spec: Partial<Job['spec']> = {}): Job => ({
+  metadata: { name: 'work', namespace: 'default' },
+  spec: { template: { spec: { restartPolicy: 'Never', containers: [{ name: 'c', image: 'i' }] } }, ...spec },
+});
+
+const end = (cluster: TestCluster, pod: Pod, phase: 'Succeeded' | 'Failed') =>
+  cluster.client.patch(
+    pods,
+    { ...inDefault, name: pod.metadata?.name ?? '' },
+    'merge',
+    { status: { phase } },
+    'status',
+  );
+
+const waiting = (cluster: TestCluster, count: number) =>
+  cluster.until(`${count} pods`, async () => {
+    const all = await cluster.listed(pods, inDefault);
+    const active = all.filter(({ status }) => status?.phase !== 'Succeeded' && status?.phase !== 'Failed');
+    return active.length === count && active;
+  });
+
+const condition = (cluster: TestCluster, type: string) =>
+  cluster.until(type, async () => {
+    const { status } = await cluster.client.get(jobs, ref);
+    return status?.conditions?.some((each) => each.type === type && each.status === 'True') && status;
+  });
+
+test('a job runs so many pods at once until enough ended well', async (t) => {
+  const cluster = await startTestCluster(t);
+  await cluster.client.create(jobs, job({ completions: 3, parallelism: 2 }));
+  for (const pod of await waiting(cluster, 2)) await end(cluster, pod, 'Succeeded');
+  for (const pod of await waiting(cluster, 1)) await end(cluster, pod, 'Succeeded');
+  const status = await condition(cluster, 'Complete');
+  assert.equal(status.succeeded, 3);
+  assert.ok(status.completionTime);
+  assert.ok((await cluster.listed(pods, inDefault)).every(({ metadata }) => !metadata?.finalizers?.length));
+});
+
+test('a job whose pods fail too often has failed', async (t) => {
+  const cluster = await startTestCluster(t);
+  await cluster.client.create(jobs, job({ backoffLimit: 1 }));
+  for (let i = 0; i < 2; i++) for (const pod of await waiting(cluster, 1)) await end(cluster, pod, 'Failed');
+  const status = await condition(cluster, 'Failed');
+  assert.equal(status.conditions?.find(({ type }) => type === 'Failed')?.reason, 'BackoffLimitExceeded');
+  assert.equal(status.failed, 2);
+});
+
+test('a job that is done goes when its time is over, with its pods', async (t) => {
+  const cluster = await startTestCluster(t);
+  await cluster.client.create(jobs, job({ ttlSecondsAfterFinished: 0 }));
+  for (const pod of await waiting(cluster, 1)) await end(cluster, pod, 'Succeeded');
+  await cluster.until('its end', async () => (await cluster.listed(jobs, inDefault)).length === 0);
+  await cluster.until('no pods', async () => (await cluster.listed(pods, inDefault)).length === 0);
+});
