@@ -1,4 +1,4 @@
-import { createSocket, type Socket as UdpSocket } from 'node:dgram';
+import { createSocket } from 'node:dgram';
 import { createServer, isIPv6, type Server, type Socket } from 'node:net';
 import type { Log } from '../base/log.ts';
 import type { Running } from '../base/running.ts';
@@ -8,11 +8,13 @@ import type { Resolver } from './resolve.ts';
 /** A TCP client that says nothing for this long is cut off (RFC 7766 §6.2.3 wants seconds). */
 const idleMs = 10_000;
 const maxConnections = 1000;
+/** Room for a burst while something else is done, in bytes. */
+const receiveBytes = 1 << 20;
 
 export interface DnsServerOptions {
   readonly resolver: Resolver;
   readonly log: Log;
-  /** Address to listen on. Default `::` where there is IPv6 and else `0.0.0.0`. */
+  /** Address to listen on; `::` takes both families. Default `0.0.0.0`. */
   readonly address?: string;
   /** For UDP and TCP alike; 0 takes a free one. */
   readonly port: number;
@@ -34,7 +36,7 @@ export async function startDnsServer(options: DnsServerOptions): Promise<DnsServ
     return {
       port,
       stop: () => {
-        stopped ??= Promise.all([closeUdp(udp), tcp.close()]).then(() => undefined);
+        stopped ??= Promise.all([udp.close(), tcp.close()]).then(() => undefined);
         return stopped;
       },
     };
@@ -44,39 +46,38 @@ export async function startDnsServer(options: DnsServerOptions): Promise<DnsServ
   }
 }
 
-function listenUdp(options: DnsServerOptions, address: string, port: number): Promise<UdpSocket> {
+interface Listener {
+  close(): Promise<void>;
+}
+
+function listenUdp(options: DnsServerOptions, address: string, port: number): Promise<Listener> {
   const { resolver, log } = options;
-  const socket = createSocket({ type: isIPv6(address) ? 'udp6' : 'udp4', recvBufferSize: 1 << 20 });
+  const socket = createSocket({ type: isIPv6(address) ? 'udp6' : 'udp4', recvBufferSize: receiveBytes });
+  let open = true;
   socket.on('message', (message, from) => {
     resolver.resolve(message, 'udp', (answer) => {
-      // Who asked may be gone and the socket closed while an upstream was asked; nobody is left to be told.
-      if (!closed.has(socket)) socket.send(answer, from.port, from.address, ignoreSendError);
+      // The socket may be closed while an upstream was asked; nobody is left to be told.
+      if (open) socket.send(answer, from.port, from.address, ignoreSendError);
     });
   });
+  const close = () => {
+    open = false;
+    return new Promise<void>((resolve) => socket.close(() => resolve()));
+  };
   return new Promise((resolve, reject) => {
     socket.once('error', reject);
     socket.bind(port, address, () => {
       socket.off('error', reject);
       socket.on('error', (error) => log.warn('udp socket', { reason: error }));
-      resolve(socket);
+      resolve({ close });
     });
   });
-}
-
-const closed = new WeakSet<UdpSocket>();
-
-function closeUdp(socket: UdpSocket): Promise<void> {
-  closed.add(socket);
-  return new Promise((resolve) => socket.close(() => resolve()));
 }
 
 /** An answer that can't be delivered is the asker's to ask for again. */
 function ignoreSendError(): void {}
 
-function listenTcp(
-  options: DnsServerOptions,
-  address: string,
-): Promise<{ server: Server; close: () => Promise<void> }> {
+function listenTcp(options: DnsServerOptions, address: string): Promise<Listener & { readonly server: Server }> {
   const connections = new Set<Socket>();
   const server = createServer((socket) => serveConnection(socket, options.resolver, connections));
   server.maxConnections = maxConnections;
