@@ -1,4 +1,5 @@
 import type { FieldError } from '../kind.ts';
+import { compileLabelSelector, formatLabelSelector as selectorText } from '../selectors.ts';
 import type { LabelSelector, Labels } from '../types.ts';
 import { forbidden, invalid, required } from './errors.ts';
 import { validateLabels } from './metadata.ts';
@@ -49,48 +50,14 @@ export function isEmptySelector(selector: LabelSelector | undefined): boolean {
   return Object.keys(matchLabels ?? {}).length === 0 && (matchExpressions ?? []).length === 0;
 }
 
-/** Whether `labels` have what the selector asks for. */
-export function selectorMatches(selector: LabelSelector | undefined, labels: Labels | undefined): boolean {
-  const expressions = selector?.matchExpressions ?? [];
-  return (
-    Object.entries(selector?.matchLabels ?? {}).every(([key, value]) => labels?.[key] === value) &&
-    expressions.every((one) => requirementMatches(one, labels?.[one.key]))
-  );
-}
-
-function requirementMatches({ operator, values = [] }: Requirement, value: string | undefined): boolean {
-  switch (operator) {
-    case 'In':
-      return value !== undefined && values.includes(value);
-    case 'NotIn':
-      return value === undefined || !values.includes(value);
-    case 'Exists':
-      return value !== undefined;
-    default:
-      return value === undefined;
-  }
+/** Whether `labels` have what the selector asks for. It is known to be valid. */
+export function selectorMatches(selector: LabelSelector, labels: Labels | undefined): boolean {
+  return compileLabelSelector(selector).matches(labels);
 }
 
 /** A selector as a cell: `app=web,tier in (a,b),!old`, `<none>` where it selects everything. */
 export function formatLabelSelector(selector: LabelSelector | undefined): string {
-  if (!selector) return '<none>';
-  const equal = Object.entries(selector.matchLabels ?? {}).map(([key, value]) => ({ key, text: `${key}=${value}` }));
-  const rest = (selector.matchExpressions ?? []).map((one) => ({ key: one.key, text: formatRequirement(one) }));
-  const parts = [...equal, ...rest].sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0));
-  return parts.map(({ text }) => text).join(',') || '<none>';
-}
-
-function formatRequirement({ key, operator, values = [] }: Requirement): string {
-  switch (operator) {
-    case 'In':
-      return `${key} in (${values.toSorted().join(',')})`;
-    case 'NotIn':
-      return `${key} notin (${values.toSorted().join(',')})`;
-    case 'Exists':
-      return key;
-    default:
-      return `!${key}`;
-  }
+  return (selector && selectorText(selector)) || '<none>';
 }
 
 /** Labels as a cell: `a=1,b=2` in order of their keys. */

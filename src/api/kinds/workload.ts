@@ -35,9 +35,12 @@ function validateSelector(selector: LabelSelector | undefined, field: string, na
   return [invalid(field, selector, `empty selector is invalid for ${name}`)];
 }
 
-function validateSelectorMatches(spec: WorkloadSpec | undefined): FieldError[] {
-  const labels = spec?.template?.metadata?.labels;
-  if (!spec?.selector || isEmptySelector(spec.selector) || selectorMatches(spec.selector, labels)) return [];
+/** An error where a selector that is valid does not select the template's pods. */
+export function validateSelectorMatches(spec: WorkloadSpec | undefined): FieldError[] {
+  const { selector, template } = spec ?? {};
+  const labels = template?.metadata?.labels;
+  if (!selector || isEmptySelector(selector) || validateLabelSelector(selector, '').length > 0) return [];
+  if (selectorMatches(selector, labels)) return [];
   return [invalid('spec.template.metadata.labels', labels ?? null, '`selector` does not match template `labels`')];
 }
 

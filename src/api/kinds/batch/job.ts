@@ -4,10 +4,10 @@ import { ageColumn, nameColumn, text } from '../columns.ts';
 import { defineKind } from '../define.ts';
 import { humanDuration } from '../duration.ts';
 import { invalid, notSupported, oneOf, required, sameValue } from '../errors.ts';
-import { isEmptySelector, selectorMatches, validateLabelSelector } from '../label-selector.ts';
+import { validateLabelSelector } from '../label-selector.ts';
 import { setTemplateDefaults } from '../podspec/defaults.ts';
 import { validatePodTemplate } from '../podspec/validate.ts';
-import { containerColumns, selectorColumn, validateNotNegative } from '../workload.ts';
+import { containerColumns, selectorColumn, validateNotNegative, validateSelectorMatches } from '../workload.ts';
 
 /** Labels that tie pods to one job; the short ones are what they were called at first. */
 const uidLabels = ['batch.kubernetes.io/controller-uid', 'controller-uid'];
@@ -105,14 +105,7 @@ function validateRestartPolicy(spec: JobSpec | undefined, field: string): FieldE
 
 function validateSelector(spec: JobSpec | undefined): FieldError[] {
   if (!spec?.selector) return [required('spec.selector')];
-  const labels = spec.template?.metadata?.labels;
-  const matches = isEmptySelector(spec.selector) || selectorMatches(spec.selector, labels);
-  return [
-    ...validateLabelSelector(spec.selector, 'spec.selector'),
-    ...(matches
-      ? []
-      : [invalid('spec.template.metadata.labels', labels ?? null, '`selector` does not match template `labels`')]),
-  ];
+  return [...validateLabelSelector(spec.selector, 'spec.selector'), ...validateSelectorMatches(spec)];
 }
 
 function validateUpdate(spec: JobSpec, old: JobSpec): FieldError[] {
