@@ -5,7 +5,7 @@ import { DROP, formatClassid, MAX_ENDPOINTS, REFUSE, SHAPE_MASK } from './values
 export const TABLE = 'knit';
 
 /** Changes whenever the rules below do: a table of another version is replaced as a whole. */
-const VERSION = 1;
+const VERSION = 2;
 
 export const nftFamily = (family: Family): Extract<NftFamily, 'ip' | 'ip6'> => (family === 'ipv6' ? 'ip6' : 'ip');
 export const tableName = (family: Family): string => `${nftFamily(family)} ${TABLE}`;
@@ -14,7 +14,8 @@ export const tableComment = `knit: Services, rules version ${VERSION}`;
 const POOL_MASK = `0x${((0xffffffff - SHAPE_MASK) >>> 0).toString(16)}`;
 /** A front end, as it is in a packet that is not translated yet. */
 const tuple = (ip: string) => `${ip} daddr . meta l4proto . th dport`;
-const flow = (ip: string) => `${ip} saddr . ${tuple(ip)}`;
+/** A client and the pool that it is led to. */
+const client = (ip: string) => `meta priority & ${POOL_MASK} . ${ip} saddr`;
 
 /**
  * The whole table with empty maps. What it does, and why it is so: README.md.
@@ -44,7 +45,7 @@ table ${tableName(family)} {
  map slot  { typeof meta priority : ${ip} daddr . th dport; }
  map pick  { typeof meta priority : meta priority; }
  map ep    { typeof meta priority : ${ip} daddr . th dport; }
- map aff   { typeof ${flow(ip)} : meta priority; flags dynamic,timeout; size 65536; }
+ map aff   { typeof meta priority . ${ip} saddr : meta priority; flags dynamic,timeout; size 65536; }
  map shape { typeof meta priority : verdict; }
  chain refuse {
   meta l4proto tcp reject with tcp reset
@@ -133,13 +134,13 @@ function shapeRules(family: Family, { count, affinitySeconds }: Shape): string[]
   const slots = Array.from({ length: count }, (_, slot) => `${slot} : jump ${slotChain(slot)}`);
   const anySlot = `numgen random mod ${count} vmap { ${slots.join(', ')} }`;
   if (affinitySeconds === undefined) return [anySlot, 'goto endpoint'];
-  const entry = `{ ${flow(ip)} timeout ${affinitySeconds}s : meta priority }`;
+  const entry = `{ ${client(ip)} timeout ${affinitySeconds}s : meta priority }`;
   return [
-    `meta priority set ${flow(ip)} map @aff update @aff ${entry}`,
+    `meta priority set ${client(ip)} map @aff update @aff ${entry}`,
     'jump sticky', // comes back where that endpoint is gone
     anySlot,
     'meta priority set meta priority map @pick',
-    `delete @aff { ${flow(ip)} : meta priority }`,
+    `delete @aff { ${client(ip)} : meta priority }`,
     `add @aff ${entry}`,
     'jump sticky',
     'counter drop',
