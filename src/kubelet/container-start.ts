@@ -16,8 +16,9 @@ import type { VolumePaths } from './volumes/volumes.ts';
 /** Why a container could not be started, as its waiting state says it, and when to try again. */
 export class StartError extends Error {
   readonly reason: string;
-  readonly retryMs: number;
-  constructor(reason: string, message: string, retryMs: number) {
+  /** In ms from now; `undefined` where nothing says when it may succeed. */
+  readonly retryMs: number | undefined;
+  constructor(reason: string, message: string, retryMs?: number) {
     super(message);
     this.name = 'StartError';
     this.reason = reason;
@@ -34,9 +35,6 @@ export interface StartContext {
   readonly fields: FieldSource;
   readonly signal: AbortSignal;
 }
-
-/** A container that could not be made is tried again with the next round of the pod's worker. */
-const RETRY_MS = 5_000;
 
 /** Starts a container, or starts it again; resolves to its id. Throws {@link StartError}. */
 export async function startContainer(
@@ -93,7 +91,7 @@ async function attempt<T>(
   } catch (error) {
     const message = messageOf(error);
     kubelet.events.container(start.pod, container, 'Warning', 'Failed', `Error: ${message}`);
-    throw new StartError(reason, message, RETRY_MS);
+    throw new StartError(reason, message);
   }
 }
 
@@ -140,10 +138,10 @@ async function postStart(
   const hook = container.lifecycle?.postStart;
   if (!hook) return;
   const podIP = start.fields.podIPs[0] ?? '';
-  const failure = await runPostStart(hook, { cri: kubelet.cri, container, containerId: id, podIP });
+  const failure = await runPostStart(hook, { cri: kubelet.cri, container, containerId: id, podIP }, start.signal);
   if (failure === undefined) return;
   kubelet.events.container(start.pod, container, 'Warning', 'FailedPostStartHook', `PostStartHook failed`);
   kubelet.events.container(start.pod, container, 'Normal', 'Killing', 'FailedPostStartHook');
   await kubelet.cri.stopContainer(id, start.pod.spec?.terminationGracePeriodSeconds ?? 30);
-  throw new StartError('PostStartHookError', failure, RETRY_MS);
+  throw new StartError('PostStartHookError', failure);
 }

@@ -31,7 +31,7 @@ export async function stopContainer(kubelet: KubeletContext, request: StopReques
       containerId: record.id,
       podIP: request.podIP,
     };
-    const failure = await runPreStop(hook, target, graceSeconds * 1000);
+    const failure = await runPreStop(hook, target, graceSeconds * 1000, kubelet.stopping);
     if (failure !== undefined && pod) {
       kubelet.events.container(pod, { name: record.name }, 'Warning', 'FailedPreStopHook', 'PreStopHook failed');
     }

@@ -17,6 +17,8 @@ export interface KubeletContext {
   readonly client: Client;
   readonly log: Log;
   readonly cri: CriClient;
+  /** Fires when the kubelet stops: what waits gives up, and leaves the rest to the next kubelet. */
+  readonly stopping: AbortSignal;
   readonly paths: KubeletPaths;
   readonly events: PodEvents;
   readonly images: ImagePuller;

@@ -8,18 +8,28 @@ export type Hook = NonNullable<NonNullable<Container['lifecycle']>['postStart']>
 const POST_START_MS = 3_600_000;
 
 /** Resolves to what failed, or to `undefined`. */
-export async function runPostStart(hook: Hook, target: ProbeTarget): Promise<string | undefined> {
-  return await runHook(hook, target, POST_START_MS);
+export async function runPostStart(hook: Hook, target: ProbeTarget, signal: AbortSignal): Promise<string | undefined> {
+  return await runHook(hook, target, POST_START_MS, signal);
 }
 
 /** The hook takes its time from the pod's grace period. Resolves to what failed, or to `undefined`. */
-export async function runPreStop(hook: Hook, target: ProbeTarget, graceMs: number): Promise<string | undefined> {
-  return await runHook(hook, target, graceMs);
+export async function runPreStop(
+  hook: Hook,
+  target: ProbeTarget,
+  graceMs: number,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  return await runHook(hook, target, graceMs, signal);
 }
 
-async function runHook(hook: Hook, target: ProbeTarget, timeoutMs: number): Promise<string | undefined> {
+async function runHook(
+  hook: Hook,
+  target: ProbeTarget,
+  timeoutMs: number,
+  signal: AbortSignal,
+): Promise<string | undefined> {
   if (hook.sleep) {
-    await delay(Math.min(hook.sleep.seconds * 1000, timeoutMs), undefined, { ref: false });
+    await delay(Math.min(hook.sleep.seconds * 1000, timeoutMs), undefined, { ref: false, signal });
     return undefined;
   }
   const { ok, message } = await check(hook, target, Math.max(1, timeoutMs));

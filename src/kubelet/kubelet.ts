@@ -1,4 +1,4 @@
-import { mkdir } from 'node:fs/promises';
+import { mkdir, readdir } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { pods, services } from '../api/resource.ts';
 import type { Pod, Taint } from '../api/types.ts';
@@ -81,6 +81,7 @@ export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
   const { client, log, nodeName, nodeIP, rootDir } = options;
   const paths = kubeletPaths(rootDir);
   await mkdir(paths.pods, { recursive: true, mode: 0o750 });
+  await mkdir(paths.logs, { recursive: true });
   const cri = createCriClient(options.criSocket);
   const recorder = createEventRecorder(client, { component: 'kubelet', host: nodeName });
   const events = createPodEvents(recorder);
@@ -106,6 +107,7 @@ export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
     client,
     log,
     cri,
+    stopping: abort.signal,
     paths,
     events,
     config,
@@ -145,6 +147,7 @@ export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
   const node = startNodeReporter({
     client,
     cri,
+    recorder,
     log,
     identity,
     capacity,
@@ -158,7 +161,9 @@ export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
   const resync = async () => {
     const [sandboxes, containers] = await Promise.all([cri.listPodSandboxes(), cri.listContainers()]);
     const present = groupByPod([...sandboxes, ...containers]);
-    for (const uid of present.keys()) if (!workers.has(uid)) workerOf(uid).update(undefined, true);
+    // Folders without a pod are left when the runtime has lost its containers, as after a reboot of the machine.
+    const known = [...present.keys(), ...(await readdir(paths.pods))];
+    for (const uid of known) if (!workers.has(uid)) workerOf(uid).update(undefined, true);
     for (const [uid, worker] of workers) worker.check(present.get(uid) ?? []);
   };
   const running = (async () => {
@@ -178,9 +183,10 @@ export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
       // Of shared informers the pods' listener stays; it wakes nobody who was stopped.
       await Promise.all([options.informers ? undefined : informers.stop(), node.stop(), lease.stop(), rotation.stop()]);
       prober.stop();
+      // Calls may wait for minutes (a container's grace period).
+      cri.close();
       await Promise.all([...workers.values()].map((worker) => worker.stop()));
       await running;
-      cri.close();
     },
   };
 }

@@ -6,6 +6,7 @@ import { messageOf } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { Running } from '../base/running.ts';
 import { type Client, isAlreadyExists, isNotFound } from '../client/client.ts';
+import type { EventRecorder } from '../client/events.ts';
 import type { CriClient } from './cri/client.ts';
 import {
   type NodeIdentity,
@@ -21,6 +22,7 @@ import type { ResourceList } from './resources.ts';
 export interface NodeReporterOptions {
   readonly client: Client;
   readonly cri: CriClient;
+  readonly recorder: EventRecorder;
   readonly log: Log;
   readonly identity: NodeIdentity;
   readonly capacity: ResourceList;
@@ -81,8 +83,10 @@ async function report(
       const status = await nodeStatus(options, health, node);
       if (Date.now() - reportedAt > REPORT_MS || !sameStatus(node.status, status)) {
         const ref = { name: options.identity.nodeName };
+        const was = readyStatus(node);
         node = await options.client.patch(nodes, ref, 'strategic', { status }, 'status');
         reportedAt = Date.now();
+        if (readyStatus(node) !== was) tellReadiness(options, node, ready);
         if (!ready) options.log.warn('the node is not ready', { why: readyCondition(health).message });
         complained = '';
       }
@@ -98,6 +102,14 @@ async function report(
     const impatient = Date.now() - unhappySince < IMPATIENCE_MS;
     if (!signal.aborted) await pause(ready ? LOOK_MS : impatient ? IMPATIENT_MS : RETRY_MS);
   }
+}
+
+const readyStatus = (node: Node): string | undefined =>
+  node.status?.conditions?.find(({ type }) => type === 'Ready')?.status;
+
+function tellReadiness({ recorder, identity }: NodeReporterOptions, node: Node, ready: boolean): void {
+  const reason = ready ? 'NodeReady' : 'NodeNotReady';
+  recorder.event(node, 'Normal', reason, `Node ${identity.nodeName} status is now: ${reason}`);
 }
 
 async function register({ client, identity, labels, taints, capacity }: NodeReporterOptions): Promise<Node> {

@@ -1,4 +1,5 @@
-import { rm } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
+import path from 'node:path';
 import { pods } from '../api/resource.ts';
 import type { Pod } from '../api/types.ts';
 import { type Client, isConflict, isNotFound } from '../client/client.ts';
@@ -40,12 +41,18 @@ export async function removeRemains(
   await Promise.all(runtime.sandboxes.map(({ id }) => cri.removePodSandbox(id)));
   for (const { id } of runtime.containers) exited.delete(id);
   await removePodFolder(uid, paths);
-  const named = pod?.metadata ?? runtime.sandboxes[0]?.metadata;
-  if (named) await rm(paths.podLogs(named.namespace ?? '', named.name ?? '', uid), { recursive: true, force: true });
+  await removeLogs(kubelet, uid);
   if (pod) await removePodCgroup(podCgroup(kubelet.cgroupParent, pod));
   tokens.forget(uid);
   restarts.forget(`${uid}/`);
   images.forget(uid);
+}
+
+/** By the uid alone: of a pod that is gone nobody may know the name. */
+async function removeLogs({ paths }: KubeletContext, uid: string): Promise<void> {
+  const folders = await readdir(paths.logs);
+  const own = folders.filter((folder) => folder.endsWith(`_${uid}`));
+  for (const folder of own) await rm(path.join(paths.logs, folder), { recursive: true, force: true });
 }
 
 /** The last step of a graceful deletion. The uid keeps a new pod of the same name safe. */

@@ -124,17 +124,26 @@ class Worker implements PodWorker {
       this.#abort = new AbortController();
       try {
         const again = await this.#sync(this.#abort.signal);
-        this.#retryMs = FIRST_RETRY_MS;
+        if (this.#waiting.size === 0) this.#retryMs = FIRST_RETRY_MS;
         this.#failing = false;
         if (again !== undefined) this.#wakeIn(again);
       } catch (error) {
-        if (this.#abort.signal.aborted) continue;
+        if (this.#abort.signal.aborted) {
+          this.#dirty = true;
+          continue;
+        }
         this.#failing = true;
         this.#kubelet.log.warn('cannot bring a pod to its state yet', { pod: this.#name, error: messageOf(error) });
-        this.#wakeIn(this.#retryMs);
-        this.#retryMs = Math.min(MAX_RETRY_MS, this.#retryMs * 2);
+        this.#wakeIn(this.#nextRetry());
       }
     }
+  }
+
+  /** Soon at first, and less often the longer it fails. */
+  #nextRetry(): number {
+    const retryMs = this.#retryMs;
+    this.#retryMs = Math.min(MAX_RETRY_MS, retryMs * 2);
+    return retryMs;
   }
 
   #wakeIn(ms: number): void {
@@ -223,7 +232,8 @@ class Worker implements PodWorker {
       this.#volumes = await prepareVolumes(pod, paths, { fields: this.#fields(pod, runtime), config, tokens });
     } catch (error) {
       events.pod(pod, 'Warning', 'FailedMount', messageOf(error));
-      throw error;
+      // Volumes that were there once go on as they are, whatever has become of their sources.
+      if (!this.#volumes) throw error;
     }
     this.#refreshAt = Date.now() + REFRESH_MS * (1 + Math.random() / 10);
     return this.#volumes;
@@ -280,7 +290,7 @@ class Worker implements PodWorker {
       } catch (error) {
         if (!(error instanceof StartError)) throw error;
         this.#waiting.set(container.name, { reason: error.reason, message: error.message });
-        retry = Math.min(retry ?? error.retryMs, error.retryMs);
+        retry = soonest([retry, error.retryMs ?? this.#nextRetry()]);
       }
     }
     return retry;

@@ -15,7 +15,8 @@ export interface StatusWriter {
   stop(): void;
 }
 
-const RETRY_MS = 250;
+const FIRST_RETRY_MS = 100;
+const MAX_RETRY_MS = 5_000;
 
 export function createStatusWriter(client: Client, log: Log): StatusWriter {
   const abort = new AbortController();
@@ -24,6 +25,7 @@ export function createStatusWriter(client: Client, log: Log): StatusWriter {
   let running: Promise<void> | undefined;
 
   const send = async () => {
+    let retryMs = FIRST_RETRY_MS;
     while (next && !abort.signal.aborted) {
       const { pod, status } = next;
       const { name = '', namespace = '', uid } = pod.metadata ?? {};
@@ -35,9 +37,12 @@ export function createStatusWriter(client: Client, log: Log): StatusWriter {
         sent = status;
       } catch (error) {
         if (isNotFound(error)) return;
-        log.warn('cannot report a pod’s status', { pod: `${namespace}/${name}`, error: messageOf(error) });
+        if (retryMs === FIRST_RETRY_MS) {
+          log.warn('cannot report a pod’s status yet', { pod: `${namespace}/${name}`, error: messageOf(error) });
+        }
         next ??= { pod, status };
-        await delay(RETRY_MS, undefined, { signal: abort.signal, ref: false }).catch(() => undefined);
+        retryMs = Math.min(MAX_RETRY_MS, retryMs * 2);
+        await delay(retryMs, undefined, { signal: abort.signal, ref: false }).catch(() => undefined);
       }
     }
   };

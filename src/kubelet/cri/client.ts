@@ -47,6 +47,7 @@ export interface CriClient {
 
   /** Ids of containers and sandboxes whose main process ended, as it happens; until the connection breaks. */
   exits(signal: AbortSignal): AsyncIterable<string>;
+  /** Calls that wait fail, and later ones too. */
   close(): void;
 }
 

@@ -26,6 +26,7 @@ export interface Channel {
   unary(method: string, request: Uint8Array, options?: CallOptions): Promise<Buffer>;
   /** One request, many answers, until the server ends, fails ({@link GrpcError}) or the signal fires. */
   stream(method: string, request: Uint8Array, options?: CallOptions): AsyncIterable<Buffer>;
+  /** Calls that wait fail, and later ones too. */
   close(): void;
 }
 
@@ -36,6 +37,7 @@ export interface Channel {
  */
 export function openChannel(socketPath: string): Channel {
   let session: http2.ClientHttp2Session | undefined;
+  let closed = false;
 
   const connected = (): http2.ClientHttp2Session => {
     if (session && !session.closed && !session.destroyed) return session;
@@ -52,6 +54,7 @@ export function openChannel(socketPath: string): Channel {
 
   const call = (method: string, request: Uint8Array, options: CallOptions): http2.ClientHttp2Stream => {
     options.signal?.throwIfAborted();
+    if (closed) throw new GrpcError(grpcStatus.unavailable, 'the connection to the runtime was closed');
     const stream = connected().request({
       ':method': 'POST',
       ':path': method,
@@ -71,6 +74,7 @@ export function openChannel(socketPath: string): Channel {
     },
     stream: (method, request, options = {}) => answers(call(method, request, options), options),
     close() {
+      closed = true;
       session?.destroy();
       session = undefined;
     },
