@@ -1,6 +1,7 @@
 import type { Running } from '../base/running.ts';
 import { createEventRecorder, type EventRecorder } from '../client/events.ts';
 import type { ControllerContext, ControllersOptions } from './context.ts';
+import { startDaemonSetController } from './daemonset/controller.ts';
 import { startDeploymentController } from './deployment/controller.ts';
 import { startEndpointsController } from './endpoints/endpoints-controller.ts';
 import { startEndpointSliceController } from './endpoints/slice-controller.ts';
@@ -32,6 +33,7 @@ const controllers: readonly ((context: ControllerContext) => Running)[] = [
   startPodGC,
   startGarbageCollector,
   startJobController,
+  startDaemonSetController,
 ];
 
 /** Starts all controllers. Resolves when their informers have synced; they work as soon as their own have. */

@@ -29,7 +29,7 @@ export function fenceposts(deployment: Deployment): { readonly surge: number; re
 }
 
 /** IntOrString: a number, or a share of `total`. */
-function scaled(value: unknown, total: number, round: (value: number) => number): number {
+export function scaled(value: unknown, total: number, round: (value: number) => number): number {
   const text = String(value);
   return text.endsWith('%') ? round((Number(text.slice(0, -1)) * total) / 100) : Number(text);
 }

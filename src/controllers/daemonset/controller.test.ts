@@ -1,0 +1,77 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { daemonSets, nodes, pods } from '../../api/resource.ts';
+import { node, startTestCluster, type TestCluster, template } from '../testing.ts';
+import { nodeOf } from './placement.ts';
+
+const ref = { namespace: 'default', name: 'agent' };
+const set = () => ({
+  metadata: { ...ref },
+  spec: { selector: { matchLabels: { app: 'agent' } }, template: template('agent') },
+});
+
+const nodesOf = async (cluster: TestCluster): Promise<string[]> =>
+  (await cluster.listed(pods))
+    .filter(({ metadata }) => !metadata?.deletionTimestamp)
+    .map(nodeOf)
+    .sort();
+
+const speak = async (cluster: TestCluster, name: string): Promise<void> => {
+  await cluster.client.create(nodes, node(name));
+  const conditions = [{ type: 'Ready', status: 'True' }];
+  await cluster.client.patch(nodes, { name }, 'merge', { status: { conditions } }, 'status');
+};
+
+test('each node has one pod, also nodes that come later', async (t) => {
+  const cluster = await startTestCluster(t);
+  await speak(cluster, 'a');
+  await cluster.client.create(daemonSets, set());
+  await cluster.until('one pod', async () => (await nodesOf(cluster)).join() === 'a');
+  await speak(cluster, 'b');
+  await cluster.until('two pods', async () => (await nodesOf(cluster)).join() === 'a,b');
+  await cluster.makeReady();
+  const status = await cluster.until('its status', async () => {
+    const present = await cluster.client.get(daemonSets, ref);
+    return present.status?.numberAvailable === 2 && present.status;
+  });
+  assert.equal(status.desiredNumberScheduled, 2);
+});
+
+test('a new template replaces pods one node after another', async (t) => {
+  const cluster = await startTestCluster(t);
+  for (const name of ['a', 'b', 'c']) await speak(cluster, name);
+  await cluster.client.create(daemonSets, set());
+  await cluster.until('three pods', async () => (await nodesOf(cluster)).length === 3);
+  await cluster.makeReady();
+  await cluster.until(
+    'availability',
+    async () => (await cluster.client.get(daemonSets, ref)).status?.numberAvailable === 3,
+  );
+  let fewest = 3;
+  await cluster.client.patch(daemonSets, ref, 'merge', { spec: { template: template('agent', 'web:2') } });
+  await cluster.until('the new template', async () => {
+    const all = (await cluster.listed(pods)).filter(({ metadata }) => !metadata?.deletionTimestamp);
+    const ready = all.filter(({ status }) =>
+      status?.conditions?.some((each) => each.type === 'Ready' && each.status === 'True'),
+    );
+    fewest = Math.min(fewest, ready.length);
+    await cluster.makeReady();
+    return all.length === 3 && all.every(({ spec }) => spec?.containers[0]?.image === 'web:2');
+  });
+  assert.equal(fewest, 2);
+});
+
+test('a node that is not selected has none', async (t) => {
+  const cluster = await startTestCluster(t);
+  await speak(cluster, 'a');
+  await speak(cluster, 'b');
+  await cluster.client.patch(nodes, { name: 'b' }, 'merge', { metadata: { labels: { disk: 'fast' } } });
+  const selecting = set();
+  const spec = { ...selecting.spec.template.spec, containers: [], nodeSelector: { disk: 'fast' } };
+  const containers = selecting.spec.template.spec?.containers ?? [];
+  selecting.spec.template = { ...selecting.spec.template, spec: { ...spec, containers } };
+  await cluster.client.create(daemonSets, selecting);
+  await cluster.until('one pod', async () => (await nodesOf(cluster)).join() === 'b');
+  await cluster.client.patch(nodes, { name: 'b' }, 'merge', { metadata: { labels: { disk: null } } });
+  await cluster.until('no pod', async () => (await nodesOf(cluster)).length === 0);
+});
