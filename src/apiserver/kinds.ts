@@ -57,11 +57,17 @@ export const verbsOf = (kind: Kind): readonly string[] => kind.verbs ?? allVerbs
 
 /** Whether the kind's path offers the verb, its subresources included. */
 export function offers(kind: Kind, info: RequestInfo, target: ResourceTarget): boolean {
-  if (target.subresource === '') return verbsOf(kind).includes(info.verb);
+  if (target.subresource === '') return isWhole(info, target) && verbsOf(kind).includes(info.verb);
   if (target.subresource === 'status') return kind.hasStatus && ['get', 'update', 'patch'].includes(info.verb);
   if (target.subresource === 'scale') return kind.scale !== undefined && ['get', 'update', 'patch'].includes(info.verb);
   const found = kind.subresources.find((subresource) => subresource.name === target.subresource);
   return found?.verbs.includes(info.verb) ?? false;
+}
+
+/** A collection takes POST; PUT and PATCH are for one object. */
+function isWhole({ verb }: RequestInfo, { name }: ResourceTarget): boolean {
+  if (verb === 'create') return name === '';
+  return name !== '' || (verb !== 'update' && verb !== 'patch');
 }
 
 /** Whether there is such a subresource at all. */

@@ -8,7 +8,7 @@ export class Allocator {
 
   constructor(size: number, dynamicFrom: number) {
     this.#size = size;
-    this.#dynamicFrom = dynamicFrom;
+    this.#dynamicFrom = Math.min(dynamicFrom, size);
   }
 
   isUsed(number: number): boolean {

@@ -42,9 +42,10 @@ class ServiceAllocation {
     this.#cidr = parseCIDR(serviceCIDR);
     this.#ports = nodePortRange;
     const size = sizeOf(this.#cidr);
-    this.#addresses = new Allocator(size - 1, Math.min(Math.max(16, size / 16), 256));
-    // The network's own address is nobody's; the broadcast address is beyond the size.
+    this.#addresses = new Allocator(size, Math.min(Math.max(16, size / 16), 256));
+    // The network's own address and the broadcast address are nobody's.
     this.#addresses.use(0);
+    this.#addresses.use(size - 1);
     const portCount = nodePortRange[1] - nodePortRange[0] + 1;
     this.#nodePorts = new Allocator(portCount, Math.min(Math.max(16, Math.floor(portCount / 32)), 128));
     const known = cache.resource(services);

@@ -1,0 +1,213 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { startTestApiServer, type TestApiServer } from './testing.ts';
+import { type Json, type WireAnswer, wireTo } from './wire.ts';
+
+const CONFIG_MAPS = '/api/v1/namespaces/default/configmaps';
+
+describe('objects over HTTPS', () => {
+  let server: TestApiServer;
+  let wire: ReturnType<typeof wireTo>;
+  before(async () => {
+    server = await startTestApiServer();
+    wire = wireTo(server);
+    await wire.post('/api/v1/namespaces/default/serviceaccounts', { metadata: { name: 'default' } });
+  });
+  after(async () => {
+    wire.close();
+    await server.stop();
+  });
+
+  const configMap = (name: string, data: Record<string, string> = {}, labels = {}) => ({
+    metadata: { name, labels },
+    data,
+  });
+
+  it('are born with a uid, a time and a resource version', async () => {
+    const { status, json } = await wire.post(CONFIG_MAPS, configMap('born', { a: 'b' }));
+    assert.equal(status, 201);
+    assert.match(json.metadata.uid, /^[0-9a-f-]{36}$/);
+    assert.match(json.metadata.creationTimestamp, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/);
+    assert.ok(Number(json.metadata.resourceVersion) > 0);
+    assert.deepEqual((await wire.get(`${CONFIG_MAPS}/born`)).json, json);
+  });
+
+  it('say in Kubernetes’ own words what is wrong', async () => {
+    const missing = await wire.get(`${CONFIG_MAPS}/nope`);
+    assert.equal(missing.json.message, 'configmaps "nope" not found');
+    assert.deepEqual(missing.json.details, { name: 'nope', kind: 'configmaps' });
+    await wire.post(CONFIG_MAPS, configMap('twice'));
+    const twice = await wire.post(CONFIG_MAPS, configMap('twice'));
+    assert.deepEqual([twice.status, twice.json.reason], [409, 'AlreadyExists']);
+    assert.equal(twice.json.message, 'configmaps "twice" already exists');
+    const elsewhere = await wire.post('/api/v1/namespaces/nowhere/configmaps', configMap('a'));
+    assert.equal(elsewhere.json.message, 'namespaces "nowhere" not found');
+    const badName = await wire.post(CONFIG_MAPS, configMap('Bad_Name'));
+    assert.deepEqual([badName.status, badName.json.reason], [422, 'Invalid']);
+    assert.match(badName.json.message, /^ConfigMap "Bad_Name" is invalid: metadata\.name: Invalid value: "Bad_Name"/);
+    assert.equal((await wire.request('PUT', CONFIG_MAPS, {})).status, 405);
+    assert.equal((await wire.get('/api/v1/unicorns')).status, 404);
+    assert.equal((await wire.get(CONFIG_MAPS, { accept: 'image/png' })).status, 406);
+    assert.equal((await wire.post(CONFIG_MAPS, 'x', { 'content-type': 'text/csv' })).status, 415);
+    assert.equal((await wire.post(CONFIG_MAPS, configMap('big', { a: 'x'.repeat(3_200_000) }))).status, 413);
+  });
+
+  it('refuse, warn of or drop unknown fields, as the client asks', async () => {
+    const odd = { ...configMap('odd'), color: 'red' };
+    const strict = await wire.post(`${CONFIG_MAPS}?fieldValidation=Strict`, odd);
+    assert.equal(strict.status, 400);
+    assert.match(strict.json.message, /strict decoding error: unknown field "color"/);
+    const warned = await wire.post(`${CONFIG_MAPS}?fieldValidation=Warn`, odd);
+    assert.equal(warned.headers.warning, '299 - "unknown field \\"color\\""');
+    assert.equal('color' in warned.json, false);
+  });
+
+  it('are not overwritten by who has an old version', async () => {
+    const { json } = await wire.post(CONFIG_MAPS, configMap('raced'));
+    await wire.put(`${CONFIG_MAPS}/raced`, { ...json, data: { a: '1' } });
+    const late = await wire.put(`${CONFIG_MAPS}/raced`, { ...json, data: { a: '2' } });
+    assert.equal(late.status, 409);
+    assert.equal(
+      late.json.message,
+      'Operation cannot be fulfilled on configmaps "raced": the object has been modified; please apply your changes to the latest version and try again',
+    );
+  });
+
+  it('make no new version when a write changes nothing', async () => {
+    const { json } = await wire.post(CONFIG_MAPS, configMap('same', { a: '1' }));
+    const again = await wire.put(`${CONFIG_MAPS}/same`, json);
+    const patched = await wire.patch(`${CONFIG_MAPS}/same`, 'merge', { data: { a: '1' } });
+    assert.equal(again.json.metadata.resourceVersion, json.metadata.resourceVersion);
+    assert.equal(patched.json.metadata.resourceVersion, json.metadata.resourceVersion);
+  });
+
+  it('take JSON, merge and strategic patches, also many at once', async () => {
+    await wire.post(CONFIG_MAPS, configMap('patched', { a: '1' }));
+    await wire.patch(`${CONFIG_MAPS}/patched`, 'json', [{ op: 'replace', path: '/data/a', value: '2' }]);
+    await wire.patch(`${CONFIG_MAPS}/patched`, 'strategic-merge', { data: { b: '1' } });
+    const many = Array.from({ length: 8 }, (_, index) =>
+      wire.patch(`${CONFIG_MAPS}/patched`, 'merge', { data: { [`k${index}`]: 'x' } }),
+    );
+    for (const { status } of await Promise.all(many)) assert.equal(status, 200);
+    const { json } = await wire.get(`${CONFIG_MAPS}/patched`);
+    assert.equal(Object.keys(json.data).length, 10);
+    assert.equal(json.data.a, '2');
+  });
+
+  it('are only rehearsed on a dry run', async () => {
+    assert.equal((await wire.post(`${CONFIG_MAPS}?dryRun=All`, configMap('dry'))).status, 201);
+    assert.equal((await wire.get(`${CONFIG_MAPS}/dry`)).status, 404);
+  });
+
+  it('get names of their own where they ask for one', async () => {
+    const { json } = await wire.post(CONFIG_MAPS, { metadata: { generateName: 'gen-' } });
+    assert.match(json.metadata.name, /^gen-[a-z0-9]{5}$/);
+  });
+
+  it('are listed by labels and fields, and in pages of one snapshot', async () => {
+    const path = '/api/v1/namespaces/kube-public/configmaps';
+    for (const name of ['a', 'b', 'c', 'd', 'e'])
+      await wire.post(path, configMap(name, {}, { odd: String('ace'.includes(name)) }));
+    const names = (answer: WireAnswer) => answer.json.items.map((item: Json) => item.metadata.name).join('');
+    assert.equal(names(await wire.get(`${path}?labelSelector=odd%3Dtrue`)), 'ace');
+    assert.equal(names(await wire.get(`${path}?labelSelector=odd%20in%20(false),!x`)), 'bd');
+    assert.equal(names(await wire.get(`${path}?fieldSelector=metadata.name%3Db`)), 'b');
+    assert.equal((await wire.get(`${path}?fieldSelector=data.x%3Db`)).status, 400);
+    const first = await wire.get(`${path}?limit=2`);
+    assert.deepEqual([names(first), first.json.metadata.remainingItemCount], ['ab', 3]);
+    await wire.delete(`${path}/d`);
+    await wire.post(path, configMap('cc'));
+    const token = encodeURIComponent(first.json.metadata.continue);
+    const second = await wire.get(`${path}?limit=2&continue=${token}`);
+    assert.equal(names(second), 'cd', 'the second page shows the time of the first');
+    assert.equal(second.json.metadata.resourceVersion, first.json.metadata.resourceVersion);
+    const third = await wire.get(`${path}?continue=${encodeURIComponent(second.json.metadata.continue)}`);
+    assert.equal(names(third), 'e');
+    assert.equal(third.json.metadata.continue, undefined);
+    await wire.delete(`${path}?labelSelector=odd`);
+    assert.equal(names(await wire.get(path)), 'cc');
+  });
+
+  it('come as a Table and as YAML', async () => {
+    const accept = 'application/json;as=Table;v=v1;g=meta.k8s.io,application/json';
+    const { json } = await wire.get('/api/v1/namespaces', { accept });
+    assert.equal(json.kind, 'Table');
+    assert.deepEqual(json.rows[0]?.cells.slice(0, 2), ['default', 'Active']);
+    const { text } = await wire.get('/api/v1/namespaces/default', { accept: 'application/yaml' });
+    assert.match(text, /^kind: Namespace\n/);
+  });
+
+  it('count generations of what is wanted, not of what is', async () => {
+    const deployments = '/apis/apps/v1/namespaces/default/deployments';
+    const template = { metadata: { labels: { a: 'b' } }, spec: { containers: [{ name: 'c', image: 'i' }] } };
+    await wire.post(deployments, {
+      metadata: { name: 'd' },
+      spec: { selector: { matchLabels: { a: 'b' } }, template },
+    });
+    const status = await wire.patch(`${deployments}/d/status`, 'merge', {
+      status: { replicas: 3 },
+      spec: { replicas: 9 },
+    });
+    assert.deepEqual(
+      [status.json.metadata.generation, status.json.status.replicas, status.json.spec.replicas],
+      [1, 3, 1],
+    );
+    const spec = await wire.patch(`${deployments}/d`, 'merge', { spec: { replicas: 2 }, status: { replicas: 7 } });
+    assert.deepEqual([spec.json.metadata.generation, spec.json.status.replicas], [2, 3]);
+    const scaled = await wire.patch(`${deployments}/d/scale`, 'merge', { spec: { replicas: 5 } });
+    assert.deepEqual([scaled.json.kind, scaled.json.spec.replicas, scaled.json.status.selector], ['Scale', 5, 'a=b']);
+    assert.equal((await wire.get(`${deployments}/d`)).json.metadata.generation, 3);
+  });
+
+  it('wait for their finalizers', async () => {
+    await wire.post(CONFIG_MAPS, { metadata: { name: 'held', finalizers: ['example.com/hold'] } });
+    const deleted = await wire.delete(`${CONFIG_MAPS}/held`);
+    assert.ok(deleted.json.metadata.deletionTimestamp);
+    assert.equal((await wire.get(`${CONFIG_MAPS}/held`)).status, 200);
+    await wire.patch(`${CONFIG_MAPS}/held`, 'merge', { metadata: { finalizers: null } });
+    assert.equal((await wire.get(`${CONFIG_MAPS}/held`)).status, 404);
+    await wire.post(CONFIG_MAPS, configMap('owner'));
+    const foreground = await wire.delete(`${CONFIG_MAPS}/owner`, { propagationPolicy: 'Foreground' });
+    assert.deepEqual(foreground.json.metadata.finalizers, ['foregroundDeletion']);
+  });
+
+  it('of pods go when their node has ended them, or at once where they have none', async () => {
+    const pods = '/api/v1/namespaces/default/pods';
+    const pod = (name: string) => ({ metadata: { name }, spec: { containers: [{ name: 'c', image: 'i' }] } });
+    await wire.post(pods, pod('free'));
+    await wire.delete(`${pods}/free`);
+    assert.equal((await wire.get(`${pods}/free`)).status, 404);
+    await wire.post(pods, pod('bound'));
+    const binding = { metadata: { name: 'bound' }, target: { kind: 'Node', name: 'node-1' } };
+    assert.equal((await wire.post(`${pods}/bound/binding`, binding)).status, 201);
+    assert.equal((await wire.post(`${pods}/bound/binding`, binding)).status, 409);
+    const marked = await wire.delete(`${pods}/bound`);
+    assert.deepEqual([marked.json.spec.nodeName, marked.json.metadata.deletionGracePeriodSeconds], ['node-1', 30]);
+    await wire.delete(`${pods}/bound`, { gracePeriodSeconds: 0 });
+    assert.equal((await wire.get(`${pods}/bound`)).status, 404);
+  });
+
+  it('of namespaces go when they are finalized, and take nothing new meanwhile', async () => {
+    const made = await wire.post('/api/v1/namespaces', { metadata: { name: 'going' } });
+    assert.deepEqual(made.json.spec.finalizers, ['kubernetes']);
+    const marked = await wire.delete('/api/v1/namespaces/going');
+    assert.equal(marked.json.status.phase, 'Terminating');
+    const refused = await wire.post('/api/v1/namespaces/going/configmaps', configMap('late'));
+    assert.match(refused.json.message, /because it is being terminated$/);
+    await wire.put('/api/v1/namespaces/going/finalize', { metadata: { name: 'going' }, spec: {} });
+    assert.equal((await wire.get('/api/v1/namespaces/going')).status, 404);
+  });
+
+  it('of the two events APIs are the same objects', async () => {
+    const event = {
+      metadata: { name: 'e' },
+      involvedObject: { kind: 'Pod', name: 'p', namespace: 'default' },
+      reason: 'Started',
+      message: 'said',
+      type: 'Normal',
+    };
+    assert.equal((await wire.post('/api/v1/namespaces/default/events', event)).status, 201);
+    const { json } = await wire.get('/apis/events.k8s.io/v1/namespaces/default/events/e');
+    assert.deepEqual([json.apiVersion, json.note, json.regarding.name], ['events.k8s.io/v1', 'said', 'p']);
+  });
+});
