@@ -250,7 +250,7 @@ async function follow(
     for await (const id of cri.exits(signal)) {
       settled(cri, id)
         .then(() => {
-          for (const worker of workers.values()) if (worker.owns(id)) worker.wake();
+          for (const worker of workers.values()) worker.ended(id);
         })
         .catch((error: unknown) => log.warn('cannot see how a container ended', { id, error: messageOf(error) }));
     }

@@ -29,8 +29,8 @@ export interface PodWorker {
   check(listed: readonly { readonly id: string; readonly state: number }[]): void;
   /** The pod as it was last seen. */
   readonly pod: Pod | undefined;
-  /** The runtime's ids of the pod's containers and sandboxes. */
-  owns(id: string): boolean;
+  /** A container or sandbox has ended: wakes if it is, or may be, one of the pod's. */
+  ended(id: string): void;
   /** Leaves the containers as they are. */
   stop(): Promise<void>;
 }
@@ -100,9 +100,11 @@ class Worker implements PodWorker {
     });
   }
 
-  owns(id: string): boolean {
+  ended(id: string): void {
     const { containers, sandboxes } = this.#runtime;
-    return containers.some((record) => record.id === id) || sandboxes.some((sandbox) => sandbox.id === id);
+    const known = containers.some((record) => record.id === id) || sandboxes.some((sandbox) => sandbox.id === id);
+    // What a round that goes on is starting has no place in #runtime yet.
+    if (known || this.#running) this.wake();
   }
 
   async stop(): Promise<void> {
