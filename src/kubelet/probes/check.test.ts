@@ -1,0 +1,66 @@
+import assert from 'node:assert/strict';
+import http from 'node:http';
+import net, { type AddressInfo } from 'node:net';
+import { after, before, test } from 'node:test';
+import { createCriClient } from '../cri/client.ts';
+import { check } from './check.ts';
+
+let server: http.Server;
+let port: number;
+const seen: http.IncomingHttpHeaders[] = [];
+before(async () => {
+  server = http.createServer((request, response) => {
+    seen.push(request.headers);
+    if (request.url === '/slow') return;
+    response.writeHead(request.url === '/moved' ? 302 : request.url === '/ok' ? 200 : 503).end();
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  port = (server.address() as AddressInfo).port;
+});
+after(() => {
+  server.closeAllConnections();
+  server.close();
+});
+
+const cri = createCriClient('/nonexistent');
+const container = () => ({ name: 'c', ports: [{ name: 'web', containerPort: port }] });
+const target = () => ({ cri, container: container(), containerId: 'x', podIP: '127.0.0.1' });
+
+test('an HTTP probe succeeds from 200 to 399 and says what else it got', async () => {
+  assert.deepEqual(await check({ httpGet: { path: '/ok', port } }, target(), 1000), { ok: true, message: '' });
+  assert.equal((await check({ httpGet: { path: '/moved', port } }, target(), 1000)).ok, true);
+  const failed = await check({ httpGet: { path: '/no', port } }, target(), 1000);
+  assert.deepEqual(failed, { ok: false, message: 'HTTP probe failed with statuscode: 503' });
+});
+
+test('a port may have a name, and headers are sent', async () => {
+  const httpHeaders = [{ name: 'Host', value: 'shop.test' }];
+  assert.equal((await check({ httpGet: { path: '/ok', port: 'web', httpHeaders } }, target(), 1000)).ok, true);
+  assert.equal(seen.at(-1)?.host, 'shop.test');
+  assert.match(seen.at(-1)?.['user-agent'] ?? '', /^kube-probe\//);
+  const unknown = await check({ httpGet: { port: 'other' } }, target(), 1000);
+  assert.equal(unknown.message, 'couldn\'t find port: "other"');
+});
+
+test('a server that does not answer in time has failed', async () => {
+  const { ok, message } = await check({ httpGet: { path: '/slow', port } }, target(), 50);
+  assert.equal(ok, false);
+  assert.match(message, /deadline exceeded/);
+});
+
+test('a TCP probe succeeds when it connects', async () => {
+  assert.equal((await check({ tcpSocket: { port } }, target(), 1000)).ok, true);
+  const free = net.createServer().listen(0, '127.0.0.1');
+  await new Promise((resolve) => free.once('listening', resolve));
+  const closed = (free.address() as AddressInfo).port;
+  await new Promise((resolve) => free.close(resolve));
+  const { ok, message } = await check({ tcpSocket: { port: closed } }, target(), 1000);
+  assert.equal(ok, false);
+  assert.match(message, /ECONNREFUSED/);
+});
+
+test('a command that cannot be run has failed', async () => {
+  const { ok, message } = await check({ exec: { command: ['true'] } }, target(), 1000);
+  assert.equal(ok, false);
+  assert.match(message, /ENOENT/);
+});
