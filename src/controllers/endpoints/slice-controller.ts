@@ -9,7 +9,7 @@ import { Expectations } from '../expectations.ts';
 import { isSelecting, membersOf, selects } from './members.ts';
 import { CONTROLLER_NAME, MANAGED_BY, planSlices, SERVICE_NAME } from './slices.ts';
 
-const SERVICE_INDEX = 'service';
+const SERVICE_INDEX = 'serviceOfManaged';
 const ZONE_LABEL = 'topology.kubernetes.io/zone';
 
 /** Tells in EndpointSlices which pods serve each Service. */

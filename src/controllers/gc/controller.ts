@@ -28,9 +28,7 @@ export function startGarbageCollector({ client, log: parent, events: recorder }:
       const item = graph.set(resource, object);
       if (!item) return;
       const holdsDependents = item.deleting && item.finalizers.length > 0;
-      const lostOwner = item.owners.some(
-        ({ uid }) => graph.namespaceOf(uid) !== item.namespace && graph.namespaceOf(uid) !== '',
-      );
+      const lostOwner = item.owners.some((owner) => !isKnown(owner, item.namespace));
       if (holdsDependents || lostOwner) controller.enqueue(item.uid);
       for (const { uid } of item.owners) enqueueWaiting(uid);
     },
@@ -40,6 +38,18 @@ export function startGarbageCollector({ client, log: parent, events: recorder }:
       for (const owner of item?.owners ?? []) enqueueWaiting(owner.uid);
     },
   });
+
+  /** Owners are in the dependent's namespace, or in none. */
+  const isKnown = ({ uid }: OwnerReference, namespace: string): boolean => {
+    const present = graph.namespaceOf(uid);
+    return present === namespace || present === '';
+  };
+
+  /** The owner goes only after this dependent. */
+  const isAwaiting = ({ uid, blockOwnerDeletion }: OwnerReference): boolean => {
+    const owner = graph.item(uid);
+    return owner !== undefined && isWaiting(owner) && blockOwnerDeletion === true;
+  };
 
   const enqueueWaiting = (uid: string): void => {
     const owner = graph.item(uid);
@@ -73,6 +83,8 @@ export function startGarbageCollector({ client, log: parent, events: recorder }:
   };
 
   const collect = async (item: Item): Promise<void> => {
+    // By now all kinds are listed, and most owners that were unknown when the item came are there.
+    if (item.owners.every((owner) => isKnown(owner, item.namespace) && !isAwaiting(owner))) return;
     const live = await get(item.resource, item);
     // Gone, or another one of the same name: the watch will tell.
     if (live?.metadata?.uid !== item.uid || live.metadata.deletionTimestamp) return;
@@ -90,11 +102,7 @@ export function startGarbageCollector({ client, log: parent, events: recorder }:
 
   const stateOf = async (owner: OwnerReference, dependent: KubeObject): Promise<OwnerState> => {
     const namespace = dependent.metadata?.namespace ?? '';
-    const known = graph.namespaceOf(owner.uid);
-    const item = graph.item(owner.uid);
-    if (known === namespace || known === '') {
-      return item && isWaiting(item) && owner.blockOwnerDeletion ? 'waiting' : 'present';
-    }
+    if (isKnown(owner, namespace)) return isAwaiting(owner) ? 'waiting' : 'present';
     const resource = observer.find(owner.apiVersion, owner.kind);
     // Of a kind that is not served nobody can say that it is gone.
     if (!resource) throw new Error(`owner ${owner.kind} ${owner.name} is of a kind that is not served`);
@@ -102,7 +110,7 @@ export function startGarbageCollector({ client, log: parent, events: recorder }:
       throw new Error(`a cluster-wide object cannot be owned by ${owner.kind} ${owner.name}`);
     const live = await get(resource, { namespace, name: owner.name });
     if (live?.metadata?.uid === owner.uid) return 'present';
-    if (known !== undefined) tellInvalid(owner, dependent, namespace);
+    if (graph.namespaceOf(owner.uid) !== undefined) tellInvalid(owner, dependent, namespace);
     return 'absent';
   };
 
