@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile, stat } from 'node:fs/promises';
+import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { configMaps, leases, pods } from '../api/resource.ts';
 import { waitFor } from '../base/wait.ts';
 import { run } from '../kernel/run.ts';
+import { rotateLogs } from './log-rotation.ts';
+import { kubeletPaths } from './paths.ts';
 import { containerOf, isReady, startTestNode, type TestNode, testNamespace } from './testing-node.ts';
 
 let node: TestNode;
@@ -205,6 +208,37 @@ test('a pod waits for a config map that is missing, and starts when it is there'
     data: { A: '1' },
   });
   await node.until('waits', 'the pod to be Ready', isReady, 10_000);
+});
+
+test('a log that has grown too long is put aside, and a new one begun', async () => {
+  await node.run('talks', {
+    containers: [{ name: 'c', command: ['sh', '-c', 'while :; do echo word; sleep 0.05; done'] }],
+  });
+  await node.until('talks', 'the pod to be Ready', isReady);
+  const found = await node.kubelet().runtime.findContainer(testNamespace, 'talks', 'c');
+  const log = found?.logPath ?? '';
+  await waitFor(async () => (await stat(log)).size > 0, { what: 'the first line', timeoutMs: 3_000 });
+  await rotateLogs(node.containerd.cri, kubeletPaths(node.rootDir), 1);
+  await waitFor(async () => (await stat(log)).size > 0, { what: 'a line in the new log', timeoutMs: 3_000 });
+  const names = await readdir(path.dirname(log));
+  assert.equal(names.length, 2);
+  assert.match(names.sort()[1] ?? '', /^0\.log\.\d{8}-\d{6}$/);
+});
+
+test('a kubelet stops at once, also while it waits for a container to end', async () => {
+  await node.run('slow', {
+    containers: [{ name: 'c', command: ['sleep', '1000'] }],
+    terminationGracePeriodSeconds: 60,
+  });
+  await node.until('slow', 'the pod to be Ready', isReady);
+  await node.client.delete(pods, { namespace: testNamespace, name: 'slow' });
+  const isKilling = async () => (await node.events('slow')).includes('Normal Killing Stopping container c');
+  await waitFor(isKilling, { what: 'the pod to be ended', timeoutMs: 3_000 });
+  const began = Date.now();
+  await node.restartKubelet();
+  assert.ok(Date.now() - began < 2_000, `it took ${Date.now() - began} ms`);
+  await node.client.delete(pods, { namespace: testNamespace, name: 'slow' }, { gracePeriodSeconds: 1 });
+  await node.untilGone('slow');
 });
 
 test('a new kubelet finds the running containers and leaves them alone', async () => {
