@@ -80,6 +80,7 @@ function dnsAddon(config: ClusterConfig) {
     domain: config.spec.dns.domain,
     image: labImage,
     replicas: config.spec.dns.replicas,
+    nodes: config.nodes.length,
     runtime: { nodeBinary: process.execPath, libDir: '/usr/lib', distDir: distFolder },
   });
 }

@@ -18,6 +18,8 @@ export interface DnsManifestOptions {
   readonly domain: string;
   readonly image: string;
   readonly replicas: number;
+  /** How many nodes the cluster has, over which the replicas are spread. Default 1. */
+  readonly nodes?: number;
   /** Seconds. Default 30, as kubeadm's Corefile. */
   readonly ttl?: number;
   /** Left out, the image has `node` and `/opt/knit/dist/dns.js`. */
@@ -101,7 +103,7 @@ function deployment(options: DnsManifestOptions): Deployment {
             { key: 'CriticalAddonsOnly', operator: 'Exists' },
             { key: 'node-role.kubernetes.io/control-plane', effect: 'NoSchedule' },
           ],
-          affinity: { podAntiAffinity: { preferredDuringSchedulingIgnoredDuringExecution: [apart] } },
+          topologySpreadConstraints: [apart(options)],
           containers: [container(options)],
           volumes: volumes(options),
         },
@@ -110,11 +112,19 @@ function deployment(options: DnsManifestOptions): Deployment {
   };
 }
 
-/** Two on one node are of little use. */
-const apart = {
-  weight: 100,
-  podAffinityTerm: { labelSelector: { matchLabels: labels }, topologyKey: 'kubernetes.io/hostname' },
-};
+/**
+ * Two on one node are of little use. A preference would not do: while a cluster boots, the first node that is there
+ * would get them all.
+ */
+function apart({ replicas, nodes = 1 }: DnsManifestOptions) {
+  return {
+    maxSkew: 1,
+    topologyKey: 'kubernetes.io/hostname',
+    whenUnsatisfiable: 'DoNotSchedule',
+    minDomains: Math.min(replicas, nodes),
+    labelSelector: { matchLabels: labels },
+  };
+}
 
 function container(options: DnsManifestOptions): Container {
   const { runtime, domain, clusterIP, ttl = 30 } = options;
