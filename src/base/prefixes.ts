@@ -1,19 +1,60 @@
-import { BlockList, isIPv6 } from 'node:net';
+import { BlockList, isIP, isIPv6, SocketAddress } from 'node:net';
 
-/** Addresses and prefixes without those that another one contains: interval sets refuse overlaps. Sorted by width. */
+/** The one spelling of an address that the kernel prints; `undefined` for what is none. */
+export function canonicalAddress(text: string): string | undefined {
+  const family = isIP(text);
+  if (family === 0) return undefined;
+  return family === 4 ? text : new SocketAddress({ address: text, family: 'ipv6' }).address;
+}
+
+/** An address or network of either family as the kernel prints it: without bits after the prefix, `/32` left out. */
+export function canonicalPrefix(text: string): string | undefined {
+  const [host = '', length] = text.split('/');
+  const address = canonicalAddress(host);
+  if (address === undefined) return undefined;
+  const full = isIPv6(address) ? 128 : 32;
+  const bits = length === undefined ? full : Number(length);
+  if (length === '' || !Number.isInteger(bits) || bits < 0 || bits > full) return undefined;
+  if (bits === full) return address;
+  const groups = full === 32 ? address.split('.').map(Number) : groupsOf(address);
+  const width = full === 32 ? 8 : 16;
+  const masked = groups.map((group, index) => {
+    const kept = Math.min(Math.max(bits - index * width, 0), width);
+    return group - (group % 2 ** (width - kept));
+  });
+  const base = full === 32 ? masked.join('.') : canonicalAddress(masked.map((group) => group.toString(16)).join(':'));
+  return `${base}/${bits}`;
+}
+
+/** Addresses and networks without those that another one contains: interval sets refuse overlaps. Widest first. */
 export function withoutContained(prefixes: readonly string[]): string[] {
   const kept: string[] = [];
   const covered = new BlockList();
-  const parsed = [...new Set(prefixes)].map((text) => {
+  const parsed = [...new Set(prefixes.map(canonicalPrefix))].flatMap((text) => {
+    if (text === undefined) return [];
     const [address = '', length] = text.split('/');
     const type = isIPv6(address) ? ('ipv6' as const) : ('ipv4' as const);
-    const full = type === 'ipv6' ? 128 : 32;
-    return { address, type, full, bits: length === undefined ? full : Number(length) };
+    return [{ text, address, type, bits: Number(length ?? (type === 'ipv6' ? 128 : 32)) }];
   });
-  for (const { address, type, full, bits } of parsed.sort((a, b) => a.bits - b.bits)) {
+  for (const { text, address, type, bits } of parsed.sort((a, b) => a.bits - b.bits)) {
     if (covered.check(address, type)) continue;
     covered.addSubnet(address, bits, type);
-    kept.push(bits === full ? address : `${address}/${bits}`);
+    kept.push(text);
   }
   return kept;
+}
+
+/** The eight groups of an IPv6 address. */
+function groupsOf(address: string): number[] {
+  const [head = '', tail] = address.split('::');
+  const parse = (part: string) =>
+    part === ''
+      ? []
+      : part.split(':').flatMap((group) => {
+          if (!group.includes('.')) return [Number.parseInt(group, 16)];
+          const [a = 0, b = 0, c = 0, d = 0] = group.split('.').map(Number);
+          return [a * 256 + b, c * 256 + d];
+        });
+  const [left, right] = [parse(head), parse(tail ?? '')];
+  return [...left, ...Array.from({ length: 8 - left.length - right.length }, () => 0), ...right];
 }

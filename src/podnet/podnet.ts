@@ -46,13 +46,16 @@ export async function startPodNetwork(options: PodNetworkOptions): Promise<Runni
   const informer = informers.informer(nodes, { fieldSelector: `metadata.name=${nodeName}` });
   let stopped = false;
   let applied: string | undefined;
+  let doubtful = false;
   let retry: NodeJS.Timeout | undefined;
   let work = Promise.resolve();
 
   const sync = async () => {
     const podCIDRs = podCIDRsOf(informer.get(nodeName));
     const wanted = podCIDRs.join(',');
-    if (stopped || wanted === '' || wanted === applied) return;
+    if (stopped || wanted === '') return;
+    if (wanted === applied && !(doubtful && !(await hasEgress(nft, podCIDRs)))) return;
+    doubtful = false;
     await applyEgress(nft, options, podCIDRs);
     const dataDir = options.cniDataDir ?? '/var/lib/cni/networks';
     if (await writeCNIConfig(options.cniConfDir, cniConfig({ podCIDRs, dataDir, mtu: options.mtu }))) {
@@ -67,14 +70,9 @@ export async function startPodNetwork(options: PodNetworkOptions): Promise<Runni
     });
   };
   informer.onChange(wake);
-  // Whoever flushed the rules flushed the masquerade too.
   const unwatch = nft.onForeignCommit(() => {
-    work = work.then(async () => {
-      if (applied === undefined || stopped) return;
-      if ((await nft.listRules('ip', EGRESS_TABLE))?.includes('masquerade')) return;
-      applied = undefined;
-      wake();
-    });
+    doubtful = true; // whoever flushed the rules flushed these too
+    wake();
   });
   await informers.start();
   wake();
@@ -92,6 +90,12 @@ export async function startPodNetwork(options: PodNetworkOptions): Promise<Runni
 async function applyEgress(nft: Nft, options: PodNetworkOptions, podCIDRs: readonly string[]): Promise<void> {
   const directCIDRs = [...options.clusterCIDR.split(','), ...(options.directCIDRs ?? [])];
   await nft.apply(egressRules({ podCIDRs, directCIDRs }));
+}
+
+async function hasEgress(nft: Nft, podCIDRs: readonly string[]): Promise<boolean> {
+  const families = new Set(podCIDRs.map((cidr) => (cidr.includes(':') ? 'ip6' : 'ip')));
+  const rules = await Promise.all([...families].map((family) => nft.listRules(family, EGRESS_TABLE)));
+  return rules.every((text) => text?.includes('masquerade'));
 }
 
 function podCIDRsOf(node: Node | undefined): readonly string[] {

@@ -1,4 +1,5 @@
 import type { EndpointSlice, ServicePort } from '../api/types.ts';
+import { canonicalAddress } from '../base/prefixes.ts';
 import type { Family, NodeFacts, PlannedEndpoint } from './plan.ts';
 
 /** An endpoint with what decides whether it is used. */
@@ -40,7 +41,7 @@ function candidateOf(
   port: number,
   node: NodeFacts,
 ): Candidate | undefined {
-  const address = endpoint.addresses[0];
+  const address = canonicalAddress(endpoint.addresses[0] ?? '');
   if (address === undefined) return undefined;
   const { ready = true, serving = ready, terminating = false } = endpoint.conditions ?? {};
   return {

@@ -1,4 +1,5 @@
 import { createServer, type Server } from 'node:http';
+import { KnitError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { Running } from '../base/running.ts';
 import type { PlanEntry } from './plan.ts';
@@ -87,9 +88,13 @@ export class ServiceHealth implements Running {
 
 function listen(server: Server, port: number): Promise<void> {
   return new Promise((resolve, reject) => {
-    server.once('error', reject);
+    const failed = (error: Error) =>
+      reject(
+        new KnitError('PORT_IN_USE', `cannot listen on port ${port}: ${error.message}`, 'is another proxy running?'),
+      );
+    server.once('error', failed);
     server.listen(port, () => {
-      server.off('error', reject);
+      server.off('error', failed);
       resolve();
     });
   });

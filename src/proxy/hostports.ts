@@ -1,4 +1,5 @@
 import type { Pod } from '../api/types.ts';
+import { canonicalAddress } from '../base/prefixes.ts';
 import type { FrontEnd, NodeFacts, PlanEntry, PortPlan, Protocol } from './plan.ts';
 import { familyOf } from './services.ts';
 
@@ -13,8 +14,8 @@ export function planHostPorts(pod: Pod, node: NodeFacts): PlanEntry | undefined 
   const phase = pod.status?.phase;
   if (pod.spec?.hostNetwork || phase === 'Succeeded' || phase === 'Failed') return undefined;
   const ports = (pod.status?.podIPs ?? [{ ip: pod.status?.podIP ?? '' }])
-    .filter(({ ip }) => ip)
-    .flatMap(({ ip }) => portsOf(pod, ip, node));
+    .flatMap(({ ip }) => canonicalAddress(ip) ?? [])
+    .flatMap((ip) => portsOf(pod, ip, node));
   if (ports.length === 0) return undefined;
   return { key: hostPortKey(pod), createdAt: pod.metadata?.creationTimestamp ?? '', ports };
 }
@@ -28,7 +29,7 @@ function portsOf(pod: Pod, podIP: string, node: NodeFacts): PortPlan[] {
     .flatMap((port): PortPlan[] => {
       const { hostPort, hostIP = '' } = port;
       if (!hostPort) return [];
-      const addresses = UNSPECIFIED.has(hostIP) ? node.addresses : [hostIP];
+      const addresses = UNSPECIFIED.has(hostIP) ? node.addresses : [canonicalAddress(hostIP) ?? []].flat();
       return [
         {
           label: `pod ${name}:${hostPort}`,

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { endpointSlices, namespaces, nodes, pods, serviceAccounts, services } from '../api/resource.ts';
 import type { Pod } from '../api/types.ts';
 import { startTestApiServer, type TestApiServer } from '../apiserver/testing.ts';
@@ -11,28 +10,16 @@ import type { Client } from '../client/client.ts';
 import { httpsTransport } from '../client/https.ts';
 import { createInformers } from '../client/informers.ts';
 import { createClient } from '../client/requests.ts';
-import { run, tryRun } from '../kernel/run.ts';
+import { run } from '../kernel/run.ts';
 import { startProxy } from './proxy.ts';
 import { Peer } from './testing/lab.ts';
+import { inNamespace } from './testing/namespace.ts';
 import { node1, service, slice } from './testing/objects.ts';
 
-const INSIDE = 'KNIT_TEST_IN_NAMESPACE';
 const NODE = '10.89.0.11';
 const VIP = '10.96.0.50';
 
-if (!process.env[INSIDE]) {
-  test('the proxy against a real API server, in a network namespace of its own', { timeout: 90_000 }, async (t) => {
-    // The namespace has no name and ends with its last process.
-    const file = fileURLToPath(import.meta.url);
-    const env = { ...process.env, [INSIDE]: '1', NODE_TEST_CONTEXT: undefined };
-    const args = ['-n', process.execPath, '--test', '--test-reporter=spec', file];
-    const { code, stdout } = await tryRun('unshare', args, { env, timeoutMs: 80_000 });
-    t.diagnostic(stdout);
-    assert.equal(code, 0, stdout);
-  });
-} else {
-  insideNamespace();
-}
+inNamespace(import.meta.url, 'the proxy against a real API server, in a namespace of its own', insideNamespace);
 
 function insideNamespace(): void {
   describe('the proxy of a node', { timeout: 80_000 }, () => {

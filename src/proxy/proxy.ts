@@ -72,6 +72,8 @@ class ServiceProxy implements Running {
   #stopped = false;
   #auditWanted = false;
   #work: Promise<void> | undefined;
+  readonly #stale: FlowFilter[] = [];
+  #forgetting: Promise<void> | undefined;
   #auditTimer: NodeJS.Timeout | undefined;
   #auditNotBefore = 0;
   #retryTimer: NodeJS.Timeout | undefined;
@@ -127,6 +129,7 @@ class ServiceProxy implements Running {
     clearTimeout(this.#auditTimer);
     clearTimeout(this.#retryTimer);
     await this.#work;
+    await this.#forgetting;
     for (const end of this.#ends) await end();
     await this.#serviceHealth.stop();
     if (!this.#options.nft) await this.#nft.stop();
@@ -144,7 +147,7 @@ class ServiceProxy implements Running {
     this.#loaded = true;
     this.#lastUpdated = new Date();
     for (const [key, entry] of this.#plan) this.#serviceHealth.update(key, entry);
-    await this.#forget(() => this.#flowsFromBefore());
+    this.#forget(await this.#flowsFromBefore());
   }
 
   /** A change of one object plans its own key anew. */
@@ -201,7 +204,7 @@ class ServiceProxy implements Running {
     }
     if (changes.size > 0) await this.#backend.update(changes);
     for (const [key, entry] of changes) this.#serviceHealth.update(key, entry);
-    if (stale.length > 0) await this.#forget(() => Promise.resolve(stale));
+    this.#forget(stale);
     if (this.#auditWanted) await this.#audit();
     this.#dirtySince = this.#dirty.size > 0 ? this.#dirtySince : undefined;
     this.#lastUpdated = new Date();
@@ -234,19 +237,31 @@ class ServiceProxy implements Running {
     }, delay).unref();
   }
 
-  /** Deletes stale flows. Failing at it must not keep rules from being written. */
-  async #forget(find: () => Promise<readonly FlowFilter[]>): Promise<void> {
-    try {
-      await deleteFlows(await find());
-    } catch (error) {
-      this.#log.warn('cannot delete stale UDP flows', { error });
+  /** Deletes stale flows beside the other work: rules must not wait for it, nor fail with it. */
+  #forget(flows: readonly FlowFilter[]): void {
+    this.#stale.push(...flows);
+    if (this.#stale.length > 0) this.#forgetting ??= this.#forgetAll();
+  }
+
+  async #forgetAll(): Promise<void> {
+    while (this.#stale.length > 0) {
+      const batch = this.#stale.splice(0);
+      await deleteFlows(batch).catch((error: unknown) => {
+        this.#log.warn('cannot delete stale UDP flows', { flows: batch.length, error });
+      });
     }
+    this.#forgetting = undefined;
   }
 
   async #flowsFromBefore(): Promise<readonly FlowFilter[]> {
     const families = new Set(this.#node.addresses.map(familyOf));
-    const tracked = await Promise.all([...families].map((family) => listFlows('udp', family)));
-    return flowsAgainstPlan(tracked.flat(), this.#plan, this.#node);
+    try {
+      const tracked = await Promise.all([...families].map((family) => listFlows('udp', family)));
+      return flowsAgainstPlan(tracked.flat(), this.#plan, this.#node);
+    } catch (error) {
+      this.#log.warn('cannot read the UDP flows that were there before', { error });
+      return [];
+    }
   }
 
   #healthy(): boolean {

@@ -1,6 +1,6 @@
 import { isIPv6 } from 'node:net';
 import type { EndpointSlice, Service, ServicePort } from '../api/types.ts';
-import { withoutContained } from '../base/prefixes.ts';
+import { canonicalAddress, withoutContained } from '../base/prefixes.ts';
 import { candidatesOf, type Pools, poolsOf } from './endpoints.ts';
 import type { Destination, Family, FrontEnd, NodeFacts, PlanEntry, PortPlan, Protocol, ServicePlan } from './plan.ts';
 
@@ -92,7 +92,8 @@ function planPort(service: Service, port: ServicePort, family: Family, pools: Po
 
 function frontEndsOf(service: Service, port: ServicePort, family: Family, pools: Pools): FrontEnd[] {
   const spec = service.spec ?? {};
-  const ofFamily = (address: string | undefined): address is string => !!address && familyOf(address) === family;
+  const ofFamily = (addresses: readonly (string | undefined)[]): string[] =>
+    addresses.flatMap((text) => canonicalAddress(text ?? '') ?? []).filter((address) => familyOf(address) === family);
   const internal = destinationOf(spec.internalTrafficPolicy, pools);
   const cluster = destinationOf('Cluster', pools);
   const external = destinationOf(spec.externalTrafficPolicy, pools);
@@ -101,7 +102,7 @@ function frontEndsOf(service: Service, port: ServicePort, family: Family, pools:
   const outside = { port: port.port, fromCluster: cluster, fromOutside: external };
   const sourceRanges = sourceRangesOf(service, family);
   return [
-    ...clusterIPs.filter(ofFamily).map(
+    ...ofFamily(clusterIPs).map(
       (address): FrontEnd => ({
         kind: 'ClusterIP',
         address,
@@ -110,19 +111,15 @@ function frontEndsOf(service: Service, port: ServicePort, family: Family, pools:
         fromOutside: internal,
       }),
     ),
-    ...(spec.externalIPs ?? [])
-      .filter(ofFamily)
-      .map((address): FrontEnd => ({ kind: 'ExternalIP', address, ...outside })),
-    ...ingressOf(service)
-      .filter(ofFamily)
-      .map(
-        (address): FrontEnd => ({
-          kind: 'LoadBalancer',
-          address,
-          ...outside,
-          ...(sourceRanges ? { sourceRanges } : {}),
-        }),
-      ),
+    ...ofFamily(spec.externalIPs ?? []).map((address): FrontEnd => ({ kind: 'ExternalIP', address, ...outside })),
+    ...ofFamily(ingressOf(service)).map(
+      (address): FrontEnd => ({
+        kind: 'LoadBalancer',
+        address,
+        ...outside,
+        ...(sourceRanges ? { sourceRanges } : {}),
+      }),
+    ),
     ...(port.nodePort ? [{ kind: 'NodePort', ...outside, port: port.nodePort } satisfies FrontEnd] : []),
   ];
 }
