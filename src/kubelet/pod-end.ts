@@ -7,24 +7,44 @@ import { stopContainer } from './container-stop.ts';
 import type { KubeletContext } from './context.ts';
 import { sandboxState } from './cri/messages.ts';
 import { removePodCgroup } from './pod-cgroup.ts';
-import type { PodRuntime } from './pod-runtime.ts';
+import { isSidecar } from './pod-plan.ts';
+import type { ContainerRecord, PodRuntime } from './pod-runtime.ts';
 import { podCgroup } from './resources.ts';
 import { removePodFolder } from './volumes/volumes.ts';
 
-/** Ends a pod's containers side by side, gracefully, and then its sandboxes; they stay known to the runtime. */
+/**
+ * Ends a pod's containers side by side, gracefully, then its sidecars (KEP-753) in the time that is left, and then its
+ * sandboxes. They stay known to the runtime.
+ */
 export async function endPod(
   kubelet: KubeletContext,
   pod: Pod | undefined,
   runtime: PodRuntime,
   graceSeconds: number,
 ): Promise<void> {
-  const podIP = runtime.podIPs[0] ?? '';
+  const began = Date.now();
+  const sidecars = new Set((pod?.spec?.initContainers ?? []).filter(isSidecar).map(({ name }) => name));
   const running = runtime.containers.filter(({ state }) => state === 'running');
-  await Promise.all(
-    running.map((record) => {
-      const message = `Stopping container ${record.name}`;
-      return stopContainer(kubelet, { pod, record, message, graceSeconds, podIP });
-    }),
+  const end = (records: readonly ContainerRecord[], seconds: number) =>
+    Promise.all(
+      records.map((record) =>
+        stopContainer(kubelet, {
+          pod,
+          record,
+          message: `Stopping container ${record.name}`,
+          graceSeconds: seconds,
+          podIP: runtime.podIPs[0] ?? '',
+        }),
+      ),
+    );
+  await end(
+    running.filter(({ name }) => !sidecars.has(name)),
+    graceSeconds,
+  );
+  const left = Math.max(0, graceSeconds - Math.floor((Date.now() - began) / 1000));
+  await end(
+    running.filter(({ name }) => sidecars.has(name)),
+    left,
   );
   const ready = runtime.sandboxes.filter(({ state }) => state === sandboxState.ready);
   await Promise.all(ready.map(({ id }) => kubelet.cri.stopPodSandbox(id)));

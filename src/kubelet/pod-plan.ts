@@ -15,6 +15,8 @@ export interface KillContainer {
   readonly record: ContainerRecord;
   /** Why, as the event says it. */
   readonly message: string;
+  /** The probe's own grace period, where it has one (KEP-2238). */
+  readonly graceSeconds?: number;
 }
 
 /** What is to be done now to bring a pod's containers nearer to what its spec asks for. */
@@ -134,5 +136,7 @@ function reasonToKill(
     return { record, message: `Container ${name} definition changed${end}` };
   }
   const probe = probes.failed(record.id);
-  return probe ? { record, message: `Container ${name} failed ${probe} probe${end}` } : undefined;
+  if (!probe) return undefined;
+  const graceSeconds = container[`${probe}Probe`]?.terminationGracePeriodSeconds;
+  return { record, message: `Container ${name} failed ${probe} probe${end}`, graceSeconds };
 }

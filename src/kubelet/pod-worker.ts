@@ -172,10 +172,9 @@ class Worker implements PodWorker {
       return undefined;
     }
     if (plan.kill.length > 0) {
-      const graceSeconds = gracePeriod(pod, []);
       const podIP = runtime.podIPs[0] ?? '';
       await Promise.all(
-        plan.kill.map(({ record, message }) =>
+        plan.kill.map(({ record, message, graceSeconds = gracePeriod(pod, []) }) =>
           stopContainer(this.#kubelet, { pod, record, message, graceSeconds, podIP }),
         ),
       );
@@ -213,8 +212,9 @@ class Worker implements PodWorker {
     for (const container of [...(pod.spec?.containers ?? []), ...(pod.spec?.initContainers ?? [])]) {
       const record = runtime.containers.find(({ name, state }) => name === container.name && state === 'running');
       if (!record) continue;
-      const wasReady = reported.some(({ containerID, ready }) => ready && containerID === `containerd://${record.id}`);
-      this.#kubelet.prober.watch(pod, container, record, podIP, wasReady);
+      const status = reported.find(({ containerID }) => containerID === `containerd://${record.id}`);
+      const was = { started: status?.started === true, ready: status?.ready === true };
+      this.#kubelet.prober.watch(pod, container, record, podIP, was);
     }
   }
 

@@ -20,7 +20,7 @@ export interface CallOptions {
   readonly metadata?: Readonly<Record<string, string>>;
 }
 
-/** gRPC to a server on a unix socket. The connection is made with the first call and again after it broke. */
+/** gRPC to one server. The connection is made with the first call and again after it broke. */
 export interface Channel {
   /** One request, one answer. `method` is `/package.Service/Method`. Throws {@link GrpcError}. */
   unary(method: string, request: Uint8Array, options?: CallOptions): Promise<Buffer>;
@@ -31,17 +31,18 @@ export interface Channel {
 }
 
 /**
- * gRPC's protocol over HTTP/2 (https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md), for one server on a
- * unix socket: no name resolution, no balancing, and no waiting between attempts to connect, so that a runtime that
- * comes up is found at once.
+ * gRPC's protocol over HTTP/2 (https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md), without TLS, for one
+ * server (a unix socket's path, or an address): no name resolution, no balancing, and no waiting between attempts to
+ * connect, so that a runtime that comes up is found at once.
  */
-export function openChannel(socketPath: string): Channel {
+export function openChannel(server: string | { readonly host: string; readonly port: number }): Channel {
+  const dial = () => (typeof server === 'string' ? net.connect(server) : net.connect(server));
   let session: http2.ClientHttp2Session | undefined;
   let closed = false;
 
   const connected = (): http2.ClientHttp2Session => {
     if (session && !session.closed && !session.destroyed) return session;
-    const fresh = http2.connect('http://localhost', { createConnection: () => net.connect(socketPath) });
+    const fresh = http2.connect('http://localhost', { createConnection: dial });
     const forget = () => {
       if (session === fresh) session = undefined;
     };
@@ -54,7 +55,7 @@ export function openChannel(socketPath: string): Channel {
 
   const call = (method: string, request: Uint8Array, options: CallOptions): http2.ClientHttp2Stream => {
     options.signal?.throwIfAborted();
-    if (closed) throw new GrpcError(grpcStatus.unavailable, 'the connection to the runtime was closed');
+    if (closed) throw new GrpcError(grpcStatus.unavailable, 'the connection was closed');
     const stream = connected().request({
       ':method': 'POST',
       ':path': method,
@@ -70,7 +71,7 @@ export function openChannel(socketPath: string): Channel {
   return {
     async unary(method, request, options = {}) {
       for await (const answer of answers(call(method, request, options), options)) return answer;
-      throw new GrpcError(grpcStatus.unknown, `${method}: the runtime sent no answer`);
+      throw new GrpcError(grpcStatus.unknown, `${method}: no answer was sent`);
     },
     stream: (method, request, options = {}) => answers(call(method, request, options), options),
     close() {
@@ -118,7 +119,7 @@ async function* answers(stream: http2.ClientHttp2Stream, options: CallOptions): 
 function requireOk(headers: http2.IncomingHttpHeaders): void {
   const status = headers['grpc-status'];
   if (status === '0') return;
-  if (status === undefined) throw new GrpcError(grpcStatus.unavailable, 'the connection to the runtime broke');
+  if (status === undefined) throw new GrpcError(grpcStatus.unavailable, 'the connection broke');
   const message = headers['grpc-message'];
   throw new GrpcError(Number(status), typeof message === 'string' ? unescapeMessage(message) : `status ${status}`);
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import http from 'node:http';
+import http2 from 'node:http2';
 import net, { type AddressInfo } from 'node:net';
 import { after, before, test } from 'node:test';
 import { createCriClient } from '../cri/client.ts';
@@ -57,6 +58,28 @@ test('a TCP probe succeeds when it connects', async () => {
   const { ok, message } = await check({ tcpSocket: { port: closed } }, target(), 1000);
   assert.equal(ok, false);
   assert.match(message, /ECONNREFUSED/);
+});
+
+test('a gRPC probe asks the health service, which must say SERVING', async () => {
+  const frame = (status: number) => Buffer.from([0, 0, 0, 0, 2, 8, status]);
+  const health = http2.createServer();
+  health.on('stream', (stream, headers) => {
+    assert.equal(headers[':path'], '/grpc.health.v1.Health/Check');
+    const asked: Buffer[] = [];
+    stream.on('data', (chunk: Buffer) => asked.push(chunk));
+    stream.on('end', () => {
+      stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
+      stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }));
+      stream.end(frame(Buffer.concat(asked).toString().endsWith('cart') ? 1 : 2));
+    });
+  });
+  await new Promise<void>((resolve) => health.listen(0, '127.0.0.1', resolve));
+  const { port } = health.address() as AddressInfo;
+  assert.equal((await check({ grpc: { port, service: 'cart' } }, target(), 1000)).ok, true);
+  const failed = await check({ grpc: { port } }, target(), 1000);
+  assert.deepEqual(failed, { ok: false, message: 'service unhealthy (responded with "NOT_SERVING")' });
+  await new Promise((resolve) => health.close(resolve));
+  assert.equal((await check({ grpc: { port } }, target(), 1000)).ok, false);
 });
 
 test('a command that cannot be run has failed', async () => {

@@ -5,6 +5,7 @@ import type { Container, Probe } from '../../api/types.ts';
 import { messageOf } from '../../base/errors.ts';
 import type { CriClient } from '../cri/client.ts';
 import { GrpcError, grpcStatus } from '../cri/grpc.ts';
+import { grpcHealth } from './grpc-health.ts';
 
 /** Whom a probe or a hook asks. */
 export interface ProbeTarget {
@@ -33,7 +34,12 @@ export async function check(handler: Handler, target: ProbeTarget, timeoutMs: nu
       const { host, port } = handler.tcpSocket;
       return await checkTcp(host ?? target.podIP, portNumber(port, target.container), timeoutMs);
     }
-    return { ok: false, message: 'knit does not run probes of this type yet' };
+    if (handler.grpc) {
+      const { port, service } = handler.grpc;
+      const status = await grpcHealth(target.podIP, port, service ?? '', timeoutMs);
+      return { ok: status === 'SERVING', message: `service unhealthy (responded with "${status}")` };
+    }
+    return { ok: false, message: 'the probe names nothing to ask' };
   } catch (error) {
     return { ok: false, message: messageOf(error) };
   }

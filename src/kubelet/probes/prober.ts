@@ -8,13 +8,18 @@ import { check } from './check.ts';
 
 export interface Prober extends ProbeVerdicts {
   /**
-   * Starts the probes of a running container, once. `wasReady` is what was reported of it before this kubelet started:
-   * it stays so until a probe says otherwise.
+   * Starts the probes of a running container, once. `was` is what was reported of it before this kubelet started: it
+   * stays so until a probe says otherwise.
    */
-  watch(pod: Pod, container: Container, record: ContainerRecord, podIP: string, wasReady: boolean): void;
+  watch(pod: Pod, container: Container, record: ContainerRecord, podIP: string, was: WasReported): void;
   /** Ends the probes of all containers of a pod but these. */
   keep(uid: string, containerIds: ReadonlySet<string>): void;
   stop(): void;
+}
+
+export interface WasReported {
+  readonly started: boolean;
+  readonly ready: boolean;
 }
 
 interface Watched {
@@ -50,14 +55,14 @@ export function createProber(cri: CriClient, events: PodEvents, changed: (uid: s
     started: (id) => watched.get(id)?.started ?? false,
     ready: (id) => watched.get(id)?.ready ?? false,
     failed: (id) => watched.get(id)?.failed,
-    watch(pod, container, record, podIP, wasReady) {
+    watch(pod, container, record, podIP, was) {
       if (watched.has(record.id)) return;
       const { livenessProbe, readinessProbe, startupProbe } = container;
       const state: Watched = {
         uid: pod.metadata?.uid ?? '',
         abort: new AbortController(),
-        started: !startupProbe || wasReady,
-        ready: !readinessProbe || wasReady,
+        started: !startupProbe || was.started,
+        ready: !readinessProbe || was.ready,
         failed: undefined,
         whenStarted: Promise.withResolvers(),
       };
