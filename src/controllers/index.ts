@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Running } from '../base/running.ts';
 import { createEventRecorder, type EventRecorder } from '../client/events.ts';
 import type { ControllerContext, ControllersOptions } from './context.ts';
@@ -17,6 +18,8 @@ import { startServiceAccountController } from './serviceaccount.ts';
 import { startTaintEviction } from './taint-eviction.ts';
 
 export type { ControllersOptions } from './context.ts';
+
+const FLUSH_MS = 500;
 
 /** In the order in which a cluster that boots needs them. */
 const controllers: readonly ((context: ControllerContext) => Running)[] = [
@@ -52,7 +55,9 @@ export async function startControllers(options: ControllersOptions): Promise<Run
   return {
     async stop() {
       await Promise.all(running.map((controller) => controller.stop()));
-      await Promise.all(recorders.map((recorder) => recorder.flush()));
+      // Events that no server takes any more are not worth waiting for.
+      const sent = Promise.all(recorders.map((recorder) => recorder.flush()));
+      await Promise.race([sent, delay(FLUSH_MS, undefined, { ref: false })]);
     },
   };
 }

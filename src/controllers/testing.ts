@@ -1,5 +1,5 @@
 import type { TestContext } from 'node:test';
-import { namespaces, nodes, pods, type Resource } from '../api/resource.ts';
+import { pods, type Resource } from '../api/resource.ts';
 import type { Deployment, KubeObject, Node, Pod, PodTemplateSpec } from '../api/types.ts';
 import { startTestApiServer } from '../apiserver/testing.ts';
 import { createLog } from '../base/log.ts';
@@ -84,10 +84,3 @@ export const deployment = (name: string, replicas: number, spec: Partial<Deploym
 });
 
 export const node = (name: string): Node => ({ metadata: { name } });
-
-/** Asks until the namespace is gone. */
-export const isGone = async (client: Client, name: string): Promise<boolean> =>
-  !(await client.list(namespaces)).items.some(({ metadata }) => metadata?.name === name);
-
-export const nodeNames = async (client: Client): Promise<(string | undefined)[]> =>
-  (await client.list(nodes)).items.map(({ metadata }) => metadata?.name);

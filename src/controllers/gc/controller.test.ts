@@ -2,6 +2,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { configMaps, deployments, events, namespaces, pods, type Resource, replicaSets } from '../../api/resource.ts';
 import type { ConfigMap, KubeObject } from '../../api/types.ts';
+import { startTestApiServer } from '../../apiserver/testing.ts';
+import { createLog } from '../../base/log.ts';
+import { waitFor } from '../../base/wait.ts';
+import { httpsTransport } from '../../client/https.ts';
+import { createInformers } from '../../client/informers.ts';
+import { createClient } from '../../client/requests.ts';
+import { startControllers } from '../index.ts';
 import { deployment, startTestCluster, type TestCluster } from '../testing.ts';
 
 const ref = { namespace: 'default', name: 'web' };
@@ -90,4 +97,28 @@ test('an owner in another namespace is none, and an event says so', async (t) =>
     'its end',
     async () => !(await listed(configMaps, inDefault)).some(({ metadata }) => metadata?.name === 'child'),
   );
+});
+
+test('what lost its owner while nobody watched is collected at the start', async (t) => {
+  const server = await startTestApiServer();
+  const transport = httpsTransport({ server: server.url, ca: server.ca, cert: server.adminCert, key: server.adminKey });
+  const client = createClient(transport);
+  const log = createLog('test', () => {});
+  const make = (name: string) => client.create(configMaps, { metadata: { name, namespace: 'default' } });
+  const [kept, lost] = [await make('kept'), await make('lost')];
+  await client.create(configMaps, owned('of-kept', kept));
+  await client.create(configMaps, owned('of-lost', lost));
+  await client.delete(configMaps, { ...inDefault, name: 'lost' });
+  const informers = createInformers(client, log);
+  const controllers = await startControllers({ client, informers, log, podCIDR: '10.244.0.0/16', rootCA: 'the CA' });
+  t.after(async () => {
+    await controllers.stop();
+    await informers.stop();
+    await transport.close();
+    await server.stop();
+  });
+  const names = async () => (await client.list(configMaps, inDefault)).items.map(({ metadata }) => metadata?.name);
+  const look = async () => !(await names()).includes('of-lost');
+  await waitFor(look, { what: 'its end', timeoutMs: 5_000 });
+  assert.ok((await names()).includes('of-kept'));
 });
