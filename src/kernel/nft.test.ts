@@ -46,6 +46,14 @@ describe('nft', { timeout: 30_000 }, () => {
     assert.match(JSON.stringify(await nft.listJson('ip', 't')), /10\.2\.19\.135/);
   });
 
+  test('commits a line that is as long as lines get', async () => {
+    const elements = Array.from({ length: 2400 }, (_, i) => `10.5.${i >> 8}.${i & 255}`).join(', ');
+    const transaction = `add element ip t s { ${elements} }`;
+    assert.ok(transaction.length > 25_000 && transaction.length < 32_000, `${transaction.length}`);
+    await nft.apply(transaction);
+    assert.match(JSON.stringify(await nft.listJson('ip', 't')), /10\.5\.9\.95/);
+  });
+
   test('goes on after it was idle', async () => {
     await waitFor(async () => (await run('ip', ['netns', 'pids', space])).trim() === '', {
       what: 'the idle nft to end',
