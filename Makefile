@@ -27,7 +27,7 @@ test:
 	@$(NODE) scripts/build.ts
 	npx tsc --noEmit
 	npx biome check --error-on-warnings .
-	$(ROOT) $(NODE) --test 'src/**/*.test.ts' 'test/*.test.ts'
+	$(ROOT) $(NODE) --test 'src/**/*.test.ts' 'test/**/*.test.ts'
 
 bench: build
 	@$(ROOT) $(NODE) bench/run.ts $(ONLY)

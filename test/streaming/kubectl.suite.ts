@@ -12,7 +12,7 @@ import { startWorld, type World } from './world.ts';
 
 let world: World;
 let scratch: string;
-const program = process.env.KNIT_KUBECTL || 'kubectl';
+const program = path.join(import.meta.dirname, '../../dist/tools/kubectl');
 
 before(async () => {
   world = await startWorld();
