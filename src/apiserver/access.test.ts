@@ -70,6 +70,22 @@ describe('access', () => {
     assert.equal(asked.json.status.allowed, true);
   });
 
+  it('may be lent only by who is allowed to', async () => {
+    const bill = { 'impersonate-user': 'bill', 'impersonate-group': 'system:masters' };
+    const self = await admin.post(
+      '/apis/authentication.k8s.io/v1/selfsubjectreviews',
+      {},
+      { 'impersonate-user': 'bill' },
+    );
+    assert.equal(self.json.status.userInfo.username, 'bill');
+    assert.equal((await admin.get('/api/v1/nodes', { 'impersonate-user': 'bill' })).status, 403);
+    const jane = await as('jane');
+    assert.equal(
+      (await jane.get('/api/v1/nodes', bill)).json.message,
+      'users "bill" is forbidden: User "jane" cannot impersonate resource "users" in API group "" at the cluster scope',
+    );
+  });
+
   it('of a node ends at its own node', async () => {
     const node = await as('system:node:node-1', ['system:nodes']);
     assert.equal((await node.post('/api/v1/nodes', { metadata: { name: 'node-1' } })).status, 201);

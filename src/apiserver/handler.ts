@@ -1,5 +1,6 @@
 import { type Answer, errorAnswer, jsonAnswer } from './answer.ts';
 import { assertAllowed, isPublic } from './auth/authorize.ts';
+import { impersonated } from './auth/impersonation.ts';
 import { toYaml } from './codec.ts';
 import type { Context } from './context.ts';
 import { answerDiscovery } from './discovery/discovery.ts';
@@ -25,11 +26,11 @@ async function answerSafely(context: Context, request: ApiRequest): Promise<{ an
   let info: RequestInfo | undefined;
   try {
     info = parseRequest(request.method, request.path);
-    const answer = await answerOf(context, request, info);
+    const answer = await answerOf(context, impersonated(context, request), info);
     return { info, answer: wantsYaml(request) ? await toYaml(answer) : answer };
   } catch (error) {
     const status = toStatusError(error);
-    if (status.code >= 500) context.log.error('request failed', { method: request.method, path: request.path, error });
+    if (status.code === 500) context.log.error('request failed', { method: request.method, path: request.path, error });
     return { info, answer: errorAnswer(status) };
   }
 }

@@ -49,6 +49,8 @@ async function textOf(body: AsyncIterable<Uint8Array>): Promise<string> {
 function streamed(stream: Extract<Answer['body'], (...args: never) => unknown>, signal: AbortSignal | undefined) {
   let queue: Uint8Array[] = [];
   let waiting = 0;
+  // What was there at the start is handed out whole, however large.
+  let limit = Number.POSITIVE_INFINITY;
   let over = false;
   let wake: () => void = () => undefined;
   const finish = () => {
@@ -59,11 +61,12 @@ function streamed(stream: Extract<Answer['body'], (...args: never) => unknown>, 
     write(chunk) {
       queue.push(chunk);
       waiting += chunk.length;
-      if (waiting > SLOW_WATCHER) finish();
+      if (waiting > limit) finish();
       wake();
     },
     end: finish,
   });
+  limit = SLOW_WATCHER + waiting;
   signal?.addEventListener('abort', finish, { once: true });
   if (signal?.aborted) finish();
   return (async function* () {

@@ -6,6 +6,7 @@ import type { Store } from '../store/store.ts';
 import { Admission } from './admission/chain.ts';
 import { admissionPlugins } from './admission/plugins.ts';
 import { MastersAuthorizer, UnionAuthorizer } from './auth/authorizers.ts';
+import { impersonated } from './auth/impersonation.ts';
 import { NodeAuthorizer } from './auth/node-authorizer.ts';
 import { RbacAuthorizer } from './auth/rbac.ts';
 import { TokenIssuer } from './auth/tokens.ts';
@@ -19,6 +20,7 @@ import { KindTable } from './kinds.ts';
 import { type LocalRequest, type LocalResponse, localResponse, toApiRequest } from './local.ts';
 import { RequestMetrics } from './metrics.ts';
 import { answerStream, joinUpgrade } from './streaming/streams.ts';
+import { refuseWithStatus } from './streaming/upgrade.ts';
 
 export interface ApiServerOptions {
   readonly store: Store;
@@ -77,8 +79,14 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     tokens,
     log,
     handle: (request) => handleRequest(context, request),
-    stream: (request, req, res) => answerStream(context, request, req, res),
-    upgrade: (request, req, socket, head) => joinUpgrade(context, request, req, socket, head),
+    stream: async (request, req, res) => answerStream(context, impersonated(context, request), req, res),
+    upgrade: async (request, req, socket, head) => {
+      try {
+        await joinUpgrade(context, impersonated(context, request), req, socket, head);
+      } catch (error) {
+        refuseWithStatus(socket, error);
+      }
+    },
   });
   const addresses = await http.listen(options.listen);
   const upkeep = setInterval(() => void keepUp(context), UPKEEP_MS);

@@ -59,6 +59,24 @@ describe('a watch over HTTPS', () => {
     await wire.delete(`${CONFIG_MAPS}/first`);
   });
 
+  it('sends all that is there at the start, however large, and then cuts off who does not read', async () => {
+    const path = '/api/v1/namespaces/kube-public/configmaps';
+    const big = (index: number) => ({ metadata: { name: `big-${index}` }, data: { a: 'x'.repeat(900_000) } });
+    await Promise.all(Array.from({ length: 24 }, (_, index) => wire.post(path, big(index))));
+    const response = await wire.open('GET', `${path}?watch=1`);
+    // Nothing is read meanwhile: the answers to 60 writes pile up behind the start.
+    for (let turn = 0; turn < 60; turn++) {
+      await wire.patch(`${path}/big-0`, 'merge', { data: { turn: String(turn) } });
+    }
+    let received = 0;
+    const readAll = async () => {
+      for await (const chunk of response) received += chunk.length;
+    };
+    await assert.rejects(readAll(), { code: 'ECONNRESET' });
+    assert.ok(received < 84 * 900_000, `${received} bytes came`);
+    await wire.delete(path);
+  });
+
   it('ends after its timeout', async () => {
     const events: Json[] = [];
     for await (const event of wire.watch(`${CONFIG_MAPS}?watch=1&timeoutSeconds=1&allowWatchBookmarks=true`)) {

@@ -73,7 +73,7 @@ export function wireTo(server: TestApiServer, identity: Identity = { cert: serve
   const { port } = new URL(server.url);
   const { cert, key, token } = identity;
   const agent = new https.Agent({ keepAlive: true, ca: server.ca, cert, key });
-  const open = (method: string, path: string, headers: Record<string, string>, body?: string) =>
+  const open = (method: string, path: string, headers: Record<string, string> = {}, body?: string) =>
     new Promise<IncomingMessage>((resolve, reject) => {
       const bearer: Record<string, string> = token ? { authorization: `Bearer ${token}` } : {};
       // Node sends no length of a DELETE's body by itself.
@@ -99,6 +99,8 @@ export function wireTo(server: TestApiServer, identity: Identity = { cert: serve
     return { status: response.statusCode ?? 0, headers: response.headers, text: answer, json };
   };
   return {
+    /** The answer as a stream that nobody reads yet. */
+    open,
     request,
     get: (path: string, headers?: Record<string, string>) => request('GET', path, undefined, headers),
     post: (path: string, body: unknown, headers?: Record<string, string>) => request('POST', path, body, headers),

@@ -70,10 +70,12 @@ function sendStream(
   response.flushHeaders();
   return new Promise((resolve) => {
     let stop: (() => void) | undefined;
+    // What was there at the start is sent whole, however large: only what is left unread after it counts as slow.
+    let limit = Number.POSITIVE_INFINITY;
     const sink: Sink = {
       write(chunk) {
         response.write(chunk);
-        if (response.writableLength > SLOW_WATCHER) response.destroy();
+        if (response.writableLength > limit) response.destroy();
       },
       end: () => response.end(),
     };
@@ -81,7 +83,13 @@ function sendStream(
       stop?.();
       resolve();
     });
+    response.cork();
     stop = stream(sink);
+    response.uncork();
+    limit = SLOW_WATCHER + response.writableLength;
+    response.on('drain', () => {
+      limit = SLOW_WATCHER;
+    });
     if (response.destroyed) stop();
   });
 }

@@ -45,6 +45,7 @@ export class HttpServer {
   readonly #sockets = new Set<Socket>();
   readonly #users = new WeakMap<Socket, User | undefined>();
   readonly #watches = new Set<ServerResponse>();
+  #closing = false;
 
   constructor(options: HttpOptions) {
     this.#options = options;
@@ -57,6 +58,7 @@ export class HttpServer {
   }
 
   async close(): Promise<void> {
+    this.#closing = true;
     const closed = this.#servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve())));
     for (const server of this.#servers) server.closeIdleConnections();
     for (const watch of this.#watches) watch.end();
@@ -95,6 +97,8 @@ export class HttpServer {
 
   async #answer(req: IncomingMessage, res: ServerResponse): Promise<void> {
     const encoding = String(req.headers['accept-encoding'] ?? '');
+    // While it stops, a connection is done when its request is.
+    res.once('finish', () => this.#closing && req.socket.destroySoon());
     try {
       const request = this.#requestOf(req);
       if (await this.#options.stream(request, req, res)) return;
