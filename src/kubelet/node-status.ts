@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { readFile, statfs } from 'node:fs/promises';
 import os from 'node:os';
 import type { Node } from '../api/types.ts';
@@ -53,15 +54,16 @@ export async function nodeInfo(
       (content) => content.trim(),
       () => '',
     );
-  const [machineID, bootID, release] = await Promise.all([
+  const [machine, bootID, release] = await Promise.all([
     text('/etc/machine-id'),
     text('/proc/sys/kernel/random/boot_id'),
     text('/etc/os-release'),
   ]);
+  const machineID = ownId(machine, identity.nodeName);
   const runtime = 'version' in health ? `${health.version.runtimeName}://${health.version.runtimeVersion}` : '';
   return {
     machineID,
-    systemUUID: machineID,
+    systemUUID: machineID.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5'),
     bootID,
     kernelVersion: os.release(),
     osImage: /^PRETTY_NAME="?([^"\n]*)"?$/m.exec(release)?.[1] ?? 'Linux',
@@ -71,6 +73,11 @@ export async function nodeInfo(
     operatingSystem: 'linux',
     architecture: architecture(),
   };
+}
+
+/** Nodes that share a machine are told apart by their ids all the same, and each keeps its own. */
+function ownId(machine: string, nodeName: string): string {
+  return createHash('sha256').update(`${machine}/${nodeName}`).digest('hex').slice(0, 32);
 }
 
 /** Go's names of architectures, which images and labels use. */

@@ -86,7 +86,7 @@ async function report(
         const was = readyStatus(node);
         node = await options.client.patch(nodes, ref, 'strategic', { status }, 'status');
         reportedAt = Date.now();
-        if (readyStatus(node) !== was) tellReadiness(options, node, ready);
+        if (was !== undefined && readyStatus(node) !== was) tellReadiness(options, node, ready);
         if (!ready) options.log.warn('the node is not ready', { why: readyCondition(health).message });
         complained = '';
       }
