@@ -38,15 +38,17 @@ export class ServiceTable {
     this.#node = node;
   }
 
-  /** The first load: takes over what an earlier process left, or makes the table in one transaction. */
+  /** The first load: takes over what an earlier process left whole, or makes the table anew. */
   async load(plan: ServicePlan): Promise<void> {
-    const kernel = await this.#readIfOurs();
+    const rules = await this.#nft.listRules(nftFamily(this.#family), TABLE);
+    const kernel = rules?.includes(tableComment) ? await this.#readIfWhole() : undefined;
     if (kernel) this.#adoptChains(kernel);
     const entries = [...plan.values()].sort((a, b) => (precedence(a) < precedence(b) ? -1 : 1));
     const previous = new Map(kernel ? entries.map((entry) => [entry.key, this.#adopt(entry, kernel)]) : []);
     const changes = new Map<string, Change>();
     this.#claims.replace(NODE, '', new Map(), nodeElements(this.#node, this.#family), changes);
     for (const entry of entries) this.#put(entry.key, entry, previous.get(entry.key) ?? new Map(), changes);
+    if (rules === undefined) return await this.#fill();
     if (!kernel) return await this.#rebuild();
     const chains = this.#allocator.takeNewChains();
     await this.#nft.apply(transactionText(this.#family, chains, this.#difference(kernel)));
@@ -100,11 +102,22 @@ export class ServiceTable {
     }
   }
 
+  /** Where there was no table: rules first, since listing them is cheap only while there are no elements. */
+  async #fill(): Promise<void> {
+    this.#allocator.takeNewChains();
+    await this.#nft.apply(ruleset(this.#family) + transactionText(this.#family, this.#allocator.allChains(), []));
+    if (!(await this.#learnRules())) return await this.#rebuild();
+    await this.#nft.apply(transactionText(this.#family, NO_CHAINS, this.#everything()));
+  }
+
+  *#everything(): Iterable<readonly [string, Change]> {
+    for (const [key, after] of this.#claims.elements()) yield [key, { before: undefined, after }];
+  }
+
   /** The whole table in one transaction. Connections keep their translations: these live in conntrack. */
   async #rebuild(): Promise<void> {
     this.#allocator.takeNewChains();
-    const all = [...this.#claims.elements()].map(([key, after]) => [key, { before: undefined, after }] as const);
-    const text = ruleset(this.#family) + transactionText(this.#family, this.#allocator.allChains(), all);
+    const text = ruleset(this.#family) + transactionText(this.#family, this.#allocator.allChains(), this.#everything());
     for (let tries = 0; tries < MAX_TRIES; tries++) {
       await this.#nft.apply(text);
       if (await this.#learnRules()) return;
@@ -180,9 +193,7 @@ export class ServiceTable {
     }
   }
 
-  async #readIfOurs(): Promise<TableState | undefined> {
-    const rules = await this.#nft.listRules(nftFamily(this.#family), TABLE);
-    if (!rules?.includes(tableComment)) return undefined;
+  async #readIfWhole(): Promise<TableState | undefined> {
     const objects = await this.#nft.listJson(nftFamily(this.#family), TABLE);
     const state = objects && readTable(objects);
     return state && [...EXPECTED_RULES].every(([chain, count]) => state.rules.get(chain) === count) ? state : undefined;
