@@ -49,7 +49,7 @@ export interface ApiServer extends Running {
 
 /** History that watches may start in. */
 const HISTORY_MS = 5 * 60_000;
-const UPKEEP_MS = 30_000;
+const UPKEEP_MS = 15_000;
 
 /**
  * Starts the API server on a store. The store stays the caller's to close, after `stop`.
@@ -89,7 +89,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     },
   });
   const addresses = await http.listen(options.listen);
-  const upkeep = setInterval(() => void keepUp(context), UPKEEP_MS);
+  const upkeep = setInterval(() => void keepUp(context, options), UPKEEP_MS);
   upkeep.unref();
   let stopped: Promise<void> | undefined;
   return {
@@ -108,9 +108,10 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   }
 }
 
-/** What has to be done from time to time: old events and old history go. */
-async function keepUp(context: Context): Promise<void> {
+/** What has to be done from time to time: old events and old history go, and what somebody deleted comes back. */
+async function keepUp(context: Context, options: ApiServerOptions): Promise<void> {
   try {
+    await bootstrap(context, options);
     await expireEvents(context);
     await context.cache.compact(HISTORY_MS);
   } catch (error) {
