@@ -225,8 +225,10 @@ class CommitWatcher {
   }
 
   #start(): void {
-    const [name = 'nft', ...prefix] = this.#command;
-    const child = spawn(name, [...prefix, 'monitor'], { stdio: ['ignore', 'pipe', 'ignore'] });
+    // It reads no standard input, so it would outlive a parent that is killed: the kernel ends it then.
+    const child = spawn('setpriv', ['--pdeathsig', 'TERM', ...this.#command, 'monitor'], {
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
     this.#child = child;
     let rest = '';
     child.stdout.setEncoding('latin1').on('data', (text: string) => {
