@@ -22,7 +22,7 @@ export function adminClient(config: ClusterConfig): { client: Client; close(): P
 }
 
 /** Resolves when every node is Ready and cluster DNS has an endpoint; throws `TIMEOUT` with what is missing. */
-export async function untilReady(config: ClusterConfig, timeoutMs: number): Promise<void> {
+export async function untilReady(config: ClusterConfig, timeoutMs: number, signal?: AbortSignal): Promise<void> {
   const { client, close } = adminClient(config);
   const informers = createInformers(
     client,
@@ -34,7 +34,8 @@ export async function untilReady(config: ClusterConfig, timeoutMs: number): Prom
       namespace: 'kube-system',
       labelSelector: 'kubernetes.io/service-name=kube-dns',
     });
-    const started = informers.start();
+    // They start over by themselves until they are stopped: that they do not sync shows below, as nodes that are missing.
+    informers.start().catch(() => undefined);
     await waitFor(
       () => {
         const missing = [
@@ -44,9 +45,8 @@ export async function untilReady(config: ClusterConfig, timeoutMs: number): Prom
         if (missing.length > 0) throw new Error(`not ready: ${missing.join(', ')}`);
         return true;
       },
-      { what: 'the cluster', timeoutMs, intervalMs: 5 },
+      { what: 'the cluster', timeoutMs, intervalMs: 5, signal },
     );
-    await started;
   } finally {
     await informers.stop();
     await close();
