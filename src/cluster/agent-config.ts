@@ -16,6 +16,7 @@ export interface AgentConfig {
   /** Of all pods of the cluster. */
   readonly podCIDR: string;
   readonly serviceCIDR: string;
+  readonly nodeCIDR: string;
   readonly clusterDNS: string;
   readonly clusterDomain: string;
   readonly version: string;

@@ -4,6 +4,7 @@ import { createLog, type Log } from '../base/log.ts';
 import type { Running } from '../base/running.ts';
 import { waitFor } from '../base/wait.ts';
 import { type Client, createClient, createInformers, httpsTransport, type InformerFactory } from '../client/index.ts';
+import { openNft } from '../kernel/nft.ts';
 import { startKubelet } from '../kubelet/index.ts';
 import { startKubeletServer } from '../kubelet/server/index.ts';
 import { startPodNetwork } from '../podnet/index.ts';
@@ -29,7 +30,7 @@ async function main(path: string): Promise<void> {
   const running = await startComponents(config, tls, client, informers, log);
   log.info('ready', { node: config.node.name });
   const stop = async () => {
-    await Promise.all(running.map((each) => each.stop()));
+    for (const each of running) await each.stop();
     await informers.stop();
     process.exit(0);
   };
@@ -61,18 +62,22 @@ async function startComponents(
     version: config.version,
     imagesReady: loadShippedImages(config.criSocket),
   });
-  return await Promise.all([
+  const nft = openNft({ log: log.child('nft') });
+  const running = await Promise.all([
     kubelet,
     startPodNetwork({
       ...shared,
+      nft,
       log: log.child('podnet'),
       nodeIP: address,
       clusterCIDR: config.podCIDR,
+      directCIDRs: [config.nodeCIDR],
       cniConfDir: config.cniConf,
       cniBinDirs: [cniPluginFolder()],
     }),
     startProxy({
       ...shared,
+      nft,
       log: log.child('proxy'),
       nodeIPs: [address],
       clusterCIDRs: [config.podCIDR],
@@ -89,6 +94,7 @@ async function startComponents(
       }),
     ),
   ]);
+  return [...running, nft];
 }
 
 function read(file: string): string {

@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { startNodeMachine } from '../machine/node.ts';
+import { machineResolvConf } from '../machine/resolvers.ts';
 import type { AgentConfig } from './agent-config.ts';
 import { type ClusterConfig, contextName, type NodeConfig, writeFileAtomically } from './config.ts';
 import { writeContainerdConfig } from './containerd.ts';
@@ -66,15 +67,18 @@ function agentConfig(config: ClusterConfig, node: NodeConfig): AgentConfig {
     cniConf: nodePaths.cniConf,
     podCIDR: config.addresses.podCIDR,
     serviceCIDR: config.addresses.serviceCIDR,
+    nodeCIDR: config.addresses.nodeCIDR,
     clusterDNS: config.addresses.dns,
     clusterDomain: config.spec.dns.domain,
     version: kubernetesVersion,
   };
 }
 
-/** Names that are not the cluster's are asked of the uplink, whose third address answers DNS. */
+/** Who is asked for names that are not the cluster's: the uplink, whose third address answers DNS, or whom the machine asks. */
 function resolvConf(config: ClusterConfig): string {
-  return config.spec.network.uplink === 'user' ? `nameserver ${uplinkResolver(config)}\n` : '';
+  const { uplink } = config.spec.network;
+  if (uplink === 'nat') return machineResolvConf();
+  return uplink === 'user' ? `nameserver ${uplinkResolver(config)}\n` : '';
 }
 
 function uplinkResolver(config: ClusterConfig): string {

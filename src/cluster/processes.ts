@@ -6,7 +6,7 @@ export const distFolder = process.env.KNIT_DIST ?? import.meta.dirname;
 
 /** The command line of one of knit's own programs. */
 export function program(name: 'server' | 'agent', args: readonly string[], flags: readonly string[] = []): string[] {
-  return [process.execPath, '--enable-source-maps', ...flags, join(distFolder, `${name}.js`), ...args];
+  return [process.execPath, ...flags, join(distFolder, `${name}.js`), ...args];
 }
 
 /** Archive of the images that ship with knit. */

@@ -9,6 +9,9 @@ import { ipBatch, routesOf } from '../kernel/ip.ts';
 /** Marks the fabric's routes as ours: the number that the kernel keeps as a route's protocol. */
 const protocol = 75;
 
+/** Nodes come in groups; their routes are then one batch. */
+const settleMs = 20;
+
 /**
  * The cloud's route controller: in the fabric's namespace, where it must run, each node's pod CIDR is routed to the
  * node's address.
@@ -21,7 +24,7 @@ export async function startRoutes(options: { informers: InformerFactory; log: Lo
     sync: () => reconcile(informer.list()),
   });
   informer.onChange((node, old) => {
-    if (routeOf(node) !== routeOf(old)) controller.enqueue('all');
+    if (routeOf(node) !== routeOf(old)) controller.enqueueAfter('all', settleMs);
   });
   await options.informers.start();
   controller.enqueue('all');

@@ -9,7 +9,7 @@ export interface Row {
   readonly previous: number;
 }
 
-/** What one engine keeps. All of it happens at once: nothing else runs between the call and its return. */
+/** What one engine keeps. Its methods are called one at a time. */
 export interface Backend {
   /** Revision of the newest durable row. */
   readonly revision: number;
@@ -21,8 +21,8 @@ export interface Backend {
   list(prefix: string, revision: number, after: string, limit: number): Row[];
   /** Rows with a revision greater than `after`, deletions included, in revision order. */
   changes(prefix: string, after: number): Row[];
-  /** Makes all rows durable, or throws and keeps none. */
-  commit(rows: readonly Row[]): void;
+  /** Makes all rows durable, or throws and keeps none. Readers see them, and `revision` counts them, from then on. */
+  commit(rows: readonly Row[]): Promise<void> | void;
   /** Forgets what no reader at `revision` or later can see. */
   compact(revision: number): void;
   close(): void;

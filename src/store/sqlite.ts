@@ -1,4 +1,6 @@
+import { closeSync, fdatasync, openSync } from 'node:fs';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { promisify } from 'node:util';
 import { KnitError, messageOf } from '../base/errors.ts';
 import { type Backend, endOfPrefix, type Row } from './backend.ts';
 import { migrate } from './sqlite-schema.ts';
@@ -15,7 +17,9 @@ const SQLITE_NOTADB = 26;
 const COMPACTION_STEP = 2000;
 
 /**
- * Opens or makes the store in a file. A write is on the disk before it is acknowledged (WAL, synchronous=FULL).
+ * Opens or makes the store in a file. A write is on the disk before it is acknowledged: the write-ahead log is synced
+ * after each commit by a thread of the pool, as SQLite would with synchronous=FULL, while this thread goes on. A log
+ * that cannot be synced ends the store: what the disk holds then is not known.
  *
  * @throws KnitError `STORE_NEWER` (written by a newer knit), `STORE_DAMAGED`, `STORE_LOCKED`, `STORE_OPEN`
  */
@@ -23,10 +27,10 @@ export async function openSqliteStore(path: string): Promise<Store> {
   let database: DatabaseSync | undefined;
   try {
     database = new DatabaseSync(path, { timeout: 2000 });
-    database.exec('PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA locking_mode=EXCLUSIVE');
+    database.exec('PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA locking_mode=EXCLUSIVE');
     database.exec('PRAGMA journal_size_limit=67108864; PRAGMA cache_size=-8000');
     migrate(database, path);
-    return versionedStore(new SqliteBackend(database));
+    return versionedStore(new SqliteBackend(database, path));
   } catch (error) {
     if (database?.isOpen) database.close();
     throw explainOpening(error, path);
@@ -49,9 +53,13 @@ class SqliteBackend implements Backend {
   readonly #list: StatementSync;
   readonly #changes: StatementSync;
   readonly #insert: StatementSync;
+  readonly #walPath: string;
+  #wal: number | undefined;
+  #broken: KnitError | undefined;
 
-  constructor(database: DatabaseSync) {
+  constructor(database: DatabaseSync, path: string) {
     this.#database = database;
+    this.#walPath = `${path}-wal`;
     this.#get = database.prepare(
       'SELECT * FROM revisions WHERE key = ? AND revision <= ? ORDER BY revision DESC LIMIT 1',
     );
@@ -85,13 +93,26 @@ class SqliteBackend implements Backend {
     return (this.#changes.all(after, prefix, endOfPrefix(prefix)) as unknown as StoredRow[]).map(rowOf);
   }
 
-  commit(rows: readonly Row[]): void {
+  async commit(rows: readonly Row[]): Promise<void> {
+    if (this.#broken) throw this.#broken;
     this.#transaction(() => {
       for (const row of rows) {
         this.#insert.run(row.revision, row.key, row.value ?? null, row.createRevision, row.previous);
       }
     });
+    await this.#sync();
     this.revision = rows.at(-1)?.revision ?? this.revision;
+  }
+
+  /** The log stays one file while the database is open: SQLite begins it anew, but does not replace it. */
+  async #sync(): Promise<void> {
+    this.#wal ??= openSync(this.#walPath, 'r');
+    try {
+      await promisify(fdatasync)(this.#wal);
+    } catch (error) {
+      this.#broken = explainWriting(error);
+      throw this.#broken;
+    }
   }
 
   compact(revision: number): void {
@@ -116,6 +137,7 @@ class SqliteBackend implements Backend {
   }
 
   close(): void {
+    if (this.#wal !== undefined) closeSync(this.#wal);
     this.#database.close();
   }
 

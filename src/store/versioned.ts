@@ -18,12 +18,16 @@ interface PendingWrite {
 interface Watcher {
   readonly prefix: string;
   readonly listener: (events: readonly StoreEvent[]) => void;
+  /** What was committed before the watcher got what it had missed; `undefined` once it has. */
+  held: StoreEvent[] | undefined;
 }
 
 class VersionedStore implements Store {
   readonly #backend: Backend;
   readonly #watchers = new Set<Watcher>();
   #pending: PendingWrite[] = [];
+  /** Resolves when nothing waits any more; `undefined` while nothing does. */
+  #flushing: Promise<void> | undefined;
   #closed = false;
 
   constructor(backend: Backend) {
@@ -57,11 +61,10 @@ class VersionedStore implements Store {
   watch(prefix: string, after: number, listener: (events: readonly StoreEvent[]) => void): () => void {
     this.#assertOpen();
     if (after < this.#backend.compacted) throw new Compacted(after, this.#backend.compacted);
-    const watcher: Watcher = { prefix, listener };
-    this.#watchers.add(watcher);
     const missed = this.#backend.changes(prefix, after).map((row) => this.#eventOf(row));
-    // Commits happen in a task of their own, so what was missed arrives before what comes next.
-    if (missed.length > 0) queueMicrotask(() => this.#watchers.has(watcher) && listener(missed));
+    const watcher: Watcher = { prefix, listener, held: missed.length > 0 ? missed : undefined };
+    this.#watchers.add(watcher);
+    if (watcher.held) queueMicrotask(() => this.#catchUp(watcher));
     return () => this.#watchers.delete(watcher);
   }
 
@@ -73,8 +76,8 @@ class VersionedStore implements Store {
 
   async close(): Promise<void> {
     if (this.#closed) return;
-    this.#flush();
     this.#closed = true;
+    await this.#flushing;
     this.#watchers.clear();
     this.#backend.close();
   }
@@ -82,22 +85,26 @@ class VersionedStore implements Store {
   #write(key: string, value: string | undefined, expected: number): Promise<Row> {
     this.#assertOpen();
     return new Promise((resolve, reject) => {
-      if (this.#pending.length === 0) setImmediate(() => this.#flush());
       this.#pending.push({ key, value, expected, resolve, reject });
+      this.#flushing ??= this.#flushAll();
     });
   }
 
-  /** Commits all that waits. Refusals are told after the commit too: they may rest on a write of the same commit. */
-  #flush(): void {
-    const writes = this.#pending;
-    if (writes.length === 0) return;
-    this.#pending = [];
+  /** One commit after another: what is written while one is under way shares the next. */
+  async #flushAll(): Promise<void> {
+    await new Promise((resolve) => setImmediate(resolve)); // for the other writes of this moment
+    while (this.#pending.length > 0) await this.#flush(this.#pending.splice(0));
+    this.#flushing = undefined;
+  }
+
+  /** Commits writes. Refusals are told after the commit too: they may rest on a write of the same commit. */
+  async #flush(writes: readonly PendingWrite[]): Promise<void> {
     const outcome = new Map<PendingWrite, Row | RevisionConflict>();
     const rows: Row[] = [];
     const events: StoreEvent[] = [];
     try {
       this.#decide(writes, outcome, rows, events);
-      if (rows.length > 0) this.#backend.commit(rows);
+      if (rows.length > 0) await this.#backend.commit(rows);
     } catch (error) {
       for (const write of writes) write.reject(error);
       return;
@@ -139,8 +146,16 @@ class VersionedStore implements Store {
     if (events.length === 0) return;
     for (const watcher of [...this.#watchers]) {
       const matching = events.filter((event) => keyOf(event).startsWith(watcher.prefix));
-      if (matching.length > 0 && this.#watchers.has(watcher)) watcher.listener(matching);
+      if (matching.length === 0 || !this.#watchers.has(watcher)) continue;
+      if (watcher.held) watcher.held.push(...matching);
+      else watcher.listener(matching);
     }
+  }
+
+  #catchUp(watcher: Watcher): void {
+    const events = watcher.held ?? [];
+    watcher.held = undefined;
+    if (this.#watchers.has(watcher)) watcher.listener(events);
   }
 
   #eventOf(row: Row): StoreEvent {
