@@ -23,13 +23,14 @@ function wordsOf(command: Command): Map<string, string[]> {
 
 function bash(program: Command, zsh: boolean): string {
   const cases = [...wordsOf(program)].map(([path, words]) => `    "${path}") words="${words.join(' ')}" ;;`);
+  const known = [...wordsOf(program).keys()].map((path) => `:${path}`).join('');
+  // Only words that lead to a command count: `knit status --name demo` is still about status.
   return `${zsh ? 'autoload -U +X bashcompinit && bashcompinit\n' : ''}_knit() {
-  local path="" word words=""
+  local at="" word words="" known="${known}:"
   for word in "\${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
-    [[ $word == -* ]] && continue
-    path="\${path:+$path }$word"
+    [[ $known == *":\${at:+$at }$word:"* ]] && at="\${at:+$at }$word"
   done
-  case "$path" in
+  case "$at" in
 ${cases.join('\n')}
   esac
   COMPREPLY=($(compgen -W "$words" -- "\${COMP_WORDS[COMP_CWORD]}"))

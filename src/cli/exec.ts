@@ -1,5 +1,7 @@
 import { spawn } from 'node:child_process';
+import { constants } from 'node:os';
 import type { Command } from 'commander';
+import { KnitError } from '../base/errors.ts';
 import { enterTarget } from '../cluster/enter.ts';
 import { runningConfig } from '../cluster/nodes.ts';
 import { nameOption } from './options.ts';
@@ -13,6 +15,8 @@ export function execCommand(program: Command): void {
     .addOption(nameOption())
     .passThroughOptions()
     .action(async (target: string, command: string[], flags: { name: string }) => {
+      if (process.getuid?.() !== 0)
+        throw new KnitError('NOT_ROOT', 'entering a network namespace needs root', 'run it with sudo');
       const words = command[0] === '--' ? command.slice(1) : command;
       const [first = '', ...rest] = [...(await enterTarget(runningConfig(flags.name), target)), ...words];
       process.exitCode = await replaceBy(first, rest);
@@ -26,6 +30,6 @@ export async function replaceBy(command: string, args: readonly string[], env = 
     // Interrupts go to the child, which is in the same terminal; this process waits for its answer.
     process.on('SIGINT', () => undefined);
     child.on('error', reject);
-    child.on('close', (code) => resolve(code ?? 1));
+    child.on('close', (code, signal) => resolve(code ?? (signal ? 128 + constants.signals[signal] : 1)));
   });
 }

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { KnitError } from '../base/errors.ts';
 import { listImages, loadImages } from '../cluster/images.ts';
-import { isRunning, runningConfig } from '../cluster/nodes.ts';
+import { isRunning, nodeOf, runningConfig } from '../cluster/nodes.ts';
 import { nameOption, outputOption } from './options.ts';
 import { print, printJson, progressFor, table } from './output.ts';
 
@@ -23,6 +23,7 @@ export function imageCommand(program: Command): void {
       const config = runningConfig(flags.name);
       const running = config.nodes.map((node) => node.name).filter((node) => isRunning(config.name, node));
       const targets = flags.node ?? running;
+      for (const node of targets) nodeOf(config, node);
       const stopped = targets.find((node) => !running.includes(node));
       if (stopped)
         throw new KnitError('NODE_STOPPED', `the node ${stopped} does not run`, `running are: ${running.join(', ')}`);

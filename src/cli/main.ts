@@ -16,5 +16,11 @@ for (const command of commands) command(program);
 try {
   await program.parseAsync();
 } catch (error) {
-  fail(error, process.argv.includes('json'));
+  fail(error, wantsJson(process.argv.slice(2)));
+}
+
+/** Whether knit itself was asked for JSON; what follows `--` belongs to another command. */
+function wantsJson(words: readonly string[]): boolean {
+  const own = words.includes('--') ? words.slice(0, words.indexOf('--')) : words;
+  return /(^| )(-o ?|--output[= ])json( |$)/.test(own.join(' '));
 }

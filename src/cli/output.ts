@@ -2,6 +2,7 @@ import { styleText } from 'node:util';
 import yoctoSpinner from 'yocto-spinner';
 import { KnitError, messageOf } from '../base/errors.ts';
 import { type Progress, silent } from '../cluster/progress.ts';
+import { InterruptedError } from './interrupt.ts';
 
 export const bold = (text: string): string => styleText('bold', text);
 export const dim = (text: string): string => styleText('dim', text);
@@ -18,14 +19,22 @@ export function printJson(value: unknown): void {
 }
 
 /** Says what went wrong and what to do, and ends with exit code 1. */
-export function fail(error: unknown, asJson: boolean): never {
+export function fail(thrown: unknown, asJson: boolean): never {
+  const error = withoutRoot(thrown) ?? thrown;
   const { code, hint } = error instanceof KnitError ? error : { code: 'UNEXPECTED', hint: undefined };
   const message = messageOf(error);
   if (asJson) process.stdout.write(`${JSON.stringify({ error: { code, message, hint } }, undefined, 2)}\n`);
   else process.stderr.write(`${red('knit:')} ${message}\n${hint ? `  ${dim('→')} ${hint}\n` : ''}`);
   if (code === 'UNEXPECTED' && process.env.KNIT_DEBUG && error instanceof Error)
     process.stderr.write(`${error.stack}\n`);
-  process.exit(1);
+  process.exit(error instanceof InterruptedError ? error.exitCode : 1);
+}
+
+/** What was refused to somebody who is not root is told as that. */
+function withoutRoot(thrown: unknown): KnitError | undefined {
+  const { code } = thrown as NodeJS.ErrnoException;
+  if (process.getuid?.() === 0 || (code !== 'EACCES' && code !== 'EPERM')) return undefined;
+  return new KnitError('NOT_ROOT', `this needs root (${messageOf(thrown)})`, 'run it with sudo');
 }
 
 /** Steps on standard error: a spinner on a terminal, plain lines elsewhere, nothing for programs. */

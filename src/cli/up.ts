@@ -4,6 +4,7 @@ import { KnitError, messageOf } from '../base/errors.ts';
 import { contextName } from '../cluster/config.ts';
 import { type ClusterSpec, checkClusterSpec, defaultClusterSpec, parseClusterSpec } from '../cluster/spec.ts';
 import { type UpResult, up } from '../cluster/up.ts';
+import { interruptible } from './interrupt.ts';
 import { nameOption, outputOption, parseCount } from './options.ts';
 import { bold, dim, print, printJson, progressFor } from './output.ts';
 
@@ -28,23 +29,38 @@ export function upCommand(program: Command): void {
     .option('--uplink <kind>', 'way out of the cluster: user, nat or none')
     .option('--no-kubeconfig', 'do not write a context into your kubeconfig')
     .addOption(outputOption())
-    .action(async (flags: UpFlags) => {
+    .action(async (given: UpFlags, command: Command) => {
+      const flags = withNameOfFile(given, command.getOptionValueSource('name') === 'default');
       const { file, nodes, apiPort, uplink } = flags;
       const chosen = [file, nodes, apiPort, uplink].some((value) => value !== undefined);
-      const result = await up({
-        name: flags.name,
-        spec: chosen ? specOf(flags) : undefined,
-        progress: progressFor(flags.output),
-        kubeconfig: flags.kubeconfig,
-      });
+      const result = await interruptible((signal) =>
+        up({
+          name: flags.name,
+          spec: chosen ? specOf(flags) : undefined,
+          progress: progressFor(flags.output),
+          kubeconfig: flags.kubeconfig,
+          signal,
+        }),
+      );
       if (flags.output === 'json') printJson({ ...result.config, kubeconfig: result.kubeconfig });
       else print(summary(result));
     });
 }
 
+interface ChosenUp extends UpFlags {
+  readonly fromFile?: ClusterSpec;
+}
+
+/** A cluster file may name its cluster; `--name` need not say it again. */
+function withNameOfFile(flags: UpFlags, nameIsFree: boolean): ChosenUp {
+  if (flags.file === undefined) return flags;
+  const fromFile = parseClusterSpec(read(flags.file), flags.file === '-' ? 'standard input' : flags.file);
+  return { ...flags, fromFile, name: nameIsFree ? (fromFile.name ?? flags.name) : flags.name };
+}
+
 /** The cluster file with the flags over it, checked together. */
-function specOf(flags: UpFlags): ClusterSpec {
-  const base = flags.file === undefined ? defaultClusterSpec() : parseClusterSpec(read(flags.file), flags.file);
+function specOf(flags: ChosenUp): ClusterSpec {
+  const base = flags.fromFile ?? defaultClusterSpec();
   if (base.name !== undefined && base.name !== flags.name) {
     throw new KnitError(
       'SPEC_INVALID',

@@ -1,7 +1,7 @@
 import { addressAt, type CIDR, formatCIDR, overlaps, parseCIDR, sizeOf } from '../base/cidr.ts';
 import { KnitError } from '../base/errors.ts';
 import type { ClusterAddresses } from './config.ts';
-import type { ClusterSpec } from './spec.ts';
+import { type ClusterSpec, nodeSpecs } from './spec.ts';
 
 /** How many clusters find addresses of their own on one machine. */
 const slots = 8;
@@ -19,18 +19,29 @@ export interface TakenNetwork {
  */
 export function chooseAddresses(spec: ClusterSpec, taken: readonly TakenNetwork[]): ClusterAddresses {
   const asked = askedNetworks(spec);
-  for (const [field, cidr] of asked) refuseOverlap(field, cidr, taken);
+  for (const [field, cidr] of asked) refuseOverlap(field, cidr, [...taken, ...reserved]);
   refuseOverlapWithin(asked);
   for (let slot = 0; slot < slots; slot++) {
     const addresses = addressesOfSlot(spec, slot);
-    const free = networksOf(addresses).every((cidr) => !taken.some((other) => overlaps(parseCIDR(other.cidr), cidr)));
-    if (free) return addresses;
+    const networks = networksOf(addresses);
+    if (networks.every((cidr) => !taken.some((other) => overlaps(parseCIDR(other.cidr), cidr))) && areApart(networks))
+      return addresses;
   }
   throw new KnitError(
     'ADDRESSES_EXHAUSTED',
     `no free networks are left: ${taken.map((each) => `${each.cidr} (${each.by})`).join(', ')}`,
     'remove a cluster, or choose the networks in a cluster file',
   );
+}
+
+/** What every cluster has at a fixed place: its links to the host and the uplink, and its nodes' outside addresses. */
+const reserved: readonly TakenNetwork[] = [
+  { cidr: '10.89.254.0/23', by: "knit's own links" },
+  { cidr: '198.18.0.0/21', by: 'addresses of nodes outside' },
+];
+
+function areApart(networks: readonly CIDR[]): boolean {
+  return networks.every((cidr, index) => !networks.slice(index + 1).some((other) => overlaps(cidr, other)));
 }
 
 /** All networks that a cluster with these addresses uses. */
@@ -62,23 +73,30 @@ function addressesOfSlot(spec: ClusterSpec, slot: number): ClusterAddresses {
   };
 }
 
-function askedNetworks(spec: ClusterSpec): [string, CIDR][] {
+function askedNetworks(spec: ClusterSpec): (readonly [string, CIDR])[] {
+  const nodes = nodeSpecs(spec).length;
   const { podCIDR, serviceCIDR, nodeCIDR, clientCIDR } = spec.network;
   return Object.entries({ podCIDR, serviceCIDR, nodeCIDR, clientCIDR }).flatMap(([field, text]) =>
     text === undefined
       ? []
-      : [[`network.${field}`, roomyEnough(`network.${field}`, parseCIDR(text))] as [string, CIDR]],
+      : [[`network.${field}`, roomyEnough(`network.${field}`, parseCIDR(text), nodes, spec.clients.length)] as const],
   );
 }
 
+/** Where the addresses of nodes begin in their network: the fabric has the first, the first node .11. */
+export const firstNode = 11;
+
 /** A node gets a /24 of the pods' network; the others must hold what stands at fixed places in them. */
-function roomyEnough(field: string, cidr: CIDR): CIDR {
-  const least = field === 'network.podCIDR' ? 256 : 32;
+function roomyEnough(field: string, cidr: CIDR, nodes: number, clients: number): CIDR {
+  const least =
+    { 'network.podCIDR': 256 * nodes, 'network.nodeCIDR': firstNode + nodes + 1, 'network.clientCIDR': clients + 3 }[
+      field
+    ] ?? 32;
   if (sizeOf(cidr) >= least) return cidr;
   throw new KnitError(
     'CIDR_TOO_SMALL',
-    `${field}: ${formatCIDR(cidr)} has fewer than ${least} addresses`,
-    'choose a larger network',
+    `${field}: ${formatCIDR(cidr)} has ${sizeOf(cidr)} addresses; ${least} are needed`,
+    field === 'network.podCIDR' ? 'a node takes a /24 of it: choose a larger network' : 'choose a larger network',
   );
 }
 
@@ -92,7 +110,7 @@ function refuseOverlap(field: string, cidr: CIDR, taken: readonly TakenNetwork[]
   );
 }
 
-function refuseOverlapWithin(asked: readonly [string, CIDR][]): void {
+function refuseOverlapWithin(asked: readonly (readonly [string, CIDR])[]): void {
   for (const [index, [field, cidr]] of asked.entries()) {
     const other = asked.slice(index + 1).find(([, each]) => overlaps(cidr, each));
     if (other) throw new KnitError('ADDRESS_TAKEN', `${field} and ${other[0]} overlap`, 'choose networks apart');

@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { KnitError } from '../base/errors.ts';
+import { KnitError, messageOf } from '../base/errors.ts';
 import { run } from '../kernel/run.ts';
 import { writeFileAtomically } from './config.ts';
 import type { NodePaths } from './paths.ts';
@@ -135,15 +135,46 @@ function writeRegistries(paths: NodePaths, spec: ClusterSpec): void {
   for (const registry of new Set([...Object.keys(mirrors), ...Object.keys(cas)])) {
     const folder = join(paths.registries, registry);
     mkdirSync(folder, { recursive: true });
-    writeFileSync(join(folder, 'hosts.toml'), hostsToml(registry, mirrors[registry] ?? [], cas[registry]));
+    writeFileSync(
+      join(folder, 'hosts.toml'),
+      hostsToml(registry, mirrors[registry] ?? [], (host) => caFile(cas, host, folder)),
+    );
   }
 }
 
-function hostsToml(registry: string, mirrors: readonly string[], ca: string | undefined): string {
+/** A copy: what the file's path leads to may not be seen by the node, whose `/run` is its own. */
+function caFile(cas: ClusterSpec['registries']['cas'], host: string, folder: string): string | undefined {
+  const source = cas[host];
+  if (source === undefined) return undefined;
+  const copy = join(folder, `${host}.crt`);
+  writeFileSync(copy, readCA(host, source));
+  return copy;
+}
+
+/** Throws `REGISTRY_CA_UNREADABLE` where there is no PEM file. */
+export function readCA(host: string, path: string): string {
+  const hint = `registries.cas.${host} in the cluster file is the path of the CA's certificate, in PEM form`;
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new KnitError('REGISTRY_CA_UNREADABLE', `the CA of ${host} cannot be read: ${messageOf(error)}`, hint);
+  }
+  if (text.includes('-----BEGIN CERTIFICATE-----')) return text;
+  throw new KnitError('REGISTRY_CA_UNREADABLE', `the CA of ${host}, ${path}, holds no certificate`, hint);
+}
+
+/** Each place is asked in turn; the certificate of each is checked by the CA of its own host. */
+export function hostsToml(
+  registry: string,
+  mirrors: readonly string[],
+  caOf: (host: string) => string | undefined,
+): string {
   const server = `https://${registry === 'docker.io' ? 'registry-1.docker.io' : registry}`;
-  const caLine = ca ? `\n  ca = "${ca}"` : '';
-  const hosts = [...mirrors, ...(ca ? [server] : [])].map(
-    (url) => `[host."${url}"]\n  capabilities = ["pull", "resolve"]${url.startsWith('https') ? caLine : ''}\n`,
-  );
+  const ownCA = caOf(registry);
+  const hosts = [...mirrors, ...(ownCA ? [server] : [])].map((url) => {
+    const ca = url === server ? ownCA : url.startsWith('https:') && caOf(new URL(url).host);
+    return `[host."${url}"]\n  capabilities = ["pull", "resolve"]\n${ca ? `  ca = "${ca}"\n` : ''}`;
+  });
   return `server = "${server}"\n${hosts.join('')}`;
 }

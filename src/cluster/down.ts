@@ -1,12 +1,14 @@
 import { existsSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
+import { messageOf } from '../base/errors.ts';
 import { killCgroup, removeCgroup } from '../kernel/cgroup.ts';
 import { removeFabric } from '../machine/fabric.ts';
+import { closeHostNat } from '../machine/host-nat.ts';
 import { removeCniCache } from '../machine/node.ts';
 import { contextName } from './config.ts';
 import { removeFromKubeconfig } from './kubeconfig.ts';
 import { withLock } from './lock.ts';
 import { clusterCgroup } from './node.ts';
-import { clusterPaths, runtimeRoot, stateRoot } from './paths.ts';
+import { clusterPaths, forwardingRecords, runtimeRoot, stateRoot } from './paths.ts';
 import type { Progress } from './progress.ts';
 
 export interface DownOptions {
@@ -23,15 +25,26 @@ export async function down({ name, keep, progress }: DownOptions): Promise<void>
       await removeRuntime(name);
       if (!keep) removeState(name);
     });
-    if (!keep) await removeFromKubeconfig(name);
+    if (!keep) await removeContext(name, progress);
   });
   removeEmptyFolder(runtimeRoot);
+}
+
+/** The cluster is gone by now: a kubeconfig that cannot be read does not change that. */
+async function removeContext(name: string, progress: Progress): Promise<void> {
+  try {
+    await removeFromKubeconfig(name);
+  } catch (error) {
+    progress.note(`the context ${contextName(name)} could not be removed: ${messageOf(error)}`);
+  }
 }
 
 /** Ends every process and takes away namespaces, links, mounts, cgroups and run-time files. */
 export async function removeRuntime(name: string): Promise<void> {
   await killCgroup(clusterCgroup(name));
-  await Promise.all([removeFabric(contextName(name)), removeCgroup(clusterCgroup(name))]);
+  const prefix = contextName(name);
+  await closeHostNat({ prefix, records: forwardingRecords });
+  await Promise.all([removeFabric(prefix), removeCgroup(clusterCgroup(name))]);
   const paths = clusterPaths(name);
   rmSync(`${paths.runtime}/nodes`, { recursive: true, force: true });
   rmSync(`${paths.runtime}/server`, { recursive: true, force: true });

@@ -1,24 +1,33 @@
-import { chownSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { chownSync, existsSync, mkdirSync, readFileSync, realpathSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { parse, stringify } from 'yaml';
-import { KnitError } from '../base/errors.ts';
+import { z } from 'zod/mini';
+import { KnitError, messageOf } from '../base/errors.ts';
 import { run } from '../kernel/run.ts';
 import { type ClusterConfig, contextName, writeFileAtomically } from './config.ts';
 import { clusterPaths } from './paths.ts';
 import { readIdentity } from './pki-files.ts';
 
-interface Named {
-  readonly name: string;
-}
+const named = z.looseObject({ name: z.string() });
+const list = z._default(z.nullable(z.array(named)), null);
 
+/** What knit must know of the file; all else in it stays as it is. */
+const kubeconfig = z.looseObject({
+  clusters: list,
+  users: list,
+  contexts: list,
+  'current-context': z.optional(z.nullable(z.string())),
+});
+
+type Named = z.infer<typeof named>;
 interface Kubeconfig {
   apiVersion?: string;
   kind?: string;
-  clusters?: Named[];
-  users?: Named[];
-  contexts?: Named[];
-  'current-context'?: string;
+  clusters?: Named[] | null;
+  users?: Named[] | null;
+  contexts?: Named[] | null;
+  'current-context'?: string | null;
 }
 
 /** A kubeconfig of this cluster alone, with all it needs inside. */
@@ -54,6 +63,11 @@ export async function addToKubeconfig(config: ClusterConfig): Promise<string> {
   return file.path;
 }
 
+/** Throws `KUBECONFIG_BROKEN` where {@link addToKubeconfig} would: for before a cluster is made. */
+export async function checkKubeconfig(): Promise<void> {
+  readKubeconfig((await userKubeconfig()).path);
+}
+
 /** Takes the cluster's context out of the user's kubeconfig again. */
 export async function removeFromKubeconfig(cluster: string): Promise<void> {
   const file = await userKubeconfig();
@@ -85,7 +99,7 @@ function entriesOf(config: ClusterConfig, server: string): Kubeconfig {
 }
 
 function without(config: Kubeconfig, name: string): Kubeconfig {
-  const others = (list: Named[] | undefined) => (list ?? []).filter((each) => each.name !== name);
+  const others = (entries: Named[] | null | undefined) => (entries ?? []).filter((each) => each.name !== name);
   return {
     ...config,
     clusters: others(config.clusters),
@@ -97,12 +111,24 @@ function without(config: Kubeconfig, name: string): Kubeconfig {
 
 function readKubeconfig(path: string): Kubeconfig {
   if (!existsSync(path)) return {};
-  const value: unknown = parse(readFileSync(path, 'utf8')) ?? {};
-  if (value && typeof value === 'object' && !Array.isArray(value)) return value;
-  throw new KnitError(
+  const { data, success, error } = kubeconfig.safeParse(parseFile(path));
+  if (success) return data;
+  throw broken(path, error.issues.map((issue) => `${issue.path.join('.') || 'it'}: ${issue.message}`).join('; '));
+}
+
+function parseFile(path: string): unknown {
+  try {
+    return parse(readFileSync(path, 'utf8')) ?? {};
+  } catch (error) {
+    throw broken(path, messageOf(error).split('\n')[0] ?? '');
+  }
+}
+
+function broken(path: string, reason: string): KnitError {
+  return new KnitError(
     'KUBECONFIG_BROKEN',
-    `${path} is no kubeconfig`,
-    'mend or remove it, or set KUBECONFIG to another file',
+    `${path} is no kubeconfig: ${reason}`,
+    'mend or remove it, set KUBECONFIG to another file, or leave it alone: knit up --no-kubeconfig',
   );
 }
 
@@ -115,11 +141,22 @@ interface UserFile {
 /** The first file of `KUBECONFIG`, else `.kube/config` of the user who called, also through sudo. */
 async function userKubeconfig(): Promise<UserFile> {
   const [first] = (process.env.KUBECONFIG ?? '').split(':').filter((path) => path !== '');
-  if (first) return { path: first };
+  if (first) return ownedAsBefore(first);
   const sudoUser = process.env.SUDO_USER;
-  if (!sudoUser || process.getuid?.() !== 0) return { path: join(homedir(), '.kube', 'config') };
+  if (!sudoUser || process.getuid?.() !== 0) return ownedAsBefore(join(homedir(), '.kube', 'config'));
   const [, , uid, gid, , home = ''] = (await run('getent', ['passwd', sudoUser])).trim().split(':');
-  return { path: join(home, '.kube', 'config'), owner: { uid: Number(uid), gid: Number(gid) } };
+  const path = realPath(join(home, '.kube', 'config'));
+  return { path, owner: { uid: Number(uid), gid: Number(gid) } };
+}
+
+/** A file that is replaced keeps its owner, and a link its place. */
+function ownedAsBefore(link: string): UserFile {
+  const path = realPath(link);
+  return { path, owner: existsSync(path) ? statSync(path) : undefined };
+}
+
+function realPath(path: string): string {
+  return existsSync(path) ? realpathSync(path) : path;
 }
 
 function write(file: UserFile, config: Kubeconfig): void {

@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
+import { linkSync, mkdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { KnitError } from '../base/errors.ts';
 import { clusterPaths } from './paths.ts';
@@ -14,37 +14,85 @@ export async function withLock<T>(name: string, work: () => Promise<T>): Promise
     return await work();
   } finally {
     rmSync(path, { force: true });
-    removeIfEmpty(dirname(path));
+    for (const folder of [dirname(path), dirname(dirname(path))]) removeIfEmpty(folder);
   }
 }
 
+/** How often a lock is tried for that others give up or take over at the same moment. */
+const attempts = 10;
+
 function take(name: string, path: string): void {
-  mkdirSync(dirname(path), { recursive: true });
-  try {
-    writeFileSync(path, String(process.pid), { flag: 'wx' });
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-    const owner = Number(readFileSync(path, 'utf8'));
-    if (isAlive(owner)) {
-      throw new KnitError(
-        'CLUSTER_BUSY',
-        `another knit command works on the cluster ${name} (pid ${owner})`,
-        'wait for it to end',
-      );
-    }
-    rmSync(path, { force: true });
-    take(name, path);
+  for (let attempt = 0; attempt < attempts; attempt++) {
+    if (create(path)) return;
+    const owner = readOwner(path);
+    if (owner === undefined) continue;
+    if (isAlive(owner)) throw busy(name, owner.split(' ')[0]);
+    // Only the lock that was found abandoned: another command may have replaced it since.
+    if (readOwner(path) === owner) rmSync(path, { force: true });
   }
+  throw busy(name, readOwner(path)?.split(' ')[0]);
+}
+
+/** Makes the lock with its owner in it, in one step; false where there is one. */
+function create(path: string): boolean {
+  const mine = `${path}.${process.pid}`;
+  try {
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(mine, ownerOf(process.pid));
+    linkSync(mine, path);
+    return true;
+  } catch (error) {
+    // ENOENT: whoever had the lock before took its folder away just now.
+    if (['EEXIST', 'ENOENT'].includes((error as NodeJS.ErrnoException).code ?? '')) return false;
+    throw error;
+  } finally {
+    rmSync(mine, { force: true });
+  }
+}
+
+/** `812 48213`: process id and the moment of its start, since ids are used again. */
+function ownerOf(pid: number): string {
+  return `${pid} ${startOf(pid)}`;
+}
+
+function isAlive(owner: string): boolean {
+  const [pid, start] = owner.split(' ');
+  return startOf(Number(pid)) === start;
+}
+
+/** Clock ticks between the machine's boot and the process's start (proc(5), `stat`); `''`: it ended. */
+function startOf(pid: number): string {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
+  } catch (error) {
+    if (['ENOENT', 'ESRCH'].includes((error as NodeJS.ErrnoException).code ?? '')) return '';
+    throw error;
+  }
+}
+
+function readOwner(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+function busy(name: string, pid: string | undefined): KnitError {
+  return new KnitError(
+    'CLUSTER_BUSY',
+    `another knit command works on the cluster ${name} (pid ${pid ?? 'unknown'})`,
+    'wait for it to end',
+  );
 }
 
 function removeIfEmpty(folder: string): void {
-  if (readdirSync(folder).length === 0) rmdirSync(folder);
-}
-
-function isAlive(pid: number): boolean {
   try {
-    return pid > 0 && process.kill(pid, 0);
+    rmdirSync(folder);
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
+    // Not empty, or another command was faster.
+    if (!['ENOTEMPTY', 'EEXIST', 'ENOENT'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
   }
 }

@@ -7,13 +7,14 @@ import { isNotFound } from '../client/client.ts';
 import { processesIn } from '../kernel/cgroup.ts';
 import { addNodeLink, removeNodeLink } from '../machine/fabric.ts';
 import { killNodeMachine } from '../machine/node.ts';
+import { firstNode } from './addresses.ts';
 import { type ClusterConfig, type NodeConfig, readConfig, writeConfig } from './config.ts';
 import { fabricSpec } from './fabric.ts';
 import { withLock } from './lock.ts';
 import { clusterCgroup, issueNodeIdentity, nodeCgroup, startNode } from './node.ts';
 import { clusterPaths } from './paths.ts';
 import { adminClient, isReady } from './ready.ts';
-import { firstNode } from './up.ts';
+import { checkNodeSpec } from './spec.ts';
 
 /** Adds a node to a running cluster and waits until it is Ready. Throws `NODE_EXISTS`, `CLUSTER_STOPPED`. */
 export async function addNode(
@@ -23,14 +24,20 @@ export async function addNode(
   return await withLock(cluster, async () => {
     const config = runningConfig(cluster);
     const node = placeNode(config, asked);
+    checkNodeSpec({ name: node.name, labels: node.labels });
     const { CertificateAuthority } = await import('./pki.ts');
     await issueNodeIdentity(await CertificateAuthority.open(clusterPaths(cluster).pki), node);
     const grown = { ...config, nodes: [...config.nodes, node] };
-    await addNodeLink(fabricSpec(grown), node);
-    writeConfig(grown);
-    await startNode(grown, node);
-    await untilNodeReady(grown, node.name);
-    return node;
+    try {
+      await addNodeLink(fabricSpec(grown), node);
+      writeConfig(grown);
+      await startNode(grown, node);
+      await untilNodeReady(grown, node.name);
+      return node;
+    } catch (error) {
+      await removeNode(config, node.name);
+      throw error;
+    }
   });
 }
 
@@ -58,16 +65,21 @@ export async function deleteNode(cluster: string, name: string): Promise<void> {
   await withLock(cluster, async () => {
     const config = runningConfig(cluster);
     nodeOf(config, name);
-    await killNodeMachine(nodeCgroup(cluster, name));
-    const smaller = { ...config, nodes: config.nodes.filter((node) => node.name !== name) };
-    await removeNodeLink(fabricSpec(smaller), name);
-    writeConfig(smaller);
-    await deleteNodeObject(config, name);
-    const paths = clusterPaths(cluster);
-    for (const folder of [paths.node(name).state, paths.node(name).runtime, paths.node(name).logs])
-      rmSync(folder, { recursive: true, force: true });
-    for (const ending of ['crt', 'key']) rmSync(`${paths.pki}/node-${name}.${ending}`, { force: true });
+    await removeNode(config, name);
   });
+}
+
+/** Removes whatever there is of a node. */
+async function removeNode(config: ClusterConfig, name: string): Promise<void> {
+  await killNodeMachine(nodeCgroup(config.name, name));
+  const smaller = { ...config, nodes: config.nodes.filter((node) => node.name !== name) };
+  await removeNodeLink(fabricSpec(smaller), name);
+  writeConfig(smaller);
+  await deleteNodeObject(config, name);
+  const paths = clusterPaths(config.name);
+  for (const folder of [paths.node(name).state, paths.node(name).runtime, paths.node(name).logs])
+    rmSync(folder, { recursive: true, force: true });
+  for (const ending of ['crt', 'key']) rmSync(`${paths.pki}/node-${name}.${ending}`, { force: true });
 }
 
 export function isRunning(cluster: string, node: string): boolean {
@@ -108,7 +120,8 @@ function firstFree(isFree: (index: number) => boolean): number {
   return index;
 }
 
-function nodeOf(config: ClusterConfig, name: string): NodeConfig {
+/** Throws `NODE_UNKNOWN`. */
+export function nodeOf(config: ClusterConfig, name: string): NodeConfig {
   const found = config.nodes.find((node) => node.name === name);
   if (found) return found;
   throw new KnitError(

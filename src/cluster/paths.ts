@@ -5,6 +5,9 @@ export const stateRoot = process.env.KNIT_STATE_DIR ?? '/var/lib/knit';
 /** Gone after a reboot. */
 export const runtimeRoot = process.env.KNIT_RUNTIME_DIR ?? '/run/knit';
 
+/** Of all clusters: which interfaces of the machine forward only for them. No cluster's name begins with a dot. */
+export const forwardingRecords = join(runtimeRoot, '.forwarding');
+
 /** Where the files of the cluster `name` are. */
 export interface ClusterPaths {
   readonly state: string;

@@ -1,6 +1,6 @@
-import { isIP } from 'node:net';
 import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
+import { dnsSubdomain, labelValue, qualifiedName, type Rule } from '../api/kinds/names.ts';
 import { parseCIDR } from '../base/cidr.ts';
 import { KnitError, messageOf } from '../base/errors.ts';
 
@@ -20,9 +20,16 @@ const cidr = z.string().superRefine((text, context) => {
   }
 });
 
+/** A string that a rule of Kubernetes' own has nothing against. */
+const ruled = (rule: Rule) =>
+  z.string().superRefine((text, context) => {
+    const message = rule(text);
+    if (message) context.addIssue({ code: 'custom', message });
+  });
+
 const nodeSpec = z.strictObject({
   name: name(32),
-  labels: z.record(z.string(), z.string()).default({}),
+  labels: z.record(ruled(qualifiedName), ruled(labelValue)).default({}),
 });
 
 /**
@@ -33,7 +40,11 @@ const clusterSpec = z.strictObject({
   apiVersion: z.literal('knit.dev/v1alpha1'),
   kind: z.literal('Cluster'),
   name: name(20).optional(),
-  nodes: z.union([z.int().min(1).max(100), z.array(nodeSpec).min(1).max(100)]).default(3),
+  nodes: z
+    .union([z.int().min(1).max(100), z.array(nodeSpec).min(1).max(100)], {
+      error: 'must be a number from 1 to 100, or a list of nodes: [{ name: node-1 }]',
+    })
+    .default(3),
   network: z
     .strictObject({
       mode: z.enum(['routes']).default('routes'),
@@ -48,10 +59,7 @@ const clusterSpec = z.strictObject({
   api: z.strictObject({ port: z.int().min(1).max(65535).optional() }).prefault({}),
   dns: z
     .strictObject({
-      domain: z
-        .string()
-        .regex(/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/, { error: 'must be a DNS name' })
-        .default('cluster.local'),
+      domain: ruled(dnsSubdomain).default('cluster.local'),
       replicas: z.int().min(1).max(100).default(2),
     })
     .prefault({}),
@@ -80,18 +88,31 @@ export function parseClusterSpec(text: string, source: string): ClusterSpec {
   } catch (error) {
     throw new KnitError('SPEC_INVALID', `${source} is no YAML: ${messageOf(error)}`, hint);
   }
-  return checkClusterSpec(document, source);
+  return checkClusterSpec(withoutEmpty(document), source);
+}
+
+/** A field that stands in the file with nothing after it (`network:`) is one that was left out. */
+function withoutEmpty(value: unknown): unknown {
+  if (!value || typeof value !== 'object' || Array.isArray(value)) return value;
+  return Object.fromEntries(
+    Object.entries(value).flatMap(([key, each]) => (each === null ? [] : [[key, withoutEmpty(each)]])),
+  );
 }
 
 /** The same for a value, as a program gives it. */
 export function checkClusterSpec(document: unknown, source: string): ClusterSpec {
   const result = clusterSpec.safeParse(document, { reportInput: true });
   if (!result.success) {
-    const lines = result.error.issues.map((issue) => `  ${describe(issue, document)}`);
+    const lines = result.error.issues.flatMap(withinUnion).map((issue) => `  ${describe(issue, document)}`);
     throw new KnitError('SPEC_INVALID', `${source} is not a cluster file:\n${lines.join('\n')}`, hint);
   }
-  checkNodeNames(result.data, source);
+  checkNames(result.data, source);
   return result.data;
+}
+
+/** A node as `knit node add` names it. Throws `SPEC_INVALID`. */
+export function checkNodeSpec(node: NodeSpec): void {
+  checkClusterSpec({ apiVersion: 'knit.dev/v1alpha1', kind: 'Cluster', nodes: [node] }, 'the command line');
 }
 
 /** The cluster that is made where nobody says otherwise. */
@@ -106,6 +127,13 @@ export function nodeSpecs(spec: ClusterSpec): NodeSpec[] {
 }
 
 const hint = 'docs/cluster-file.md has every field; leave out what you do not want to choose';
+
+/** What is wrong with the form that was meant: that of the list, where `nodes` is a list. */
+function withinUnion(issue: z.core.$ZodIssue): z.core.$ZodIssue[] {
+  if (issue.code !== 'invalid_union') return [issue];
+  const meant = issue.errors.find((branch) => branch.every((each) => each.path.length > 0));
+  return meant?.map((each) => ({ ...each, path: [...issue.path, ...each.path] })) ?? [issue];
+}
 
 function describe(issue: z.core.$ZodIssue, document: unknown): string {
   const path = formatPath(issue.path);
@@ -133,11 +161,14 @@ function valueAt(document: unknown, path: readonly PropertyKey[]): unknown {
   );
 }
 
-function checkNodeNames(spec: ClusterSpec, source: string): void {
+function checkNames(spec: ClusterSpec, source: string): void {
   const names = nodeSpecs(spec).map((node) => node.name);
-  const twice = names.find((each, index) => names.indexOf(each) !== index);
-  if (twice)
-    throw new KnitError('SPEC_INVALID', `${source}: two nodes are named ${twice}`, 'names of nodes are unique');
-  const address = names.find((each) => isIP(each));
-  if (address) throw new KnitError('SPEC_INVALID', `${source}: a node cannot be named ${address}`, hint);
+  for (const [kind, all] of [
+    ['nodes', names],
+    ['clients', spec.clients],
+  ] as const) {
+    const twice = all.find((each, index) => all.indexOf(each) !== index);
+    if (twice === undefined) continue;
+    throw new KnitError('SPEC_INVALID', `${source}: two ${kind} are named ${twice}`, `names of ${kind} are unique`);
+  }
 }

@@ -1,14 +1,14 @@
 import { existsSync, mkdirSync, readdirSync } from 'node:fs';
-import { addressAt, formatCIDR, parseCIDR } from '../base/cidr.ts';
+import { addressAt, type CIDR, formatCIDR, parseCIDR } from '../base/cidr.ts';
 import { KnitError } from '../base/errors.ts';
 import { processesIn } from '../kernel/cgroup.ts';
 import { machineNetworks } from '../kernel/ip.ts';
 import { createFabric } from '../machine/fabric.ts';
-import { chooseAddresses, networksOf, type TakenNetwork } from './addresses.ts';
+import { chooseAddresses, firstNode, networksOf, type TakenNetwork } from './addresses.ts';
 import { type ClusterConfig, contextName, findConfig, stateVersion, writeConfig } from './config.ts';
 import { removeRuntime, removeState } from './down.ts';
-import { fabricSpec } from './fabric.ts';
-import { addToKubeconfig } from './kubeconfig.ts';
+import { fabricSpec, openUplink } from './fabric.ts';
+import { addToKubeconfig, checkKubeconfig } from './kubeconfig.ts';
 import { withLock } from './lock.ts';
 import { clusterCgroup, issueNodeIdentity, startNode } from './node.ts';
 import { clusterPaths, stateRoot } from './paths.ts';
@@ -28,6 +28,8 @@ export interface UpOptions {
   readonly timeoutMs?: number;
   /** Write a context into the user's kubeconfig. Default true. */
   readonly kubeconfig?: boolean;
+  /** Ends it early: the step that runs is ended properly, then all is undone, and the signal's reason thrown. */
+  readonly signal?: AbortSignal;
 }
 
 export interface UpResult {
@@ -47,7 +49,8 @@ export async function up(options: UpOptions): Promise<UpResult> {
   return await withLock(options.name, () => upLocked(options));
 }
 
-async function upLocked({ name, spec, progress, timeoutMs = 60_000, kubeconfig = true }: UpOptions): Promise<UpResult> {
+async function upLocked(options: UpOptions): Promise<UpResult> {
+  const { name, spec, progress, kubeconfig = true } = options;
   const kept = findConfig(name);
   refuseRunning(name);
   if (kept && spec) {
@@ -58,36 +61,64 @@ async function upLocked({ name, spec, progress, timeoutMs = 60_000, kubeconfig =
     );
   }
   await progress.step('Looking at this machine', () => preflight(kept?.spec ?? spec));
+  if (kubeconfig) await checkKubeconfig();
   await removeRuntime(name);
   const socket = await listenOnLoopback(kept?.apiPort ?? spec?.api.port);
-  const config = kept ?? (await newConfig(name, spec ?? defaultClusterSpec(), socket.port));
   try {
-    await start({ ...config, apiPort: socket.port }, socket, progress);
-    await progress.step('Waiting for nodes and DNS', () => untilReady(config, timeoutMs));
-    return { config, kubeconfig: kubeconfig ? await addToKubeconfig(config) : undefined, kept: kept !== undefined };
-  } catch (error) {
-    await progress.step('Undoing', () => undo(name, kept !== undefined));
-    throw error;
+    const config = kept ?? (await newConfig(name, spec ?? defaultClusterSpec(), socket.port));
+    return { ...(await startOrUndo(options, config, socket, kept !== undefined)), config, kept: kept !== undefined };
   } finally {
     socket.close();
   }
 }
 
-async function start(config: ClusterConfig, socket: ListeningSocket, progress: Progress): Promise<void> {
+async function startOrUndo(
+  { name, progress, timeoutMs = 60_000, kubeconfig = true, signal }: UpOptions,
+  config: ClusterConfig,
+  socket: ListeningSocket,
+  keepState: boolean,
+): Promise<{ kubeconfig?: string }> {
+  try {
+    await start(config, socket, progress, signal);
+    await progress.step('Waiting for nodes and DNS', () => untilReady(config, timeoutMs, signal));
+    return kubeconfig ? { kubeconfig: await addToKubeconfig(config) } : {};
+  } catch (error) {
+    await progress.step('Undoing', () => undo(name, keepState));
+    // An interrupt in a terminal ends the commands of the step as well: their failure is not the cause.
+    signal?.throwIfAborted();
+    throw error;
+  }
+}
+
+async function start(
+  config: ClusterConfig,
+  socket: ListeningSocket,
+  progress: Progress,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  signal?.throwIfAborted();
   mkdirSync(clusterPaths(config.name).logs, { recursive: true });
   writeConfig(config);
   const count = config.nodes.length === 1 ? 'one node' : `${config.nodes.length} nodes`;
   await progress.step(`Making certificates and networks for ${count}`, () =>
-    Promise.all([issueIdentities(config), createFabric(fabricSpec(config))]),
+    allSettled([issueIdentities(config), createFabric(fabricSpec(config)).then(() => openUplink(config))]),
   );
+  signal?.throwIfAborted();
   await progress.step(`Starting the API server and ${count}`, () =>
-    Promise.all([
+    allSettled([
       // From here on the server alone accepts: a connection that this process took would wait in vain.
       startServer(config, socket.fd).then(() => socket.close()),
       startUplink(config),
       ...config.nodes.map((node) => startNode(config, node)),
     ]),
   );
+}
+
+/** Resolves when all have; throws the first failure, but only when nothing is under way any more. */
+async function allSettled(works: readonly Promise<unknown>[]): Promise<void> {
+  const results = await Promise.allSettled(works);
+  const failed = results.find((result) => result.status === 'rejected');
+  if (failed) throw failed.reason;
 }
 
 async function issueIdentities(config: ClusterConfig): Promise<void> {
@@ -129,7 +160,6 @@ async function newConfig(name: string, spec: ClusterSpec, apiPort: number): Prom
     spec,
     addresses,
     apiPort,
-    // The fabric has the first address; the first node .11, as people number them.
     nodes: nodeSpecs(spec).map((node, index) => ({
       ...node,
       address: addressAt(nodeCIDR, firstNode + index),
@@ -139,23 +169,28 @@ async function newConfig(name: string, spec: ClusterSpec, apiPort: number): Prom
   };
 }
 
-/** Where the addresses of nodes begin in their network. */
-export const firstNode = 11;
-
 /** What other clusters and the machine itself use. */
 async function takenNetworks(name: string): Promise<TakenNetwork[]> {
   const others = clusterNames().filter((other) => other !== name);
   const clusters = others.flatMap((other) => {
-    const config = findConfig(other);
-    return config
-      ? networksOf(config.addresses).map((cidr) => ({ cidr: formatCIDR(cidr), by: `cluster ${other}` }))
-      : [];
+    return networksOfCluster(other).map((cidr) => ({ cidr: formatCIDR(cidr), by: `cluster ${other}` }));
   });
   const machine = await machineNetworks();
   return [
     ...clusters,
     ...machine.map((network) => ({ cidr: network.cidr, by: `${network.interface} of this machine` })),
   ];
+}
+
+/** None where its state cannot be read: another cluster's trouble is not this one's. */
+function networksOfCluster(name: string): CIDR[] {
+  try {
+    const config = findConfig(name);
+    return config ? networksOf(config.addresses) : [];
+  } catch (error) {
+    if (error instanceof KnitError) return [];
+    throw error;
+  }
 }
 
 /** All clusters that have state on this machine, running or not. */

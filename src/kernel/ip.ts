@@ -27,6 +27,16 @@ export async function machineNetworks(): Promise<IPv4Network[]> {
     .map((route) => ({ cidr: route.dst.includes('/') ? route.dst : `${route.dst}/32`, interface: route.dev ?? '' }));
 }
 
+/** Interfaces of this machine by which it reaches others: those with an IPv4 route, the loopback and knit's excepted. */
+export async function machineInterfaces(): Promise<string[]> {
+  const routes: { dev?: string }[] = JSON.parse(
+    (await run('ip', ['-j', '-4', 'route', 'show', 'table', 'main'])) || '[]',
+  );
+  return [...new Set(routes.flatMap((route) => route.dev ?? []))].filter(
+    (name) => name !== 'lo' && !/^knit\d+$/.test(name),
+  );
+}
+
 function inNamespace(netns: string | undefined): string[] {
   return netns === undefined ? [] : ['-n', netns];
 }
