@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { accessSync, constants, existsSync } from 'node:fs';
 import { KnitError } from '../base/errors.ts';
 import { run } from '../kernel/run.ts';
 import type { ClusterConfig } from './config.ts';
@@ -12,7 +12,11 @@ export async function loadImages(config: ClusterConfig, archive: string, nodes: 
   if (!existsSync(archive))
     throw new KnitError('FILE_UNREADABLE', `${archive} is not there`, 'give the path of an image archive');
   const loaded = await Promise.all(
-    nodes.map((node) => importArchive(clusterPaths(config.name).node(node).containerdSocket, archive)),
+    nodes.map((node) => {
+      const socket = clusterPaths(config.name).node(node).containerdSocket;
+      accessSync(socket, constants.W_OK);
+      return importArchive(socket, archive);
+    }),
   );
   return [...new Set(loaded.flat())];
 }
@@ -46,6 +50,8 @@ export async function listImages(config: ClusterConfig): Promise<ImageInfo[]> {
     config.nodes.map(async (node) => {
       const socket = clusterPaths(config.name).node(node.name).containerdSocket;
       if (!existsSync(socket)) return [];
+      // Refused here, it is told as a lack of rights.
+      accessSync(socket, constants.W_OK);
       const output = await run('ctr', ['--address', socket, '--namespace', 'k8s.io', 'images', 'list']);
       return output
         .trim()
