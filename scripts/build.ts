@@ -54,9 +54,9 @@ writeFileSync(join(dist, 'package.json'), '{ "type": "module" }\n');
 if (outdated('schema.json', ['scripts/schema.ts', 'src/api/data', 'package-lock.json'])) {
   execFileSync(process.execPath, [join(project, 'scripts/schema.ts')], { stdio: 'inherit' });
 }
-if (outdated('images/knit.tar', ['scripts/images.ts', 'scripts/oci-archive.ts', 'images/lab'])) {
+if (outdated('images/lab.tar', ['scripts/images.ts', 'scripts/oci-archive.ts', 'images/lab'])) {
   const { buildImages } = await import('./images.ts');
-  buildImages(join(dist, 'images/knit.tar'));
+  buildImages(join(dist, 'images'));
 }
 
 function outdated(target: string, sources: readonly string[]): boolean {

@@ -12,14 +12,15 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
-import { writeOciArchive } from './oci-archive.ts';
+import { type ImageSource, writeOciArchive } from './oci-archive.ts';
 
 const project = join(import.meta.dirname, '..');
-export const labImage = 'knit.dev/lab:1';
-export const pauseImage = 'knit.dev/pause:1';
 
-/** Builds the archive of the images that ship with knit. Needs Debian's packages, and no registry of images. */
-export function buildImages(archive: string): void {
+/**
+ * Builds the images that ship with knit: `base.tar`, which a node needs before its first pod, and `lab.tar`. Needs
+ * Debian's packages, and no registry of images.
+ */
+export function buildImages(folder: string): void {
   const scratch = mkdtempSync(join(tmpdir(), 'knit-images-'));
   try {
     const base = join(scratch, 'base');
@@ -27,19 +28,19 @@ export function buildImages(archive: string): void {
     makeBase(base, staticBusybox(scratch));
     makeLab(lab);
     const env = ['PATH=/usr/bin:/bin:/usr/sbin:/sbin'];
-    writeOciArchive(archive, [
-      {
-        ref: pauseImage,
-        layers: [base],
-        // SIGCHLD ignored: the kernel reaps whatever a shared process namespace leaves behind.
-        config: { Env: env, Entrypoint: ['/bin/sh', '-c', "trap '' CHLD; exec sleep 2147483647"] },
-      },
-      {
-        ref: labImage,
-        layers: [base, lab],
-        config: { Env: env, Cmd: ['/usr/bin/lab'], ExposedPorts: { '8080/tcp': {}, '9000/udp': {} } },
-      },
-    ]);
+    const pause: ImageSource = {
+      ref: 'knit.dev/pause:1',
+      layers: [base],
+      // SIGCHLD ignored: the kernel reaps whatever a shared process namespace leaves behind.
+      config: { Env: env, Entrypoint: ['/bin/sh', '-c', "trap '' CHLD; exec sleep 2147483647"] },
+    };
+    const labImage: ImageSource = {
+      ref: 'knit.dev/lab:1',
+      layers: [base, lab],
+      config: { Env: env, Cmd: ['/usr/bin/lab'], ExposedPorts: { '8080/tcp': {}, '9000/udp': {} } },
+    };
+    writeOciArchive(join(folder, 'base.tar'), [pause]);
+    writeOciArchive(join(folder, 'lab.tar'), [labImage]);
   } finally {
     rmSync(scratch, { recursive: true, force: true });
   }

@@ -2,7 +2,6 @@ import { readFileSync } from 'node:fs';
 import { pods } from '../api/resource.ts';
 import { createLog, type Log } from '../base/log.ts';
 import type { Running } from '../base/running.ts';
-import { waitFor } from '../base/wait.ts';
 import { type Client, createClient, createInformers, httpsTransport, type InformerFactory } from '../client/index.ts';
 import { openNft } from '../kernel/nft.ts';
 import { startKubelet } from '../kubelet/index.ts';
@@ -11,8 +10,7 @@ import { startPodNetwork } from '../podnet/index.ts';
 import { startProxy } from '../proxy/index.ts';
 import type { AgentConfig } from './agent-config.ts';
 import { cniPluginFolder } from './containerd.ts';
-import { importArchive } from './images.ts';
-import { imagesArchive } from './processes.ts';
+import { loadShippedImages } from './shipped-images.ts';
 
 const kubeletPort = 10250;
 const proxyHealthPort = 10256;
@@ -60,7 +58,7 @@ async function startComponents(
     kubeletPort,
     labels,
     version: config.version,
-    imagesReady: loadShippedImages(config.criSocket),
+    shippedImages: loadShippedImages(config.criSocket, log.child('images')),
   });
   const nft = openNft({ log: log.child('nft') });
   const running = await Promise.all([
@@ -99,17 +97,6 @@ async function startComponents(
 
 function read(file: string): string {
   return readFileSync(file, 'utf8');
-}
-
-/** The images that ship with knit, before the first pod: no registry has them. */
-async function loadShippedImages(socket: string): Promise<void> {
-  const archive = imagesArchive();
-  if (!archive) return;
-  await waitFor(() => importArchive(socket, archive), {
-    what: 'containerd to take the images',
-    timeoutMs: 60_000,
-    intervalMs: 50,
-  });
 }
 
 await main(process.argv[2] ?? '');

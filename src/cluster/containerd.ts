@@ -7,7 +7,6 @@ import type { NodePaths } from './paths.ts';
 import type { ClusterSpec } from './spec.ts';
 
 export const pauseImage = 'knit.dev/pause:1';
-export const labImage = 'knit.dev/lab:1';
 
 /** `1.6.20` as major and minor. Throws `CONTAINERD_TOO_OLD` below 1.6. */
 export async function containerdVersion(): Promise<{ major: number; minor: number; text: string }> {

@@ -12,7 +12,7 @@ import { startScheduler } from '../scheduler/scheduler.ts';
 import { openSqliteStore } from '../store/index.ts';
 import { installAddon } from './addons.ts';
 import { type ClusterConfig, readConfig } from './config.ts';
-import { labImage } from './containerd.ts';
+import { pauseImage } from './containerd.ts';
 import { inProcessTransport } from './in-process.ts';
 import { clusterPaths } from './paths.ts';
 import { readIdentity } from './pki-files.ts';
@@ -78,7 +78,8 @@ function dnsAddon(config: ClusterConfig) {
   return dnsManifests({
     clusterIP: addressAt(parseCIDR(config.addresses.serviceCIDR), 10),
     domain: config.spec.dns.domain,
-    image: labImage,
+    // A root file system with places to mount Node.js at.
+    image: pauseImage,
     replicas: config.spec.dns.replicas,
     nodes: config.nodes.length,
     runtime: { nodeBinary: process.execPath, libDir: '/usr/lib', distDir: distFolder },

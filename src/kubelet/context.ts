@@ -28,7 +28,7 @@ export interface KubeletContext {
   readonly restarts: Backoff;
   readonly exited: ExitedCache;
   /** Never rejects. */
-  readonly imagesReady: Promise<void>;
+  readonly sandboxImageReady: Promise<void>;
   readonly nodeIP: string;
   readonly cgroupParent: string;
   readonly dns: ClusterDNS;

@@ -14,7 +14,7 @@ import { createConfigSource } from './config-source.ts';
 import type { KubeletContext } from './context.ts';
 import { createCriClient } from './cri/client.ts';
 import type { Container, PodSandbox } from './cri/messages.ts';
-import { createImagePuller } from './images.ts';
+import { createImagePuller, type ShippedImages } from './images.ts';
 import { label } from './labels.ts';
 import { startLease } from './lease.ts';
 import { startLogRotation } from './log-rotation.ts';
@@ -51,8 +51,7 @@ export interface KubeletOptions {
   readonly version?: string;
   /** Shared with other components of the node; made and ended here where it is left out. */
   readonly informers?: InformerFactory;
-  /** No sandbox is made before it resolves: images that ship with the cluster are loaded, its pause image with them. */
-  readonly imagesReady?: Promise<void>;
+  readonly shippedImages?: ShippedImages;
   /** Replaces what is measured of the machine. */
   readonly capacity?: ResourceList;
   readonly maxPods?: number;
@@ -103,6 +102,7 @@ export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
   const abort = new AbortController();
   const workers = new Map<string, PodWorker>();
   const prober = createProber(cri, events, (uid) => workers.get(uid)?.wake());
+  const shipped = options.shippedImages ?? { sandbox: Promise.resolve(), rest: () => Promise.resolve() };
   const context: KubeletContext = {
     client,
     log,
@@ -113,15 +113,13 @@ export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
     config,
     prober,
     nodeIP,
-    images: createImagePuller(cri, config, events),
+    images: createImagePuller(cri, config, events, shipped),
     tokens: createTokenSource(client),
     restarts: createBackoff(),
     exited: new Map(),
     cgroupParent: options.cgroupParent,
     dns: { servers: options.clusterDNS, domain: options.clusterDomain },
-    imagesReady: (options.imagesReady ?? Promise.resolve()).catch((error: unknown) => {
-      log.error('cannot load the images that ship with the cluster', { error: messageOf(error) });
-    }),
+    sandboxImageReady: shipped.sandbox,
     allocatable: capacity,
     memoryBytes: quantity(capacity.memory),
     serviceEnv: (namespace, links) => serviceEnv(serviceInformer.list(), namespace, links),
