@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { endpointSlices, nodes } from '../api/resource.ts';
-import type { EndpointSlice, Node } from '../api/types.ts';
+import { endpointSlices, nodes, pods } from '../api/resource.ts';
+import type { EndpointSlice, Node, Pod } from '../api/types.ts';
 import { createLog } from '../base/log.ts';
 import { waitFor } from '../base/wait.ts';
 import type { Client } from '../client/client.ts';
@@ -21,16 +21,29 @@ export function adminClient(config: ClusterConfig): { client: Client; close(): P
   return { client: createClient(transport), close: () => transport.close() };
 }
 
+export interface ReadyOptions {
+  readonly timeoutMs: number;
+  /**
+   * When this start of the cluster began, in ms since the epoch. A cluster whose state was kept has nodes and pods that
+   * are called ready from before: only what was said since counts.
+   */
+  readonly since: number;
+  readonly signal?: AbortSignal;
+}
+
 /** Resolves when every node is Ready and cluster DNS has an endpoint; throws `TIMEOUT` with what is missing. */
-export async function untilReady(config: ClusterConfig, timeoutMs: number, signal?: AbortSignal): Promise<void> {
+export async function untilReady(config: ClusterConfig, { timeoutMs, since, signal }: ReadyOptions): Promise<void> {
   const { client, close } = adminClient(config);
   const informers = createInformers(
     client,
     createLog('up', () => undefined),
   );
+  // The API's times are in whole seconds.
+  const began = Math.floor(since / 1000) * 1000;
   try {
     const nodeInformer = informers.informer(nodes);
-    const dnsInformer = informers.informer(endpointSlices, {
+    const dnsInformer = informers.informer(pods, { namespace: 'kube-system', labelSelector: 'k8s-app=kube-dns' });
+    const sliceInformer = informers.informer(endpointSlices, {
       namespace: 'kube-system',
       labelSelector: 'kubernetes.io/service-name=kube-dns',
     });
@@ -39,8 +52,8 @@ export async function untilReady(config: ClusterConfig, timeoutMs: number, signa
     await waitFor(
       () => {
         const missing = [
-          ...unreadyNodes(config, nodeInformer.list()),
-          ...(dnsReady(dnsInformer.list()) ? [] : ['DNS']),
+          ...unreadyNodes(config, nodeInformer.list(), began),
+          ...(dnsReady(sliceInformer.list(), dnsInformer.list(), began) ? [] : ['DNS']),
         ];
         if (missing.length > 0) throw new Error(`not ready: ${missing.join(', ')}`);
         return true;
@@ -53,15 +66,35 @@ export async function untilReady(config: ClusterConfig, timeoutMs: number, signa
   }
 }
 
-function unreadyNodes(config: ClusterConfig, present: readonly Node[]): string[] {
-  const ready = new Set(present.filter(isReady).map((node) => node.metadata?.name));
+function unreadyNodes(config: ClusterConfig, present: readonly Node[], began: number): string[] {
+  const ready = new Set(present.filter((node) => isReadySince(node, began)).map((node) => node.metadata?.name));
   return config.nodes.map((node) => node.name).filter((name) => !ready.has(name));
 }
 
-export function isReady(node: Node): boolean {
-  return node.status?.conditions?.some((each) => each.type === 'Ready' && each.status === 'True') ?? false;
+function isReadySince(node: Node, began: number): boolean {
+  const told = readyCondition(node)?.lastHeartbeatTime;
+  return isReady(node) && told !== undefined && Date.parse(told) >= began;
 }
 
-function dnsReady(slices: readonly EndpointSlice[]): boolean {
-  return slices.some((slice) => slice.endpoints?.some((endpoint) => endpoint.conditions?.ready));
+export function isReady(node: Node): boolean {
+  return readyCondition(node)?.status === 'True';
+}
+
+function readyCondition(node: Node) {
+  return node.status?.conditions?.find((each) => each.type === 'Ready');
+}
+
+/** A pod that was started since is a ready endpoint. */
+function dnsReady(slices: readonly EndpointSlice[], dnsPods: readonly Pod[], began: number): boolean {
+  const fresh = new Set(dnsPods.filter((pod) => isStartedSince(pod, began)).map((pod) => pod.metadata?.name));
+  return slices.some((slice) =>
+    slice.endpoints?.some(({ conditions, targetRef }) => conditions?.ready && fresh.has(targetRef?.name)),
+  );
+}
+
+function isStartedSince(pod: Pod, began: number): boolean {
+  return (pod.status?.containerStatuses ?? []).every(({ ready, state }) => {
+    const startedAt = state?.running?.startedAt;
+    return ready && startedAt !== undefined && Date.parse(startedAt) >= began;
+  });
 }

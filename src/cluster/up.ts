@@ -78,9 +78,10 @@ async function startOrUndo(
   socket: ListeningSocket,
   keepState: boolean,
 ): Promise<{ kubeconfig?: string }> {
+  const since = Date.now();
   try {
     await start(config, socket, progress, signal);
-    await progress.step('Waiting for nodes and DNS', () => untilReady(config, timeoutMs, signal));
+    await progress.step('Waiting for nodes and DNS', () => untilReady(config, { timeoutMs, since, signal }));
     return kubeconfig ? { kubeconfig: await addToKubeconfig(config) } : {};
   } catch (error) {
     await progress.step('Undoing', () => undo(name, keepState));

@@ -28,7 +28,9 @@ export interface TestCluster {
 /** Starts a cluster with `knit up`; `flags` are its own. Needs root, and says so where it is missing. */
 export async function startCluster(name: string, flags: readonly string[] = []): Promise<TestCluster> {
   requireRoot();
-  const scratch = mkdtempSync(join(tmpdir(), 'knit-test-'));
+  const scratch = mkdtempSync(join(tmpdir(), `knit-test-${name}-`));
+  const removeScratch = () => rmSync(scratch, { recursive: true, force: true });
+  process.once('exit', removeScratch);
   const knit = (args: readonly string[], options?: RunOptions) =>
     run(knitCommand, args, { timeoutMs: 120_000, env: { ...process.env, KNIT_NAME: name }, ...options });
   await knit(['down']);
@@ -50,7 +52,7 @@ export async function startCluster(name: string, flags: readonly string[] = []):
     get: async (...args) => JSON.parse(await kubectl(['get', ...args, '-o', 'json'])),
     down: async () => {
       await knit(['down']);
-      rmSync(scratch, { recursive: true, force: true });
+      removeScratch();
     },
   };
 }
