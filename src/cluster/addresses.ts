@@ -19,7 +19,7 @@ export interface TakenNetwork {
  */
 export function chooseAddresses(spec: ClusterSpec, taken: readonly TakenNetwork[]): ClusterAddresses {
   const asked = askedNetworks(spec);
-  for (const [field, cidr] of asked) refuseOverlap(field, cidr, [...taken, ...reserved]);
+  for (const [field, cidr] of asked) refuseOverlap(field, cidr, [...reserved, ...taken]);
   refuseOverlapWithin(asked);
   for (let slot = 0; slot < slots; slot++) {
     const addresses = addressesOfSlot(spec, slot);
