@@ -6,6 +6,7 @@ import path from 'node:path';
 import { waitFor } from '../base/wait.ts';
 import { run } from '../kernel/run.ts';
 import { type CriClient, createCriClient } from './cri/client.ts';
+import { unmountBelow } from './volumes/tmpfs.ts';
 
 /** The image that tests run: a static busybox, as its own pause container and as whatever a test needs. */
 export const testImage = 'docker.io/library/busybox:test';
@@ -107,7 +108,7 @@ export async function startTestContainerd(podCIDR = '10.88.0.0/24'): Promise<Tes
       await removeAllPods(cri);
       cri.close();
       await kill('SIGTERM');
-      await run('umount', ['-R', folder]).catch(() => undefined);
+      await unmountBelow(folder);
       rmSync(folder, { recursive: true, force: true });
     },
   };

@@ -33,11 +33,15 @@ test('a secret’s keys are files, under the paths and with the modes that were 
     { key: 'user', path: 'who/name' },
     { key: 'word', path: 'word', mode: 0o400 },
   ];
-  const output = await outputOf('secret', 'cat /v/who/name; echo; cat /v/word; echo; stat -Lc %a /v/word /v/who/name', {
-    containers: at('/v', { readOnly: true }),
-    volumes: [{ name: 'v', secret: { secretName: 'login', items, defaultMode: 0o444 } }],
-  });
-  assert.equal(output, 'alice\ngeheim\n400\n444\n');
+  const output = await outputOf(
+    'secret',
+    'cat /v/who/name; echo; cat /v/word; echo; stat -Lc %a /v/word /v/who/name; stat -f -c %T /v',
+    {
+      containers: at('/v', { readOnly: true }),
+      volumes: [{ name: 'v', secret: { secretName: 'login', items, defaultMode: 0o444 } }],
+    },
+  );
+  assert.equal(output, 'alice\ngeheim\n400\n444\ntmpfs\n');
 });
 
 test('a projected volume holds a token for this pod, and the pod’s own fields', async () => {

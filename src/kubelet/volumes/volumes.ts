@@ -1,13 +1,12 @@
-import { chmod, chown, mkdir, readFile, rm } from 'node:fs/promises';
-import path from 'node:path';
+import { chmod, chown, mkdir, rm } from 'node:fs/promises';
 import type { Pod, Volume } from '../../api/types.ts';
 import { KnitError, messageOf } from '../../base/errors.ts';
-import { run } from '../../kernel/run.ts';
 import type { KubeletPaths } from '../paths.ts';
 import { quantity } from '../resources.ts';
 import { writePayload } from './atomic-writer.ts';
 import { prepareHostPath } from './host-path.ts';
 import { type PayloadSource, volumePayload } from './payload.ts';
+import { ensureTmpfs, unmountBelow } from './tmpfs.ts';
 
 /** Path on the node of each of a pod's volumes, by name. */
 export type VolumePaths = ReadonlyMap<string, string>;
@@ -46,6 +45,8 @@ async function prepareVolume(pod: Pod, volume: Volume, paths: KubeletPaths, sour
     const type = Object.keys(volume).find((key) => key !== 'name');
     throw new KnitError('VOLUME_TYPE', `knit does not mount volumes of type ${type} yet`);
   }
+  // Secrets and tokens are never written to a disk.
+  if (volume.secret || volume.projected) await ensureTmpfs(folder);
   await writePayload(folder, payload, group);
   return folder;
 }
@@ -68,13 +69,11 @@ async function prepareEmptyDir(
   emptyDir: NonNullable<Volume['emptyDir']>,
   group: number | undefined,
 ): Promise<string> {
-  const made = await mkdir(folder, { recursive: true });
+  const inMemory = emptyDir.medium === 'Memory';
+  const made = inMemory
+    ? await ensureTmpfs(folder, quantity(emptyDir.sizeLimit))
+    : (await mkdir(folder, { recursive: true })) !== undefined;
   if (!made) return folder;
-  if (emptyDir.medium === 'Memory') {
-    const size = quantity(emptyDir.sizeLimit);
-    const options = size > 0 ? ['-o', `size=${Math.ceil(size)}`] : [];
-    await run('mount', ['-t', 'tmpfs', ...options, 'tmpfs', folder]);
-  }
   if (group !== undefined) await chown(folder, 0, group);
   // With a group its new files belong to it (the set-group-id bit), as SetVolumeOwnership does.
   await chmod(folder, group === undefined ? 0o777 : 0o2777);
@@ -84,15 +83,6 @@ async function prepareEmptyDir(
 /** Unmounts and removes what a pod has left on the node. */
 export async function removePodFolder(uid: string, paths: KubeletPaths): Promise<void> {
   const folder = paths.pod(uid);
-  const mounted = (await readFile('/proc/self/mounts', 'utf8'))
-    .split('\n')
-    .map((line) => unescapeMount(line.split(' ')[1] ?? ''))
-    .filter((target) => target.startsWith(`${folder}${path.sep}`));
-  for (const target of mounted.reverse()) await run('umount', [target]);
+  await unmountBelow(folder);
   await rm(folder, { recursive: true, force: true });
-}
-
-/** proc(5): blanks and backslashes in paths are written in octal. */
-function unescapeMount(target: string): string {
-  return target.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
 }

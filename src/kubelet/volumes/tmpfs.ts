@@ -1,0 +1,30 @@
+import { mkdir, readFile, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { run } from '../../kernel/run.ts';
+
+/**
+ * Makes a folder that is kept in memory, unless it is one already (a mount ends with the machine's power, its folder does
+ * not). Resolves to whether it was made.
+ */
+export async function ensureTmpfs(folder: string, sizeBytes?: number): Promise<boolean> {
+  await mkdir(folder, { recursive: true });
+  const [own, parent] = await Promise.all([stat(folder), stat(path.dirname(folder))]);
+  if (own.dev !== parent.dev) return false;
+  const options = sizeBytes ? ['-o', `size=${Math.ceil(sizeBytes)}`] : [];
+  await run('mount', ['-t', 'tmpfs', ...options, 'tmpfs', folder]);
+  return true;
+}
+
+/** Unmounts everything below a folder, the innermost first. */
+export async function unmountBelow(folder: string): Promise<void> {
+  const targets = (await readFile('/proc/self/mounts', 'utf8'))
+    .split('\n')
+    .map((line) => unescapeMount(line.split(' ')[1] ?? ''))
+    .filter((target) => target.startsWith(`${folder}${path.sep}`));
+  for (const target of targets.reverse()) await run('umount', [target]);
+}
+
+/** proc(5): blanks and backslashes in paths are written in octal. */
+function unescapeMount(target: string): string {
+  return target.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
+}
