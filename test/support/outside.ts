@@ -1,0 +1,67 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { join } from 'node:path';
+import { ipBatch } from '../../src/kernel/ip.ts';
+import { tryRun } from '../../src/kernel/run.ts';
+
+/** A network beside this machine, as an office has it: one more host, which knows nothing of any cluster. */
+export interface Lan {
+  /** This machine's address in it. */
+  readonly machine: string;
+  readonly host: string;
+  readonly cidr: string;
+  /** The command line, put before a command, that runs it on that host. */
+  readonly enter: readonly string[];
+  stop(): Promise<void>;
+}
+
+/** Makes it of a namespace and a veth. `name` is short: it begins the names of both. */
+export async function makeLan(name: string): Promise<Lan> {
+  const netns = `knit-t-${name}`;
+  const lan = { machine: '203.0.113.65', host: '203.0.113.66', cidr: '203.0.113.64/30' };
+  await removeLan(netns);
+  await ipBatch([
+    `netns add ${netns}`,
+    `link add ${netns} type veth peer name eth0 netns ${netns}`,
+    `addr add ${lan.machine}/30 dev ${netns}`,
+    `link set ${netns} up`,
+  ]);
+  await ipBatch([`addr add ${lan.host}/30 dev eth0`, 'link set eth0 up', 'link set lo up'], netns);
+  return { ...lan, enter: ['nsenter', `--net=/run/netns/${netns}`], stop: () => removeLan(netns) };
+}
+
+async function removeLan(netns: string): Promise<void> {
+  await tryRun('ip', ['link', 'del', netns]);
+  await tryRun('ip', ['netns', 'del', netns]);
+}
+
+/** Starts a program by `enter` that says a line when it is ready, and returns its end. */
+export async function startProgram(enter: readonly string[], command: readonly string[]): Promise<() => Promise<void>> {
+  const [first = '', ...rest] = [...enter, ...command];
+  const child = spawn(first, rest, { stdio: ['ignore', 'pipe', 'inherit'] });
+  const ended = new Promise<void>((resolve) => child.once('close', () => resolve()));
+  await firstLine(child, [first, ...rest].join(' '));
+  return async () => {
+    child.kill();
+    await ended;
+  };
+}
+
+/** Serves `you are ADDRESS` on port 8080 of `address`, where `enter` leads. */
+export async function tellClients(enter: readonly string[], address: string): Promise<() => Promise<void>> {
+  return await startProgram(enter, [process.execPath, join(import.meta.dirname, 'tell-client.ts'), address, '8080']);
+}
+
+function firstLine(child: ChildProcess, what: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error(`${what} said nothing`)), 10_000);
+    child.stdout?.once('data', () => {
+      clearTimeout(timer);
+      resolve();
+    });
+    child.once('close', (code) => {
+      clearTimeout(timer);
+      reject(new Error(`${what} ended with ${code}`));
+    });
+    child.once('error', reject);
+  });
+}

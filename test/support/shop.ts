@@ -1,0 +1,64 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { waitFor } from '../../src/base/wait.ts';
+import type { TestCluster } from './cluster.ts';
+import { debianImage } from './debian-image.ts';
+import type { LoadReport } from './load-generator.ts';
+
+export const shopManifest = join(import.meta.dirname, '../manifests/shop.yaml');
+export const shopNodePort = 30080;
+
+/** Archives of the shop's images, made where they are not there yet. */
+export function shopImages(): string[] {
+  return [
+    debianImage({ ref: 'test.knit.dev/nginx:1', packages: ['nginx'], config: { StopSignal: 'SIGQUIT' } }),
+    debianImage({ ref: 'test.knit.dev/python:1', packages: ['python3'], config: {} }),
+    debianImage({ ref: 'test.knit.dev/redis:1', packages: ['redis-server'], config: {} }),
+  ];
+}
+
+/** Loads the images and applies the manifest, as a person would; returns when all of it is rolled out. */
+export async function startShop(cluster: TestCluster): Promise<void> {
+  for (const archive of shopImages()) await cluster.knit(['image', 'load', archive]);
+  await cluster.kubectl(['apply', '-f', shopManifest]);
+  await shopIsThere(cluster);
+}
+
+/** Returns when every tier has its pods, ready and up to date. */
+export async function shopIsThere(cluster: TestCluster): Promise<void> {
+  for (const tier of ['redis', 'app', 'web']) {
+    await cluster.kubectl(['-n', 'shop', 'rollout', 'status', `deployment/${tier}`, '--timeout=60s']);
+  }
+}
+
+export interface Load {
+  /** Ends it and tells how it went. */
+  stop(): Promise<LoadReport>;
+}
+
+/** Asks `url` all the time in the network of `target`: `client/alice`, `node/node-1`. */
+export async function startLoad(cluster: TestCluster, target: string, url: string): Promise<Load> {
+  const generator = join(import.meta.dirname, 'load-generator.ts');
+  const command = join(import.meta.dirname, '../../bin/knit');
+  const args = ['exec', '--name', cluster.config.name, target, '--', process.execPath, generator, url];
+  const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit'] });
+  // A test that fails leaves nobody asking.
+  process.once('exit', () => child.stdin.destroy());
+  const lines: string[] = [];
+  createInterface(child.stdout).on('line', (line) => lines.push(line));
+  await waitFor(() => lines.includes('began') || endedEarly(child), { what: 'the load to begin', timeoutMs: 20_000 });
+  return {
+    async stop() {
+      child.stdin.end();
+      if (child.exitCode === null) await once(child, 'close');
+      return JSON.parse(lines.at(-1) ?? '') as LoadReport;
+    },
+  };
+}
+
+function endedEarly(child: ChildProcess): false {
+  if (child.exitCode !== null) throw new Error(`the load generator ended with ${child.exitCode}`);
+  return false;
+}
