@@ -55,6 +55,8 @@ export interface Kind<T extends KubeObject = KubeObject> extends Resource<T> {
   readonly verbs?: readonly string[];
   /** `spec` is written by the main resource only and `status` by `/status` only. */
   readonly hasStatus: boolean;
+  /** Who creates it may give its status (a kubelet registers its node with what it found); otherwise it is dropped. */
+  readonly statusOnCreate?: boolean;
   readonly scale?: ScalePaths;
   /** Further subresources that discovery lists (`log`, `exec`, `binding`, `eviction`, `token` …). */
   readonly subresources: readonly Subresource[];

@@ -159,6 +159,35 @@ describe('objects over HTTPS', () => {
     assert.equal((await wire.get(`${deployments}/d`)).json.metadata.generation, 3);
   });
 
+  it('of nodes keep the status they were registered with; others are born without one', async () => {
+    const status = { phase: 'Running', capacity: { cpu: '2' } };
+    const node = await wire.post('/api/v1/nodes', { metadata: { name: 'registered' }, status });
+    assert.deepEqual(node.json.status, { ...status, allocatable: status.capacity });
+    const service = {
+      metadata: { name: 'born' },
+      spec: { ports: [{ port: 80 }] },
+      status: { loadBalancer: { ingress: [{ ip: '10.0.0.1' }] } },
+    };
+    assert.equal((await wire.post('/api/v1/namespaces/default/services', service)).text.includes('10.0.0.1'), false);
+  });
+
+  it('are described by OpenAPI 2 as protobuf too, for Go clients', async () => {
+    const type = 'application/com.github.proto-openapi.spec.v2.v1.0+protobuf';
+    for (const asked of [type, type.replace('v2.v1', 'v2@v1')]) {
+      const { headers, text } = await wire.get('/openapi/v2', { accept: `${asked},application/json;q=0.5` });
+      assert.equal(headers['content-type'], type);
+      assert.notEqual(text[0], '{');
+    }
+    const plain = await wire.get('/openapi/v2', { accept: 'application/json' });
+    assert.equal(plain.headers['content-type'], 'application/json');
+    assert.equal((plain.json as unknown as { swagger: string }).swagger, '2.0');
+  });
+
+  it('are refused by the field that cannot be selected by', async () => {
+    const { status, json } = await wire.get('/api/v1/pods?fieldSelector=spec.color%3Dred');
+    assert.deepEqual([status, json.message], [400, 'field label not supported: spec.color']);
+  });
+
   it('wait for their finalizers', async () => {
     await wire.post(CONFIG_MAPS, { metadata: { name: 'held', finalizers: ['example.com/hold'] } });
     const deleted = await wire.delete(`${CONFIG_MAPS}/held`);

@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
+import type { OpenApiDocument } from '../api/openapi/index.ts';
 import { type Answer, bytesAnswer } from './answer.ts';
 import type { Context } from './context.ts';
+import { mediaType } from './negotiation.ts';
 import type { ApiRequest, RequestInfo } from './request.ts';
 
 /** Documents are made when somebody asks, and kept: they are the same until the kinds change. */
@@ -13,9 +15,10 @@ export async function answerOpenApi(
   info: RequestInfo,
 ): Promise<Answer | undefined> {
   if (!info.path.startsWith('/openapi/v')) return undefined;
-  const found = await documentOf(context, info.path);
+  const form = formOf(info.path, request.headers.accept);
+  const found = await documentOf(context, info.path, form);
   if (!found) return undefined;
-  const headers: Record<string, string> = { etag: found.etag, vary: 'Accept, Accept-Encoding' };
+  const headers: Record<string, string> = { etag: found.etag, vary: 'Accept, Accept-Encoding', 'content-type': form };
   if (request.headers['if-none-match'] === found.etag) return { status: 304, headers, body: [] };
   const answer = bytesAnswer([found.body], 200, headers);
   // Whoever asks with the hash asks for this very document, for ever.
@@ -24,20 +27,47 @@ export async function answerOpenApi(
   return answer;
 }
 
-async function documentOf(context: Context, path: string): Promise<{ body: Buffer; etag: string } | undefined> {
+type Form = 'application/json' | typeof protobuf;
+
+/** What Go clients ask `/openapi/v2` for, and read nothing else; some leave out the `@`, as older servers wanted. */
+const protobuf = 'application/com.github.proto-openapi.spec.v2.v1.0+protobuf';
+const isProtobuf = /^application\/com\.github\.proto-openapi\.spec\.v2[.@]v1\.0\+protobuf$/;
+
+/** The first form of the `Accept` header that there is. */
+function formOf(path: string, accept = ''): Form {
+  if (path !== '/openapi/v2') return 'application/json';
+  for (const range of accept.split(',')) {
+    const type = mediaType(range);
+    if (isProtobuf.test(type)) return protobuf;
+    if (type === 'application/json') return 'application/json';
+  }
+  return 'application/json';
+}
+
+async function documentOf(
+  context: Context,
+  path: string,
+  form: Form,
+): Promise<{ body: Buffer; etag: string } | undefined> {
   const kept = documents.get(context) ?? new Map<string, { body: Buffer; etag: string }>();
   documents.set(context, kept);
-  const known = kept.get(path);
+  const key = `${form} ${path}`;
+  const known = kept.get(key);
   if (known) return known;
   const value = await makeDocument(context, path);
   if (value === undefined) return undefined;
-  const body = Buffer.from(JSON.stringify(value));
+  const body = form === protobuf ? await toProtobuf(value) : Buffer.from(JSON.stringify(value));
   const made = { body, etag: `"${createHash('sha256').update(body).digest('hex').toUpperCase()}"` };
-  kept.set(path, made);
+  kept.set(key, made);
   return made;
 }
 
-async function makeDocument({ kinds }: Context, path: string): Promise<unknown> {
+async function toProtobuf(document: OpenApiDocument): Promise<Buffer> {
+  const { openapiV2Protobuf } = await import('../api/openapi/index.ts');
+  return Buffer.from(openapiV2Protobuf(document));
+}
+
+async function makeDocument({ kinds }: Context, path: string): Promise<OpenApiDocument | undefined> {
   const { openapiV2, openapiV3, openapiV3Index } = await import('../api/openapi/index.ts');
   if (path === '/openapi/v2') return openapiV2(kinds.all);
   if (path === '/openapi/v3') return openapiV3Index(kinds.all);

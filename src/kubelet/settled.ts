@@ -7,16 +7,20 @@ import { containerState, sandboxState } from './cri/messages.ts';
  * milliseconds before its CRI part has taken note.
  */
 export async function settled(cri: CriClient, id: string): Promise<void> {
-  await waitFor(() => hasEnded(cri, id), { what: `the end of ${id}`, timeoutMs: 5_000, intervalMs: 5 });
+  const isContainer = await isRunningContainer(cri, id);
+  if (isContainer === false) return;
+  const look = isContainer ? async () => !(await isRunningContainer(cri, id)) : () => sandboxHasEnded(cri, id);
+  await waitFor(look, { what: `the end of ${id}`, timeoutMs: 5_000, intervalMs: 5 });
 }
 
-async function hasEnded(cri: CriClient, id: string): Promise<boolean> {
+/** Undefined where there is no such container: the runtime logs an error for each such question, so ask it once. */
+async function isRunningContainer(cri: CriClient, id: string): Promise<boolean | undefined> {
   try {
     const { state } = await cri.containerStatus(id);
-    return state !== containerState.running;
+    return state === containerState.running;
   } catch (error) {
-    if (!isRuntimeNotFound(error)) throw error;
-    return await sandboxHasEnded(cri, id);
+    if (isRuntimeNotFound(error)) return undefined;
+    throw error;
   }
 }
 

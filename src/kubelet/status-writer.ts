@@ -6,6 +6,8 @@ import { messageOf } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import { type Client, isNotFound } from '../client/client.ts';
 
+type Condition = NonNullable<PodStatus['conditions']>[number];
+
 /** Brings a pod's status to the API server, the newest one only and one request at a time. */
 export interface StatusWriter {
   /** Returns at once. */
@@ -74,7 +76,15 @@ function patchOf(status: PodStatus, before: PodStatus | undefined): unknown {
     if (!before?.[field] || isDeepStrictEqual(before[field], status[field])) continue;
     patch[field] = [{ $patch: 'replace' }, ...(status[field] ?? [])];
   }
+  patch.conditions = status.conditions?.map((condition) => withoutStaleReason(condition, before));
   return patch;
+}
+
+/** Conditions merge by type: a reason or message that no longer holds must be deleted by name. */
+function withoutStaleReason(condition: Condition, before: PodStatus | undefined): unknown {
+  const old = before?.conditions?.find(({ type }) => type === condition.type);
+  const stale = (['reason', 'message'] as const).filter((field) => old?.[field] && !condition[field]);
+  return { ...condition, ...Object.fromEntries(stale.map((field) => [field, null])) };
 }
 
 /** Without the keys that hold nothing, so that what the server left out does not count as a change. */

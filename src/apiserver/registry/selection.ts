@@ -33,10 +33,7 @@ export function selectionOf(kind: Kind, target: ResourceTarget, query: URLSearch
 function assertOffered(kind: Kind, field: string): void {
   if (field === 'metadata.name' || (field === 'metadata.namespace' && kind.namespaced)) return;
   if (field in kind.fieldLabels) return;
-  const groupVersion = `${kind.group || ''}${kind.group ? '/' : ''}${kind.version}`;
-  throw badRequest(
-    `Unable to find "${groupVersion}, Resource=${kind.plural}" that match label selector "", field selector "${field}": field label not supported: ${field}`,
-  );
+  throw badRequest(`field label not supported: ${field}`);
 }
 
 function refusing<T>(parse: () => T): T {

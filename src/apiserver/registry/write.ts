@@ -77,7 +77,7 @@ function prepareNew({ kind, namespace }: WriteTarget, object: KubeObject): void 
   delete metadata.managedFields;
   if (kind.generation) metadata.generation = 1;
   else delete metadata.generation;
-  if (kind.hasStatus) delete (object as { status?: unknown }).status;
+  if (kind.hasStatus && !kind.statusOnCreate) delete (object as { status?: unknown }).status;
 }
 
 /** RFC 3339 in seconds, as all of Kubernetes' times but a few. */

@@ -17,6 +17,9 @@ export async function tunnel(ws: WebSocket, socket: Duplex, head: Buffer): Promi
   if (head.length > 0) await sendBinary(ws, head);
   try {
     for await (const chunk of socket as AsyncIterable<Buffer>) await sendBinary(ws, chunk);
+  } catch (error) {
+    // The client has left, as port-forward always ends: that the socket was cut is our doing.
+    if (ws.readyState === ws.OPEN) throw error;
   } finally {
     ws.close(1000);
     socket.destroy();

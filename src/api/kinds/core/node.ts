@@ -17,6 +17,7 @@ export const node = defineKind<Node>({
   namespaced: false,
   shortNames: ['no'],
   hasStatus: true,
+  statusOnCreate: true,
   subresources: [subresource('proxy', 'NodeProxyOptions', ['create', 'delete', 'get', 'patch', 'update'])],
   setDefaults(object) {
     object.spec ??= {};

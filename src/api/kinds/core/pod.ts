@@ -22,7 +22,6 @@ export const pod = defineKind<Pod>({
   subresources: [
     subresource('attach', 'PodAttachOptions', connect),
     subresource('binding', 'Binding', ['create']),
-    subresource('ephemeralcontainers', 'Pod', ['get', 'patch', 'update']),
     subresource('eviction', 'Eviction', ['create'], 'policy/v1'),
     subresource('exec', 'PodExecOptions', connect),
     subresource('log', 'Pod', ['get']),
