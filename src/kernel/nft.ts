@@ -195,6 +195,11 @@ class OwnProcesses {
 /** All of this process: what one of its components commits is not foreign to another. */
 const own = new OwnProcesses();
 
+/** Of another command that writes nftables for this process, as iptables does: its commits are not foreign. */
+export function commitsAreOurs(pid: number | undefined): void {
+  own.add(pid);
+}
+
 /** Reads `nft monitor` for `# new generation 7 by process 812 (nft)`; runs only while somebody listens. */
 class CommitWatcher {
   readonly #command: readonly string[];

@@ -6,6 +6,13 @@
 export type Family = 'ipv4' | 'ipv6';
 export type Protocol = 'tcp' | 'udp' | 'sctp';
 
+/**
+ * Whose address is replaced on the way to an endpoint under policy `Cluster`, beside those that reach themselves.
+ * `remote`: only of what comes from elsewhere and leaves the node again. `always`: of everything that comes through a
+ * node port, an outside address or from outside the pods, also where the endpoint is here: the classic iptables rules.
+ */
+export type Masquerade = 'remote' | 'always';
+
 /** The node that a plan is for. */
 export interface NodeFacts {
   readonly name: string;
@@ -17,6 +24,8 @@ export interface NodeFacts {
   readonly clusterCIDRs: readonly string[];
   /** Label `topology.kubernetes.io/zone`. */
   readonly zone?: string;
+  /** Default `remote`. */
+  readonly masquerade?: Masquerade;
 }
 
 export interface PlannedEndpoint {
@@ -52,6 +61,8 @@ export interface FrontEnd {
 export interface PortPlan {
   /** `namespace/name:port`, as rules say it. */
   readonly label: string;
+  /** The port's own name; not there where the Service's only port has none, and for host ports. */
+  readonly portName?: string;
   readonly family: Family;
   readonly protocol: Protocol;
   readonly frontEnds: readonly FrontEnd[];

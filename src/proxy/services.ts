@@ -79,6 +79,7 @@ function planPort(service: Service, port: ServicePort, family: Family, pools: Po
       : undefined;
   return {
     label: `${metadata?.namespace}/${metadata?.name}:${port.name ?? port.port}`,
+    ...(port.name ? { portName: port.name } : {}),
     family,
     protocol: (port.protocol ?? 'TCP').toLowerCase() as Protocol,
     frontEnds,

@@ -9,4 +9,11 @@ packetSuite('Services in nftables maps', {
     const nft = openNft({ log, command: [...inNode, 'nft'] });
     return { backend: nftablesBackend({ nft, log }), stop: () => nft.stop() };
   },
+  masquerade: 'remote',
+  refusesUnserved: true,
+  damage: {
+    'the table is flushed': ['nft', 'flush', 'ruleset'],
+    'a chain is emptied': ['nft', 'flush', 'chain', 'ip', 'knit', 'services'],
+    'elements are deleted': ['nft', 'flush', 'map', 'ip', 'knit', 'vip'],
+  },
 });
