@@ -69,9 +69,9 @@ test('a wrong cluster file is refused with each path, what stands there and what
     [
       'network: { mode: vxlan, podCIDR: 10.244.1.0/16, uplink: modem, mtu: 1 }',
       [
-        'network.mode: "vxlan": Invalid input: expected "routes"',
+        'network.mode: "vxlan": must be "routes"',
         'network.podCIDR: "10.244.1.0/16": 10.244.1.0/16 has bits set after its prefix; did you mean 10.244.0.0/16?',
-        'network.uplink: "modem": Invalid option: expected one of "user"|"nat"|"none"',
+        'network.uplink: "modem": must be one of "user"|"nat"|"none"',
         'network.mtu: unknown field',
       ],
     ],
@@ -83,7 +83,7 @@ test('a wrong cluster file is refused with each path, what stands there and what
       'registries: { cas: { r.example: /no/such.pem } }',
       ['the CA of r.example cannot be read', 'registries.cas.r.example'],
     ],
-    ['apiVersion: v1\nkind: Pod', ['apiVersion: "v1": Invalid input: expected "knit.dev/v1alpha1"', 'kind: "Pod"']],
+    ['apiVersion: v1\nkind: Pod', ['apiVersion: "v1": must be "knit.dev/v1alpha1"', 'kind: "Pod"']],
     ['network: [', ['is no YAML']],
     [
       'network: { podCIDR: 10.50.0.0/24 }\nnodes: 2',

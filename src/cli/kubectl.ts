@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { KnitError } from '../base/errors.ts';
-import { readConfig } from '../cluster/config.ts';
+import { type ClusterConfig, contextName, readConfig } from '../cluster/config.ts';
 import { findCommand } from '../cluster/doctor.ts';
 import { kubeconfigFile, kubeconfigOf } from '../cluster/kubeconfig.ts';
 import { replaceBy } from './exec.ts';
@@ -20,8 +20,14 @@ export function kubectlCommand(program: Command): void {
       const config = readConfig(flags.name);
       const kubectl = findCommand('kubectl');
       if (!kubectl) throw new KnitError('KUBECTL_MISSING', 'kubectl is not installed', howToGetKubectl);
-      process.exitCode = await replaceBy(kubectl, args, { ...process.env, KUBECONFIG: kubeconfigFile(config) });
+      if (process.getuid?.() !== 0) process.exitCode = await replaceBy(kubectl, asUser(config, args));
+      else process.exitCode = await replaceBy(kubectl, args, { ...process.env, KUBECONFIG: kubeconfigFile(config) });
     });
+}
+
+/** The cluster's keys are root's; who started it with sudo has them in a context of their own kubeconfig. */
+function asUser(config: ClusterConfig, args: readonly string[]): string[] {
+  return ['--context', contextName(config.name), ...args];
 }
 
 const howToGetKubectl =

@@ -20,12 +20,15 @@ export interface DownOptions {
 
 /** Ends a cluster and removes all that it has on this machine, also what a crash left. Does nothing where nothing is. */
 export async function down({ name, keep, progress }: DownOptions): Promise<void> {
+  const paths = clusterPaths(name);
+  const wasHere = existsSync(paths.state) || existsSync(paths.runtime);
   await withLock(name, async () => {
     await progress.step(keep ? 'Stopping' : 'Removing', async () => {
       await removeRuntime(name);
       if (!keep) removeState(name);
     });
     if (!keep) await removeContext(name, progress);
+    if (!wasHere) progress.note(`nothing of a cluster named ${name} was here`);
   });
   removeEmptyFolder(runtimeRoot);
 }

@@ -140,7 +140,8 @@ function describe(issue: z.core.$ZodIssue, document: unknown): string {
   if (issue.code === 'unrecognized_keys')
     return issue.keys.map((key) => `${joinPath(path, key)}: unknown field`).join('\n  ');
   const value = valueAt(document, issue.path);
-  return `${path || 'the document'}: ${value === undefined ? 'missing' : JSON.stringify(value)}: ${issue.message}`;
+  const allowed = issue.message.replace(/^Invalid (input|option): expected /, 'must be ');
+  return `${path || 'the document'}: ${value === undefined ? 'missing' : JSON.stringify(value)}: ${allowed}`;
 }
 
 function formatPath(path: readonly PropertyKey[]): string {
