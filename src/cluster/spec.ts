@@ -140,7 +140,9 @@ function describe(issue: z.core.$ZodIssue, document: unknown): string {
   if (issue.code === 'unrecognized_keys')
     return issue.keys.map((key) => `${joinPath(path, key)}: unknown field`).join('\n  ');
   const value = valueAt(document, issue.path);
-  const allowed = issue.message.replace(/^Invalid (input|option): expected /, 'must be ');
+  const allowed = issue.message
+    .replace(/^Invalid (input|option): expected /, 'must be ')
+    .replace(/, received \w+$/, '');
   return `${path || 'the document'}: ${value === undefined ? 'missing' : JSON.stringify(value)}: ${allowed}`;
 }
 
