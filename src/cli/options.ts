@@ -1,4 +1,5 @@
 import { InvalidArgumentError, Option } from 'commander';
+import type { ProxyMode } from '../proxy/index.ts';
 
 /** `--name`, which every command about a cluster has. */
 export function nameOption(): Option {
@@ -23,4 +24,9 @@ export function parseCount(least: number, most: number): (value: string) => numb
     if (Number.isInteger(count) && count >= least && count <= most) return count;
     throw new InvalidArgumentError(`A whole number from ${least} to ${most}.`);
   };
+}
+
+/** `--proxy-mode`, of commands that know how Services stand in a node's kernel. */
+export function proxyModeOption(description: string): Option {
+  return new Option('--proxy-mode <mode>', description).choices(['nftables', 'iptables'] satisfies ProxyMode[]);
 }

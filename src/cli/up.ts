@@ -4,8 +4,9 @@ import { KnitError, messageOf } from '../base/errors.ts';
 import { contextName } from '../cluster/config.ts';
 import { type ClusterSpec, checkClusterSpec, defaultClusterSpec, parseClusterSpec } from '../cluster/spec.ts';
 import { type UpResult, up } from '../cluster/up.ts';
+import type { ProxyMode } from '../proxy/index.ts';
 import { interruptible } from './interrupt.ts';
-import { nameOption, outputOption, parseCount } from './options.ts';
+import { nameOption, outputOption, parseCount, proxyModeOption } from './options.ts';
 import { bold, dim, print, printJson, progressFor } from './output.ts';
 
 interface UpFlags {
@@ -14,6 +15,7 @@ interface UpFlags {
   readonly file?: string;
   readonly apiPort?: number;
   readonly uplink?: string;
+  readonly proxyMode?: ProxyMode;
   readonly output: string;
   readonly kubeconfig: boolean;
 }
@@ -27,12 +29,13 @@ export function upCommand(program: Command): void {
     .option('-f, --file <cluster.yaml>', 'a cluster file; - reads standard input')
     .option('--api-port <port>', "the API server's port on this machine's loopback", parseCount(1, 65535))
     .option('--uplink <kind>', 'way out of the cluster: user, nat or none')
+    .addOption(proxyModeOption('how Services stand in the kernel of each node: nftables or iptables'))
     .option('--no-kubeconfig', 'do not write a context into your kubeconfig')
     .addOption(outputOption())
     .action(async (given: UpFlags, command: Command) => {
       const flags = withNameOfFile(given, command.getOptionValueSource('name') === 'default');
-      const { file, nodes, apiPort, uplink } = flags;
-      const chosen = [file, nodes, apiPort, uplink].some((value) => value !== undefined);
+      const { file, nodes, apiPort, uplink, proxyMode } = flags;
+      const chosen = [file, nodes, apiPort, uplink, proxyMode].some((value) => value !== undefined);
       const result = await interruptible((signal) =>
         up({
           name: flags.name,
@@ -74,6 +77,7 @@ function specOf(flags: ChosenUp): ClusterSpec {
       nodes: flags.nodes ?? base.nodes,
       api: { ...base.api, ...(flags.apiPort === undefined ? {} : { port: flags.apiPort }) },
       network: { ...base.network, ...(flags.uplink === undefined ? {} : { uplink: flags.uplink }) },
+      proxy: { ...base.proxy, ...(flags.proxyMode === undefined ? {} : { mode: flags.proxyMode }) },
     },
     'the command line',
   );

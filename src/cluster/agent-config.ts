@@ -1,3 +1,5 @@
+import type { ProxyMode } from '../proxy/index.ts';
+
 /** What a node agent is told when it starts: `nodes/NODE/agent.json`. */
 export interface AgentConfig {
   readonly cluster: string;
@@ -19,5 +21,6 @@ export interface AgentConfig {
   readonly nodeCIDR: string;
   readonly clusterDNS: string;
   readonly clusterDomain: string;
+  readonly proxyMode: ProxyMode;
   readonly version: string;
 }

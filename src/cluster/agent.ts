@@ -79,7 +79,7 @@ async function startComponents(
       log: log.child('proxy'),
       nodeIPs: [address],
       clusterCIDRs: [config.podCIDR],
-      mode: 'nftables',
+      mode: config.proxyMode,
       healthPort: proxyHealthPort,
     }),
     kubelet.then(({ runtime }) =>

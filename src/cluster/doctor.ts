@@ -2,7 +2,9 @@ import { accessSync, constants, existsSync, readFileSync, statfsSync } from 'nod
 import { release } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { KnitError } from '../base/errors.ts';
+import { checkIptables } from '../kernel/iptables.ts';
 import { tryRun } from '../kernel/run.ts';
+import type { ProxyMode } from '../proxy/index.ts';
 import { cniPluginFolder, containerdVersion } from './containerd.ts';
 import { stateRoot } from './paths.ts';
 
@@ -16,9 +18,17 @@ export interface Check {
   readonly mend?: string;
 }
 
+export interface ExamineOptions {
+  /** Default `user`. */
+  readonly uplink?: 'user' | 'nat' | 'none';
+  /** iptables is looked for only where a cluster uses it. Default `nftables`. */
+  readonly proxyMode?: ProxyMode;
+}
+
 /** Looks at everything that a cluster needs, and changes nothing. */
-export async function examine(options: { uplink: 'user' | 'nat' | 'none' } = { uplink: 'user' }): Promise<Check[]> {
-  const checks: Check[] = [rootCheck(), kernelCheck(), ...commands(options.uplink).map(commandCheck)];
+export async function examine(options: ExamineOptions = {}): Promise<Check[]> {
+  const checks: Check[] = [rootCheck(), kernelCheck(), ...commands(options.uplink ?? 'user').map(commandCheck)];
+  if (options.proxyMode === 'iptables') checks.push(await iptablesCheck());
   checks.push(await check('containerd', async () => (await containerdVersion()).text));
   checks.push(await check('CNI plugins', () => cniPluginFolder()));
   checks.push(cgroupCheck(), overlayCheck(), ...limits.map(limitCheck), diskCheck());
@@ -70,6 +80,17 @@ export function findCommand(command: string): string | undefined {
         return false; // not there, or not for us
       }
     });
+}
+
+function iptablesCheck(): Promise<Check> {
+  return check('iptables', async () => {
+    const missing = ['iptables-restore', 'ip6tables-restore'].map((command) =>
+      commandCheck({ command, package: 'iptables' }),
+    );
+    const broken = missing.find((each) => each.state === 'broken');
+    if (broken) throw new KnitError('COMMAND_MISSING', `${broken.name} is not installed`, broken.mend);
+    return await checkIptables();
+  });
 }
 
 function rootCheck(): Check {

@@ -70,6 +70,7 @@ function agentConfig(config: ClusterConfig, node: NodeConfig): AgentConfig {
     nodeCIDR: config.addresses.nodeCIDR,
     clusterDNS: config.addresses.dns,
     clusterDomain: config.spec.dns.domain,
+    proxyMode: config.spec.proxy.mode,
     version: kubernetesVersion,
   };
 }

@@ -55,7 +55,7 @@ const clusterSpec = z.strictObject({
       uplink: z.enum(['user', 'nat', 'none']).default('user'),
     })
     .prefault({}),
-  proxy: z.strictObject({ mode: z.enum(['nftables']).default('nftables') }).prefault({}),
+  proxy: z.strictObject({ mode: z.enum(['nftables', 'iptables']).default('nftables') }).prefault({}),
   api: z.strictObject({ port: z.int().min(1).max(65535).optional() }).prefault({}),
   dns: z
     .strictObject({

@@ -1,1 +1,2 @@
+export type { ProxyMode } from './backends.ts';
 export { type ProxyOptions, startProxy } from './proxy.ts';

@@ -8,9 +8,9 @@ import type { Informer, InformerFactory } from '../client/informer.ts';
 import { deleteFlows, type FlowFilter, listFlows } from '../kernel/conntrack.ts';
 import { type Nft, openNft } from '../kernel/nft.ts';
 import type { Backend } from './backend.ts';
+import { masqueradeOf, openBackend, type ProxyMode, removeOtherModes } from './backends.ts';
 import { ServiceHealth, serveHealth } from './health.ts';
 import { hostPortKey, planHostPorts } from './hostports.ts';
-import { nftablesBackend } from './nftables/backend.ts';
 import type { NodeFacts, PlanEntry } from './plan.ts';
 import { familyOf, planService, serviceKeyOf } from './services.ts';
 import { flowsAgainstPlan, staleFlows } from './staleflows.ts';
@@ -26,7 +26,8 @@ export interface ProxyOptions {
   readonly podCIDRs?: readonly string[];
   /** All pods of the cluster. */
   readonly clusterCIDRs: readonly string[];
-  readonly mode: 'nftables';
+  /** What another mode left on the node is removed. */
+  readonly mode: ProxyMode;
   /** For `/healthz` and `/livez`; 0: none. */
   readonly healthPort: number;
   /** Shared with others in the same process; left out: one of its own. */
@@ -46,7 +47,9 @@ const HEALTHY_LAG_MS = 10_000;
  * kernel. The kernel's state stays when it stops: packets go on while an agent restarts.
  */
 export async function startProxy(options: ProxyOptions): Promise<Running> {
-  const proxy = new ServiceProxy(options);
+  const nft = options.nft ?? openNft({ log: options.log });
+  const backend = await openBackend(options.mode, { nft, log: options.log });
+  const proxy = new ServiceProxy(options, nft, backend);
   await proxy.start();
   return proxy;
 }
@@ -80,12 +83,12 @@ class ServiceProxy implements Running {
   #dirtySince: number | undefined;
   #lastUpdated = new Date(0);
 
-  constructor(options: ProxyOptions) {
+  constructor(options: ProxyOptions, nft: Nft, backend: Backend) {
     const { informers, nodeName } = options;
     this.#options = options;
     this.#log = options.log;
-    this.#nft = options.nft ?? openNft({ log: options.log });
-    this.#backend = nftablesBackend({ nft: this.#nft, log: options.log });
+    this.#nft = nft;
+    this.#backend = backend;
     this.#services = informers.informer(services);
     this.#slices = informers.informer(endpointSlices, {
       indexes: { [SERVICE_INDEX]: (slice) => [serviceKeyOf(slice) ?? []].flat() },
@@ -144,10 +147,19 @@ class ServiceProxy implements Running {
       if (entry) this.#plan.set(entry.key, entry);
     }
     await this.#backend.load(this.#plan, this.#node);
+    await this.#removeOtherModes();
     this.#loaded = true;
     this.#lastUpdated = new Date();
     for (const [key, entry] of this.#plan) this.#serviceHealth.update(key, entry);
     this.#forget(await this.#flowsFromBefore());
+  }
+
+  async #removeOtherModes(): Promise<void> {
+    try {
+      await removeOtherModes(this.#options.mode, { nft: this.#nft, log: this.#log });
+    } catch (error) {
+      this.#log.warn('cannot remove what another proxy mode left on this node', { error });
+    }
   }
 
   /** A change of one object plans its own key anew. */
@@ -273,7 +285,7 @@ class ServiceProxy implements Running {
   }
 
   #nodeFacts(node: Node | undefined): NodeFacts {
-    const { nodeName, nodeIPs, podCIDRs, clusterCIDRs } = this.#options;
+    const { nodeName, nodeIPs, podCIDRs, clusterCIDRs, mode } = this.#options;
     const zone = node?.metadata?.labels?.['topology.kubernetes.io/zone'];
     const known = node?.spec?.podCIDRs ?? (node?.spec?.podCIDR ? [node.spec.podCIDR] : []);
     return {
@@ -281,6 +293,7 @@ class ServiceProxy implements Running {
       addresses: nodeIPs,
       podCIDRs: podCIDRs?.length ? podCIDRs : known,
       clusterCIDRs,
+      masquerade: masqueradeOf[mode],
       ...(zone === undefined ? {} : { zone }),
     };
   }

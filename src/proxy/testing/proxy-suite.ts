@@ -1,27 +1,44 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { endpointSlices, namespaces, nodes, pods, serviceAccounts, services } from '../api/resource.ts';
-import type { Pod } from '../api/types.ts';
-import { startTestApiServer, type TestApiServer } from '../apiserver/testing.ts';
-import { createLog } from '../base/log.ts';
-import type { Running } from '../base/running.ts';
-import { waitFor } from '../base/wait.ts';
-import type { Client } from '../client/client.ts';
-import { httpsTransport } from '../client/https.ts';
-import { createInformers } from '../client/informers.ts';
-import { createClient } from '../client/requests.ts';
-import { run } from '../kernel/run.ts';
-import { startProxy } from './proxy.ts';
-import { Peer } from './testing/lab.ts';
-import { inNamespace } from './testing/namespace.ts';
-import { node1, service, slice } from './testing/objects.ts';
+import { endpointSlices, namespaces, nodes, pods, serviceAccounts, services } from '../../api/resource.ts';
+import type { Pod } from '../../api/types.ts';
+import { startTestApiServer, type TestApiServer } from '../../apiserver/testing.ts';
+import { createLog } from '../../base/log.ts';
+import type { Running } from '../../base/running.ts';
+import { waitFor } from '../../base/wait.ts';
+import type { Client } from '../../client/client.ts';
+import { httpsTransport } from '../../client/https.ts';
+import { createInformers } from '../../client/informers.ts';
+import { createClient } from '../../client/requests.ts';
+import { run, tryRun } from '../../kernel/run.ts';
+import type { ProxyMode } from '../backends.ts';
+import { startProxy } from '../proxy.ts';
+import { Peer } from './lab.ts';
+import { inNamespace } from './namespace.ts';
+import { node1, service, slice } from './objects.ts';
 
 const NODE = '10.89.0.11';
 const VIP = '10.96.0.50';
 
-inNamespace(import.meta.url, 'the proxy against a real API server, in a namespace of its own', insideNamespace);
+export interface ProxyUnderTest {
+  readonly mode: ProxyMode;
+  /** Commands with which somebody damages the rules. */
+  readonly damage: readonly (readonly string[])[];
+  /** Makes something foreign, damages ours at its side, and prints it: it must still be there. */
+  readonly foreign: { readonly make: string; readonly print: string; readonly expect: RegExp };
+  /** Prints all rules with what tells that they were written anew: nftables' handles. */
+  readonly printRules: readonly string[];
+  /** Leaves rules of the other mode, and says whether they are there. */
+  readonly other: { readonly make: string; readonly isThere: string };
+}
 
-function insideNamespace(): void {
+/** What the proxy of a node must do against a real API server. `url` is the test file's `import.meta.url`. */
+export function proxySuite(url: string, underTest: ProxyUnderTest): void {
+  const title = `the proxy in mode ${underTest.mode} against a real API server, in a namespace of its own`;
+  inNamespace(url, title, () => insideNamespace(underTest));
+}
+
+function insideNamespace({ mode, damage: damages, foreign, printRules, other }: ProxyUnderTest): void {
   describe('the proxy of a node', { timeout: 80_000 }, () => {
     let api: TestApiServer;
     let client: Client;
@@ -41,7 +58,7 @@ function insideNamespace(): void {
         nodeName: 'node1',
         nodeIPs: [NODE],
         clusterCIDRs: node1.clusterCIDRs,
-        mode: 'nftables',
+        mode,
         healthPort: 10_256,
       });
       return {
@@ -142,35 +159,41 @@ ip route add default dev eth0 src ${NODE}`,
       await answers(8088, NODE);
     });
 
-    for (const damage of [
-      ['flush', 'ruleset'],
-      ['delete', 'table', 'ip', 'knit'],
-      ['delete', 'element', 'ip', 'knit', 'vip', `{ ${VIP} . tcp . 80 }`],
-      ['insert', 'rule', 'ip', 'knit', 'services', 'return'],
-    ]) {
-      test(`right again within 5 s after: nft ${damage.join(' ')}`, async () => {
-        await run('nft', damage);
+    for (const damage of damages) {
+      test(`right again within 5 s after: ${damage.join(' ')}`, async () => {
+        const [command = '', ...args] = damage;
+        await run(command, args);
         await answers();
       });
     }
 
-    test('a foreign table is left alone', async () => {
-      await run('nft', ['add', 'table', 'ip', 'somebody']);
-      await run('nft', ['flush', 'table', 'ip', 'knit']);
+    test('what is foreign is left alone', async () => {
+      await run('sh', ['-ec', foreign.make]);
       await answers();
-      assert.match(await run('nft', ['list', 'tables']), /table ip somebody/);
+      assert.match(await run('sh', ['-ec', foreign.print]), foreign.expect);
     });
 
     test('rules stay when the proxy stops, and it finds them when it starts', async () => {
       await proxy.stop();
       await answers();
-      const stable = async () =>
-        (await run('nft', ['-a', 'list', 'table', 'ip', 'knit'])).replaceAll(/packets \d+ bytes \d+/g, '');
+      const [command = '', ...args] = printRules;
+      const stable = async () => (await run(command, args)).replaceAll(/packets \d+ bytes \d+/g, '');
       const before = await stable();
       proxy = await start();
       running.push(proxy);
       await answers();
       assert.equal(await stable(), before);
+    });
+
+    test('the rules of the other mode are removed when it starts', async () => {
+      await proxy.stop();
+      await run('sh', ['-ec', other.make]);
+      const isThere = async () => (await tryRun('sh', ['-c', other.isThere])).code === 0;
+      assert.ok(await isThere());
+      proxy = await start();
+      running.push(proxy);
+      await answers();
+      assert.equal(await isThere(), false);
     });
   });
 }
