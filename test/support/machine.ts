@@ -23,7 +23,7 @@ export async function machineState(own: string): Promise<string[]> {
     ...folders
       .filter((folder) => existsSync(folder))
       .flatMap((folder) => readdirSync(folder).map((name) => `file ${folder}/${name}`)),
-    ...readdirSync('/tmp').flatMap((name) => (name.startsWith('knit') ? [`file /tmp/${name}`] : [])),
+    ...readdirSync('/tmp').flatMap((name) => (name.startsWith(`knit-test-${own}`) ? [`file /tmp/${name}`] : [])),
     ...cgroups().map((name) => `cgroup ${name}`),
     ...clusterProcesses(own).map((command) => `process ${command}`),
   ];
@@ -39,7 +39,7 @@ function foreignMarks(own: string): RegExp[] {
   return [
     ...[...names].map((name) => new RegExp(`(/|knit-)${name}([./ -]|$)`)),
     ...interfaces.map((name) => new RegExp(`(^| )${name}(@| |$)`)),
-    /[/ ]knit-(t|image|images|debian)-/,
+    /[/ ]knit-t-/,
     // Shared by all clusters, and there as long as there is one.
     ...(names.size > 0 ? [/^mount \/run\/netns$/, /^file \/(run\/knit\/\.|var\/lib\/cni)/] : []),
   ];
@@ -77,6 +77,11 @@ function clusterProcesses(own: string): string[] {
       .filter(({ command, cgroup }) => command !== '' && (ofCluster.test(command) || ofCluster.test(cgroup)))
       .map(({ command }) => command.trim())
   );
+}
+
+/** The command line of a process; empty where it has ended. */
+export function commandOf(pid: number): string {
+  return processFile(String(pid), 'cmdline').replaceAll('\0', ' ');
 }
 
 function processFile(pid: string, name: string): string {
