@@ -29,6 +29,7 @@ export async function replaceBy(command: string, args: readonly string[], env = 
     const child = spawn(command, args, { stdio: 'inherit', env });
     // Interrupts go to the child, which is in the same terminal; this process waits for its answer.
     process.on('SIGINT', () => undefined);
+    for (const signal of ['SIGTERM', 'SIGHUP'] as const) process.on(signal, () => child.kill(signal));
     child.on('error', reject);
     child.on('close', (code, signal) => resolve(code ?? (signal ? 128 + constants.signals[signal] : 1)));
   });

@@ -18,7 +18,7 @@ table ip knit {
     type filter hook forward priority filter
     ip saddr ${spec.podCIDR} oifname { "uplink", "host" } counter drop comment "pod addresses end at the fabric"
     ip saddr ${spec.podCIDR} oifname "c-*" counter drop comment "pod addresses end at the fabric"
-    iifname "c-*" ip daddr { ${spec.podCIDR}, ${spec.nodeCIDR} } ct status & dnat != dnat drop comment "inside addresses are unknown outside"
+    iifname "c-*" ip daddr { ${spec.podCIDR}, ${spec.nodeCIDR} } ct direction original ct status & dnat != dnat drop comment "inside addresses are unknown outside"
   }
   chain prerouting {
     type nat hook prerouting priority dstnat
