@@ -26,6 +26,9 @@ export interface TestContainerd {
 /** Where the test's pods stand in the cgroup tree; {@link runInTestNode} removes it afterwards. */
 export const testCgroup = (): string => `/${process.env.KNIT_TEST_CGROUP}`;
 
+/** A file that hangs ends after this time, with all that it started. */
+const SUITE_TIMEOUT_MS = 110_000;
+
 /**
  * Runs a test file inside mount, network, UTS and process namespaces of its own, as a node agent would: whatever the
  * file leaves behind, a crash included, ends with its first process. Resolves to its exit code.
@@ -38,10 +41,12 @@ export async function runInTestNode(file: string): Promise<number> {
     // Without NODE_TEST_CONTEXT the inner file reports to people, not to the outer runner.
     env: { ...process.env, NODE_TEST_CONTEXT: undefined, KNIT_TEST_CGROUP: cgroup },
   });
+  const deadline = setTimeout(() => child.kill('SIGKILL'), SUITE_TIMEOUT_MS);
   const code = await new Promise<number>((resolve, reject) => {
     child.on('error', reject);
     child.on('exit', (status) => resolve(status ?? 1));
   });
+  clearTimeout(deadline);
   await removeCgroups(cgroup);
   return code;
 }
