@@ -41,3 +41,4 @@ export const replicaSets = define<t.ReplicaSet>('apps', 'ReplicaSet', 'replicase
 export const leases = define<t.Lease>('coordination.k8s.io', 'Lease', 'leases', true);
 export const daemonSets = define<t.DaemonSet>('apps', 'DaemonSet', 'daemonsets', true);
 export const jobs = define<t.Job>('batch', 'Job', 'jobs', true);
+export const networkPolicies = define<t.NetworkPolicy>('networking.k8s.io', 'NetworkPolicy', 'networkpolicies', true);

@@ -7,6 +7,7 @@ import { openNft } from '../kernel/nft.ts';
 import { startKubelet } from '../kubelet/index.ts';
 import { startKubeletServer } from '../kubelet/server/index.ts';
 import { startPodNetwork } from '../podnet/index.ts';
+import { startPolicy } from '../policy/index.ts';
 import { startProxy } from '../proxy/index.ts';
 import type { AgentConfig } from './agent-config.ts';
 import { cniPluginFolder } from './containerd.ts';
@@ -16,8 +17,8 @@ const kubeletPort = 10250;
 const proxyHealthPort = 10256;
 
 /**
- * The agent of a node: kubelet, pod network and service proxy in one process, inside the node's namespaces. Its one
- * argument is its configuration file.
+ * The agent of a node: kubelet, pod network, policies and service proxy in one process, inside the node's namespaces.
+ * Its one argument is its configuration file.
  */
 async function main(path: string): Promise<void> {
   const config: AgentConfig = JSON.parse(readFileSync(path, 'utf8'));
@@ -45,6 +46,8 @@ async function startComponents(
   const { name, address, labels } = config.node;
   const shared = { client, informers, nodeName: name };
   const localPods = informers.informer(pods, { fieldSelector: `spec.nodeName=${name}` });
+  const nft = openNft({ log: log.child('nft') });
+  const policy = startPolicy({ ...shared, nft, log: log.child('policy'), nodeIPs: [address] });
   const kubelet = startKubelet({
     ...shared,
     log: log.child('kubelet'),
@@ -59,10 +62,11 @@ async function startComponents(
     labels,
     version: config.version,
     shippedImages: loadShippedImages(config.criSocket, log.child('images')),
+    podStarts: async (pod, podIPs) => (await policy).podStarts(pod, podIPs),
   });
-  const nft = openNft({ log: log.child('nft') });
   const running = await Promise.all([
     kubelet,
+    policy,
     startPodNetwork({
       ...shared,
       nft,

@@ -9,6 +9,9 @@ export interface FlowFilter {
   /** Who answers: the endpoint, or `address` itself where nothing was translated. */
   readonly replyAddress: string;
   readonly replyPort: number;
+  /** Who began it. Left out: anybody. */
+  readonly source?: string;
+  readonly sourcePort?: number;
 }
 
 /** A line of the connection tracking table. */
@@ -27,9 +30,12 @@ export async function deleteFlows(filters: readonly FlowFilter[], options: Connt
   await run('sh', ['-c', 'cat | "$@"', 'sh', ...command], { input: `${filters.map(deleteLine).join('\n')}\n` });
 }
 
-function deleteLine({ protocol, address, port, replyAddress, replyPort }: FlowFilter): string {
+function deleteLine(flow: FlowFilter): string {
+  const { protocol, address, port, replyAddress, replyPort, source, sourcePort } = flow;
   const family = address.includes(':') ? 'ipv6' : 'ipv4';
-  const original = `--orig-dst ${address} --orig-port-dst ${port}`;
+  const from = source === undefined ? '' : `--orig-src ${source} `;
+  const fromPort = sourcePort === undefined ? '' : `--orig-port-src ${sourcePort} `;
+  const original = `${from}${fromPort}--orig-dst ${address} --orig-port-dst ${port}`;
   return `-D -f ${family} -p ${protocol} ${original} --reply-src ${replyAddress} --reply-port-src ${replyPort}`;
 }
 
@@ -50,4 +56,19 @@ function parseFlow(protocol: FlowFilter['protocol'], line: string): TrackedFlow 
   const [, address, , port, replyAddress, , replyPort] = found;
   if (address === undefined || replyAddress === undefined) return undefined;
   return { protocol, address, port: Number(port), replyAddress, replyPort: Number(replyPort) };
+}
+
+/** All TCP, UDP and SCTP flows of one family, each with who began it. */
+export async function listAllFlows(
+  family: 'ipv4' | 'ipv6',
+  options: ConntrackOptions = {},
+): Promise<Required<TrackedFlow>[]> {
+  const [name = 'conntrack', ...prefix] = options.command ?? [];
+  const text = await run(name, [...prefix, '-L', '-f', family]);
+  return text.split('\n').flatMap((line) => {
+    const protocol = /^(tcp|udp|sctp)\b/.exec(line)?.[1] as FlowFilter['protocol'] | undefined;
+    const flow = protocol && parseFlow(protocol, line);
+    const [, source, sourcePort] = /\bsrc=(\S+) .*?\bsport=(\d+)/.exec(line) ?? [];
+    return flow && source !== undefined ? { ...flow, source, sourcePort: Number(sourcePort) } : [];
+  });
 }

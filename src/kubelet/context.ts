@@ -1,3 +1,4 @@
+import type { Pod } from '../api/types.ts';
 import type { Log } from '../base/log.ts';
 import type { Client } from '../client/client.ts';
 import type { Backoff } from './backoff.ts';
@@ -35,6 +36,8 @@ export interface KubeletContext {
   readonly allocatable: ResourceList;
   /** The node's memory in bytes. */
   readonly memoryBytes: number;
+  /** See {@link KubeletOptions.podStarts}. */
+  podStarts(pod: Pod, podIPs: readonly string[]): Promise<void>;
   /** Variables of the Services that a pod of this namespace sees. Throws while Services were not read yet. */
   serviceEnv(namespace: string, enableServiceLinks: boolean): Readonly<Record<string, string>>;
 }

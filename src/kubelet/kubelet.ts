@@ -57,6 +57,8 @@ export interface KubeletOptions {
   readonly maxPods?: number;
   readonly labels?: Readonly<Record<string, string>>;
   readonly taints?: readonly Taint[];
+  /** Awaited between a pod's sandbox and its containers: what must hold for its addresses before it speaks. */
+  readonly podStarts?: (pod: Pod, podIPs: readonly string[]) => Promise<void>;
 }
 
 export interface Kubelet extends Running {
@@ -122,6 +124,7 @@ export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
     sandboxImageReady: shipped.sandbox,
     allocatable: capacity,
     memoryBytes: quantity(capacity.memory),
+    podStarts: options.podStarts ?? (() => Promise.resolve()),
     serviceEnv: (namespace, links) => serviceEnv(serviceInformer.list(), namespace, links),
   };
 

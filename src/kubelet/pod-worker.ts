@@ -281,6 +281,7 @@ class Worker implements PodWorker {
     if (!sandbox || containers.length === 0) return undefined;
     const config = await this.#sandboxConfig(pod, sandbox.metadata?.attempt ?? 0);
     const fields = this.#fields(pod, runtime);
+    if (!hostNetwork) await this.#kubelet.podStarts(pod, fields.podIPs);
     const names = podHostname(pod, this.#kubelet.dns.domain);
     await writeHostsFile(pod, { ...names, podIPs: fields.podIPs }, this.#kubelet.paths);
     let retry: number | undefined;

@@ -61,7 +61,7 @@ type Evaluator = (plan: PolicyPlan, packet: Packet) => { readonly allowed?: bool
 
 /** In the order of the kernel's rules (nftables/ruleset.ts). */
 const evaluators: readonly Evaluator[] = [
-  ({}, packet) => (packet.established ? { allowed: true, by: { kind: 'established' } } : undefined),
+  (_plan, packet) => (packet.established ? { allowed: true, by: { kind: 'established' } } : undefined),
   ownNode,
   samePod,
   (plan, packet) => unplanned(plan, packet.source),

@@ -1,0 +1,1 @@
+export { type Policy, type PolicyOptions, startPolicy } from './policy.ts';
