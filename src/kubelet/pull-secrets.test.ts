@@ -28,3 +28,10 @@ test('the longest path comes first, and a star is one part of a host name', asyn
   assert.deepEqual(await usersFor(auths, 'eu.reg.test/app'), ['star:a:b']);
   assert.deepEqual(await usersFor(auths, 'a.eu.reg.test/app'), []);
 });
+
+test('credentials name no server: containerd reads one as a URL, and fails at the colon of a port', async () => {
+  const config = { configMap: async () => undefined, secret: async () => secretOf({ 'reg.test:5000': auth('own') }) };
+  const pod = { metadata: { namespace: 'shop' }, spec: { containers: [], imagePullSecrets: [{ name: 'pull' }] } };
+  const [credentials] = await registryCredentials(pod, 'reg.test:5000/x', config);
+  assert.deepEqual(credentials, { username: 'own', password: 'a:b', identityToken: '' });
+});

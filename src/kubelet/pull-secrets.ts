@@ -21,7 +21,7 @@ export async function registryCredentials(pod: Pod, image: string, config: Confi
     .map(([registry, auth]) => ({ registry: normalize(registry), auth }))
     .filter(({ registry }) => covers(registry, imagePath(image)))
     .sort((a, b) => b.registry.length - a.registry.length)
-    .map(({ registry, auth }) => authConfig(registry, auth));
+    .map(({ auth }) => authConfig(auth));
 }
 
 /** Both forms of secret: `.dockerconfigjson` with `auths`, and the older `.dockercfg` without. */
@@ -63,12 +63,12 @@ function covers(registry: string, image: string): boolean {
   });
 }
 
-function authConfig(serverAddress: string, entry: DockerAuth): AuthConfig {
+/** For whatever host the image is pulled from, a mirror too: the runtime would compare a server's address as a URL. */
+function authConfig(entry: DockerAuth): AuthConfig {
   const [user = '', ...secret] = Buffer.from(entry.auth ?? '', 'base64')
     .toString()
     .split(':');
   return {
-    serverAddress,
     username: entry.username ?? user,
     password: entry.password ?? secret.join(':'),
     identityToken: entry.identitytoken ?? '',
