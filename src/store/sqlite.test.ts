@@ -82,6 +82,27 @@ describe('a store in a file', () => {
     }
   });
 
+  it('opens on a full disk after its process was killed, and gives what was acknowledged', async () => {
+    const disk = join(folder, 'full');
+    mkdirSync(disk);
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=16m', 'knit-t-store', disk]);
+    try {
+      const path = join(disk, 'killed.db');
+      const acknowledged = await writeUntilKilled(path, 'r', 100);
+      const ballast = join(disk, 'ballast');
+      execFileSync('sh', ['-c', 'cat /dev/zero > "$1" 2>&1 || true', 'sh', ballast], { stdio: 'ignore' });
+      const store = await openSqliteStore(path);
+      for (const [key, { revision, value }] of acknowledged) {
+        assert.equal((await store.get(key, { revision }))?.value, value);
+      }
+      rmSync(ballast);
+      await store.put('/after', 'a', 0);
+      await store.close();
+    } finally {
+      execFileSync('umount', [disk]);
+    }
+  });
+
   it('loses no acknowledged write when its process is killed at any moment', async () => {
     const path = fileOf('crash');
     const acknowledged = new Map<string, { revision: number; value: string }>();

@@ -27,7 +27,8 @@ export async function openSqliteStore(path: string): Promise<Store> {
   let database: DatabaseSync | undefined;
   try {
     database = new DatabaseSync(path, { timeout: 2000 });
-    database.exec('PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA locking_mode=EXCLUSIVE');
+    // Exclusive before the first access: then the log's index is in memory, and a full disk can be opened.
+    database.exec('PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL');
     database.exec('PRAGMA journal_size_limit=67108864; PRAGMA cache_size=-8000');
     migrate(database, path);
     return versionedStore(new SqliteBackend(database, path));
