@@ -26,7 +26,7 @@ export interface CriClient {
   listContainers(labels?: Readonly<Record<string, string>>): Promise<readonly m.Container[]>;
   containerStatus(id: string): Promise<m.ContainerStatus>;
   reopenContainerLog(id: string): Promise<void>;
-  /** Runs a command to its end. A command over its time throws with {@link grpcStatus.deadlineExceeded}. */
+  /** Runs a command to its end. A command over its time throws with {@link grpcStatus.DEADLINE_EXCEEDED}. */
   execSync(id: string, command: readonly string[], timeoutSeconds: number): Promise<m.ExecSyncResponse>;
   /** URL of a WebSocket or SPDY stream on the node's loopback, usable once. The same for attach and portForward. */
   exec(request: m.ExecRequest): Promise<string>;
@@ -148,7 +148,7 @@ export function createCriClient(socketPath: string): CriClient {
     },
     async imageStatus(image) {
       const request = { image: { image } };
-      return (await call(`${IMAGES}ImageStatus`, m.ImageRequest, m.ImageStatusResponse, request)).image;
+      return (await call(`${IMAGES}ImageStatus`, m.ImageRequest, m.ImageStatusResponse, request)).image ?? undefined;
     },
     async pullImage(image, auth, sandboxConfig, signal) {
       const request = { image: { image }, sandboxConfig, ...(auth ? { auth } : {}) };
@@ -183,10 +183,10 @@ async function* exits(channel: Channel, signal: AbortSignal): AsyncGenerator<str
   }
 }
 
-function required<T>(value: T | undefined, method: string): T {
-  if (value === undefined) throw new GrpcError(grpcStatus.unknown, `${method}: the answer holds no status`);
+function required<T>(value: T | null, method: string): T {
+  if (value === null) throw new GrpcError(grpcStatus.UNKNOWN, `${method}: the answer holds no status`);
   return value;
 }
 
 export const isRuntimeNotFound = (error: unknown): boolean =>
-  error instanceof GrpcError && error.code === grpcStatus.notFound;
+  error instanceof GrpcError && error.code === grpcStatus.NOT_FOUND;

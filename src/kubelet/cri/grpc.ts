@@ -1,11 +1,18 @@
-import http2 from 'node:http2';
 import net from 'node:net';
-import { messageOf } from '../../base/errors.ts';
+import {
+  Client,
+  connectivityState,
+  credentials,
+  type CallOptions as LibraryOptions,
+  Metadata,
+  type ServiceError,
+  status,
+} from '@grpc/grpc-js';
 
-/** Status codes of gRPC that the kubelet tells apart (https://grpc.io/docs/guides/status-codes/). */
-export const grpcStatus = { unknown: 2, deadlineExceeded: 4, notFound: 5, unimplemented: 12, unavailable: 14 } as const;
+export { status as grpcStatus } from '@grpc/grpc-js';
 
 export class GrpcError extends Error {
+  /** One of {@link grpcStatus}. */
   readonly code: number;
   constructor(code: number, message: string) {
     super(message);
@@ -30,130 +37,106 @@ export interface Channel {
   close(): void;
 }
 
-/**
- * gRPC's protocol over HTTP/2 (https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md), without TLS, for one
- * server (a unix socket's path, or an address): no name resolution, no balancing, and no waiting between attempts to
- * connect, so that a runtime that comes up is found at once.
- */
+const channelOptions = {
+  // A connection shared with other channels would also share their waiting for the next attempt.
+  'grpc.use_local_subchannel_pool': 1,
+  // The servers are on this node, whatever proxy the environment names for the world outside.
+  'grpc.enable_http_proxy': 0,
+  // 16 MiB, as Kubernetes' kubelet takes: a list of all containers may exceed the library's 4 MiB.
+  'grpc.max_receive_message_length': 16 * 1024 * 1024,
+};
+
+/** A channel, without TLS, to a unix socket's path or an address. */
 export function openChannel(server: string | { readonly host: string; readonly port: number }): Channel {
-  const dial = () => (typeof server === 'string' ? net.connect(server) : net.connect(server));
-  let session: http2.ClientHttp2Session | undefined;
+  const target = targetOf(server);
+  let client: Client | undefined;
   let closed = false;
 
-  const connected = (): http2.ClientHttp2Session => {
-    if (session && !session.closed && !session.destroyed) return session;
-    const fresh = http2.connect('http://localhost', { createConnection: dial });
-    const forget = () => {
-      if (session === fresh) session = undefined;
-    };
-    fresh.on('error', forget);
-    fresh.on('goaway', forget);
-    fresh.on('close', forget);
-    session = fresh;
-    return fresh;
+  /**
+   * gRPC refuses calls while it waits to connect again. A new client connects at once instead, so that a runtime that
+   * comes up is found by the next call.
+   */
+  const connecting = (): Client => {
+    if (closed) throw new GrpcError(status.UNAVAILABLE, 'the connection was closed');
+    if (client?.getChannel().getConnectivityState(false) === connectivityState.TRANSIENT_FAILURE) {
+      client.close();
+      client = undefined;
+    }
+    client ??= new Client(target, credentials.createInsecure(), channelOptions);
+    return client;
   };
 
-  const call = (method: string, request: Uint8Array, options: CallOptions): http2.ClientHttp2Stream => {
-    options.signal?.throwIfAborted();
-    if (closed) throw new GrpcError(grpcStatus.unavailable, 'the connection was closed');
-    const stream = connected().request({
-      ':method': 'POST',
-      ':path': method,
-      'content-type': 'application/grpc',
-      te: 'trailers',
-      ...(options.timeoutMs ? { 'grpc-timeout': `${Math.ceil(options.timeoutMs)}m` } : {}),
-      ...options.metadata,
-    });
-    stream.end(frame(request));
-    return stream;
+  const inFlight = new Set<() => void>();
+  /** Ends the call with its signal or the channel, until `release` is called. */
+  const follow = (call: { cancel(): void }, signal: AbortSignal | undefined): { release(): void } => {
+    const cancel = () => call.cancel();
+    inFlight.add(cancel);
+    signal?.addEventListener('abort', cancel, { once: true });
+    return {
+      release() {
+        inFlight.delete(cancel);
+        signal?.removeEventListener('abort', cancel);
+      },
+    };
   };
 
   return {
-    async unary(method, request, options = {}) {
-      for await (const answer of answers(call(method, request, options), options)) return answer;
-      throw new GrpcError(grpcStatus.unknown, `${method}: no answer was sent`);
+    unary: (method, request, options = {}) =>
+      new Promise((resolve, reject) => {
+        const [metadata, limits] = prepare(options);
+        const answered = (error: ServiceError | null, answer?: Buffer) => {
+          following.release();
+          if (answer) resolve(answer);
+          else reject(failure(error, options.signal));
+        };
+        const client = connecting();
+        const call = client.makeUnaryRequest(method, serialize, asIs, request, metadata, limits, answered);
+        const following = follow(call, options.signal);
+      }),
+    async *stream(method, request, options = {}) {
+      const [metadata, limits] = prepare(options);
+      const call = connecting().makeServerStreamRequest(method, serialize, asIs, request, metadata, limits);
+      const following = follow(call, options.signal);
+      // What the library says of a call that was cancelled is an error even when nobody reads any more.
+      call.on('error', following.release);
+      try {
+        yield* call;
+      } catch (error) {
+        throw failure(error, options.signal);
+      } finally {
+        following.release();
+        call.cancel();
+      }
     },
-    stream: (method, request, options = {}) => answers(call(method, request, options), options),
     close() {
       closed = true;
-      session?.destroy();
-      session = undefined;
+      for (const cancel of inFlight) cancel();
+      client?.close();
+      client = undefined;
     },
   };
 }
 
-/** Yields what a call is answered with, and throws unless its status is OK. */
-async function* answers(stream: http2.ClientHttp2Stream, options: CallOptions): AsyncGenerator<Buffer> {
-  let headers: http2.IncomingHttpHeaders = {};
-  let timedOut = false;
-  const noteHeaders = (more: http2.IncomingHttpHeaders) => {
-    headers = { ...headers, ...more };
-  };
-  stream.on('response', noteHeaders);
-  stream.on('trailers', noteHeaders);
-  const cancel = () => stream.close(http2.constants.NGHTTP2_CANCEL);
-  options.signal?.addEventListener('abort', cancel, { once: true });
-  const timer = options.timeoutMs
-    ? setTimeout(() => {
-        timedOut = true;
-        cancel();
-      }, options.timeoutMs)
-    : undefined;
-  timer?.unref();
-  try {
-    yield* frames(stream);
-  } catch (error) {
-    // The cause is what a person can act on: `connect ENOENT /run/…/containerd.sock`.
-    const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-    throw new GrpcError(grpcStatus.unavailable, messageOf(cause));
-  } finally {
-    clearTimeout(timer);
-    options.signal?.removeEventListener('abort', cancel);
-    if (!stream.closed) cancel();
-  }
-  options.signal?.throwIfAborted();
-  if (timedOut) throw new GrpcError(grpcStatus.deadlineExceeded, `no answer within ${options.timeoutMs} ms`);
-  requireOk(headers);
+function targetOf(server: string | { readonly host: string; readonly port: number }): string {
+  if (typeof server === 'string') return `unix:${server}`;
+  const { host, port } = server;
+  return net.isIPv6(host) ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
-function requireOk(headers: http2.IncomingHttpHeaders): void {
-  const status = headers['grpc-status'];
-  if (status === '0') return;
-  if (status === undefined) throw new GrpcError(grpcStatus.unavailable, 'the connection broke');
-  const message = headers['grpc-message'];
-  throw new GrpcError(Number(status), typeof message === 'string' ? unescapeMessage(message) : `status ${status}`);
+const serialize = (request: Uint8Array): Buffer => Buffer.from(request.buffer, request.byteOffset, request.byteLength);
+const asIs = (answer: Buffer): Buffer => answer;
+
+/** @throws the signal's reason where the call must not begin */
+function prepare({ metadata = {}, signal, timeoutMs }: CallOptions): [Metadata, LibraryOptions] {
+  signal?.throwIfAborted();
+  return [Metadata.fromHttp2Headers(metadata), timeoutMs ? { deadline: Date.now() + timeoutMs } : {}];
 }
 
-/** Percent-encoded; what is not well-formed stays as it is, as gRPC's specification asks. */
-function unescapeMessage(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
+/** The signal's own reason where it was what ended the call. */
+function failure(error: unknown, signal: AbortSignal | undefined): unknown {
+  if (signal?.aborted) return signal.reason;
+  if (!isServiceError(error)) return error;
+  return new GrpcError(error.code, error.details);
 }
 
-/** A length-prefixed message: one byte of flags (0: not compressed), four of length. */
-function frame(message: Uint8Array): Buffer {
-  const head = Buffer.alloc(5);
-  head.writeUInt32BE(message.length, 1);
-  return Buffer.concat([head, message]);
-}
-
-async function* frames(stream: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-  let pending: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of stream) {
-    pending.push(chunk);
-    size += chunk.length;
-    if (size < 5) continue;
-    let all = Buffer.concat(pending);
-    while (all.length >= 5 && all.length >= 5 + all.readUInt32BE(1)) {
-      const end = 5 + all.readUInt32BE(1);
-      yield all.subarray(5, end);
-      all = all.subarray(end);
-    }
-    pending = all.length > 0 ? [all] : [];
-    size = all.length;
-  }
-}
+const isServiceError = (error: unknown): error is ServiceError => error instanceof Error && 'details' in error;

@@ -15,13 +15,15 @@ const Outer = message({
   numbers: repeated(9, int),
 });
 
+const hex = (encoded: Uint8Array) => Buffer.from(encoded).toString('hex');
+
 test('the encoding is that of the protocol buffers documentation', () => {
   const Test1 = message({ a: field(1, int) });
   const Test2 = message({ b: field(2, string) });
   const Test3 = message({ c: field(3, Test1) });
-  assert.equal(Test1.encode({ a: 150 }).toString('hex'), '089601');
-  assert.equal(Test2.encode({ b: 'testing' }).toString('hex'), '120774657374696e67');
-  assert.equal(Test3.encode({ c: { a: 150 } }).toString('hex'), '1a03089601');
+  assert.equal(hex(Test1.encode({ a: 150 })), '089601');
+  assert.equal(hex(Test2.encode({ b: 'testing' })), '120774657374696e67');
+  assert.equal(hex(Test3.encode({ c: { a: 150 } })), '1a03089601');
 });
 
 test('what was written is read again', () => {
@@ -44,10 +46,10 @@ test('a long message outgrows the first buffer', () => {
   assert.deepEqual(Outer.decode(Outer.encode({ words })).words, words);
 });
 
-test('fields that are missing have their zero value, and a missing message is undefined', () => {
+test('fields that are missing have their zero value, and a missing message is null', () => {
   const empty = Outer.decode(Buffer.alloc(0));
   assert.deepEqual([empty.name, empty.flag, empty.big, empty.words, empty.map], ['', false, 0, [], {}]);
-  assert.equal(empty.inner, undefined);
+  assert.equal(empty.inner, null);
 });
 
 test('fields that are not known are skipped', () => {
@@ -61,6 +63,6 @@ test('packed numbers are read', () => {
 });
 
 test('a message that ends early is refused', () => {
-  assert.throws(() => Outer.decode(Buffer.from('0a05616263', 'hex')), /ends inside a field/);
-  assert.throws(() => Outer.decode(Buffer.from('1080', 'hex')), /ends inside a number/);
+  assert.throws(() => Outer.decode(Buffer.from('1a050801', 'hex')), RangeError);
+  assert.throws(() => Outer.decode(Buffer.from('1080', 'hex')), RangeError);
 });

@@ -50,7 +50,7 @@ async function checkExec(command: readonly string[], target: ProbeTarget, timeou
     const { exitCode, stdout, stderr } = await target.cri.execSync(target.containerId, command, timeoutMs / 1000);
     return { ok: exitCode === 0, message: Buffer.concat([stdout, stderr]).subarray(0, MAX_BODY).toString() };
   } catch (error) {
-    if (!(error instanceof GrpcError) || error.code !== grpcStatus.deadlineExceeded) throw error;
+    if (!(error instanceof GrpcError) || error.code !== grpcStatus.DEADLINE_EXCEEDED) throw error;
     return {
       ok: false,
       message: `command timed out: ${JSON.stringify(command.join(' '))} timed out after ${timeoutMs / 1000}s`,
