@@ -9,34 +9,54 @@ export interface TableChange {
   readonly lines: readonly string[];
 }
 
-/** 5,000 Services in one restore take 50 s in iptables' user space, in pieces of a few hundred 3 s. */
-const LINES_IN_A_PIECE = 2_000;
+/**
+ * A few hundred Services: 5,000 in one restore take 50 s in iptables' user space, in such pieces 3 s. Smaller ones
+ * cost more again, as each reads the chains that are there.
+ */
+const LINES_IN_A_PIECE = 5_000;
 
 /**
  * Inputs for iptables-restore that make `change`, to be given one after the other: each is a transaction. What is
  * written comes first, what it replaces goes last, so that every state between serves.
  */
 export function restoreInputs(table: IptablesTable, { write, remove, lines }: TableChange): string[] {
-  const inputs: string[] = [];
-  let chains: string[] = [];
-  let rules: string[] = [];
-  const end = () => {
-    if (chains.length + rules.length === 0) return;
-    inputs.push(`*${table}\n${[...chains, ...rules].join('\n')}\nCOMMIT\n`);
-    chains = [];
-    rules = [];
-  };
-  const makeRoom = () => chains.length + rules.length >= LINES_IN_A_PIECE && end();
-  for (const [chain, contents] of write) {
-    chains.push(`:${chain} - [0:0]`);
-    for (const rule of contents) rules.push(`-A ${chain} ${rule}`.trimEnd());
-    makeRoom();
+  const pieces = new Pieces(table);
+  for (const [chain, rules] of write) {
+    pieces.add(
+      [`:${chain} - [0:0]`],
+      rules.map((rule) => `-A ${chain} ${rule}`.trimEnd()),
+    );
   }
-  rules.push(...lines);
-  makeRoom();
-  // Emptied first: the ones that go may lead to one another.
-  chains.push(...remove.map((chain) => `:${chain} - [0:0]`));
-  rules.push(...remove.map((chain) => `-X ${chain}`));
-  end();
-  return inputs;
+  pieces.add([], lines);
+  // All are emptied before the first goes: they may lead to one another.
+  for (const chain of remove) pieces.add([`:${chain} - [0:0]`], []);
+  for (const chain of remove) pieces.add([], [`-X ${chain}`]);
+  return pieces.end();
+}
+
+class Pieces {
+  readonly #table: IptablesTable;
+  readonly #inputs: string[] = [];
+  #chains: string[] = [];
+  #rules: string[] = [];
+
+  constructor(table: IptablesTable) {
+    this.#table = table;
+  }
+
+  /** Lines of one input that must not be parted; iptables-restore wants chains before rules. */
+  add(chains: readonly string[], rules: readonly string[]): void {
+    this.#chains.push(...chains);
+    this.#rules.push(...rules);
+    if (this.#chains.length + this.#rules.length >= LINES_IN_A_PIECE) this.end();
+  }
+
+  end(): string[] {
+    if (this.#chains.length + this.#rules.length > 0) {
+      this.#inputs.push(`*${this.#table}\n${[...this.#chains, ...this.#rules].join('\n')}\nCOMMIT\n`);
+      this.#chains = [];
+      this.#rules = [];
+    }
+    return this.#inputs;
+  }
 }
