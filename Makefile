@@ -4,7 +4,7 @@ KNIT := bin/knit
 # Tests and clusters need root: a person's own shell asks for it once. Without sudo, knit itself says what is needed.
 ROOT := $(if $(filter 0,$(shell id -u)),,$(if $(shell command -v sudo),sudo --preserve-env=ONLY,CI))
 
-.PHONY: deps build up down test unit e2e bench check
+.PHONY: deps test-deps build up down check test bench
 deps:
 	@scripts/deps.sh
 
@@ -18,14 +18,17 @@ up: build
 down:
 	@$(ROOT) $(KNIT) down
 
-check: deps
-	npx tsc --noEmit
-	npx biome check --error-on-warnings .
-	$(NODE) --test --test-reporter=dot 'src/**/*.test.ts'
-
-test:
+test-deps:
 	@scripts/deps.sh test
 	@$(NODE) scripts/build.ts
+
+# Unit tests run against the kernel and containerd: they need root too.
+check: test-deps
+	npx tsc --noEmit
+	npx biome check --error-on-warnings .
+	$(ROOT) $(NODE) --test --test-reporter=dot 'src/**/*.test.ts'
+
+test: test-deps
 	npx tsc --noEmit
 	npx biome check --error-on-warnings .
 	$(ROOT) $(NODE) --test 'src/**/*.test.ts' 'test/**/*.test.ts'

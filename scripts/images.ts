@@ -17,15 +17,16 @@ import { type ImageSource, writeOciArchive } from './oci-archive.ts';
 const project = join(import.meta.dirname, '..');
 
 /**
- * Builds the images that ship with knit: `base.tar`, which a node needs before its first pod, and `lab.tar`. Needs
- * Debian's packages, and no registry of images.
+ * Builds the images that ship with knit: `base.tar`, which a node needs before its first pod, and `lab.tar`; and leaves
+ * their static `busybox` beside them for tests. Needs Debian's packages, and no registry of images.
  */
 export function buildImages(folder: string): void {
   const scratch = mkdtempSync(join(tmpdir(), 'knit-images-'));
   try {
     const base = join(scratch, 'base');
     const lab = join(scratch, 'lab');
-    makeBase(base, staticBusybox(scratch));
+    const busybox = staticBusybox(scratch);
+    makeBase(base, busybox);
     makeLab(lab);
     const env = ['PATH=/usr/bin:/bin:/usr/sbin:/sbin'];
     const pause: ImageSource = {
@@ -39,6 +40,8 @@ export function buildImages(folder: string): void {
       layers: [base, lab],
       config: { Env: env, Cmd: ['/usr/bin/lab'], ExposedPorts: { '8080/tcp': {}, '9000/udp': {} } },
     };
+    mkdirSync(folder, { recursive: true });
+    copyFileSync(busybox, join(folder, 'busybox'));
     writeOciArchive(join(folder, 'base.tar'), [pause]);
     writeOciArchive(join(folder, 'lab.tar'), [labImage]);
   } finally {

@@ -10,6 +10,8 @@ import { unmountBelow } from './volumes/tmpfs.ts';
 
 /** The image that tests run: a static busybox, as its own pause container and as whatever a test needs. */
 export const testImage = 'docker.io/library/busybox:test';
+/** The one that `scripts/build.ts` made images of: a machine's own may be shared with libraries, or missing. */
+const staticBusybox = path.join(import.meta.dirname, '../../dist/images/busybox');
 
 /** A containerd of the test's own. Call only inside {@link runInTestNode}. */
 export interface TestContainerd {
@@ -160,7 +162,7 @@ conf_dir = "/etc/cni/net.d"
 async function importTestImage(folder: string, socket: string): Promise<void> {
   const rootfs = path.join(folder, 'rootfs');
   for (const name of ['bin', 'tmp', 'etc']) mkdirSync(path.join(rootfs, name), { recursive: true });
-  await run('cp', ['/bin/busybox', path.join(rootfs, 'bin/busybox')]);
+  await run('cp', [staticBusybox, path.join(rootfs, 'bin/busybox')]);
   await run('chroot', [rootfs, '/bin/busybox', '--install', '-s', '/bin']);
   const layout = path.join(folder, 'image');
   const blobs = path.join(layout, 'blobs/sha256');
