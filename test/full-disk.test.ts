@@ -1,0 +1,87 @@
+import assert from 'node:assert/strict';
+import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { processesIn } from '../src/kernel/cgroup.ts';
+import { run } from '../src/kernel/run.ts';
+import { eventually, startCluster, type TestCluster } from './support/cluster.ts';
+import { commandOf, machineState } from './support/machine.ts';
+
+const name = 'full-disk';
+let disk: string;
+let cluster: TestCluster;
+let pristine: string[];
+
+before(async () => {
+  pristine = await machineState(name);
+  disk = mkdtempSync(join(tmpdir(), `knit-test-${name}-`));
+  await run('mount', ['-t', 'tmpfs', '-o', 'size=512m', 'tmpfs', disk]);
+  process.env.KNIT_STATE_DIR = join(disk, 'state');
+  cluster = await startCluster(name, ['--nodes', '1']);
+});
+
+after(async () => {
+  await cluster.down();
+  await run('umount', [disk]);
+  rmSync(disk, { recursive: true });
+  assert.deepEqual(await machineState(name), pristine);
+});
+
+test('on a full disk writes are refused with the reason, and reads and pods go on', async () => {
+  await cluster.kubectl(['create', 'configmap', 'before', '--from-literal=a=b']);
+  await cluster.kubectl(['create', 'deployment', 'web', '--image=knit.dev/lab:1']);
+  await cluster.kubectl(['rollout', 'status', 'deployment/web', '--timeout=30s']);
+  fill();
+  // A little room may be left in blocks that the store has already.
+  const refused = await eventually('a write to be refused', async () => {
+    const written = await cluster.tryKubectl([
+      'create',
+      'configmap',
+      `try-${Date.now()}`,
+      `--from-literal=a=${'x'.repeat(50_000)}`,
+    ]);
+    return written.code === 0 ? undefined : written;
+  });
+  assert.match(refused.stderr, /the disk that holds the cluster store is full/);
+  assert.equal(await data('before'), 'b');
+  assert.match(await cluster.kubectl(['get', 'pods']), /web-\S+ +1\/1 +Running +0/);
+});
+
+test('nothing that was acknowledged is lost when the server is started on a full disk', async () => {
+  const server = processesIn(`knit/${name}/server`).find((pid) => /server\.js/.test(commandOf(pid)));
+  assert.ok(server);
+  process.kill(server, 'SIGKILL');
+  assert.equal(await eventually('the server to answer', () => data('before'), 15_000), 'b');
+});
+
+test('writing goes on by itself when there is space again', async () => {
+  rmSync(join(disk, 'filling'));
+  await eventually(
+    'a write',
+    async () => (await cluster.tryKubectl(['create', 'configmap', 'after', '--from-literal=a=c'])).code === 0,
+    10_000,
+  );
+  assert.equal(await data('after'), 'c');
+  await cluster.kubectl(['scale', 'deployment', 'web', '--replicas=2']);
+  await cluster.kubectl(['rollout', 'status', 'deployment/web', '--timeout=30s']);
+  assert.match(await cluster.kubectl(['get', 'nodes']), /node-1 +Ready/);
+});
+
+/** Leaves not a block. */
+function fill(): void {
+  const filling = openSync(join(disk, 'filling'), 'w');
+  for (let size = 2 ** 22; size >= 2 ** 12; ) {
+    try {
+      writeSync(filling, Buffer.alloc(size));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
+      size /= 2;
+    }
+  }
+  closeSync(filling);
+}
+
+async function data(configMap: string): Promise<string> {
+  return await cluster.kubectl(['get', 'configmap', configMap, '-o', 'jsonpath={.data.a}']);
+}
