@@ -153,9 +153,14 @@ export class PolicyPlanner {
 
   #noteElements(set: LiveSet, elements: readonly string[]): void {
     if (elements.length === 0) return;
-    const noted = this.#changes.sets.get(set.source.key) ?? new Set();
+    const noted = this.#noteSet(set);
     for (const element of elements) noted.add(element);
-    this.#changes.sets.set(set.source.key, noted);
+  }
+
+  #noteSet({ source }: LiveSet): Set<string> {
+    const noted = this.#changes.sets.get(source.key) ?? new Set();
+    this.#changes.sets.set(source.key, noted);
+    return noted;
   }
 
   /** Which policies isolate a pod of this node. */
@@ -223,15 +228,15 @@ export class PolicyPlanner {
       const set = this.#sets.get(key);
       if (!set || --set.users > 0) continue;
       this.#sets.delete(key);
+      this.#noteSet(set);
       this.#noteElements(set, [...set.elements.keys()]);
-      if (set.elements.size === 0) this.#changes.sets.set(key, new Set());
     }
   }
 
   #makeSet(source: SetSource): LiveSet {
     const set = new LiveSet(source);
     this.#sets.set(source.key, set);
-    this.#changes.sets.set(source.key, this.#changes.sets.get(source.key) ?? new Set());
+    this.#noteSet(set);
     const keys = source.namespace === undefined ? this.#facts.keys() : this.#keysByNamespace.get(source.namespace);
     for (const key of keys ?? []) {
       const facts = this.#facts.get(key);
