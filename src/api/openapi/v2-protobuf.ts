@@ -1,3 +1,4 @@
+import protobuf from 'protobufjs/minimal.js';
 import type { OpenApiDocument } from './v3.ts';
 
 /** What Go clients ask `/openapi/v2` for. */
@@ -11,16 +12,25 @@ export const openapiV2ProtobufType = 'application/com.github.proto-openapi.spec.
  */
 export function openapiV2Protobuf(document: OpenApiDocument): Uint8Array {
   const info = record(document.info);
-  return message(
+  const whole = message(
     string(1, document.swagger),
     nested(2, message(string(1, info.title), string(2, info.version))),
     nested(8, named(2, document.paths, pathItem)),
     nested(9, named(1, document.definitions, schema)),
   );
+  const out = protobuf.Writer.create();
+  whole(out);
+  return out.finish();
 }
 
 type Json = Record<string, unknown>;
-type Write = (value: Json) => Buffer;
+/** Writes some fields of a message. */
+type Part = (out: protobuf.Writer) => unknown;
+type Write = (value: Json) => Part;
+
+/** Wire types: protobuf.dev/programming-guides/encoding */
+const VARINT = 0;
+const LENGTH_DELIMITED = 2;
 
 const record = (value: unknown): Json => (value ?? {}) as Json;
 const list = (value: unknown): Json[] => (value ?? []) as Json[];
@@ -28,7 +38,7 @@ const strings = (value: unknown): string[] => (value ?? []) as string[];
 
 const methods = { get: 2, put: 3, post: 4, delete: 5, patch: 8 } as const;
 
-function pathItem(item: Json): Buffer {
+function pathItem(item: Json): Part {
   return message(
     ...Object.entries(methods).map(([method, number]) =>
       item[method] === undefined ? empty : nested(number, operation(record(item[method]))),
@@ -37,7 +47,7 @@ function pathItem(item: Json): Buffer {
   );
 }
 
-function operation(value: Json): Buffer {
+function operation(value: Json): Part {
   return message(
     string(3, value.description),
     string(5, value.operationId),
@@ -52,13 +62,13 @@ function operation(value: Json): Buffer {
   );
 }
 
-function response(value: Json): Buffer {
+function response(value: Json): Part {
   const body = value.schema === undefined ? empty : nested(2, nested(1, schema(record(value.schema))));
   return message(string(1, value.description), body);
 }
 
 /** ParametersItem → Parameter → the one of its forms. */
-function parameter(value: Json): Buffer {
+function parameter(value: Json): Part {
   const { description, name, required, type } = value;
   switch (value.in) {
     case 'body': {
@@ -76,7 +86,7 @@ function parameter(value: Json): Buffer {
   }
 }
 
-function schema(value: Json): Buffer {
+function schema(value: Json): Part {
   const { additionalProperties, items, properties, type } = value;
   return message(
     string(1, value.$ref),
@@ -92,7 +102,7 @@ function schema(value: Json): Buffer {
 }
 
 /** `x-…` keys as `NamedAny { name, value: Any { yaml } }`; JSON is YAML. */
-function extensions(number: number, value: Json): Buffer[] {
+function extensions(number: number, value: Json): Part[] {
   return Object.entries(value)
     .filter(([key]) => key.startsWith('x-'))
     .map(([key, extension]) =>
@@ -101,7 +111,7 @@ function extensions(number: number, value: Json): Buffer[] {
 }
 
 /** A map as a list of `{ name = 1, value = 2 }`. */
-function named(number: number, values: unknown, write: Write): Buffer {
+function named(number: number, values: unknown, write: Write): Part {
   return message(
     ...Object.entries(record(values)).map(([name, value]) =>
       nested(number, message(string(1, name), nested(2, write(record(value))))),
@@ -109,31 +119,25 @@ function named(number: number, values: unknown, write: Write): Buffer {
   );
 }
 
-// --- the wire: protobuf.dev/programming-guides/encoding
+// --- the wire
 
-const empty = Buffer.alloc(0);
+const empty: Part = () => undefined;
 
-const message = (...parts: Buffer[]): Buffer => Buffer.concat(parts);
+const message =
+  (...parts: Part[]): Part =>
+  (out) => {
+    for (const part of parts) part(out);
+  };
 
-function nested(number: number, content: Buffer): Buffer {
-  return Buffer.concat([varint((number << 3) | 2), varint(content.length), content]);
-}
+const nested =
+  (number: number, content: Part): Part =>
+  (out) => {
+    content(out.uint32((number << 3) | LENGTH_DELIMITED).fork());
+    out.ldelim();
+  };
 
-function string(number: number, text: unknown): Buffer {
-  return typeof text === 'string' && text !== '' ? nested(number, Buffer.from(text)) : empty;
-}
+const string = (number: number, text: unknown): Part =>
+  typeof text === 'string' && text !== '' ? (out) => out.uint32((number << 3) | LENGTH_DELIMITED).string(text) : empty;
 
-function bool(number: number, value: unknown): Buffer {
-  return value === true ? Buffer.concat([varint(number << 3), varint(1)]) : empty;
-}
-
-function varint(value: number): Buffer {
-  const bytes: number[] = [];
-  let rest = value;
-  while (rest > 0x7f) {
-    bytes.push((rest & 0x7f) | 0x80);
-    rest >>>= 7;
-  }
-  bytes.push(rest);
-  return Buffer.from(bytes);
-}
+const bool = (number: number, value: unknown): Part =>
+  value === true ? (out) => out.uint32((number << 3) | VARINT).bool(true) : empty;

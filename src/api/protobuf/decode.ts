@@ -105,7 +105,7 @@ function isZero(value: unknown): boolean {
 /** One element, or several where numbers are packed into one field. */
 function decodeItems(items: Type, wire: WireField): unknown[] {
   if (items.kind === 'scalar' && wire.kind === 'bytes' && isNumeric(items.scalar)) {
-    return readVarints(wire.value).map((value) => integer(value));
+    return readVarints(wire.value);
   }
   return [decodeValue(items, wire)];
 }
@@ -146,8 +146,7 @@ function decodeValue(type: Type, wire: WireField): unknown {
 }
 
 function decodeScalar(scalar: Scalar, wire: WireField): unknown {
-  if (wire.kind === 'varint') return scalar === 'boolean' ? wire.value !== 0n : integer(wire.value);
-  if (wire.kind === 'fixed') return Buffer.from(wire.value).readDoubleLE();
+  if (wire.kind !== 'bytes') return scalar === 'boolean' ? wire.value !== 0 : wire.value;
   switch (scalar) {
     case 'bytes':
       return Buffer.from(wire.value).toString('base64');
@@ -167,17 +166,14 @@ function decodeScalar(scalar: Scalar, wire: WireField): unknown {
   }
 }
 
-/** Signed, as all whole numbers of Kubernetes' types are. */
-const integer = (value: bigint): number => Number(BigInt.asIntN(64, value));
-
 /** `{ type = 1, intVal = 2, strVal = 3 }`, where type 1 is a string. */
 function decodeIntOrString(bytes: Uint8Array): number | string {
   let isString = false;
   let number = 0;
   let string = '';
   for (const field of readFields(bytes)) {
-    if (field.kind === 'varint' && field.number === 1) isString = field.value === 1n;
-    if (field.kind === 'varint' && field.number === 2) number = integer(field.value);
+    if (field.kind === 'varint' && field.number === 1) isString = field.value === 1;
+    if (field.kind === 'varint' && field.number === 2) number = field.value;
     if (field.kind === 'bytes' && field.number === 3) string = text(field.value);
   }
   return isString ? string : number;
@@ -188,8 +184,8 @@ function decodeTime(scalar: 'Time' | 'MicroTime', bytes: Uint8Array): string | u
   let seconds = 0;
   let nanos = 0;
   for (const field of readFields(bytes)) {
-    if (field.kind === 'varint' && field.number === 1) seconds = integer(field.value);
-    if (field.kind === 'varint' && field.number === 2) nanos = integer(field.value);
+    if (field.kind === 'varint' && field.number === 1) seconds = field.value;
+    if (field.kind === 'varint' && field.number === 2) nanos = field.value;
   }
   if (seconds === 0 && nanos === 0) return undefined;
   const whole = new Date(seconds * 1000).toISOString().slice(0, 19);
