@@ -1,0 +1,41 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { formatCIDR, overlaps, parseCIDR } from '../base/cidr.ts';
+import { chooseAddresses, networksOf } from './addresses.ts';
+import { parseClusterSpec } from './spec.ts';
+
+const spec = (text = '') => parseClusterSpec(`apiVersion: knit.dev/v1alpha1\nkind: Cluster\n${text}`, 'test');
+const takenBy = (addresses: ReturnType<typeof chooseAddresses>, by: string) =>
+  networksOf(addresses).map((cidr) => ({ cidr: formatCIDR(cidr), by }));
+
+test('eight clusters find networks apart, and the ninth is told who has them', () => {
+  const taken = [{ cidr: '192.168.1.0/24', by: 'eth0 of this machine' }];
+  for (let index = 0; index < 8; index++) taken.push(...takenBy(chooseAddresses(spec(), taken), `cluster c${index}`));
+  const networks = taken.map((each) => parseCIDR(each.cidr));
+  for (const [index, cidr] of networks.entries())
+    for (const other of networks.slice(index + 1)) assert.equal(overlaps(cidr, other), false);
+  assert.throws(() => chooseAddresses(spec(), taken), { code: 'ADDRESSES_EXHAUSTED', message: /cluster c7/ });
+});
+
+test('what is chosen keeps out of the way of what is asked for', () => {
+  const { podCIDR, serviceCIDR } = chooseAddresses(spec('network: { podCIDR: 10.96.0.0/16 }'), []);
+  assert.equal(podCIDR, '10.96.0.0/16');
+  assert.equal(serviceCIDR, '10.97.0.0/16');
+});
+
+test('what is asked for is refused where it overlaps, with the field and who has it', () => {
+  const taken = [{ cidr: '10.1.0.0/16', by: 'eth0 of this machine' }];
+  const cases: [string, RegExp][] = [
+    ['network: { nodeCIDR: 10.1.2.0/24 }', /^network\.nodeCIDR: 10\.1\.2\.0\/24 overlaps 10\.1\.0\.0\/16 \(eth0/],
+    ['network: { serviceCIDR: 10.89.254.0/24 }', /^network\.serviceCIDR.*knit's own links/],
+    ['network: { podCIDR: 10.2.0.0/16, nodeCIDR: 10.2.3.0/24 }', /^network\.podCIDR and network\.nodeCIDR overlap/],
+  ];
+  for (const [text, message] of cases)
+    assert.throws(() => chooseAddresses(spec(text), taken), { code: 'ADDRESS_TAKEN', message });
+});
+
+test('networks hold the nodes and clients that are asked for', () => {
+  for (const text of ['nodes: 3\nnetwork: { podCIDR: 10.2.0.0/23 }', 'nodes: 30\nnetwork: { nodeCIDR: 10.2.0.0/27 }'])
+    assert.throws(() => chooseAddresses(spec(text), []), { code: 'CIDR_TOO_SMALL' });
+  assert.equal(chooseAddresses(spec('nodes: 2\nnetwork: { podCIDR: 10.2.0.0/23 }'), []).podCIDR, '10.2.0.0/23');
+});
