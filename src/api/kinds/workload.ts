@@ -22,9 +22,10 @@ export function validateWorkload(
 ): FieldError[] {
   return [
     ...validateSelector(spec?.selector, 'spec.selector', name),
+    // Where there is no selector, nothing is selected: Kubernetes says both.
+    ...(spec?.selector ? validateSelectorMatches(spec) : [unselected(spec?.template)]),
     ...validatePodTemplate(spec?.template, 'spec.template'),
     ...validateTemplateStays(spec?.template),
-    ...validateSelectorMatches(spec),
     ...(old ? unchanged('spec.selector', spec?.selector, old.selector) : []),
   ];
 }
@@ -38,10 +39,13 @@ function validateSelector(selector: LabelSelector | undefined, field: string, na
 /** An error where a selector that is valid does not select the template's pods. */
 export function validateSelectorMatches(spec: WorkloadSpec | undefined): FieldError[] {
   const { selector, template } = spec ?? {};
-  const labels = template?.metadata?.labels;
   if (!selector || isEmptySelector(selector) || validateLabelSelector(selector, '').length > 0) return [];
-  if (selectorMatches(selector, labels)) return [];
-  return [invalid('spec.template.metadata.labels', labels ?? null, '`selector` does not match template `labels`')];
+  return selectorMatches(selector, template?.metadata?.labels) ? [] : [unselected(template)];
+}
+
+function unselected(template: PodTemplateSpec | undefined): FieldError {
+  const labels = template?.metadata?.labels ?? null;
+  return invalid('spec.template.metadata.labels', labels, '`selector` does not match template `labels`');
 }
 
 function validateTemplateStays(template: PodTemplateSpec | undefined): FieldError[] {

@@ -1,7 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import { type FieldError, type Kind, metaOf } from '../../api/kind.ts';
-import type { KubeObject } from '../../api/types.ts';
+import type { KubeObject, ObjectMeta } from '../../api/types.ts';
 import { RevisionConflict } from '../../store/store.ts';
 import type { AdmissionRequest } from '../admission/chain.ts';
 import { CachedObject, encodeObject, withRevision } from '../cache/object.ts';
@@ -75,9 +75,17 @@ function prepareNew({ kind, namespace }: WriteTarget, object: KubeObject): void 
   delete metadata.deletionGracePeriodSeconds;
   delete metadata.selfLink;
   delete metadata.managedFields;
+  dropEmpty(metadata);
   if (kind.generation) metadata.generation = 1;
   else delete metadata.generation;
   if (kind.hasStatus && !kind.statusOnCreate) delete (object as { status?: unknown }).status;
+}
+
+/** Empty lists and maps of metadata are as good as none, and Kubernetes shows none. */
+function dropEmpty(metadata: ObjectMeta): void {
+  for (const field of ['labels', 'annotations', 'finalizers', 'ownerReferences'] as const) {
+    if (metadata[field] && Object.keys(metadata[field]).length === 0) delete metadata[field];
+  }
 }
 
 /** RFC 3339 in seconds, as all of Kubernetes' times but a few. */
@@ -162,6 +170,7 @@ function carryOver({ kind, subresource }: WriteTarget, next: KubeObject, old: Ku
   metadata.deletionGracePeriodSeconds = before.deletionGracePeriodSeconds;
   delete metadata.selfLink;
   delete metadata.managedFields;
+  dropEmpty(metadata);
   const [to, from] = [next as { status?: unknown }, old as { status?: unknown }];
   if (subresource === 'status') keepAllButStatus(next, old);
   else if (subresource === '' && kind.hasStatus) {
