@@ -1,0 +1,55 @@
+import assert from 'node:assert/strict';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { run } from '../kernel/run.ts';
+
+/** Each lock is asked for by a process of its own, as commands do. */
+const root = mkdtempSync(join(tmpdir(), 'knit-t-lock-'));
+const env = { ...process.env, KNIT_RUNTIME_DIR: join(root, 'run') };
+after(() => rmSync(root, { recursive: true, force: true }));
+
+async function inProcess(body: string): Promise<string> {
+  const script = `import { withLock } from ${JSON.stringify(join(import.meta.dirname, 'lock.ts'))};
+    import { setTimeout as delay } from 'node:timers/promises';
+    ${body}`;
+  return await run(process.execPath, ['--input-type=module', '-e', script], { env });
+}
+
+test('one at a time works on a cluster; the others are told who does, and nothing is left', async () => {
+  const told = await inProcess(`
+    await withLock('demo', async () => {
+      await withLock('other', async () => console.log('other is free'));
+      await withLock('demo', async () => console.log('twice')).catch((error) => console.log(error.code, error.message.includes(process.pid)));
+    });
+    await withLock('demo', async () => console.log('free again'));`);
+  assert.equal(told, 'other is free\nCLUSTER_BUSY true\nfree again\n');
+  assert.equal(existsSync(join(root, 'run')), false);
+});
+
+test('of many that ask at once one works at a time', async () => {
+  const worker = `
+    let done = 0;
+    while (done < 5) {
+      try {
+        await withLock('demo', async () => {
+          const { mkdirSync, rmdirSync } = await import('node:fs');
+          mkdirSync(${JSON.stringify(join(root, 'inside'))}); // throws where another is inside
+          await delay(1);
+          rmdirSync(${JSON.stringify(join(root, 'inside'))});
+          done++;
+        });
+      } catch (error) {
+        if (error.code !== 'CLUSTER_BUSY') throw error;
+        await delay(1);
+      }
+    }`;
+  await Promise.all(Array.from({ length: 4 }, () => inProcess(worker)));
+});
+
+test('a lock whose owner was killed is taken over', async () => {
+  await assert.rejects(inProcess(`await withLock('demo', async () => process.kill(process.pid, 'SIGKILL'));`));
+  assert.equal(existsSync(join(root, 'run/demo/lock')), true);
+  assert.equal(await inProcess(`await withLock('demo', async () => console.log('mine'));`), 'mine\n');
+});
