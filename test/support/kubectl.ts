@@ -35,6 +35,9 @@ export interface RunningKubectl {
 
 const binary = join(import.meta.dirname, '../../dist/tools/kubectl');
 
+/** A test that forgot its process does not wait for it for ever. */
+const RUNNING_LIMIT_MS = 60_000;
+
 /** Three nodes without a way out: what is pulled cannot be had, and says so at once. */
 export async function startKubectlCluster(name: string): Promise<KubectlCluster> {
   const cluster = await startCluster(name, ['--uplink', 'none']);
@@ -77,9 +80,13 @@ function startProcess(file: string, args: readonly string[], env: NodeJS.Process
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (text += chunk.toString()));
   child.stdin.on('error', () => undefined); // EPIPE: it ended without reading
   if (input !== undefined) child.stdin.end(input);
+  const limit = setTimeout(() => child.kill('SIGKILL'), RUNNING_LIMIT_MS).unref();
   const ended = new Promise<number | null>((resolve, reject) => {
     child.once('error', reject);
-    child.once('close', (code) => resolve(code));
+    child.once('close', (code) => {
+      clearTimeout(limit);
+      resolve(code);
+    });
   });
   return {
     output: () => text,
