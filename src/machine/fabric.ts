@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import { KnitError } from '../base/errors.ts';
 import { ipBatch, listNetns } from '../kernel/ip.ts';
 import { feed, removeNetnsFolderIfEmpty, runInNetns, setForAllInterfaces } from '../kernel/netns.ts';
 import { tryRun } from '../kernel/run.ts';
@@ -79,10 +78,11 @@ export async function removeNodeLink(spec: FabricSpec, node: string): Promise<vo
 }
 
 /** Removes all that a cluster has in the kernel's network, whatever of it is there. */
-export async function removeFabric(prefix: string, hostInterface: string): Promise<void> {
+export async function removeFabric(prefix: string): Promise<void> {
   const mine = (await listNetns()).filter((name) => name.startsWith(`${prefix}.`));
+  // The kernel takes a namespace's links away some time after its name; the host's must be gone when this returns.
+  if (mine.includes(fabricNetns(prefix))) await tryRun('ip', ['-n', fabricNetns(prefix), 'link', 'del', 'host']);
   await ipBatch(mine.map((name) => `netns del ${name}`));
-  await dropHostInterface(hostInterface);
   await removeNetnsFolderIfEmpty();
 }
 
@@ -166,13 +166,6 @@ function routerSettings(): string {
     setForAllInterfaces('ipv4', 'rp_filter', 0),
     setForAllInterfaces('ipv4', 'send_redirects', 0),
   ].join('\n');
-}
-
-async function dropHostInterface(name: string): Promise<void> {
-  const { code, stderr } = await tryRun('ip', ['link', 'del', name]);
-  if (code !== 0 && !stderr.includes('Cannot find device')) {
-    throw new KnitError('COMMAND_FAILED', `ip link del ${name}: ${stderr.trim()}`);
-  }
 }
 
 function hash(text: string): string {
