@@ -35,15 +35,15 @@ test('on a full disk writes are refused with the reason, and reads and pods go o
   fill();
   // A little room may be left in blocks that the store has already.
   const refused = await eventually('a write to be refused', async () => {
-    const written = await cluster.tryKubectl([
-      'create',
-      'configmap',
-      `try-${Date.now()}`,
-      `--from-literal=a=${'x'.repeat(50_000)}`,
-    ]);
+    const metadata = { name: `try-${Date.now()}` };
+    const object = { apiVersion: 'v1', kind: 'ConfigMap', metadata, data: { a: 'x'.repeat(50_000) } };
+    const written = await cluster.tryKubectl(['create', '-f', '-'], { input: JSON.stringify(object) });
     return written.code === 0 ? undefined : written;
   });
-  assert.match(refused.stderr, /the disk that holds the cluster store is full/);
+  assert.match(
+    refused.stderr,
+    /^Error from server \(InsufficientStorage\): .*the disk that holds the cluster store is full/,
+  );
   assert.equal(await data('before'), 'b');
   assert.match(await cluster.kubectl(['get', 'pods']), /web-\S+ +1\/1 +Running +0/);
 });

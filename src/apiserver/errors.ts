@@ -119,13 +119,17 @@ export function invalid(
 export const internalError = (why: string) =>
   new StatusError(500, 'InternalError', `Internal error occurred: ${why}`, { causes: [{ message: why }] });
 
+/** RFC 4918 §11.5. Not an internal error: there is something that people can do. */
+const insufficientStorage = (why: string) => new StatusError(507, 'InsufficientStorage', why);
+
 /** Whatever was thrown, as an answer. */
 export function toStatusError(error: unknown): StatusError {
   if (error instanceof StatusError) return error;
   if (error instanceof Compacted)
     return expired(`The resourceVersion for the provided list is too old: ${error.message}`);
   if (error instanceof KnitError) {
-    return internalError(error.hint ? `${error.message} (${error.hint})` : error.message);
+    const why = error.hint ? `${error.message} (${error.hint})` : error.message;
+    return error.code === 'STORE_FULL' ? insufficientStorage(why) : internalError(why);
   }
   return internalError(messageOf(error));
 }
