@@ -132,11 +132,8 @@ test('knit image load takes an OCI archive and a docker archive to all nodes, or
   const loaded = await knit('image', 'load', archive, join(import.meta.dirname, '../dist/images/lab.tar'));
   assert.equal(loaded.code, 0, loaded.stderr);
   assert.match(loaded.stderr, /Loading \S+docker.tar on node-1, node-2/);
-  assert.deepEqual(loaded.stdout.trim().split('\n').toSorted(), [
-    'knit.dev/lab:1',
-    'knit.dev/pause:1',
-    'knit.test/from-docker:1',
-  ]);
+  for (const image of ['knit.dev/lab:1', 'knit.test/from-docker:1'])
+    assert.ok(loaded.stdout.split('\n').includes(image), loaded.stdout);
   writeDockerArchive(archive, 'knit.test/one-node:1');
   const one = await knit('image', 'load', '--node', 'node-2', '-o', 'json', '--', archive);
   assert.deepEqual(JSON.parse(one.stdout), { images: ['knit.test/one-node:1'], nodes: ['node-2'] });
