@@ -29,6 +29,8 @@ export interface SharedRule {
   readonly rule: string;
   /** Address, protocol and port that it is for: of two entries only one has it. */
   readonly claim: string;
+  /** It stands behind all that are for single ports. */
+  readonly last?: boolean;
 }
 
 export interface EntryRules {
@@ -227,7 +229,23 @@ function frontEndRules(own: PortChains, front: FrontEnd): SharedRule[] {
     rules.push(rule('filter', endChain, `${name} has no endpoints`, reject(port.protocol, port.family), onNode));
   }
   if (ended === 'drop') rules.push(rule('filter', endChain, `${name} has no local endpoints`, '-j DROP', onNode));
+  if (front.kind === 'LoadBalancer' && front.address !== undefined) rules.push(...leftover(own, front.address));
   return rules;
+}
+
+/**
+ * What nobody serves at a load balancer's address would go back to where it came from, and loop until its time to live
+ * ends. kube-proxy has no such rule. Where the address is the node's own, other things listen there.
+ */
+function leftover({ name, port }: PortChains, address: string): SharedRule[] {
+  const match = `${comment(`${name.split(':')[0]} does not serve this port`)} -m addrtype ! --dst-type LOCAL`;
+  return (['tcp', 'udp', 'sctp'] as const).map((protocol) => ({
+    table: 'filter',
+    chain: EXTERNAL_SERVICES,
+    rule: `-d ${prefix(address)} -p ${protocol} ${match} ${reject(protocol, port.family)}`,
+    claim: `${address} ${protocol}`,
+    last: true,
+  }));
 }
 
 function said(name: string, front: FrontEnd): string {

@@ -103,6 +103,9 @@ describe('the chains of a Service', () => {
       rules(book, 'filter'),
       `
 -A KUBE-NODEPORTS -p tcp -m comment --comment "shop/web:http health check node port" -m tcp --dport 32100 -j ACCEPT
+-A KUBE-EXTERNAL-SERVICES -d 203.0.113.10/32 -p tcp -m comment --comment "shop/web does not serve this port" -m addrtype ! --dst-type LOCAL -j REJECT --reject-with tcp-reset
+-A KUBE-EXTERNAL-SERVICES -d 203.0.113.10/32 -p udp -m comment --comment "shop/web does not serve this port" -m addrtype ! --dst-type LOCAL -j REJECT --reject-with icmp-port-unreachable
+-A KUBE-EXTERNAL-SERVICES -d 203.0.113.10/32 -p sctp -m comment --comment "shop/web does not serve this port" -m addrtype ! --dst-type LOCAL -j REJECT --reject-with icmp-port-unreachable
 -A KUBE-PROXY-FIREWALL -d 203.0.113.10/32 -p tcp -m comment --comment "shop/web:http traffic not accepted by KUBE-FW-67NZLRHBNDSAWJRO" -m tcp --dport 80 -j DROP
 `,
     );

@@ -105,14 +105,17 @@ export class Rulebook {
       for (const chain of SHARED_CHAINS[table]) tables[table].set(chain, []);
     }
     const owners = new Map<string, string>();
+    const last = new Map<string, SharedRule>();
     for (const { entry, rules } of [...this.#rendered.values()].sort(byAge)) {
-      for (const { table, chain, rule, claim } of rules.shared) {
-        const owner = owners.get(claim);
+      for (const shared of rules.shared) {
+        const owner = owners.get(shared.claim);
         if (owner !== undefined && owner !== entry.key) continue;
-        owners.set(claim, entry.key);
-        tables[table].get(chain)?.push(rule);
+        owners.set(shared.claim, entry.key);
+        if (shared.last) last.set(shared.claim, shared);
+        else tables[shared.table].get(shared.chain)?.push(shared.rule);
       }
     }
+    for (const { table, chain, rule } of last.values()) tables[table].get(chain)?.push(rule);
     tables.nat.get(SERVICES)?.push(nodePortsRule(this.#family));
     return tables;
   }

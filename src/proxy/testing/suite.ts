@@ -188,6 +188,8 @@ export function packetSuite(title: string, underTest: BackendUnderTest): void {
       await put(lb, slice('ranges', [b]));
       assert.equal((await lab.client.tcp('203.0.113.17', 80, 300)).error, 'TIMEOUT');
       assert.equal((await lab.a.tcp('203.0.113.17', 80)).answer, `b sees ${seen('10.244.1.2')}`);
+      const unserved = await lab.client.tcp('203.0.113.17', 81, 1000);
+      assert.equal(unserved.error, 'ECONNREFUSED', 'a port that nobody serves is refused, and does not loop');
       assert.equal((await lab.client.tcp('203.0.113.18', 80)).answer, `b sees ${seen(CLIENT)}`);
     });
 
