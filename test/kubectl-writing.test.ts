@@ -14,7 +14,7 @@ before(async () => {
 });
 after(() => on?.stop());
 
-const configMap = (name: string, data: Record<string, string>, labels = {}) => ({
+const configMap = (name: string, data: Record<string, string>, labels?: Record<string, string>) => ({
   apiVersion: 'v1',
   kind: 'ConfigMap',
   metadata: { name, labels },

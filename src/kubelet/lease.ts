@@ -23,7 +23,8 @@ export function startLease(client: Client, nodeName: string, log: Log): Running 
         await renew(client, nodeName);
         failing = false;
       } catch (error) {
-        if (!failing) log.warn('cannot renew the node’s lease yet', { error: messageOf(error) });
+        // A lease belongs to a node: until that is registered, which is nobody's fault, there is none.
+        if (!failing && !isNotFound(error)) log.warn('cannot renew the node’s lease yet', { error: messageOf(error) });
         failing = true;
       }
       await delay(failing ? RETRY_MS : RENEW_MS, undefined, { signal }).catch(() => undefined);

@@ -86,7 +86,9 @@ class ServiceAllocation {
     spec.ipFamilies ??= ['IPv4'];
     spec.ipFamilyPolicy ??= 'SingleStack';
     spec.clusterIP ||= spec.clusterIPs?.[0];
-    if (spec.clusterIP !== undefined && spec.clusterIP === old.clusterIP) {
+    if (spec.clusterIP && old.clusterIP) {
+      // An address never changes once it is given: the rules of Services say so, before one is asked for.
+      if (spec.clusterIP !== old.clusterIP) spec.clusterIPs = [spec.clusterIP];
       spec.clusterIPs ??= [spec.clusterIP];
       return;
     }
