@@ -134,9 +134,10 @@ export async function startTestNode(): Promise<TestNode> {
       return text.replace(/^\S+ \S+ [FP] /gm, '');
     },
     async stop() {
-      await kubelet.stop();
-      await containerd.stop();
-      await api.stop();
+      await using steps = new AsyncDisposableStack();
+      steps.defer(() => api.stop());
+      steps.defer(() => containerd.stop());
+      steps.defer(() => kubelet.stop());
     },
   };
 }

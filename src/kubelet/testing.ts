@@ -112,11 +112,13 @@ export async function startTestContainerd(podCIDR = '10.88.0.0/24'): Promise<Tes
     start,
     kill: () => kill('SIGKILL'),
     async stop() {
-      await removeAllPods(cri);
-      cri.close();
-      await kill('SIGTERM');
-      await unmountBelow(folder);
-      rmSync(folder, { recursive: true, force: true });
+      // All of it, the last first, whatever fails: a containerd that goes on would keep the test from ending.
+      await using steps = new AsyncDisposableStack();
+      steps.defer(() => rmSync(folder, { recursive: true, force: true }));
+      steps.defer(() => unmountBelow(folder));
+      steps.defer(() => kill('SIGTERM'));
+      steps.defer(() => cri.close());
+      steps.defer(() => removeAllPods(cri));
     },
   };
 }
