@@ -31,9 +31,7 @@ export async function openBackend(mode: ProxyMode, { nft, log }: BackendTools): 
 export async function removeOtherModes(mode: ProxyMode, { nft, log }: BackendTools): Promise<void> {
   if (mode === 'iptables') return await nftablesBackend({ nft, log }).cleanup();
   // iptables need not be installed here: where it never ran, its tables are not there.
-  const tables = await Promise.all(
-    (['ip', 'ip6'] as const).flatMap((family) => [nft.listRules(family, 'nat'), nft.listRules(family, 'filter')]),
-  );
+  const tables = await Promise.all([nft.listRules('ip', 'nat'), nft.listRules('ip6', 'nat')]);
   if (tables.some((rules) => rules?.includes('chain KUBE-SERVICES '))) {
     log.info('removing the rules that the proxy mode iptables left');
     await iptablesBackend({ iptables: openIptables(), log }).cleanup();
