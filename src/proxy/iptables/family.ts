@@ -121,14 +121,18 @@ function heldByOthers(found: ReadonlyMap<string, readonly string[]>): Set<string
   return held;
 }
 
-/** Each jump once, anywhere in its chain: where somebody has put rules before it, they stay there. */
+/**
+ * Each jump once, as it is here, anywhere in its chain: where somebody has put rules before it, they stay there. Other
+ * jumps there to the same chain are those of an earlier version.
+ */
 function jumpLines(table: IptablesTable, found: ReadonlyMap<string, readonly string[]>): string[] {
   const lines: string[] = [];
   // Each comes to the top, so the last goes first.
   for (const jump of jumps.filter((each) => each.table === table).reverse()) {
-    const count = found.get(jump.chain)?.filter((rule) => rule === jump.rule).length ?? 0;
-    if (count === 0) lines.push(`-I ${jump.chain} 1 ${jump.rule}`);
-    for (let extra = 1; extra < count; extra++) lines.push(`-D ${jump.chain} ${jump.rule}`);
+    const there = found.get(jump.chain)?.filter((rule) => targetOfRule(rule) === targetOfRule(jump.rule)) ?? [];
+    const right = there.indexOf(jump.rule);
+    if (right < 0) lines.push(`-I ${jump.chain} 1 ${jump.rule}`);
+    for (const [index, rule] of there.entries()) if (index !== right) lines.push(`-D ${jump.chain} ${rule}`);
   }
   return lines;
 }

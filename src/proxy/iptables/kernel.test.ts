@@ -94,10 +94,11 @@ describe('the chains in the kernel', { timeout: 60_000 }, () => {
     assert.match(left, /-A PREROUTING -j DOCKER\n-A DOCKER -j RETURN/);
   });
 
-  test('a jump that stands twice stands once again', async () => {
+  test('a jump that stands twice, or otherwise, stands once again', async () => {
     await backend.load(planOf(a), node1);
     const jump = ['PREROUTING', '-m', 'comment', '--comment', 'kubernetes service portals', '-j', 'KUBE-SERVICES'];
     await inside('iptables', '-t', 'nat', '-A', ...jump);
+    await inside('iptables', '-t', 'nat', '-I', 'PREROUTING', '-p', 'tcp', '-j', 'KUBE-SERVICES');
     assert.match((await backend.audit()) ?? '', /-D PREROUTING/);
     const saved = await inside('iptables-save', '-t', 'nat');
     assert.equal(saved.match(/-A PREROUTING .*KUBE-SERVICES/g)?.length, 1);
