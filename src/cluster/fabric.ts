@@ -21,6 +21,7 @@ export function fabricSpec(config: ClusterConfig): FabricSpec {
     podCIDR: addresses.podCIDR,
     serviceCIDR: addresses.serviceCIDR,
     nodeCIDR: addresses.nodeCIDR,
+    outsideCIDR: addresses.outsideCIDR,
     host: addresses.host,
     uplink: config.spec.network.uplink,
     nodes: config.nodes,

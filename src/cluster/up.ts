@@ -5,6 +5,7 @@ import { processesIn } from '../kernel/cgroup.ts';
 import { machineNetworks } from '../kernel/ip.ts';
 import { createFabric } from '../machine/fabric.ts';
 import { chooseAddresses, firstNode, networksOf, type TakenNetwork } from './addresses.ts';
+import { complaints } from './complaints.ts';
 import { type ClusterConfig, contextName, findConfig, stateVersion, writeConfig } from './config.ts';
 import { removeRuntime, removeState } from './down.ts';
 import { fabricSpec, openUplink } from './fabric.ts';
@@ -84,6 +85,7 @@ async function startOrUndo(
     await progress.step('Waiting for nodes and DNS', () => untilReady(config, { timeoutMs, since, signal }));
     return kubeconfig ? { kubeconfig: await addToKubeconfig(config) } : {};
   } catch (error) {
+    for (const line of complaints(config)) progress.note(line);
     await progress.step('Undoing', () => undo(name, keepState));
     // An interrupt in a terminal ends the commands of the step as well: their failure is not the cause.
     signal?.throwIfAborted();

@@ -22,13 +22,14 @@ table ip knit {
   }
   chain prerouting {
     type nat hook prerouting priority dstnat
-    iifname "c-*" dnat to ip daddr map @node_of comment "a node's outside address, 1:1"
+    iifname != { "uplink", "host" } dnat to ip daddr map @node_of comment "a node's outside address, 1:1"
   }
   chain postrouting {
     type nat hook postrouting priority srcnat
     oifname "uplink" masquerade comment "the way to the machine's own network"
     ${spec.uplink === 'nat' ? 'oifname "host" masquerade comment "the way to the machine\'s own network"' : ''}
     oifname "c-*" snat to ip saddr map @outside_of comment "a node's outside address, 1:1"
+    ct status & dnat == dnat snat to ip saddr map @outside_of comment "also for a node that asks an outside address"
   }
 }`;
 }

@@ -16,6 +16,8 @@ export interface FabricSpec {
   readonly podCIDR: string;
   readonly serviceCIDR: string;
   readonly nodeCIDR: string;
+  /** Of the nodes' outside addresses. */
+  readonly outsideCIDR: string;
   readonly host: { readonly interface: string; readonly host: string; readonly fabric: string; readonly bits: number };
   /** `nat`: the way out is the host's own routing; `user`: a process gives the interface `uplink`; `none`: no way. */
   readonly uplink: 'user' | 'nat' | 'none';
@@ -118,6 +120,7 @@ async function configureFabric(spec: FabricSpec): Promise<void> {
     `route add unreachable ${spec.serviceCIDR}`,
     `route add unreachable ${spec.podCIDR}`,
     `route add unreachable ${spec.nodeCIDR}`,
+    `route add unreachable ${spec.outsideCIDR}`,
     ...(spec.uplink === 'nat' ? [`route add default via ${spec.host.host} dev host`] : []),
     ...spec.nodes.flatMap((node) => fabricSideOfNode(spec, node)),
     ...spec.clients.flatMap((client) => fabricSideOfClient(spec, client)),
