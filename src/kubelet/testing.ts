@@ -1,6 +1,16 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { waitFor } from '../base/wait.ts';
@@ -84,7 +94,8 @@ export async function startTestContainerd(podCIDR = '10.88.0.0/24'): Promise<Tes
   const folder = mkdtempSync(path.join(os.tmpdir(), 'knit-t-kubelet-'));
   const socket = path.join(folder, 'containerd.sock');
   await preparePrivateFolders();
-  writeFileSync('/etc/cni/net.d/10-test.conflist', JSON.stringify(networkConfig(podCIDR)));
+  mkdirSync(path.join(folder, 'cni'));
+  writeFileSync(path.join(folder, 'cni/10-test.conflist'), JSON.stringify(networkConfig(folder, podCIDR)));
   writeFileSync(path.join(folder, 'config.toml'), containerdConfig(folder, socket));
   const cri = createCriClient(socket);
   let daemon: ChildProcess | undefined;
@@ -123,11 +134,21 @@ export async function startTestContainerd(podCIDR = '10.88.0.0/24'): Promise<Tes
   };
 }
 
-/** What containerd and CNI write outside of their configured folders, whatever these say. */
+/**
+ * What containerd and CNI write outside of their configured folders, whatever these say. All of `/run` is the test's own:
+ * a mount on a folder of the machine goes when somebody removes that folder, as the end of a cluster does.
+ */
 async function preparePrivateFolders(): Promise<void> {
-  for (const folder of ['/run/containerd', '/run/netns', '/var/lib/cni', '/etc/cni/net.d']) {
+  const resolver = realpathSync('/etc/resolv.conf');
+  const nameservers = readFileSync(resolver);
+  for (const folder of ['/run', '/var/lib/cni']) {
     mkdirSync(folder, { recursive: true });
     await run('mount', ['-t', 'tmpfs', 'tmpfs', folder]);
+  }
+  mkdirSync('/run/netns');
+  if (resolver.startsWith('/run/')) {
+    mkdirSync(path.dirname(resolver), { recursive: true });
+    writeFileSync(resolver, nameservers);
   }
   await run('ip', ['link', 'set', 'lo', 'up']);
 }
@@ -139,8 +160,9 @@ async function removeAllPods(cri: CriClient): Promise<void> {
   }
 }
 
-function networkConfig(subnet: string): unknown {
-  const ipam = { type: 'host-local', ranges: [[{ subnet }]], routes: [{ dst: '0.0.0.0/0' }] };
+function networkConfig(folder: string, subnet: string): unknown {
+  const dataDir = path.join(folder, 'addresses');
+  const ipam = { type: 'host-local', dataDir, ranges: [[{ subnet }]], routes: [{ dst: '0.0.0.0/0' }] };
   return { cniVersion: '0.4.0', name: 'test', plugins: [{ type: 'ptp', ipam }] };
 }
 
@@ -156,7 +178,7 @@ sandbox_image = "${testImage}"
 restrict_oom_score_adj = true
 [plugins."io.containerd.grpc.v1.cri".cni]
 bin_dir = "/usr/lib/cni"
-conf_dir = "/etc/cni/net.d"
+conf_dir = "${folder}/cni"
 `;
 }
 
