@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { NODE1 } from '../proxy/testing/lab.ts';
+import { labPods, service, slice } from '../proxy/testing/objects.ts';
 import { matching, pod, policy } from './testing/objects.ts';
 import { ADDRESS, PolicyLab, SIX } from './testing/policy-lab.ts';
 
@@ -166,6 +167,31 @@ describe('NetworkPolicies, with packets', { timeout: 120_000 }, () => {
     assert.equal((await open.again()).error, 'ECONNRESET');
     lab.putPod(pod('shop/b', [B, SIX.b]));
     await lab.commit();
+  });
+
+  test('behind a Service policies see the endpoint and the client', async () => {
+    await lab.serve(
+      [service('web', '10.96.0.10'), service('remote', '10.96.0.11'), service('self', '10.96.0.12')],
+      [slice('web', [labPods.b]), slice('remote', [labPods.c]), slice('self', [labPods.a])],
+    );
+    await lab.set(
+      policy('shop/to-b', {
+        podSelector: matching({ app: 'a' }),
+        egress: [{ to: [{ podSelector: matching({ app: 'b' }) }], ports: [{ port: 8080 }] }],
+      }),
+      policy('shop/from-a', {
+        podSelector: matching({ app: 'b' }),
+        ingress: [{ from: [{ podSelector: matching({ app: 'a' }) }] }],
+      }),
+    );
+    const tcp = (from: 'a' | 'client', address: string) => lab.lab[from].tcp(address, 80, DROPPED_MS);
+    assert.equal((await tcp('a', '10.96.0.10')).answer, `b sees ${A}`);
+    assert.equal((await tcp('a', '10.96.0.11')).error, 'TIMEOUT', 'its endpoint is not admitted');
+    assert.match((await tcp('a', '10.96.0.12')).answer ?? '', /^a sees/, 'a pod to itself through its Service');
+    const open = await lab.lab.a.open('10.96.0.10', 80);
+    await lab.set(policy('shop/deny', { policyTypes: ['Egress'] }));
+    assert.ok((await lab.cut()) >= 1);
+    assert.equal((await open.again()).error, 'ECONNRESET', 'a translated connection is cut too');
   });
 
   test('what was deleted, flushed or added by others is found and mended', async () => {

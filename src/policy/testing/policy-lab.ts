@@ -1,9 +1,12 @@
-import type { NetworkPolicy, Pod } from '../../api/types.ts';
+import type { EndpointSlice, NetworkPolicy, Pod, Service } from '../../api/types.ts';
 import { createLog } from '../../base/log.ts';
 import { deleteFlows, listAllFlows } from '../../kernel/conntrack.ts';
 import { openNft } from '../../kernel/nft.ts';
 import { run } from '../../kernel/run.ts';
+import { nftablesBackend } from '../../proxy/nftables/backend.ts';
+import { planServices } from '../../proxy/services.ts';
 import { CLIENT, type Lab, type Peer, startLab } from '../../proxy/testing/lab.ts';
+import { node1 as proxyNode } from '../../proxy/testing/objects.ts';
 import { flowsToCut } from '../cut.ts';
 import { PolicyTables } from '../nftables/tables.ts';
 import type { PolicyPlan } from '../plan.ts';
@@ -101,6 +104,13 @@ export class PolicyLab {
     const flows = flowsToCut(await listAllFlows('ipv4', { command }), this.plan);
     await deleteFlows(flows, { command });
     return flows.length;
+  }
+
+  /** Services of the first node, beside its policies. */
+  async serve(services: readonly Service[], slices: readonly EndpointSlice[]): Promise<void> {
+    const nft = openNft({ log, command: [...this.lab.inNode, 'nft'] });
+    await nftablesBackend({ nft, log }).load(planServices(services, slices, proxyNode), proxyNode);
+    await nft.stop();
   }
 
   /** A second process with the same plan, as after a restart of the agent. */
