@@ -7,7 +7,7 @@ import { importArchive } from './images.ts';
 import { distFolder } from './processes.ts';
 
 /** A node that nobody asks for the rest loads it after this time, when a boot is over. */
-const restDelayMs = 2000;
+const restDelayMs = 1000;
 
 /**
  * Loads the images that ship with knit into a node's containerd: at once what sandboxes and DNS need, the rest when it
