@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import type { Pod } from '../src/api/types.ts';
 import { processesIn } from '../src/kernel/cgroup.ts';
+import { netnsFolder } from '../src/kernel/netns.ts';
 import { run, tryRun } from '../src/kernel/run.ts';
 import { eventually, requireRoot, startCluster, type TestCluster } from './support/cluster.ts';
 import { machineState } from './support/machine.ts';
@@ -26,6 +28,7 @@ test('knit down leaves nothing behind', async () => {
   await cluster.kubectl(['rollout', 'status', 'deployment/web', '--timeout=60s']);
   await cluster.down();
   assert.deepEqual(await machineState(name), pristine);
+  assert.ok(!existsSync(netnsFolder) || readdirSync(netnsFolder).length > 0, `${netnsFolder} was left empty`);
 });
 
 test('knit down leaves nothing behind after a SIGKILL of everything', async () => {

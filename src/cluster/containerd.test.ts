@@ -8,14 +8,12 @@ test('each place is asked in turn, with the CA of its own host', () => {
   assert.equal(
     text,
     `server = "https://registry.test"
+ca = "/cas/registry.crt"
 [host."http://a.test"]
   capabilities = ["pull", "resolve"]
 [host."https://mirror.test:5000"]
   capabilities = ["pull", "resolve"]
   ca = "/cas/mirror.crt"
-[host."https://registry.test"]
-  capabilities = ["pull", "resolve"]
-  ca = "/cas/registry.crt"
 `,
   );
 });

@@ -170,10 +170,10 @@ export function hostsToml(
   caOf: (host: string) => string | undefined,
 ): string {
   const server = `https://${registry === 'docker.io' ? 'registry-1.docker.io' : registry}`;
-  const ownCA = caOf(registry);
-  const hosts = [...mirrors, ...(ownCA ? [server] : [])].map((url) => {
-    const ca = url === server ? ownCA : url.startsWith('https:') && caOf(new URL(url).host);
+  const hosts = mirrors.map((url) => {
+    const ca = url.startsWith('https:') && caOf(new URL(url).host);
     return `[host."${url}"]\n  capabilities = ["pull", "resolve"]\n${ca ? `  ca = "${ca}"\n` : ''}`;
   });
-  return `server = "${server}"\n${hosts.join('')}`;
+  const ownCA = caOf(registry);
+  return `server = "${server}"\n${ownCA ? `ca = "${ownCA}"\n` : ''}${hosts.join('')}`;
 }

@@ -40,8 +40,10 @@ function foreignMarks(own: string): RegExp[] {
     ...[...names].map((name) => new RegExp(`(/|knit-)${name}([./ -]|$)`)),
     ...interfaces.map((name) => new RegExp(`(^| )${name}(@| |$)`)),
     /[/ ]knit-t-/,
+    // `ip netns` makes it with the first namespace of whomever, and the last cluster takes it away.
+    /^mount \/run\/netns$/,
     // Shared by all clusters, and there as long as there is one.
-    ...(names.size > 0 ? [/^mount \/run\/netns$/, /^file \/(run\/knit\/\.|var\/lib\/cni)/] : []),
+    ...(names.size > 0 ? [/^file \/(run\/knit\/\.|var\/lib\/cni)/] : []),
   ];
 }
 
