@@ -24,6 +24,12 @@ export function feed(command: string, text: string): string {
   return `${command} <<'KNIT_END'\n${text}\nKNIT_END`;
 }
 
+/** Removes a named network namespace, and the folder of names if it was the last. */
+export async function deleteNetns(netns: string): Promise<void> {
+  await run('ip', ['netns', 'delete', netns]);
+  await removeNetnsFolderIfEmpty();
+}
+
 /** `ip netns add` makes its folder a mount of its own: takes that away once the last namespace is gone. */
 export async function removeNetnsFolderIfEmpty(): Promise<void> {
   try {

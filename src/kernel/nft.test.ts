@@ -3,6 +3,7 @@ import { after, before, describe, test } from 'node:test';
 import { KnitError } from '../base/errors.ts';
 import { createLog } from '../base/log.ts';
 import { waitFor } from '../base/wait.ts';
+import { deleteNetns } from './netns.ts';
 import { type Nft, openNft } from './nft.ts';
 import { run } from './run.ts';
 
@@ -18,7 +19,7 @@ describe('nft', { timeout: 30_000 }, () => {
   });
   after(async () => {
     await nft?.stop();
-    await run('ip', ['netns', 'delete', space]);
+    await deleteNetns(space);
   });
 
   test('commits small transactions in order', async () => {

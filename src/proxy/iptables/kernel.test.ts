@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import { createLog } from '../../base/log.ts';
 import { type Iptables, openIptables } from '../../kernel/iptables.ts';
+import { deleteNetns } from '../../kernel/netns.ts';
 import { run } from '../../kernel/run.ts';
 import type { Backend } from '../backend.ts';
 import { planServices } from '../services.ts';
@@ -26,7 +27,7 @@ describe('the chains in the kernel', { timeout: 60_000 }, () => {
     await inside('nft', 'flush', 'ruleset');
     backend = iptablesBackend({ iptables, log });
   });
-  after(() => run('ip', ['netns', 'delete', space]));
+  after(() => deleteNetns(space));
 
   const web = service('web', '10.96.0.10');
   const planOf = (...endpoints: (typeof a)[]) => planServices([web], [slice('web', endpoints)], node1);

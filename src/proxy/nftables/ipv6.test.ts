@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { createLog } from '../../base/log.ts';
+import { deleteNetns } from '../../kernel/netns.ts';
 import { type Nft, openNft } from '../../kernel/nft.ts';
 import { run } from '../../kernel/run.ts';
 import { planServices } from '../services.ts';
@@ -18,7 +19,7 @@ describe('the table of IPv6', { timeout: 30_000 }, () => {
   });
   after(async () => {
     await nft?.stop();
-    await run('ip', ['netns', 'delete', space]);
+    await deleteNetns(space);
   });
 
   test('loads, changes, and compares equal with what was written', async () => {

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { deleteNetns } from '../../kernel/netns.ts';
 import { run } from '../../kernel/run.ts';
 import type { PeerAnswer, PeerCommand } from './peer.ts';
 
@@ -36,7 +37,7 @@ export async function startLab(): Promise<Lab> {
   const peers: Peer[] = [];
   const stop = async () => {
     await Promise.all(peers.map((peer) => peer.stop()));
-    await Promise.allSettled(spaces.map((space) => run('ip', ['netns', 'delete', space])));
+    await Promise.allSettled(spaces.map((space) => deleteNetns(space)));
   };
   try {
     await run('sh', ['-e'], { input: script(name) });
