@@ -128,6 +128,11 @@ async function applyToFirstAnswer(): Promise<number> {
     };
     ask();
   `);
+  await waitFor(async () => /knit\.dev\/lab:1 .*all nodes/.test(await run(knit, ['image', 'list', '--name', name])), {
+    what: 'the image on all nodes',
+    timeoutMs: 30_000,
+    intervalMs: 100,
+  });
   const began = Date.now();
   await run(knit, ['kubectl', '--name', name, 'apply', '-f', '-'], { input: manifests(clusterIP), env: withKubectl() });
   return (await answer) - began;

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { build, type Plugin } from 'esbuild';
 
@@ -31,6 +31,7 @@ const builtinModules: Plugin = {
   },
 };
 
+rmSync(join(dist, 'cache'), { recursive: true, force: true });
 await build({
   entryPoints: programs,
   absWorkingDir: project,

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { flushCompileCache } from 'node:module';
 import { pods } from '../api/resource.ts';
 import { createLog, type Log } from '../base/log.ts';
 import type { Running } from '../base/running.ts';
@@ -28,6 +29,7 @@ async function main(path: string): Promise<void> {
   const informers = createInformers(client, log);
   const running = await startComponents(config, tls, client, informers, log);
   log.info('ready', { node: config.node.name });
+  flushCompileCache(); // what ends by a signal writes none
   const stop = async () => {
     for (const each of running) await each.stop();
     await informers.stop();

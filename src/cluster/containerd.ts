@@ -8,8 +8,22 @@ import type { ClusterSpec } from './spec.ts';
 
 export const pauseImage = 'knit.dev/pause:1';
 
-/** `1.6.20` as major and minor. Throws `CONTAINERD_TOO_OLD` below 1.6. */
-export async function containerdVersion(): Promise<{ major: number; minor: number; text: string }> {
+export interface ContainerdVersion {
+  readonly major: number;
+  readonly minor: number;
+  /** `1.6.20` */
+  readonly text: string;
+}
+
+let askedVersion: Promise<ContainerdVersion> | undefined;
+
+/** The installed version, asked once. Throws `CONTAINERD_TOO_OLD` below 1.6. */
+export function containerdVersion(): Promise<ContainerdVersion> {
+  askedVersion ??= askVersion();
+  return askedVersion;
+}
+
+async function askVersion(): Promise<ContainerdVersion> {
   const text = await run('containerd', ['--version']);
   const [, version = '', major, minor] = /\sv?((\d+)\.(\d+)[^\s]*)/.exec(text) ?? [];
   const found = { major: Number(major), minor: Number(minor), text: version };

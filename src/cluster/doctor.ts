@@ -27,13 +27,25 @@ export interface ExamineOptions {
 
 /** Looks at everything that a cluster needs, and changes nothing. */
 export async function examine(options: ExamineOptions = {}): Promise<Check[]> {
-  const checks: Check[] = [rootCheck(), kernelCheck(), ...commands(options.uplink ?? 'user').map(commandCheck)];
-  if (options.proxyMode === 'iptables') checks.push(await iptablesCheck());
-  checks.push(await check('containerd', async () => (await containerdVersion()).text));
-  checks.push(await check('CNI plugins', () => cniPluginFolder()));
-  checks.push(cgroupCheck(), overlayCheck(), ...limits.map(limitCheck), diskCheck());
-  if (checks[0]?.state === 'ok') checks.push(await namespacesCheck());
-  return checks;
+  const root = rootCheck();
+  const [containerd, iptables, namespaces] = await Promise.all([
+    check('containerd', async () => (await containerdVersion()).text),
+    Promise.all(options.proxyMode === 'iptables' ? [iptablesCheck()] : []),
+    Promise.all(root.state === 'ok' ? [namespacesCheck()] : []),
+  ]);
+  return [
+    root,
+    kernelCheck(),
+    ...commands(options.uplink ?? 'user').map(commandCheck),
+    ...iptables,
+    containerd,
+    await check('CNI plugins', () => cniPluginFolder()),
+    cgroupCheck(),
+    overlayCheck(),
+    ...limits.map(limitCheck),
+    diskCheck(),
+    ...namespaces,
+  ];
 }
 
 interface NeededCommand {

@@ -58,7 +58,7 @@ export async function untilReady(config: ClusterConfig, { timeoutMs, since, sign
         if (missing.length > 0) throw new Error(`not ready: ${missing.join(', ')}`);
         return true;
       },
-      { what: 'the cluster', timeoutMs, intervalMs: 5, signal },
+      { what: 'the cluster', timeoutMs, intervalMs: 20, signal },
     );
   } finally {
     await informers.stop();

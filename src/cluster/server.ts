@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { flushCompileCache } from 'node:module';
 import { join } from 'node:path';
 import { startApiServer } from '../apiserver/index.ts';
 import { addressAt, parseCIDR } from '../base/cidr.ts';
@@ -42,6 +43,7 @@ async function main(name: string): Promise<void> {
     installAddon(client, dnsAddon(config)).then(() => ({ stop: async () => undefined })),
   ]);
   log.info('ready', { cluster: name });
+  flushCompileCache(); // what ends by a signal writes none
   const stop = async () => {
     await Promise.all(running.map((each) => each.stop()));
     await informers.stop();

@@ -61,7 +61,9 @@ async function upLocked(options: UpOptions): Promise<UpResult> {
       `start it as it was, without options, or remove it: knit down --name ${name}`,
     );
   }
+  const pki = import('./pki.ts'); // slow to load: meanwhile others work
   await progress.step('Looking at this machine', () => preflight(kept?.spec ?? spec));
+  await pki;
   if (kubeconfig) await checkKubeconfig();
   await removeRuntime(name);
   const socket = await listenOnLoopback(kept?.apiPort ?? spec?.api.port);
