@@ -44,7 +44,7 @@ export function decodeJson(text: string): unknown {
   }
 }
 
-async function decodeYaml(text: string): Promise<unknown> {
+export async function decodeYaml(text: string): Promise<unknown> {
   const { parse } = await import('yaml');
   try {
     return parse(text);
@@ -53,7 +53,7 @@ async function decodeYaml(text: string): Promise<unknown> {
   }
 }
 
-function asObject(value: unknown): KubeObject {
+export function asObject(value: unknown): KubeObject {
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
   throw badRequest('the body of the request holds no object');
 }

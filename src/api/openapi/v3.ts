@@ -10,7 +10,7 @@ import { collectSchemas, v3Dialect } from './schemas.ts';
 export type OpenApiDocument = Record<string, unknown>;
 
 /** Raised when the documents of the same kinds and schema come out differently, so that clients fetch them anew. */
-const documentForm = 1;
+const documentForm = 2;
 
 /**
  * The OpenAPI 3.0 document of one group and version: paths, and the schemas that its kinds reach. kubectl reads it
@@ -100,5 +100,6 @@ function operationObject(operation: Operation): OpenApiDocument {
 /** Content types that an operation's body may have. */
 export function bodyTypes({ body }: Operation): string[] {
   if (body !== patchDefinition) return ['application/json', 'application/yaml'];
-  return ['application/json-patch+json', 'application/merge-patch+json', 'application/strategic-merge-patch+json'];
+  const forms = ['json-patch+json', 'merge-patch+json', 'strategic-merge-patch+json', 'apply-patch+yaml'];
+  return forms.map((form) => `application/${form}`);
 }

@@ -8,9 +8,11 @@ import { notFound, StatusError } from '../errors.ts';
 import { negotiate } from '../negotiation.ts';
 import { dryRunOf, type KindRequest } from '../request.ts';
 import { type IncludeObject, PARTIAL, partialOf, TABLE, tableOf } from '../table.ts';
+import { applyBody, assertNoForce, isApply } from './apply.ts';
 import { checkObject } from './decode.ts';
 import { type DeleteOptions, deleteObject } from './delete.ts';
 import { listObjects } from './list.ts';
+import { managersOfUpdate } from './managers.ts';
 import { parsePatch } from './patch.ts';
 import { selectionOf } from './selection.ts';
 import { viewOf } from './view.ts';
@@ -51,7 +53,8 @@ export function objectAnswer(request: KindRequest, object: CachedObject, status:
   return { ...bytesAnswer([object.bytes], status), warnings };
 }
 
-export function writeTargetOf({ kind, target, user, info }: KindRequest): WriteTarget {
+export function writeTargetOf(request: KindRequest): WriteTarget {
+  const { kind, target, user, info } = request;
   return {
     kind,
     namespace: target.namespace,
@@ -59,6 +62,7 @@ export function writeTargetOf({ kind, target, user, info }: KindRequest): WriteT
     subresource: target.subresource,
     user,
     dryRun: dryRunOf(info.query.getAll('dryRun')),
+    manage: managersOfUpdate(request),
   };
 }
 
@@ -104,6 +108,11 @@ function mayCreate(context: Context, { kind, target }: KindRequest): boolean {
 
 async function patchFromBody(context: Context, request: KindRequest): Promise<Answer> {
   const { body, headers } = request.request;
+  if (isApply(request)) {
+    const { object, created } = await applyBody(context, request, writeTargetOf(request));
+    return objectAnswer(request, object, created ? 201 : 200);
+  }
+  assertNoForce(request);
   const patch = parsePatch(request.kind, body, headers['content-type']);
   const target = writeTargetOf(request);
   let warnings: string[] = [];

@@ -15,23 +15,16 @@ import { mediaType } from '../negotiation.ts';
 const STRATEGIC = 'application/strategic-merge-patch+json';
 const MERGE = 'application/merge-patch+json';
 const JSON_PATCH = 'application/json-patch+json';
-const APPLY = 'application/apply-patch+yaml';
+export const APPLY = 'application/apply-patch+yaml';
 
 /** Makes the next object of the present one. Its argument is left as it is. */
 export type Patch = (current: KubeObject) => KubeObject;
 
-/** Reads a patch of any of Kubernetes' types. */
+/** Reads a patch of any of Kubernetes' types but apply, which is more than a patch. */
 export function parsePatch(kind: Kind, body: Body, contentType: string | undefined): Patch {
   const type = mediaType(contentType);
-  if (type === APPLY) {
-    throw new StatusError(
-      415,
-      'UnsupportedMediaType',
-      'server-side apply (application/apply-patch+yaml) is not supported by this server yet; use client-side apply',
-    );
-  }
   const apply = appliers[type];
-  if (!apply) throw unsupportedMediaType([JSON_PATCH, MERGE, STRATEGIC]);
+  if (!apply) throw unsupportedMediaType([JSON_PATCH, MERGE, STRATEGIC, APPLY]);
   const patch = decodeJson(textOf(body)) as Json;
   return (current) => {
     const next = explained(kind, current, () => apply(current as Json, patch, kind));

@@ -8,6 +8,7 @@ import { CachedObject, encodeObject, withRevision } from '../cache/object.ts';
 import type { Context } from '../context.ts';
 import { alreadyExists, badRequest, conflict, invalid, notFound, objectModified } from '../errors.ts';
 import type { User } from '../request.ts';
+import type { Manage } from './managers.ts';
 import { viewOf } from './view.ts';
 
 /** What a write is about. */
@@ -18,6 +19,8 @@ export interface WriteTarget {
   readonly subresource: string;
   readonly user: User;
   readonly dryRun: boolean;
+  /** Keeps account of who owns which field; without it the managers stay as they are. */
+  readonly manage?: Manage;
 }
 
 /** Tries of a write that lost a race it may repeat. */
@@ -35,6 +38,7 @@ export async function createObject(context: Context, target: WriteTarget, object
     const name = metaOf(candidate).name ?? '';
     prepareNew(target, candidate);
     kind.setDefaults?.(candidate);
+    setManagers(candidate, target.manage?.(undefined, candidate, undefined));
     kind.prepareForCreate?.(candidate);
     const settle = context.admission.admit(admissionOf({ ...target, name }, 'CREATE', candidate, undefined));
     try {
@@ -79,6 +83,11 @@ function prepareNew({ kind, namespace }: WriteTarget, object: KubeObject): void 
   if (kind.generation) metadata.generation = 1;
   else delete metadata.generation;
   if (kind.hasStatus && !kind.statusOnCreate) delete (object as { status?: unknown }).status;
+}
+
+function setManagers(object: KubeObject, entries: ReturnType<Manage> | undefined): void {
+  if (entries && entries.length > 0) metaOf(object).managedFields = [...entries];
+  else delete metaOf(object).managedFields;
 }
 
 /** Empty lists and maps of metadata are as good as none, and Kubernetes shows none. */
@@ -140,9 +149,11 @@ async function replace(
     const have = `UID in precondition: ${uid}, UID in object meta: ${old.metadata?.uid}`;
     throw conflict(kind, name, `Precondition failed: ${have}`);
   }
+  const managers = next.metadata?.managedFields;
   carryOver(target, next, old);
   kind.setDefaults?.(next);
   kind.prepareForUpdate?.(next, old, target.subresource);
+  setManagers(next, target.manage ? target.manage(old, next, managers) : old.metadata?.managedFields);
   const settle = context.admission.admit(admissionOf(target, 'UPDATE', next, old));
   try {
     assertValid(kind, name, kind.validate?.(next, old, target.subresource) ?? []);

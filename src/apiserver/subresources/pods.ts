@@ -17,7 +17,8 @@ export async function bindPod(context: Context, request: KindRequest): Promise<A
   if (targetKind !== 'Node' || !node) throw badRequest('binding.target: must name a Node');
   const pods = context.kinds.byPlural('', 'pods') ?? request.kind;
   const name = request.target.name || (binding.metadata?.name ?? '');
-  const target = { ...writeTargetOf(request), kind: pods, name, subresource: 'binding' };
+  // Nobody owns what a binding writes.
+  const target = { ...writeTargetOf(request), kind: pods, name, subresource: 'binding', manage: undefined };
   await updateObject(context, target, (current) => bound(target, current as Pod, binding, node), { retry: true });
   return jsonAnswer(created, 201);
 }

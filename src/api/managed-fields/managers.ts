@@ -1,0 +1,162 @@
+import type * as k8s from '@kubernetes/client-node';
+import type { KubeObject, Wire } from '../types.ts';
+import { compare } from './compare.ts';
+import { fieldSetOf } from './extract.ts';
+import { difference, emptySet, equalSets, type FieldSet, intersection, isEmpty, sorted, union } from './field-set.ts';
+import { merge, prune } from './merge.ts';
+import type { Place } from './place.ts';
+
+/** One entry of `metadata.managedFields`: what a manager owns through one operation. */
+export type ManagedFieldsEntry = Wire<k8s.V1ManagedFieldsEntry>;
+
+/** Who writes, and through what. */
+export interface Writer {
+  readonly manager: string;
+  /** Of the kind that is written. */
+  readonly apiVersion: string;
+  /** `''` for the object itself. */
+  readonly subresource: string;
+}
+
+/** Fields that another manager owns, and an apply would change. */
+export interface Conflict {
+  readonly entry: ManagedFieldsEntry;
+  readonly fields: FieldSet;
+}
+
+type Entries = readonly ManagedFieldsEntry[];
+
+/** Update entries of one object; what is older is put together (Kubernetes' DefaultMaxUpdateManagers). */
+const MAX_UPDATE_ENTRIES = 10;
+const ANCIENT = 'ancient-changes';
+const BEFORE_FIRST_APPLY = 'before-first-apply';
+
+export const fieldsOf = (entry: ManagedFieldsEntry): FieldSet => (entry.fieldsV1 ?? emptySet) as FieldSet;
+
+/**
+ * The managers after an update: its author owns what it changed, and nobody owns what it removed. Returns `entries`
+ * itself where nothing that can be owned differs.
+ */
+export function recordUpdate(
+  place: Place,
+  entries: Entries,
+  writer: Writer,
+  before: KubeObject,
+  after: KubeObject,
+  time: string,
+): Entries {
+  const { changed, removed } = differences(place, before, after);
+  if (isEmpty(changed) && isEmpty(removed)) return entries;
+  const lost = union(changed, removed);
+  const own = entries.find((entry) => isUpdateOf(entry, writer));
+  const others = entries.flatMap((entry) => (entry === own ? [] : without(entry, lost)));
+  const kept = own ? difference(fieldsOf(own), removed) : emptySet;
+  const fields = union(kept, changed);
+  if (isEmpty(fields)) return ordered(others);
+  const at = isEmpty(changed) ? (own?.time ?? time) : time;
+  return ordered(capped([...others, entryOf(writer, 'Update', at, fields)]));
+}
+
+/** The apply of a configuration: the object and its managers afterwards, or who else owns what it would change. */
+export type Applied =
+  | { readonly object: KubeObject; readonly entries: Entries }
+  | { readonly conflicts: readonly Conflict[] };
+
+/**
+ * Applies a configuration to a live object (or to an empty one). `force` takes fields over from others. The
+ * configuration holds only what may be written through this path: its author comes to own all of it.
+ */
+export function applyConfiguration(
+  place: Place,
+  entries: Entries,
+  writer: Writer,
+  live: KubeObject,
+  config: KubeObject,
+  options: { readonly force: boolean; readonly time: string },
+): Applied {
+  const present = entries.length > 0 ? entries : beforeFirstApply(place, writer, live, options.time);
+  const own = present.find((entry) => isApplyOf(entry, writer));
+  const others = present.filter((entry) => entry !== own);
+  const fields = withoutMeta(fieldSetOf(place, config));
+  const owned = others.reduce((set, entry) => union(set, fieldsOf(entry)), fields);
+  const merged = merge(place, live, config);
+  const object = (own ? prune(place, merged, fieldsOf(own), owned) : merged) as KubeObject;
+  const { changed, removed } = differences(place, live, object);
+  const conflicts = conflictsWith(others, changed);
+  if (conflicts.length > 0 && !options.force) return { conflicts };
+  const left = others.flatMap((entry) => without(entry, union(changed, removed)));
+  if (isEmpty(fields)) return { object, entries: ordered(left) };
+  const isSame = own && own.apiVersion === writer.apiVersion && equalSets(fieldsOf(own), sorted(fields));
+  return { object, entries: ordered([...left, isSame ? own : entryOf(writer, 'Apply', options.time, fields)]) };
+}
+
+/** An object that nobody kept account of belongs to an unknown manager, so that nothing is taken from it unseen. */
+function beforeFirstApply(place: Place, { apiVersion }: Writer, live: KubeObject, time: string): Entries {
+  const { changed } = differences(place, {}, live);
+  if (isEmpty(changed)) return [];
+  return [entryOf({ manager: BEFORE_FIRST_APPLY, apiVersion, subresource: '' }, 'Update', time, changed)];
+}
+
+function conflictsWith(entries: Entries, changed: FieldSet): Conflict[] {
+  return entries
+    .map((entry) => ({ entry, fields: intersection(fieldsOf(entry), changed) }))
+    .filter(({ fields }) => !isEmpty(fields));
+}
+
+const isUpdateOf = (entry: ManagedFieldsEntry, { manager, apiVersion, subresource }: Writer): boolean =>
+  entry.operation === 'Update' &&
+  entry.manager === manager &&
+  entry.apiVersion === apiVersion &&
+  (entry.subresource ?? '') === subresource;
+
+/** An applier is the same in every version of the kind. */
+const isApplyOf = (entry: ManagedFieldsEntry, { manager, subresource }: Writer): boolean =>
+  entry.operation === 'Apply' && entry.manager === manager && (entry.subresource ?? '') === subresource;
+
+function entryOf(writer: Writer, operation: 'Apply' | 'Update', time: string, fields: FieldSet): ManagedFieldsEntry {
+  const { manager, apiVersion, subresource } = writer;
+  const entry = { manager, operation, apiVersion, time, fieldsType: 'FieldsV1', fieldsV1: sorted(fields) };
+  return subresource === '' ? entry : { ...entry, subresource };
+}
+
+/** The entry with fewer fields; none where it owns nothing more. */
+function without(entry: ManagedFieldsEntry, fields: FieldSet): ManagedFieldsEntry[] {
+  const before = fieldsOf(entry);
+  if (isEmpty(intersection(before, fields))) return [entry];
+  const fieldsV1 = difference(before, fields);
+  return isEmpty(fieldsV1) ? [] : [{ ...entry, fieldsV1 }];
+}
+
+function differences(place: Place, before: KubeObject, after: KubeObject) {
+  const { changed, removed } = compare(place, before, after);
+  return { changed: withoutMeta(changed), removed: withoutMeta(removed) };
+}
+
+/** What identifies an object or is the server's own belongs to nobody (Kubernetes' stripMeta). */
+const metaFields: FieldSet = Object.fromEntries(
+  'creationTimestamp generation managedFields name namespace resourceVersion selfLink uid'
+    .split(' ')
+    .map((name) => [`f:${name}`, emptySet]),
+);
+const unowned: FieldSet = { 'f:apiVersion': emptySet, 'f:kind': emptySet, 'f:metadata': { '.': {}, ...metaFields } };
+
+const withoutMeta = (set: FieldSet): FieldSet => difference(set, unowned);
+
+/** Applies stand before updates, and each by time. */
+function ordered(entries: Entries): Entries {
+  const order = (entry: ManagedFieldsEntry) =>
+    `${entry.operation} ${entry.time ?? ''} ${entry.manager ?? ''} ${entry.apiVersion ?? ''} ${entry.subresource ?? ''}`;
+  if (entries.length < 2) return entries;
+  return [...entries].sort((a, b) => (order(a) < order(b) ? -1 : 1));
+}
+
+function capped(entries: Entries): Entries {
+  const updates = ordered(entries.filter((entry) => entry.operation === 'Update'));
+  if (updates.length <= MAX_UPDATE_ENTRIES) return entries;
+  const ancient = updates.slice(0, updates.length - MAX_UPDATE_ENTRIES + 1);
+  const newest = ancient.at(-1);
+  const fields = ancient.reduce((set, entry) => union(set, fieldsOf(entry)), emptySet);
+  const writer = { manager: ANCIENT, apiVersion: newest?.apiVersion ?? '', subresource: '' };
+  const together = entryOf(writer, 'Update', newest?.time ?? '', fields);
+  return [...entries.filter((entry) => !ancient.includes(entry)), together];
+}

@@ -1,0 +1,92 @@
+import { elementsOf, emptySet, type FieldSet, isMember } from './field-set.ts';
+import { isObject, type Place, type Shape, shapeOf } from './place.ts';
+
+/** The live value with all that the configuration says in it. Shares parts with both. */
+export function merge(place: Place, live: unknown, config: unknown): unknown {
+  const shape = shapeOf(place, config);
+  if (shape.kind === 'fields' && isObject(live) && isObject(config)) {
+    const merged: Record<string, unknown> = { ...live };
+    for (const name in config) merged[name] = merge(shape.child(name), live[name], config[name]);
+    return merged;
+  }
+  if (shape.kind === 'items' && Array.isArray(live) && Array.isArray(config)) return mergeItems(shape, live, config);
+  return config;
+}
+
+/** Items keep the order of the configuration; what only the live list has stays where it was between them. */
+function mergeItems(
+  shape: Extract<Shape, { kind: 'items' }>,
+  live: readonly unknown[],
+  config: readonly unknown[],
+): unknown[] {
+  const old = new Map(live.map((item) => [shape.element(item), item]));
+  const given = new Set(config.map((item) => shape.element(item)));
+  const merged: unknown[] = [];
+  let at = 0;
+  const takeLiveOnly = () => {
+    for (; at < live.length; at++) {
+      if (given.has(shape.element(live[at]))) return;
+      merged.push(live[at]);
+    }
+  };
+  for (const item of config) {
+    takeLiveOnly();
+    const element = shape.element(item);
+    merged.push(merge(shape.items, old.get(element), item));
+    if (at < live.length && shape.element(live[at]) === element) at++;
+  }
+  for (; at < live.length; at++) if (!given.has(shape.element(live[at]))) merged.push(live[at]);
+  return merged;
+}
+
+/**
+ * Removes what a manager owned before (`last`) and nobody owns now. An item of a list or a key of a map goes with all
+ * that is in it, unless somebody owns the item itself; a field of a struct also where it was left empty.
+ */
+export function prune(place: Place, value: unknown, last: FieldSet, owned: FieldSet): unknown {
+  const shape = shapeOf(place, value);
+  if (shape.kind === 'fields' && isObject(value)) return pruneFields(shape, value, last, owned);
+  if (shape.kind === 'items' && Array.isArray(value)) return pruneItems(shape, value, last, owned);
+  return value;
+}
+
+function pruneFields(
+  shape: Extract<Shape, { kind: 'fields' }>,
+  value: Record<string, unknown>,
+  last: FieldSet,
+  owned: FieldSet,
+): unknown {
+  const left: Record<string, unknown> = { ...value };
+  for (const element of elementsOf(last)) {
+    const name = element.slice(2);
+    if (left[name] === undefined) continue;
+    const [before, now] = [last[element] ?? emptySet, owned[element]];
+    const isKept = now !== undefined && (shape.field(name) !== undefined || isMember(now));
+    if (!isKept && isMember(before)) {
+      delete left[name];
+      continue;
+    }
+    const inner = prune(shape.child(name), left[name], before, now ?? emptySet);
+    if (!isKept && isHollow(inner)) delete left[name];
+    else left[name] = inner;
+  }
+  return left;
+}
+
+const isHollow = (value: unknown): boolean =>
+  typeof value === 'object' && value !== null && Object.keys(value).length === 0;
+
+function pruneItems(
+  shape: Extract<Shape, { kind: 'items' }>,
+  list: readonly unknown[],
+  last: FieldSet,
+  owned: FieldSet,
+): unknown[] {
+  return list.flatMap((item) => {
+    const element = shape.element(item);
+    const [before, now] = [last[element], owned[element]];
+    if (!before) return [item];
+    if (isMember(before) && !(now && isMember(now))) return [];
+    return [prune(shape.items, item, before, now ?? emptySet)];
+  });
+}
