@@ -89,7 +89,7 @@ export async function assign<T extends KubeObject>(context: Context, resource: N
   const target = targetOf(context, resource, object);
   if (!target) return;
   if (!exists(context, target)) await createObject(context, target, named(target.kind, object));
-  else await updateObject(context, target, () => structuredClone(named(target.kind, object)), { retry: true });
+  else await updateObject(context, target, () => named(target.kind, object), { retry: true });
 }
 
 function exists(context: Context, { kind, namespace, name }: WriteTarget): boolean {
@@ -106,5 +106,6 @@ function targetOf(context: Context, resource: Named, object: KubeObject): WriteT
 
 function named(kind: Kind, object: KubeObject): KubeObject {
   const version = kind.group === '' ? kind.version : `${kind.group}/${kind.version}`;
-  return { ...object, kind: kind.kind, apiVersion: version };
+  // What is created is given away, and these are constants.
+  return { ...structuredClone(object), kind: kind.kind, apiVersion: version };
 }

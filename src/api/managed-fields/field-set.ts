@@ -26,7 +26,8 @@ export function isMember(node: FieldSet): boolean {
 
 /** The elements below a node. */
 export function elementsOf(node: FieldSet): string[] {
-  return Object.keys(node).filter((element) => element !== SELF);
+  const elements = Object.keys(node);
+  return SELF in node ? elements.filter((element) => element !== SELF) : elements;
 }
 
 /** A node of the given children; `undefined` where neither it nor anything below is in the set. */
@@ -95,7 +96,9 @@ export function equalSets(a: FieldSet, b: FieldSet): boolean {
 export function sorted(set: FieldSet): FieldSet {
   const names = Object.keys(set);
   if (names.length === 0) return emptySet;
-  return Object.fromEntries(names.sort().map((name) => [name, sorted(set[name] ?? emptySet)]));
+  const ordered: Draft = {};
+  for (const name of names.sort()) ordered[name] = sorted(set[name] ?? emptySet);
+  return ordered;
 }
 
 /** The paths of all members, each as its elements. */

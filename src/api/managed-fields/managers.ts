@@ -50,12 +50,17 @@ export function recordUpdate(
   const lost = union(changed, removed);
   const own = entries.find((entry) => isUpdateOf(entry, writer));
   const others = entries.flatMap((entry) => (entry === own ? [] : without(entry, lost)));
+  const at = isEmpty(changed) ? (own?.time ?? time) : time;
+  if (own && ownsAll(own, changed, removed)) return ordered([...others, { ...own, time: at }]);
   const kept = own ? difference(fieldsOf(own), removed) : emptySet;
   const fields = union(kept, changed);
   if (isEmpty(fields)) return ordered(others);
-  const at = isEmpty(changed) ? (own?.time ?? time) : time;
   return ordered(capped([...others, entryOf(writer, 'Update', at, fields)]));
 }
+
+/** Whether an update leaves its author's fields as they are: most do, as a status that is reported again and again. */
+const ownsAll = (own: ManagedFieldsEntry, changed: FieldSet, removed: FieldSet): boolean =>
+  isEmpty(removed) && isEmpty(difference(changed, fieldsOf(own)));
 
 /** The apply of a configuration: the object and its managers afterwards, or who else owns what it would change. */
 export type Applied =

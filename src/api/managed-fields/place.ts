@@ -69,12 +69,20 @@ function listShape(type: Type, facts: FieldFacts): Shape {
   const items: Place = { type, facts: noFacts };
   if (facts.listType === 'map' || (merged && facts.patchMergeKey)) {
     const keys = [...(facts.listMapKeys ?? [facts.patchMergeKey ?? ''])].sort();
-    return { kind: 'items', items, element: (item) => keyedElement(keys, item) };
+    return { kind: 'items', items, element: keyedBy(keys) };
   }
   if (facts.listType === 'set' || merged) {
     return { kind: 'items', items, element: (item) => `v:${JSON.stringify(item)}` };
   }
   return leaf;
+}
+
+/** Most lists have one key, a name: that is written without a detour. */
+function keyedBy(keys: readonly string[]): (item: unknown) => string {
+  const [only] = keys;
+  if (keys.length !== 1 || only === undefined) return (item) => keyedElement(keys, item);
+  const start = `k:{${JSON.stringify(only)}:`;
+  return (item) => `${start}${JSON.stringify((isObject(item) ? item[only] : undefined) ?? null)}}`;
 }
 
 function keyedElement(keys: readonly string[], item: unknown): string {

@@ -2,7 +2,7 @@ import type { Kind } from '../../api/kind.ts';
 import type { KubeObject } from '../../api/types.ts';
 import { type Answer, bytesAnswer, jsonAnswer } from '../answer.ts';
 import type { CachedObject } from '../cache/object.ts';
-import { decodeBody } from '../codec.ts';
+import { decodeBody, textOf } from '../codec.ts';
 import type { Context } from '../context.ts';
 import { notFound, StatusError } from '../errors.ts';
 import { negotiate } from '../negotiation.ts';
@@ -115,9 +115,12 @@ async function patchFromBody(context: Context, request: KindRequest): Promise<An
   assertNoForce(request);
   const patch = parsePatch(request.kind, body, headers['content-type']);
   const target = writeTargetOf(request);
+  // They are most of a small object: a patch that does not speak of them is spared them.
+  const editsManagers = textOf(body).includes('managedFields');
   let warnings: string[] = [];
   const change = (current: KubeObject) => {
     const before = current.metadata?.resourceVersion;
+    if (!editsManagers) delete current.metadata?.managedFields;
     warnings = [];
     const next = checkObject({ ...request, warnings }, patch(current));
     assertNames(target, next);

@@ -1,6 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { isDeepStrictEqual } from 'node:util';
 import { type FieldError, type Kind, metaOf } from '../../api/kind.ts';
+import { clone as cloneJson, type Json } from '../../api/patch/json.ts';
 import type { KubeObject, ObjectMeta } from '../../api/types.ts';
 import { RevisionConflict } from '../../store/store.ts';
 import type { AdmissionRequest } from '../admission/chain.ts';
@@ -8,6 +8,7 @@ import { CachedObject, encodeObject, withRevision } from '../cache/object.ts';
 import type { Context } from '../context.ts';
 import { alreadyExists, badRequest, conflict, invalid, notFound, objectModified } from '../errors.ts';
 import type { User } from '../request.ts';
+import { equalFields } from './equality.ts';
 import type { Manage } from './managers.ts';
 import { viewOf } from './view.ts';
 
@@ -28,12 +29,13 @@ const ATTEMPTS = 10;
 /** Letters and digits of generated names, as Kubernetes chooses them: no vowels, nothing that looks alike. */
 const NAME_ALPHABET = 'bcdfghjklmnpqrstvwxz2456789';
 
-/** Creates an object whose schema was checked. */
+/** Creates an object whose schema was checked. Gives away its argument. */
 export async function createObject(context: Context, target: WriteTarget, object: KubeObject): Promise<CachedObject> {
   const { kind } = target;
   const generated = metaOf(object).name === undefined || metaOf(object).name === '';
   for (let attempt = 1; ; attempt++) {
-    const candidate = structuredClone(object);
+    // Only a generated name is tried again.
+    const candidate = generated ? clone(object) : object;
     if (generated) metaOf(candidate).name = generateName(kind, candidate);
     const name = metaOf(candidate).name ?? '';
     prepareNew(target, candidate);
@@ -122,9 +124,10 @@ export async function updateObject(
     const stored = view.resource.get(view.key(target.namespace, target.name));
     if (!stored) throw notFound(target.kind, target.name);
     const current = view.object(stored);
-    const next = await change(current.parse());
+    const old = current.parse();
+    const next = await change(clone(old));
     try {
-      return await replace(context, target, current, next);
+      return await replace(context, target, current, next, old);
     } catch (error) {
       if (!(error instanceof RevisionConflict)) throw error;
       if (!options.retry || attempt === ATTEMPTS) throw objectModified(target.kind, target.name);
@@ -137,9 +140,9 @@ async function replace(
   target: WriteTarget,
   current: CachedObject,
   next: KubeObject,
+  old: KubeObject,
 ): Promise<CachedObject> {
   const { kind, name } = target;
-  const old = current.parse();
   const given = next.metadata?.resourceVersion;
   if (given !== undefined && given !== '' && given !== '0' && given !== String(current.revision)) {
     throw objectModified(kind, name);
@@ -166,6 +169,15 @@ async function replace(
   }
 }
 
+/** A deep copy but for the managed fields, which nobody changes in place. */
+function clone(object: KubeObject): KubeObject {
+  if (!object.metadata?.managedFields) return cloneJson(object as Json) as KubeObject;
+  const { managedFields, ...metadata } = object.metadata;
+  const copy = cloneJson({ ...object, metadata } as Json) as KubeObject;
+  metaOf(copy).managedFields = managedFields;
+  return copy;
+}
+
 /** Takes from the old object what this write may not change. */
 function carryOver({ kind, subresource }: WriteTarget, next: KubeObject, old: KubeObject): void {
   const metadata = metaOf(next);
@@ -186,7 +198,7 @@ function carryOver({ kind, subresource }: WriteTarget, next: KubeObject, old: Ku
   if (subresource === 'status') keepAllButStatus(next, old);
   else if (subresource === '' && kind.hasStatus) {
     if (from.status === undefined) delete to.status;
-    else to.status = structuredClone(from.status);
+    else to.status = cloneJson(from.status as Json);
   }
 }
 
@@ -195,7 +207,7 @@ function keepAllButStatus(next: KubeObject, old: KubeObject): void {
   const target = next as Record<string, unknown>;
   for (const field of Object.keys(target)) if (field !== 'status' && field !== 'metadata') delete target[field];
   for (const [field, value] of Object.entries(old)) {
-    if (field !== 'status' && field !== 'metadata') target[field] = structuredClone(value);
+    if (field !== 'status' && field !== 'metadata') target[field] = cloneJson(value as Json);
   }
   const metadata = metaOf(next);
   metadata.finalizers = old.metadata?.finalizers;
@@ -205,20 +217,15 @@ function keepAllButStatus(next: KubeObject, old: KubeObject): void {
 /** Everything except metadata and status is intent: a change of it is a new generation. */
 function raiseGeneration(kind: Kind, next: KubeObject, old: KubeObject): void {
   if (!kind.generation) return;
-  const { metadata: _a, status: _b, ...intent } = plain(next) as KubeObject & { status?: unknown };
-  const { metadata: _c, status: _d, ...before } = plain(old) as KubeObject & { status?: unknown };
-  if (!isDeepStrictEqual(intent, before)) metaOf(next).generation = (old.metadata?.generation ?? 0) + 1;
+  const isIntent = !equalFields(next, old, ['metadata', 'status']);
+  if (isIntent) metaOf(next).generation = (old.metadata?.generation ?? 0) + 1;
 }
 
 function sameObject(next: KubeObject, old: KubeObject): boolean {
-  const [a, b] = [plain(next), plain(old)];
-  delete a.metadata?.resourceVersion;
-  delete b.metadata?.resourceVersion;
-  return isDeepStrictEqual(a, b);
+  return (
+    equalFields(next, old, ['metadata']) && equalFields(next.metadata ?? {}, old.metadata ?? {}, ['resourceVersion'])
+  );
 }
-
-/** As it would be read back: without `undefined`. */
-const plain = (object: KubeObject): KubeObject => JSON.parse(JSON.stringify(object));
 
 /** An object that is being deleted goes when its last finalizer goes, unless somebody still has to end it (pods). */
 function mayVanish(object: KubeObject): boolean {
