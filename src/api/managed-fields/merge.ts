@@ -40,8 +40,9 @@ function mergeItems(
 }
 
 /**
- * Removes what a manager owned before (`last`) and nobody owns now. An item of a list or a key of a map goes with all
- * that is in it, unless somebody owns the item itself; a field of a struct also where it was left empty.
+ * Removes what a manager owned before (`last`) and nobody owns now, with all that is in it (a probe goes with what was
+ * defaulted there). An item of a list or a key of a map stays only where somebody owns the item itself; a field of a
+ * struct also where somebody owns something in it.
  */
 export function prune(place: Place, value: unknown, last: FieldSet, owned: FieldSet): unknown {
   const shape = shapeOf(place, value);
@@ -61,20 +62,13 @@ function pruneFields(
     const name = element.slice(2);
     if (left[name] === undefined) continue;
     const [before, now] = [last[element] ?? emptySet, owned[element]];
-    const isKept = now !== undefined && (shape.field(name) !== undefined || isMember(now));
-    if (!isKept && isMember(before)) {
-      delete left[name];
-      continue;
-    }
-    const inner = prune(shape.child(name), left[name], before, now ?? emptySet);
-    if (!isKept && isHollow(inner)) delete left[name];
-    else left[name] = inner;
+    const isField = shape.field(name) !== undefined;
+    const isKept = now !== undefined && (isField || isMember(now));
+    if (!isKept && (isField || isMember(before))) delete left[name];
+    else left[name] = prune(shape.child(name), left[name], before, now ?? emptySet);
   }
   return left;
 }
-
-const isHollow = (value: unknown): boolean =>
-  typeof value === 'object' && value !== null && Object.keys(value).length === 0;
 
 function pruneItems(
   shape: Extract<Shape, { kind: 'items' }>,
