@@ -174,6 +174,16 @@ describe('server-side apply', () => {
     assert.equal(read(handedOver).spec.replicas, 3);
   });
 
+  it('applies the number of replicas alone through scale', async () => {
+    const path = `${DEPLOYMENTS}/sized`;
+    await apply(path, 'alice', deployment('sized', {}));
+    const scale = { apiVersion: 'autoscaling/v1', kind: 'Scale', metadata: { name: 'sized' }, spec: { replicas: 4 } };
+    const scaled = await apply(`${path}/scale`, 'sizer', scale, '&force=true');
+    assert.deepEqual([scaled.json.kind, scaled.json.spec.replicas], ['Scale', 4]);
+    assert.deepEqual(managersOf(await wire.get(path)), ['alice Apply', 'sizer Apply scale']);
+    assert.equal((await apply(`${DEPLOYMENTS}/nowhere/scale`, 'sizer', scale)).status, 404);
+  });
+
   it('names who creates and updates by the query or the User-Agent', async () => {
     await wire.post(CONFIG_MAPS, configMap('named', { a: '1' }), { 'user-agent': 'tool/v1.2 (linux)' });
     const patched = await wire.request(

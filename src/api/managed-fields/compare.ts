@@ -1,7 +1,7 @@
 import { equal, type Json } from '../patch/json.ts';
-import { isAlwaysThere, wholeSetOf } from './extract.ts';
+import { wholeSetOf } from './extract.ts';
 import { emptySet, type FieldSet, nodeOf } from './field-set.ts';
-import { isObject, type Place, type Shape, shapeOf } from './place.ts';
+import { type Child, isObject, type Place, type Shape, shapeOf } from './place.ts';
 
 /** What a write did to an object. */
 export interface Comparison {
@@ -43,23 +43,20 @@ function compareFields(
 ): Nodes {
   const result = new Result();
   for (const name in after) {
-    if (before[name] === after[name]) continue;
-    result.add(`f:${name}`, compareField(shape, name, before[name], after[name]));
+    if (before[name] !== after[name]) compareChild(result, shape.child(name), before[name], after[name]);
   }
   for (const name in before) {
     if (before[name] === undefined || after[name] !== undefined) continue;
-    result.add(`f:${name}`, compareField(shape, name, before[name], undefined));
+    compareChild(result, shape.child(name), before[name], undefined);
   }
   return result.nodes();
 }
 
 /** What is always there in Go is compared with an empty one, where it is missing in JSON. */
-function compareField(shape: Extract<Shape, { kind: 'fields' }>, name: string, before: unknown, after: unknown): Nodes {
-  const place = shape.child(name);
-  const field = shape.field(name);
-  if (!field || !isAlwaysThere(field)) return compareValues(place, before, after);
-  const nothing = field.type.kind === 'list' ? [] : {};
-  return compareValues(place, before ?? nothing, after ?? nothing);
+function compareChild(result: Result, child: Child, before: unknown, after: unknown): void {
+  const { place, element, isAlwaysThere } = child;
+  const nothing = isAlwaysThere ? (place.type.kind === 'list' ? [] : {}) : undefined;
+  result.add(element, compareValues(place, before ?? nothing, after ?? nothing));
 }
 
 function compareItems(

@@ -1,42 +1,21 @@
-import type { Field } from '../schema/schema.ts';
-import { emptySet, type FieldSet, nodeOf } from './field-set.ts';
+import { emptySet, type FieldSet } from './field-set.ts';
 import { isObject, type Place, type Shape, shapeOf } from './place.ts';
-
-type Draft = Record<string, FieldSet>;
 
 /** The fields that a configuration names: what its author owns after an apply. */
 export function fieldSetOf(place: Place, value: unknown): FieldSet {
-  return extract(place, value, false) ?? emptySet;
+  return extract(place, value, false, false) ?? emptySet;
 }
 
 /** The fields that come into being with a value: those, and what holds them. What an update adds. */
 export function wholeSetOf(place: Place, value: unknown): FieldSet {
-  return extract(place, value, true) ?? emptySet;
+  return extract(place, value, true, true) ?? emptySet;
 }
 
-/** Structs that Go holds by value: they are there from the start, so that nobody adds or removes them. */
-const alwaysThere = new Set([
-  'metadata',
-  'spec',
-  'status',
-  'template',
-  'strategy',
-  'updateStrategy',
-  'resources',
-  'jobTemplate',
-  'loadBalancer',
-]);
-
-/** Whether the field is there even in an empty object: such structs, and lists that Go writes when they are empty. */
-export function isAlwaysThere({ name, type, required }: Field): boolean {
-  if (type.kind === 'struct') return alwaysThere.has(name);
-  return type.kind === 'list' && required;
-}
-
-function extract(place: Place, value: unknown, whole: boolean): FieldSet | undefined {
+/** The node of a value; `isMember`: it is in the set itself, not only what is in it. */
+function extract(place: Place, value: unknown, whole: boolean, isMember: boolean): FieldSet | undefined {
   const shape = shapeOf(place, value);
-  if (shape.kind === 'fields' && isObject(value)) return extractFields(shape, value, whole);
-  if (shape.kind === 'items' && Array.isArray(value)) return extractItems(shape, value, whole);
+  if (shape.kind === 'fields' && isObject(value)) return extractFields(shape, value, whole, isMember);
+  if (shape.kind === 'items' && Array.isArray(value)) return extractItems(shape, value, whole, isMember);
   return emptySet;
 }
 
@@ -44,36 +23,33 @@ function extractFields(
   shape: Extract<Shape, { kind: 'fields' }>,
   value: Record<string, unknown>,
   whole: boolean,
+  isMember: boolean,
 ): FieldSet | undefined {
-  const children: Draft = {};
+  const node: Record<string, FieldSet> = isMember ? { '.': emptySet } : {};
   let isBare = true;
+  let isInner = false;
   for (const name in value) {
     if (value[name] === undefined) continue;
     isBare = false;
-    const field = shape.field(name);
-    const found = extract(shape.child(name), value[name], whole);
-    const node = whole && field && isAlwaysThere(field) && found ? withoutSelf(found) : found;
+    const { place, element, isField, isAlwaysThere } = shape.child(name);
     // A key of a map is a member, whatever it holds; a field of a struct only where nothing is below it.
-    const child = field ? node : asMember(node);
-    if (child) children[`f:${name}`] = child;
+    const child = extract(place, value[name], whole, !isField || (whole && !isAlwaysThere));
+    if (!child) continue;
+    node[element] = child;
+    isInner = true;
   }
-  return nodeOf(whole || isBare, children);
+  if (isInner) return node;
+  return isMember || isBare ? emptySet : undefined;
 }
 
 function extractItems(
   shape: Extract<Shape, { kind: 'items' }>,
   list: readonly unknown[],
   whole: boolean,
+  isMember: boolean,
 ): FieldSet | undefined {
-  const children: Draft = {};
-  for (const item of list) children[shape.element(item)] = asMember(extract(shape.items, item, whole));
-  return nodeOf(whole, children);
-}
-
-const asMember = (node: FieldSet | undefined): FieldSet => (node ? (nodeOf(true, withoutSelf(node)) ?? emptySet) : {});
-
-function withoutSelf(node: FieldSet): FieldSet {
-  if (!('.' in node)) return node;
-  const { '.': _self, ...children } = node;
-  return children;
+  if (list.length === 0) return isMember ? emptySet : undefined;
+  const node: Record<string, FieldSet> = isMember ? { '.': emptySet } : {};
+  for (const item of list) node[shape.element(item)] = extract(shape.items, item, whole, true) ?? emptySet;
+  return node;
 }

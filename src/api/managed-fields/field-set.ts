@@ -92,15 +92,6 @@ export function equalSets(a: FieldSet, b: FieldSet): boolean {
   });
 }
 
-/** The set with its elements in the order in which Kubernetes writes them: `.`, fields, keys, values. */
-export function sorted(set: FieldSet): FieldSet {
-  const names = Object.keys(set);
-  if (names.length === 0) return emptySet;
-  const ordered: Draft = {};
-  for (const name of names.sort()) ordered[name] = sorted(set[name] ?? emptySet);
-  return ordered;
-}
-
 /** The paths of all members, each as its elements. */
 export function pathsOf(set: FieldSet): string[][] {
   const paths: string[][] = [];

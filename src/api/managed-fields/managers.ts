@@ -2,7 +2,7 @@ import type * as k8s from '@kubernetes/client-node';
 import type { KubeObject, Wire } from '../types.ts';
 import { compare } from './compare.ts';
 import { fieldSetOf } from './extract.ts';
-import { difference, emptySet, equalSets, type FieldSet, intersection, isEmpty, sorted, union } from './field-set.ts';
+import { difference, emptySet, equalSets, type FieldSet, intersection, isEmpty, union } from './field-set.ts';
 import { merge, prune } from './merge.ts';
 import type { Place } from './place.ts';
 
@@ -91,7 +91,7 @@ export function applyConfiguration(
   if (conflicts.length > 0 && !options.force) return { conflicts };
   const left = others.flatMap((entry) => without(entry, union(changed, removed)));
   if (isEmpty(fields)) return { object, entries: ordered(left) };
-  const isSame = own && own.apiVersion === writer.apiVersion && equalSets(fieldsOf(own), sorted(fields));
+  const isSame = own && own.apiVersion === writer.apiVersion && equalSets(fieldsOf(own), fields);
   return { object, entries: ordered([...left, isSame ? own : entryOf(writer, 'Apply', options.time, fields)]) };
 }
 
@@ -120,7 +120,7 @@ const isApplyOf = (entry: ManagedFieldsEntry, { manager, subresource }: Writer):
 
 function entryOf(writer: Writer, operation: 'Apply' | 'Update', time: string, fields: FieldSet): ManagedFieldsEntry {
   const { manager, apiVersion, subresource } = writer;
-  const entry = { manager, operation, apiVersion, time, fieldsType: 'FieldsV1', fieldsV1: sorted(fields) };
+  const entry = { manager, operation, apiVersion, time, fieldsType: 'FieldsV1', fieldsV1: fields };
   return subresource === '' ? entry : { ...entry, subresource };
 }
 

@@ -6,7 +6,7 @@ export function merge(place: Place, live: unknown, config: unknown): unknown {
   const shape = shapeOf(place, config);
   if (shape.kind === 'fields' && isObject(live) && isObject(config)) {
     const merged: Record<string, unknown> = { ...live };
-    for (const name in config) merged[name] = merge(shape.child(name), live[name], config[name]);
+    for (const name in config) merged[name] = merge(shape.child(name).place, live[name], config[name]);
     return merged;
   }
   if (shape.kind === 'items' && Array.isArray(live) && Array.isArray(config)) return mergeItems(shape, live, config);
@@ -62,10 +62,10 @@ function pruneFields(
     const name = element.slice(2);
     if (left[name] === undefined) continue;
     const [before, now] = [last[element] ?? emptySet, owned[element]];
-    const isField = shape.field(name) !== undefined;
+    const { place, isField } = shape.child(name);
     const isKept = now !== undefined && (isField || isMember(now));
     if (!isKept && (isField || isMember(before))) delete left[name];
-    else left[name] = prune(shape.child(name), left[name], before, now ?? emptySet);
+    else left[name] = prune(place, left[name], before, now ?? emptySet);
   }
   return left;
 }

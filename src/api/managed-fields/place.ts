@@ -1,5 +1,5 @@
 import type { FieldFacts } from '../schema/compact.ts';
-import type { Field, Schema, Type } from '../schema/schema.ts';
+import type { Definition, Field, Schema, Type } from '../schema/schema.ts';
 
 /** Where a value stands in the schema: its type, and how it is merged there. */
 export interface Place {
@@ -10,14 +10,24 @@ export interface Place {
 /** How a value is owned: as a whole, field by field, or item by item. */
 export type Shape =
   | { readonly kind: 'leaf' }
-  | { readonly kind: 'fields'; child(name: string): Place; field(name: string): Field | undefined }
+  | { readonly kind: 'fields'; child(name: string): Child }
   | { readonly kind: 'items'; readonly items: Place; element(item: unknown): string };
+
+/** A field of a struct, or a key of a map. */
+export interface Child {
+  readonly place: Place;
+  /** Its path element. */
+  readonly element: string;
+  readonly isField: boolean;
+  /** Whether Go has it even in an empty object: nobody adds or removes it. */
+  readonly isAlwaysThere: boolean;
+}
 
 const noFacts: FieldFacts = {};
 const leaf: Shape = { kind: 'leaf' };
 /** A value of which the schema says nothing: objects are owned by their fields, lists as a whole. */
 const anything: Place = { type: { kind: 'scalar', scalar: 'any' }, facts: noFacts };
-const untyped: Shape = { kind: 'fields', child: () => anything, field: () => undefined };
+const untyped: Shape = { kind: 'fields', child: (name) => keyOf(name, anything) };
 
 /** Keys of list items that may be left out (`default` in Kubernetes' OpenAPI). */
 const keyDefaults: Readonly<Record<string, unknown>> = { protocol: 'TCP' };
@@ -48,19 +58,51 @@ function typedShape({ type, facts }: Place): Shape {
     case 'struct': {
       const { definition } = type;
       if ((facts.mapType ?? definition.facts.mapType) === 'atomic') return leaf;
-      const field = (name: string) => definition.fields.get(name);
-      return { kind: 'fields', field, child: (name) => field(name) ?? anything };
+      return { kind: 'fields', child: fieldsOf(definition) };
     }
     case 'map': {
       if (facts.mapType === 'atomic') return leaf;
       const values: Place = { type: type.values, facts: noFacts };
-      return { kind: 'fields', field: () => undefined, child: () => values };
+      return { kind: 'fields', child: (name) => keyOf(name, values) };
     }
     case 'list':
       return listShape(type.items, facts);
     default:
       return leaf;
   }
+}
+
+const keyOf = (name: string, place: Place): Child => ({
+  place,
+  element: `f:${name}`,
+  isField: false,
+  isAlwaysThere: false,
+});
+
+/** The fields of a struct, each made once: every write asks for them. */
+function fieldsOf(definition: Definition): (name: string) => Child {
+  const known = new Map<string, Child>();
+  return (name) => {
+    const found = known.get(name);
+    if (found) return found;
+    const field = definition.fields.get(name);
+    const child: Child = field
+      ? { place: field, element: `f:${name}`, isField: true, isAlwaysThere: isAlwaysThere(field) }
+      : keyOf(name, anything);
+    if (field) known.set(name, child);
+    return child;
+  };
+}
+
+/** Structs that Go holds by value. */
+const heldByValue = new Set(
+  'metadata spec status template strategy updateStrategy resources jobTemplate loadBalancer'.split(' '),
+);
+
+/** Such structs, and lists that Go writes even when they are empty. */
+function isAlwaysThere({ name, type, required }: Field): boolean {
+  if (type.kind === 'struct') return heldByValue.has(name);
+  return type.kind === 'list' && required;
 }
 
 /** Where no list type is given, the strategic merge patch tells (as kube-openapi's schemaconv reads it); else atomic. */

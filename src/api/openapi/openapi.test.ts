@@ -85,6 +85,7 @@ test('kubectl sees in the patch operation that fields are validated and dry runs
     const query = patch!.parameters!.filter((one) => one.in === 'query').map(({ name }) => name);
     assert.ok(query.includes('fieldValidation') && query.includes('dryRun'), path);
     assert.ok(patch!.requestBody!.content['application/strategic-merge-patch+json']);
+    assert.ok(patch!.requestBody!.content['application/apply-patch+yaml']);
   }
 });
 

@@ -40,21 +40,21 @@ export function assertNoForce({ info }: KindRequest): void {
 
 /** Server-side apply (KEP-555): the body says all that its manager wants of the object, which is made if it is missing. */
 export async function applyBody(context: Context, request: KindRequest, target: WriteTarget): Promise<AppliedObject> {
-  if (!request.info.query.get('fieldManager')) {
-    throw invalidOptions('fieldManager', 'Required value: is required for apply patch', 'FieldValueRequired');
-  }
-  const config = await readConfiguration(request, target);
-  return applyObject(context, request, target, config);
+  const config = checkObject(request, await parseConfiguration(request));
+  assertNames(target, config);
+  return applyObject(context, request, target, withoutForeign(target, config));
 }
 
-async function readConfiguration(request: KindRequest, target: WriteTarget): Promise<KubeObject> {
-  const text = textOf(request.request.body);
+/** The body of an apply, before its schema is checked. */
+export async function parseConfiguration({ info, request }: KindRequest): Promise<KubeObject> {
+  if (!info.query.get('fieldManager')) {
+    throw invalidOptions('fieldManager', 'Required value: is required for apply patch', 'FieldValueRequired');
+  }
+  const text = textOf(request.body);
   const config = asObject(text.trimStart().startsWith('{') ? decodeJson(text) : await decodeYaml(text));
   if (!config.apiVersion || !config.kind) throw badRequest('apply patches must name their apiVersion and kind');
   if (config.metadata?.managedFields) throw badRequest('metadata.managedFields must be nil');
-  checkObject(request, config);
-  assertNames(target, config);
-  return withoutForeign(target, config);
+  return config;
 }
 
 /** Only what is written through this path: the status through `/status`, all else through the object itself. */

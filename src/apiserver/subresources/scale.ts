@@ -1,10 +1,13 @@
-import type { Kind } from '../../api/kind.ts';
+import { type Kind, metaOf } from '../../api/kind.ts';
+import { apiVersion } from '../../api/resource.ts';
 import { compileLabelSelector, formatLabelSelector } from '../../api/selectors.ts';
 import type { KubeObject, LabelSelector } from '../../api/types.ts';
 import { type Answer, jsonAnswer } from '../answer.ts';
 import type { CachedObject } from '../cache/object.ts';
 import type { Context } from '../context.ts';
 import { badRequest } from '../errors.ts';
+import { applyObject, isApply, parseConfiguration } from '../registry/apply.ts';
+import { checkDefinition } from '../registry/decode.ts';
 import { readObject, writeTargetOf } from '../registry/handlers.ts';
 import { parsePatch } from '../registry/patch.ts';
 import { updateObject } from '../registry/write.ts';
@@ -22,6 +25,7 @@ const scaleKind = { definition: 'io.k8s.api.autoscaling.v1.Scale' };
 export async function answerScale(context: Context, request: KindRequest): Promise<Answer> {
   const { kind, info } = request;
   if (info.verb === 'get') return jsonAnswer(scaleOf(kind, readObject(context, request)));
+  if (info.verb === 'patch' && isApply(request)) return applyScale(context, request);
   const change = info.verb === 'patch' ? patching(request) : await replacing(request);
   const target = writeTargetOf(request);
   const apply = (current: KubeObject) => {
@@ -38,6 +42,21 @@ export async function answerScale(context: Context, request: KindRequest): Promi
   // To everybody else this is a write of the object itself: its generation goes up.
   const written = await updateObject(context, { ...target, subresource: '' }, apply, { retry: info.verb === 'patch' });
   return jsonAnswer(scaleOf(kind, written));
+}
+
+/** An apply of a scale is one of the object, with nothing but its replicas. */
+async function applyScale(context: Context, request: KindRequest): Promise<Answer> {
+  const { kind, target } = request;
+  readObject(context, request);
+  const given = await parseConfiguration(request);
+  const scale = checkDefinition(request, given, scaleKind.definition, 'Scale', 'v1') as Scale;
+  const { resourceVersion } = scale.metadata ?? {};
+  const config: KubeObject = { apiVersion: apiVersion(kind), kind: kind.kind, metadata: { name: target.name } };
+  if (resourceVersion) metaOf(config).resourceVersion = resourceVersion;
+  const replicas = scale.spec?.replicas;
+  if (replicas !== undefined) write(config, kind.scale?.specReplicas ?? '.spec.replicas', replicas);
+  const { object } = await applyObject(context, request, { ...writeTargetOf(request), subresource: '' }, config);
+  return jsonAnswer(scaleOf(kind, object));
 }
 
 function patching(request: KindRequest): (scale: Scale) => Scale {
