@@ -287,9 +287,17 @@ test('what is missing, impossible or immutable is said in the words of Kubernete
   );
 });
 
-test('server-side apply says that it is missing', async () => {
+test('apply --server-side changes what it owns, removes what it gave up, and takes nothing from others unasked', async () => {
+  const apply = 'apply --server-side -f -';
+  assert.equal(await kubectl(apply, configMap('ssa', { a: '1', b: '1' })), 'configmap/ssa serverside-applied\n');
+  await kubectl(`${apply} --field-manager=other`, configMap('ssa', { c: '1' }));
+  await kubectl(apply, configMap('ssa', { a: '2' }));
+  assert.equal(await kubectl('get configmap ssa -o jsonpath={.data}'), '{"a":"2","c":"1"}');
   assert.match(
-    await refused('apply --server-side -f -', configMap('ssa', {})),
-    /^error: Server-side apply not available on the server: .*use client-side apply/,
+    await refused(apply, configMap('ssa', { a: '2', c: '2' })),
+    /Apply failed with 1 conflict: conflict with "other": \.data\.c/,
   );
+  await kubectl(`${apply} --force-conflicts`, configMap('ssa', { a: '2', c: '2' }));
+  assert.equal(await kubectl('get configmap ssa -o jsonpath={.data}'), '{"a":"2","c":"2"}');
+  assert.match(await kubectl('get configmap ssa -o yaml --show-managed-fields'), /^ {4}manager: kubectl$/m);
 });
