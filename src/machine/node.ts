@@ -72,11 +72,11 @@ function mounts(node: NodeMachine, etc: string): string[] {
   mkdirSync(inRun, { recursive: true });
   for (const folder of ['netns', 'containerd', 'lock']) mkdirSync(join(run, folder), { recursive: true });
   mkdirSync(join(node.runtime, 'cni-cache'), { recursive: true });
-  mkdirSync(cniCache, { recursive: true });
   return [
     `mount -t overlay knit-etc -o lowerdir=/etc,upperdir=${etc},workdir=${work} /etc`,
     `mount --rbind ${quote(node.runtimeRoot)} ${quote(inRun)}`,
     `mount --rbind ${quote(run)} /run`,
+    `mkdir -p ${cniCache}`,
     `mount --bind ${quote(join(node.runtime, 'cni-cache'))} ${cniCache}`,
     // Volumes with mount propagation need a shared tree, as a kubelet's machine has it.
     'mount --make-rshared /',

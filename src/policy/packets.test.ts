@@ -148,7 +148,8 @@ describe('NetworkPolicies, with packets', { timeout: 120_000 }, () => {
     assert.ok(tightened);
     assert.ok((await forbidden.again()).answer, 'rules alone leave established connections');
     assert.ok((await lab.cut()) >= 2);
-    assert.equal((await forbidden.again()).error, 'ECONNRESET');
+    // The reset is lost where the client's packet met the rules before its connection was forgotten.
+    assert.match((await forbidden.again()).error ?? 'an answer', /^(ECONNRESET|TIMEOUT)$/);
     assert.equal((await lab.lab.client.udp(A, 8080, DROPPED_MS, localPort)).error, 'TIMEOUT');
     assert.ok((await kept.again()).answer);
     assert.ok((await own.again()).answer);
