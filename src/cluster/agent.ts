@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs';
-import { flushCompileCache } from 'node:module';
 import { pods } from '../api/resource.ts';
 import { createLog, type Log } from '../base/log.ts';
 import type { Running } from '../base/running.ts';
@@ -11,6 +10,7 @@ import { startPodNetwork } from '../podnet/index.ts';
 import { startPolicy } from '../policy/index.ts';
 import { startProxy } from '../proxy/index.ts';
 import type { AgentConfig } from './agent-config.ts';
+import { keepCompiledCode } from './compile-cache.ts';
 import { cniPluginFolder } from './containerd.ts';
 import { loadShippedImages } from './shipped-images.ts';
 
@@ -25,11 +25,11 @@ async function main(path: string): Promise<void> {
   const config: AgentConfig = JSON.parse(readFileSync(path, 'utf8'));
   const log = createLog('agent');
   const tls = { ca: read(config.ca), cert: read(config.cert), key: read(config.key) };
-  const client = createClient(httpsTransport({ server: config.server, ...tls }));
+  const client = createClient(httpsTransport({ server: config.server, ...tls }), { userAgent: 'kubelet' });
   const informers = createInformers(client, log);
   const running = await startComponents(config, tls, client, informers, log);
   log.info('ready', { node: config.node.name });
-  flushCompileCache(); // what ends by a signal writes none
+  keepCompiledCode();
   const stop = async () => {
     for (const each of running) await each.stop();
     await informers.stop();

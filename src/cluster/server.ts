@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs';
-import { flushCompileCache } from 'node:module';
 import { join } from 'node:path';
 import { startApiServer } from '../apiserver/index.ts';
 import { addressAt, parseCIDR } from '../base/cidr.ts';
@@ -12,6 +11,7 @@ import { startRoutes } from '../edge/routes.ts';
 import { startScheduler } from '../scheduler/scheduler.ts';
 import { openSqliteStore } from '../store/index.ts';
 import { installAddon } from './addons.ts';
+import { keepCompiledCode } from './compile-cache.ts';
 import { type ClusterConfig, readConfig } from './config.ts';
 import { pauseImage } from './containerd.ts';
 import { inProcessTransport } from './in-process.ts';
@@ -33,17 +33,25 @@ async function main(name: string): Promise<void> {
   const paths = clusterPaths(name);
   const store = await openSqliteStore(paths.store);
   const apiServer = await startApiServer({ store, log: log.child('api'), ...apiServerOptions(config) });
-  const client = createClient(inProcessTransport(apiServer));
+  // By its user agent a writer stands in managedFields.
+  const clientOf = (userAgent: string) => createClient(inProcessTransport(apiServer), { userAgent });
+  const client = clientOf('knit');
   const informers = createInformers(client, log);
   const rootCA = readFileSync(join(paths.pki, 'ca.crt'), 'utf8');
   const running: Running[] = await Promise.all([
-    startControllers({ client, informers, log: log.child('controllers'), podCIDR: config.addresses.podCIDR, rootCA }),
-    startScheduler({ client, informers, log: log.child('scheduler') }),
+    startControllers({
+      client: clientOf('kube-controller-manager'),
+      informers,
+      log: log.child('controllers'),
+      podCIDR: config.addresses.podCIDR,
+      rootCA,
+    }),
+    startScheduler({ client: clientOf('kube-scheduler'), informers, log: log.child('scheduler') }),
     startRoutes({ informers, log: log.child('routes') }),
     installAddon(client, dnsAddon(config)).then(() => ({ stop: async () => undefined })),
   ]);
   log.info('ready', { cluster: name });
-  flushCompileCache(); // what ends by a signal writes none
+  keepCompiledCode();
   const stop = async () => {
     await Promise.all(running.map((each) => each.stop()));
     await informers.stop();
