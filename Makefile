@@ -27,7 +27,7 @@ test-deps:
 check: test-deps
 	npx tsc --noEmit
 	npx biome check --error-on-warnings .
-	$(ROOT) $(NODE) --test --test-reporter=dot 'src/**/*.test.ts'
+	$(ROOT) $(NODE) --test --test-concurrency=2 --test-reporter=dot 'src/**/*.test.ts'
 
 test: test-deps
 	npx tsc --noEmit
