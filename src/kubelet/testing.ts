@@ -135,16 +135,13 @@ export async function startTestContainerd(podCIDR = '10.88.0.0/24'): Promise<Tes
 }
 
 /**
- * What containerd and CNI write outside of their configured folders, whatever these say. All of `/run` is the test's own:
- * a mount on a folder of the machine goes when somebody removes that folder, as the end of a cluster does.
+ * What containerd and CNI write outside of their configured folders, whatever these say. All of `/run` and `/var/lib` are
+ * the test's own: a mount on a folder below goes when somebody removes that folder, as the end of a cluster does.
  */
 async function preparePrivateFolders(): Promise<void> {
   const resolver = realpathSync('/etc/resolv.conf');
   const nameservers = readFileSync(resolver);
-  for (const folder of ['/run', '/var/lib/cni']) {
-    mkdirSync(folder, { recursive: true });
-    await run('mount', ['-t', 'tmpfs', 'tmpfs', folder]);
-  }
+  for (const folder of ['/run', '/var/lib']) await run('mount', ['-t', 'tmpfs', 'tmpfs', folder]);
   mkdirSync('/run/netns');
   if (resolver.startsWith('/run/')) {
     mkdirSync(path.dirname(resolver), { recursive: true });
