@@ -33,10 +33,7 @@ export interface NodePaths {
   readonly containerdSocket: string;
   readonly registries: string;
   readonly cniConf: string;
-  readonly resolvConf: string;
   readonly logs: string;
-  /** Process id of the node's keeper, in whose namespaces the node is. */
-  readonly keeper: string;
 }
 
 export function clusterPaths(name: string): ClusterPaths {
@@ -68,8 +65,6 @@ function nodePaths(state: string, runtime: string, node: string): NodePaths {
     containerdSocket: join(nodeRuntime, 'containerd.sock'),
     registries: join(nodeRuntime, 'registries'),
     cniConf: join(nodeRuntime, 'cni'),
-    resolvConf: join(nodeRuntime, 'resolv.conf'),
     logs: join(state, 'logs', node),
-    keeper: join(nodeRuntime, 'keeper.pid'),
   };
 }

@@ -29,7 +29,8 @@ function validateRequirement(requirement: Requirement, field: string): FieldErro
   ];
 }
 
-function validateOperator({ operator, values = [] }: Requirement, field: string): FieldError[] {
+/** The operators that selectors of labels and of nodes share. */
+export function validateOperator({ operator, values = [] }: Requirement, field: string): FieldError[] {
   switch (operator) {
     case 'In':
     case 'NotIn':

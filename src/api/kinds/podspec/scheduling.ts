@@ -1,7 +1,7 @@
 import type { FieldError } from '../../kind.ts';
 import type { LabelSelector, PodSpec, Toleration } from '../../types.ts';
 import { forbidden, invalid, oneOf, required } from '../errors.ts';
-import { validateLabelSelector } from '../label-selector.ts';
+import { validateLabelSelector, validateOperator } from '../label-selector.ts';
 import { validateLabels } from '../metadata.ts';
 import { labelValue, qualifiedName } from '../names.ts';
 
@@ -104,23 +104,11 @@ function validateNodeTerm(term: NodeTerm | undefined, field: string): FieldError
   });
 }
 
-function validateNodeRequirement({ operator, values = [] }: NodeRequirement, field: string): FieldError[] {
-  switch (operator) {
-    case 'In':
-    case 'NotIn':
-      if (values.length > 0) return [];
-      return [required(`${field}.values`, "must be specified when `operator` is 'In' or 'NotIn'")];
-    case 'Exists':
-    case 'DoesNotExist':
-      if (values.length === 0) return [];
-      return [forbidden(`${field}.values`, "may not be specified when `operator` is 'Exists' or 'DoesNotExist'")];
-    case 'Gt':
-    case 'Lt':
-      if (values.length === 1) return [];
-      return [required(`${field}.values`, "must be specified single value when `operator` is 'Lt' or 'Gt'")];
-    default:
-      return [invalid(`${field}.operator`, operator ?? '', 'not a valid selector operator')];
-  }
+function validateNodeRequirement(requirement: NodeRequirement, field: string): FieldError[] {
+  const { operator, values = [] } = requirement;
+  if (operator !== 'Gt' && operator !== 'Lt') return validateOperator(requirement, field);
+  if (values.length === 1) return [];
+  return [required(`${field}.values`, "must be specified single value when `operator` is 'Lt' or 'Gt'")];
 }
 
 function validatePodAffinity(affinity: Affinity['podAffinity'], field: string): FieldError[] {
