@@ -39,11 +39,10 @@ export async function startNode(config: ClusterConfig, node: NodeConfig): Promis
     resolvConf: resolvConf(config),
     processes: [
       {
-        name: 'containerd',
         command: ['containerd', '--config', paths.containerdConfig, '--log-level', 'warn'],
         log: join(paths.logs, 'containerd.log'),
       },
-      { name: 'agent', command: program('agent', [paths.agentConfig], agentFlags), log: join(paths.logs, 'agent.log') },
+      { command: program('agent', [paths.agentConfig], agentFlags), log: join(paths.logs, 'agent.log') },
     ],
   });
 }

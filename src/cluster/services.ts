@@ -15,7 +15,7 @@ export async function startServer(config: ClusterConfig, apiSocket: number): Pro
     cgroup: `${clusterCgroup(config.name)}/server`,
     enter: ['nsenter', ...enterNetns(fabricNetns(contextName(config.name)))],
     setup: [],
-    processes: [{ name: 'server', command: program('server', [config.name]), log: join(paths.logs, 'server.log') }],
+    processes: [{ command: program('server', [config.name]), log: join(paths.logs, 'server.log') }],
     fds: [apiSocket],
   });
 }
@@ -33,7 +33,6 @@ export async function startUplink(config: ClusterConfig): Promise<void> {
     setup: [],
     processes: [
       {
-        name: 'uplink',
         command: ['slirp4netns', ...flags, '--netns-type=path', netns, 'uplink'],
         log: join(paths.logs, 'uplink.log'),
       },

@@ -23,7 +23,6 @@ export interface KeeperSpec {
 }
 
 export interface KeptProcess {
-  readonly name: string;
   readonly command: readonly string[];
   readonly log: string;
 }
