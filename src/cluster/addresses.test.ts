@@ -39,3 +39,10 @@ test('networks hold the nodes and clients that are asked for', () => {
     assert.throws(() => chooseAddresses(spec(text), []), { code: 'CIDR_TOO_SMALL' });
   assert.equal(chooseAddresses(spec('nodes: 2\nnetwork: { podCIDR: 10.2.0.0/23 }'), []).podCIDR, '10.2.0.0/23');
 });
+
+test('virtual addresses of load balancers come from a documentation range, and the first one is the Ingress proxy', () => {
+  const { loadBalancerCIDR, ingress } = chooseAddresses(spec(), []);
+  assert.deepEqual([loadBalancerCIDR, ingress], ['203.0.113.0/27', '203.0.113.1']);
+  const asked = chooseAddresses(spec('network: { loadBalancerCIDR: 192.0.2.128/25 }'), []);
+  assert.deepEqual([asked.loadBalancerCIDR, asked.ingress], ['192.0.2.128/25', '192.0.2.129']);
+});

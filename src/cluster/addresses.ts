@@ -46,14 +46,15 @@ function areApart(networks: readonly CIDR[]): boolean {
 
 /** All networks that a cluster with these addresses uses. */
 export function networksOf(addresses: ClusterAddresses): CIDR[] {
-  const { podCIDR, serviceCIDR, nodeCIDR, clientCIDR, outsideCIDR, host } = addresses;
+  const { podCIDR, serviceCIDR, nodeCIDR, clientCIDR, outsideCIDR, loadBalancerCIDR, host } = addresses;
   const link = formatCIDR({ base: parseCIDR(`${host.host}/32`).base - 1, bits: host.bits });
-  return [podCIDR, serviceCIDR, nodeCIDR, clientCIDR, outsideCIDR, link].map(parseCIDR);
+  return [podCIDR, serviceCIDR, nodeCIDR, clientCIDR, outsideCIDR, loadBalancerCIDR, link].map(parseCIDR);
 }
 
 function addressesOfSlot(spec: ClusterSpec, slot: number): ClusterAddresses {
   const nodeCIDR = spec.network.nodeCIDR ?? `10.89.${slot}.0/24`;
   const serviceCIDR = spec.network.serviceCIDR ?? `10.${96 + slot}.0.0/16`;
+  const loadBalancerCIDR = spec.network.loadBalancerCIDR ?? defaultLoadBalancerCIDR(slot);
   return {
     podCIDR: spec.network.podCIDR ?? `10.${244 - slot}.0.0/16`,
     serviceCIDR,
@@ -61,6 +62,8 @@ function addressesOfSlot(spec: ClusterSpec, slot: number): ClusterAddresses {
     // TEST-NET-2 (RFC 5737) for the world outside, the benchmarking range (RFC 2544) for the nodes' places in it.
     clientCIDR: spec.network.clientCIDR ?? `198.51.100.${slot * 32}/27`,
     outsideCIDR: `198.18.${slot}.0/24`,
+    loadBalancerCIDR,
+    ingress: ingressAddress(loadBalancerCIDR),
     fabric: addressAt(parseCIDR(nodeCIDR), 1),
     dns: addressAt(parseCIDR(serviceCIDR), 10),
     host: {
@@ -73,10 +76,20 @@ function addressesOfSlot(spec: ClusterSpec, slot: number): ClusterAddresses {
   };
 }
 
+/** A part of TEST-NET-3 (RFC 5737). */
+export function defaultLoadBalancerCIDR(slot: number): string {
+  return `203.0.113.${slot * 32}/27`;
+}
+
+/** The first address after the network's own. */
+export function ingressAddress(loadBalancerCIDR: string): string {
+  return addressAt(parseCIDR(loadBalancerCIDR), 1);
+}
+
 function askedNetworks(spec: ClusterSpec): (readonly [string, CIDR])[] {
   const nodes = nodeSpecs(spec).length;
-  const { podCIDR, serviceCIDR, nodeCIDR, clientCIDR } = spec.network;
-  return Object.entries({ podCIDR, serviceCIDR, nodeCIDR, clientCIDR }).flatMap(([field, text]) =>
+  const { podCIDR, serviceCIDR, nodeCIDR, clientCIDR, loadBalancerCIDR } = spec.network;
+  return Object.entries({ podCIDR, serviceCIDR, nodeCIDR, clientCIDR, loadBalancerCIDR }).flatMap(([field, text]) =>
     text === undefined
       ? []
       : [[`network.${field}`, roomyEnough(`network.${field}`, parseCIDR(text), nodes, spec.clients.length)] as const],
@@ -89,9 +102,12 @@ export const firstNode = 11;
 /** A node gets a /24 of the pods' network; the others must hold what stands at fixed places in them. */
 function roomyEnough(field: string, cidr: CIDR, nodes: number, clients: number): CIDR {
   const least =
-    { 'network.podCIDR': 256 * nodes, 'network.nodeCIDR': firstNode + nodes + 1, 'network.clientCIDR': clients + 3 }[
-      field
-    ] ?? 32;
+    {
+      'network.podCIDR': 256 * nodes,
+      'network.nodeCIDR': firstNode + nodes + 1,
+      'network.clientCIDR': clients + 3,
+      'network.loadBalancerCIDR': 4,
+    }[field] ?? 32;
   if (sizeOf(cidr) >= least) return cidr;
   throw new KnitError(
     'CIDR_TOO_SMALL',

@@ -1,11 +1,15 @@
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { KnitError } from '../base/errors.ts';
+import { defaultLoadBalancerCIDR, ingressAddress } from './addresses.ts';
 import { clusterPaths } from './paths.ts';
 import type { ClusterSpec } from './spec.ts';
 
 /** Raised when the form of a cluster's state changes; `migrations` in this file lead from each to the next. */
-export const stateVersion = 1;
+export const stateVersion = 2;
+
+/** What takes a cluster's state from a version to the next one. */
+const migrations: Readonly<Record<number, (config: ClusterConfig) => ClusterConfig>> = { 1: withLoadBalancers };
 
 /** A cluster as it was made: its specification with every choice taken. Stands in `cluster.json`. */
 export interface ClusterConfig {
@@ -27,6 +31,10 @@ export interface ClusterAddresses {
   readonly clientCIDR: string;
   /** Addresses that nodes have outside the cluster, 1:1. */
   readonly outsideCIDR: string;
+  /** What Services of type LoadBalancer get their addresses from. */
+  readonly loadBalancerCIDR: string;
+  /** The first address of it: where the Ingress proxy listens. No Service gets it. */
+  readonly ingress: string;
   /** The fabric: every node's and client's router, and where the API server listens. */
   readonly fabric: string;
   readonly dns: string;
@@ -87,7 +95,19 @@ export function findConfig(name: string): ClusterConfig | undefined {
       `use that knit, or remove the cluster: knit down --name ${name}`,
     );
   }
-  return config;
+  return migrated(config);
+}
+
+/** Exported for its test. */
+export function migrated(config: ClusterConfig): ClusterConfig {
+  const migrate = migrations[config.stateVersion];
+  return migrate ? migrated({ ...migrate(config), stateVersion: config.stateVersion + 1 }) : config;
+}
+
+/** Clusters had no virtual addresses of load balancers before version 2. The number in their link's name is their slot. */
+function withLoadBalancers(config: ClusterConfig): ClusterConfig {
+  const loadBalancerCIDR = defaultLoadBalancerCIDR(Number(config.addresses.host.interface.replace(/^\D+/, '')));
+  return { ...config, addresses: { ...config.addresses, loadBalancerCIDR, ingress: ingressAddress(loadBalancerCIDR) } };
 }
 
 /** Replaces the file in one step: a reader sees the old or the new one. */

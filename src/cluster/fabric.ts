@@ -22,6 +22,7 @@ export function fabricSpec(config: ClusterConfig): FabricSpec {
     serviceCIDR: addresses.serviceCIDR,
     nodeCIDR: addresses.nodeCIDR,
     outsideCIDR: addresses.outsideCIDR,
+    loadBalancerCIDR: addresses.loadBalancerCIDR,
     host: addresses.host,
     uplink: config.spec.network.uplink,
     nodes: config.nodes,

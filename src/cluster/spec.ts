@@ -52,6 +52,7 @@ const clusterSpec = z.strictObject({
       serviceCIDR: cidr.optional(),
       nodeCIDR: cidr.optional(),
       clientCIDR: cidr.optional(),
+      loadBalancerCIDR: cidr.optional(),
       uplink: z.enum(['user', 'nat', 'none']).default('user'),
     })
     .prefault({}),

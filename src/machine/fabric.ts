@@ -18,6 +18,8 @@ export interface FabricSpec {
   readonly nodeCIDR: string;
   /** Of the nodes' outside addresses. */
   readonly outsideCIDR: string;
+  /** Virtual addresses. What of them leads nowhere is dropped. */
+  readonly loadBalancerCIDR: string;
   readonly host: { readonly interface: string; readonly host: string; readonly fabric: string; readonly bits: number };
   /** `nat`: the way out is the host's own routing; `user`: a process gives the interface `uplink`; `none`: no way. */
   readonly uplink: 'user' | 'nat' | 'none';
@@ -58,9 +60,11 @@ export async function createFabric(spec: FabricSpec): Promise<void> {
     ...spec.nodes.map((node) => configureNode(spec, node)),
     ...spec.clients.map((client) => configureClient(spec, client)),
   ]);
-  await ipBatch([
-    `route replace ${spec.nodeCIDR} via ${spec.host.fabric} dev ${spec.host.interface} src ${spec.host.host}`,
-  ]);
+  await ipBatch(
+    [spec.nodeCIDR, spec.loadBalancerCIDR].map(
+      (cidr) => `route replace ${cidr} via ${spec.host.fabric} dev ${spec.host.interface} src ${spec.host.host}`,
+    ),
+  );
 }
 
 /** Adds one node to a fabric that stands. `spec.nodes` holds it already. */
@@ -121,6 +125,7 @@ async function configureFabric(spec: FabricSpec): Promise<void> {
     `route add unreachable ${spec.podCIDR}`,
     `route add unreachable ${spec.nodeCIDR}`,
     `route add unreachable ${spec.outsideCIDR}`,
+    `route add blackhole ${spec.loadBalancerCIDR}`,
     ...(spec.uplink === 'nat' ? [`route add default via ${spec.host.host} dev host`] : []),
     ...spec.nodes.flatMap((node) => fabricSideOfNode(spec, node)),
     ...spec.clients.flatMap((client) => fabricSideOfClient(spec, client)),

@@ -18,7 +18,7 @@ export interface Lan {
 /** Makes it of a namespace and a veth. `name` is short: it begins the names of both. */
 export async function makeLan(name: string): Promise<Lan> {
   const netns = `knit-t-${name}`;
-  const lan = { machine: '203.0.113.65', host: '203.0.113.66', cidr: '203.0.113.64/30' };
+  const lan = { machine: '192.0.2.65', host: '192.0.2.66', cidr: '192.0.2.64/30' };
   await removeLan(netns);
   await ipBatch([
     `netns add ${netns}`,
