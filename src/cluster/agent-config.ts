@@ -11,6 +11,8 @@ export interface AgentConfig {
   readonly cert: string;
   readonly key: string;
   readonly criSocket: string;
+  /** Folder in which the container runtime keeps images. */
+  readonly criRoot: string;
   readonly kubeletRoot: string;
   /** Of the node's pods, as CRI wants it: `/knit/NAME/NODE/pods`. */
   readonly cgroupParent: string;

@@ -12,7 +12,7 @@ import { startProxy } from '../proxy/index.ts';
 import type { AgentConfig } from './agent-config.ts';
 import { keepCompiledCode } from './compile-cache.ts';
 import { cniPluginFolder } from './containerd.ts';
-import { loadShippedImages } from './shipped-images.ts';
+import { loadShippedImages } from './prepared-images.ts';
 
 const kubeletPort = 10250;
 const proxyHealthPort = 10256;
@@ -63,7 +63,7 @@ async function startComponents(
     kubeletPort,
     labels,
     version: config.version,
-    shippedImages: loadShippedImages(config.criSocket, log.child('images')),
+    imagesReady: shippedImages(config, log),
     podStarts: async (pod, podIPs) => (await policy).podStarts(pod, podIPs),
   });
   const running = await Promise.all([
@@ -99,6 +99,15 @@ async function startComponents(
     ),
   ]);
   return [...running, nft];
+}
+
+/** Without them pods say that their image is not there. */
+async function shippedImages(config: AgentConfig, log: Log): Promise<void> {
+  try {
+    await loadShippedImages(config.criSocket, config.criRoot);
+  } catch (error) {
+    log.error('cannot load the images that ship with knit', { error });
+  }
 }
 
 function read(file: string): string {

@@ -49,8 +49,7 @@ export function cniPluginFolder(): string {
 /** Writes a node's containerd configuration, in the form that the installed version reads. */
 export async function writeContainerdConfig(paths: NodePaths, spec: ClusterSpec): Promise<void> {
   const { major } = await containerdVersion();
-  for (const folder of [paths.containerdRoot, paths.containerdState, paths.cniConf])
-    mkdirSync(folder, { recursive: true });
+  for (const folder of [paths.containerdState, paths.cniConf]) mkdirSync(folder, { recursive: true });
   writeRegistries(paths, spec);
   const text = major >= 2 ? version3(paths, cniPluginFolder()) : version2(paths, cniPluginFolder());
   writeFileAtomically(paths.containerdConfig, text);
@@ -119,14 +118,30 @@ function mayLowerOomScore(): boolean {
 const streaming = `  stream_server_address = "127.0.0.1"
   stream_server_port = "0"`;
 
+/** A containerd that only keeps images, in a form that every version reads. */
+export function imagesOnlyConfig({ root, state, socket }: Places): string {
+  return `version = 2\n${places({ root, state, socket }, [...unusedPlugins, 'io.containerd.grpc.v1.cri'])}`;
+}
+
+interface Places {
+  readonly root: string;
+  readonly state: string;
+  readonly socket: string;
+}
+
 function common(paths: NodePaths): string {
-  return `root = "${paths.containerdRoot}"
-state = "${paths.containerdState}"
-disabled_plugins = [${unusedPlugins.map((name) => `"${name}"`).join(', ')}]
+  const { containerdRoot: root, containerdState: state, containerdSocket: socket } = paths;
+  return places({ root, state, socket }, unusedPlugins);
+}
+
+function places({ root, state, socket }: Places, disabled: readonly string[]): string {
+  return `root = "${root}"
+state = "${state}"
+disabled_plugins = [${disabled.map((name) => `"${name}"`).join(', ')}]
 [grpc]
-  address = "${paths.containerdSocket}"
+  address = "${socket}"
 [ttrpc]
-  address = "${paths.containerdSocket}.ttrpc"
+  address = "${socket}.ttrpc"
 `;
 }
 

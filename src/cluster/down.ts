@@ -49,9 +49,8 @@ export async function removeRuntime(name: string): Promise<void> {
   await closeHostNat({ prefix, records: forwardingRecords });
   await Promise.all([removeFabric(prefix), removeCgroup(clusterCgroup(name))]);
   const paths = clusterPaths(name);
-  rmSync(`${paths.runtime}/nodes`, { recursive: true, force: true });
-  rmSync(`${paths.runtime}/server`, { recursive: true, force: true });
-  rmSync(`${paths.runtime}/uplink`, { recursive: true, force: true });
+  for (const part of ['nodes', 'server', 'uplink', 'images'])
+    rmSync(`${paths.runtime}/${part}`, { recursive: true, force: true });
   if (othersRun(name)) return;
   removeCniCache();
 }

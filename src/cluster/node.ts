@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { startNodeMachine } from '../machine/node.ts';
 import { machineResolvConf } from '../machine/resolvers.ts';
@@ -7,6 +7,7 @@ import { type ClusterConfig, contextName, type NodeConfig, writeFileAtomically }
 import { writeContainerdConfig } from './containerd.ts';
 import { clusterPaths, runtimeRoot } from './paths.ts';
 import type { CertificateAuthority } from './pki.ts';
+import { placeImages, prepareImages } from './prepared-images.ts';
 import { program } from './processes.ts';
 import { kubernetesVersion } from './version.ts';
 
@@ -29,6 +30,7 @@ export async function startNode(config: ClusterConfig, node: NodeConfig): Promis
   const paths = clusterPaths(config.name).node(node.name);
   for (const folder of [paths.kubelet, paths.cniConf, paths.logs]) mkdirSync(folder, { recursive: true });
   await writeContainerdConfig(paths, config.spec);
+  await placeShippedImages(config.name, paths.containerdRoot);
   writeFileAtomically(paths.agentConfig, JSON.stringify(agentConfig(config, node), undefined, 2));
   await startNodeMachine({
     prefix: contextName(config.name),
@@ -47,6 +49,20 @@ export async function startNode(config: ClusterConfig, node: NodeConfig): Promis
   });
 }
 
+let prepared: Promise<string> | undefined;
+
+/** Where it fails (a full disk, `dist` not to be written), the node's agent loads them. */
+async function placeShippedImages(cluster: string, containerdRoot: string): Promise<void> {
+  if (existsSync(containerdRoot)) return;
+  prepared ??= prepareImages(cluster, `${clusterCgroup(cluster)}/images`);
+  try {
+    await placeImages(await prepared, containerdRoot);
+  } catch {
+    prepared = undefined;
+    rmSync(containerdRoot, { recursive: true, force: true });
+  }
+}
+
 /** A small young generation: idle memory counts, three times and more. */
 const agentFlags = ['--max-semi-space-size=2'];
 
@@ -61,6 +77,7 @@ function agentConfig(config: ClusterConfig, node: NodeConfig): AgentConfig {
     cert: join(paths.pki, `node-${node.name}.crt`),
     key: join(paths.pki, `node-${node.name}.key`),
     criSocket: nodePaths.containerdSocket,
+    criRoot: nodePaths.containerdRoot,
     kubeletRoot: nodePaths.kubelet,
     cgroupParent: `/${nodeCgroup(config.name, node.name)}/pods`,
     cniConf: nodePaths.cniConf,

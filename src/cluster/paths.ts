@@ -16,6 +16,8 @@ export interface ClusterPaths {
   readonly pki: string;
   readonly store: string;
   readonly logs: string;
+  /** Run-time files of the containerd that prepares images. */
+  readonly images: string;
   /** Serialises `knit` commands that change the cluster. */
   readonly lock: string;
   node(node: string): NodePaths;
@@ -46,6 +48,7 @@ export function clusterPaths(name: string): ClusterPaths {
     pki: join(state, 'pki'),
     store: join(state, 'store.db'),
     logs: join(state, 'logs'),
+    images: join(runtime, 'images'),
     lock: join(runtime, 'lock'),
     node: (node) => nodePaths(state, runtime, node),
   };

@@ -28,8 +28,8 @@ export interface KubeletContext {
   readonly tokens: TokenSource;
   readonly restarts: Backoff;
   readonly exited: ExitedCache;
-  /** Never rejects. */
-  readonly sandboxImageReady: Promise<void>;
+  /** See {@link KubeletOptions.imagesReady}. */
+  readonly imagesReady: Promise<void>;
   readonly nodeIP: string;
   readonly cgroupParent: string;
   readonly dns: ClusterDNS;

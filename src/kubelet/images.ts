@@ -27,24 +27,11 @@ export interface ImagePuller {
   forget(uid: string): void;
 }
 
-/** Images that come with the cluster, from archives and not from a registry. */
-export interface ShippedImages {
-  /** Resolves when sandboxes can be made. */
-  readonly sandbox: Promise<void>;
-  /** Loads the others, once; asked when an image is absent, before a registry is. */
-  rest(): Promise<void>;
-}
-
 /** `NAME[:TAG][@DIGEST]` with an optional registry: https://github.com/distribution/reference, without its length rules. */
 const REFERENCE =
   /^(?:[A-Za-z0-9.-]+(?::\d+)?\/)?[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:\/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*(?::\w[\w.-]{0,127})?(?:@[A-Za-z][\w+.-]*:[0-9a-fA-F]{32,})?$/;
 
-export function createImagePuller(
-  cri: CriClient,
-  config: ConfigSource,
-  events: PodEvents,
-  shipped: ShippedImages,
-): ImagePuller {
+export function createImagePuller(cri: CriClient, config: ConfigSource, events: PodEvents): ImagePuller {
   const backoff: Backoff = createBackoff();
   const failures = new Map<string, { readonly message: string; readonly at: number }>();
 
@@ -88,13 +75,6 @@ export function createImagePuller(
     return pulled;
   };
 
-  const presentImage = async (name: string): Promise<Image | undefined> => {
-    const found = await cri.imageStatus(name);
-    if (found) return found;
-    await shipped.rest();
-    return await cri.imageStatus(name);
-  };
-
   return {
     async ensure(pod, container, sandbox, signal) {
       const image = container.image ?? '';
@@ -114,7 +94,7 @@ export function createImagePuller(
       }
       const name = withDefaultTag(image);
       const policy = container.imagePullPolicy ?? (name.endsWith(':latest') ? 'Always' : 'IfNotPresent');
-      const present = policy === 'Always' ? undefined : await presentImage(name);
+      const present = policy === 'Always' ? undefined : await cri.imageStatus(name);
       if (present) {
         events.container(pod, container, 'Normal', 'Pulled', `Container image "${image}" already present on machine`);
         return present;

@@ -1,4 +1,3 @@
 export { type CriClient, createCriClient } from './cri/client.ts';
-export type { ShippedImages } from './images.ts';
 export { type Kubelet, type KubeletOptions, startKubelet } from './kubelet.ts';
 export type { FoundContainer, RuntimeView } from './runtime-view.ts';

@@ -14,7 +14,7 @@ import { createConfigSource } from './config-source.ts';
 import type { KubeletContext } from './context.ts';
 import { createCriClient } from './cri/client.ts';
 import type { Container, PodSandbox } from './cri/messages.ts';
-import { createImagePuller, type ShippedImages } from './images.ts';
+import { createImagePuller } from './images.ts';
 import { label } from './labels.ts';
 import { startLease } from './lease.ts';
 import { startLogRotation } from './log-rotation.ts';
@@ -51,7 +51,8 @@ export interface KubeletOptions {
   readonly version?: string;
   /** Shared with other components of the node; made and ended here where it is left out. */
   readonly informers?: InformerFactory;
-  readonly shippedImages?: ShippedImages;
+  /** Resolves when the images that come with the cluster are there: the sandboxes' is one. Never rejects. */
+  readonly imagesReady?: Promise<void>;
   /** Replaces what is measured of the machine. */
   readonly capacity?: ResourceList;
   readonly maxPods?: number;
@@ -104,7 +105,6 @@ export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
   const abort = new AbortController();
   const workers = new Map<string, PodWorker>();
   const prober = createProber(cri, events, (uid) => workers.get(uid)?.wake());
-  const shipped = options.shippedImages ?? { sandbox: Promise.resolve(), rest: () => Promise.resolve() };
   const context: KubeletContext = {
     client,
     log,
@@ -115,13 +115,13 @@ export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
     config,
     prober,
     nodeIP,
-    images: createImagePuller(cri, config, events, shipped),
+    images: createImagePuller(cri, config, events),
     tokens: createTokenSource(client),
     restarts: createBackoff(),
     exited: new Map(),
     cgroupParent: options.cgroupParent,
     dns: { servers: options.clusterDNS, domain: options.clusterDomain },
-    sandboxImageReady: shipped.sandbox,
+    imagesReady: options.imagesReady ?? Promise.resolve(),
     allocatable: capacity,
     memoryBytes: quantity(capacity.memory),
     podStarts: options.podStarts ?? (() => Promise.resolve()),

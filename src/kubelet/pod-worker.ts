@@ -254,7 +254,7 @@ class Worker implements PodWorker {
 
   async #createSandbox(pod: Pod, runtime: PodRuntime, attempt: number, signal: AbortSignal): Promise<void> {
     const { cri, events, paths } = this.#kubelet;
-    await this.#kubelet.sandboxImageReady;
+    await this.#kubelet.imagesReady;
     for (const sandbox of runtime.sandboxes) await cri.stopPodSandbox(sandbox.id);
     const config = await this.#sandboxConfig(pod, attempt);
     await mkdir(config.logDirectory ?? paths.logs, { recursive: true });
