@@ -6,6 +6,7 @@ import { createLog } from '../base/log.ts';
 import type { Running } from '../base/running.ts';
 import { createClient, createInformers } from '../client/index.ts';
 import { startControllers } from '../controllers/index.ts';
+import { startDnsAutoscaler } from '../dns/autoscaler.ts';
 import { dnsManifests } from '../dns/manifests.ts';
 import { startRoutes } from '../edge/routes.ts';
 import { startScheduler } from '../scheduler/scheduler.ts';
@@ -48,6 +49,12 @@ async function main(name: string): Promise<void> {
     }),
     startScheduler({ client: clientOf('kube-scheduler'), informers, log: log.child('scheduler') }),
     startRoutes({ informers, log: log.child('routes') }),
+    startDnsAutoscaler({
+      client: clientOf('dns-autoscaler'),
+      informers,
+      log: log.child('controllers'),
+      replicas: config.spec.dns.replicas,
+    }),
     installAddon(client, dnsAddon(config)).then(() => ({ stop: async () => undefined })),
   ]);
   log.info('ready', { cluster: name });

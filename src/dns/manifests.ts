@@ -26,8 +26,9 @@ export interface DnsManifestOptions {
   readonly runtime?: HostRuntime;
 }
 
-const name = 'knit-dns';
-const namespace = 'kube-system';
+export const dnsDeployment = { name: 'knit-dns', namespace: 'kube-system' } as const;
+
+const { name, namespace } = dnsDeployment;
 const labels = { 'k8s-app': 'kube-dns' };
 const role = 'system:knit-dns';
 const rbac = 'rbac.authorization.k8s.io';
