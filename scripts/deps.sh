@@ -20,11 +20,13 @@ tidy() {
   [ -z "${unpacked:-}" ] || rm -rf "$unpacked"
 }
 
-# What an earlier `sudo make` made here, its successor without sudo must be able to change.
+# What an earlier `sudo make` made here, its successor without sudo must be able to change. What is in dist/prepared is
+# in nodes too, by hard links: it keeps its owners.
 for folder in node_modules dist; do
-  if [ -e $folder ] && [ "$(id -u)" != 0 ] && [ -n "$(find $folder ! -user "$(id -u)" -print -quit)" ]; then
+  [ -e $folder ] && [ "$(id -u)" != 0 ] || continue
+  if [ -n "$(find $folder -path dist/prepared -prune -o ! -user "$(id -u)" -print -quit)" ]; then
     say "$folder belongs to another user: making it yours"
-    as_root chown -R "$(id -u):$(id -g)" $folder
+    as_root find $folder -path dist/prepared -prune -o -exec chown -h "$(id -u):$(id -g)" {} +
   fi
 done
 
