@@ -23,7 +23,8 @@ const define = <T extends t.KubeObject>(
   kind: string,
   plural: string,
   namespaced: boolean,
-): Resource<T> => ({ group, version: 'v1', kind, plural, namespaced });
+  version = 'v1',
+): Resource<T> => ({ group, version, kind, plural, namespaced });
 
 /** The resources that knit's own components speak of, typed. */
 export const pods = define<t.Pod>('', 'Pod', 'pods', true);
@@ -42,3 +43,47 @@ export const leases = define<t.Lease>('coordination.k8s.io', 'Lease', 'leases', 
 export const daemonSets = define<t.DaemonSet>('apps', 'DaemonSet', 'daemonsets', true);
 export const jobs = define<t.Job>('batch', 'Job', 'jobs', true);
 export const networkPolicies = define<t.NetworkPolicy>('networking.k8s.io', 'NetworkPolicy', 'networkpolicies', true);
+export const replicationControllers = define<t.ReplicationController>(
+  '',
+  'ReplicationController',
+  'replicationcontrollers',
+  true,
+);
+export const statefulSets = define<t.StatefulSet>('apps', 'StatefulSet', 'statefulsets', true);
+export const controllerRevisions = define<t.ControllerRevision>(
+  'apps',
+  'ControllerRevision',
+  'controllerrevisions',
+  true,
+);
+export const persistentVolumes = define<t.PersistentVolume>('', 'PersistentVolume', 'persistentvolumes', false);
+export const persistentVolumeClaims = define<t.PersistentVolumeClaim>(
+  '',
+  'PersistentVolumeClaim',
+  'persistentvolumeclaims',
+  true,
+);
+export const storageClasses = define<t.StorageClass>('storage.k8s.io', 'StorageClass', 'storageclasses', false);
+export const cronJobs = define<t.CronJob>('batch', 'CronJob', 'cronjobs', true);
+export const podDisruptionBudgets = define<t.PodDisruptionBudget>(
+  'policy',
+  'PodDisruptionBudget',
+  'poddisruptionbudgets',
+  true,
+);
+export const resourceQuotas = define<t.ResourceQuota>('', 'ResourceQuota', 'resourcequotas', true);
+export const limitRanges = define<t.LimitRange>('', 'LimitRange', 'limitranges', true);
+export const horizontalPodAutoscalers = define<t.HorizontalPodAutoscaler>(
+  'autoscaling',
+  'HorizontalPodAutoscaler',
+  'horizontalpodautoscalers',
+  true,
+  'v2',
+);
+export const certificateSigningRequests = define<t.CertificateSigningRequest>(
+  'certificates.k8s.io',
+  'CertificateSigningRequest',
+  'certificatesigningrequests',
+  false,
+);
+export const clusterRoles = define<t.ClusterRole>('rbac.authorization.k8s.io', 'ClusterRole', 'clusterroles', false);

@@ -16,6 +16,8 @@ export interface Context {
   readonly authorizer: Authorizer;
   readonly tokens: TokenIssuer;
   readonly metrics: RequestMetrics;
+  /** See {@link ApiServerOptions.moreMetrics}. */
+  moreMetrics(): readonly string[];
   readonly log: Log;
   /** How to reach kubelets; `undefined` where no node's kubelet is spoken to. */
   readonly kubeletTLS: KubeletTLS | undefined;

@@ -34,6 +34,7 @@ export function answerMetrics(context: Context): Answer {
     '# HELP process_start_time_seconds Start time of the process since unix epoch in seconds.',
     '# TYPE process_start_time_seconds gauge',
     `process_start_time_seconds ${(performance.timeOrigin / 1000).toFixed(3)}`,
+    ...context.moreMetrics(),
   ];
   return textAnswer(`${lines.join('\n')}\n`, 200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' });
 }

@@ -38,6 +38,8 @@ export interface ApiServerOptions {
   /** Where pods reach this server: the endpoint of the `kubernetes` Service. */
   readonly advertise: { readonly address: string; readonly port: number };
   readonly listen: readonly Listen[];
+  /** What others in this process have to say on `/metrics`, as lines for Prometheus. */
+  moreMetrics?(): readonly string[];
 }
 
 export interface ApiServer extends Running {
@@ -68,6 +70,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     kinds,
     tokens,
     metrics: new RequestMetrics(),
+    moreMetrics: () => options.moreMetrics?.() ?? [],
     log,
     kubeletTLS: options.kubeletTLS,
     admission: new Admission(admissionPlugins(cache, options)),

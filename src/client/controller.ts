@@ -3,6 +3,7 @@ import type { Running } from '../base/running.ts';
 import { isConflict, isNotFound } from './client.ts';
 import type { Key } from './informer.ts';
 import { type QueueOptions, WorkQueue } from './queue.ts';
+import { QueueMetrics } from './queue-metrics.ts';
 import { isUnreachable } from './reachable.ts';
 
 export interface ControllerOptions extends QueueOptions {
@@ -19,23 +20,14 @@ export interface ControllerOptions extends QueueOptions {
   sync(key: Key, signal: AbortSignal): Promise<void>;
 }
 
-/** What a controller did so far, as its metrics tell it. Times in ms. */
-export interface ControllerCounters {
-  depth: number;
-  active: number;
-  syncs: number;
-  failures: number;
-  retries: number;
-  /** Sum of the times keys waited and were worked on; divide by `syncs`. */
-  waitedMs: number;
-  workedMs: number;
-}
-
 export interface Controller extends Running {
   readonly name: string;
   enqueue(key: Key): void;
   enqueueAfter(key: Key, ms: number): void;
-  readonly counters: Readonly<ControllerCounters>;
+  /** Keys that wait, and all that were ever added. */
+  readonly depth: number;
+  readonly adds: number;
+  readonly metrics: QueueMetrics;
 }
 
 /** Failures that mend themselves (a newer object, one that is gone, a server that restarts) are told only when they last this long. */
@@ -47,13 +39,12 @@ export function runController(options: ControllerOptions): Controller {
   const log = options.log.child(name);
   const queue = new WorkQueue(options);
   const abort = new AbortController();
-  const totals = { active: 0, syncs: 0, failures: 0, retries: 0, waitedMs: 0, workedMs: 0 };
+  const metrics = new QueueMetrics();
 
   const failed = (key: Key, error: unknown): void => {
-    totals.failures++;
     if (abort.signal.aborted) return;
     const retryMs = Math.round(queue.addFailed(key));
-    totals.retries++;
+    metrics.retries++;
     const passing = isConflict(error) || isNotFound(error) || isUnreachable(error);
     if (!passing || queue.failures(key) > QUIET_FAILURES) log.warn('sync failed', { key, error, retryMs });
   };
@@ -65,17 +56,16 @@ export function runController(options: ControllerOptions): Controller {
     await Promise.race([synced, stopped.promise]);
     for (let key = await queue.take(); key !== undefined; key = await queue.take()) {
       const started = performance.now();
-      totals.waitedMs += queue.waited(key);
-      totals.active++;
+      metrics.waited.observe(queue.waited(key) / 1000);
+      metrics.begun.set(key, started);
       try {
         await sync(key, abort.signal);
         queue.forget(key);
       } catch (error) {
         failed(key, error);
       } finally {
-        totals.active--;
-        totals.syncs++;
-        totals.workedMs += performance.now() - started;
+        metrics.begun.delete(key);
+        metrics.worked.observe((performance.now() - started) / 1000);
         queue.done(key);
       }
     }
@@ -86,9 +76,13 @@ export function runController(options: ControllerOptions): Controller {
     name,
     enqueue: (key) => queue.add(key),
     enqueueAfter: (key, ms) => queue.addAfter(key, ms),
-    get counters() {
-      return { ...totals, depth: queue.depth };
+    get depth() {
+      return queue.depth;
     },
+    get adds() {
+      return queue.adds;
+    },
+    metrics,
     async stop() {
       abort.abort();
       queue.close();

@@ -4,6 +4,7 @@ import { createLog } from '../base/log.ts';
 import { waitFor } from '../base/wait.ts';
 import { runController } from './controller.ts';
 import { WorkQueue } from './queue.ts';
+import { queueMetricLines } from './queue-metrics.ts';
 
 const log = createLog('test', () => {});
 
@@ -74,7 +75,12 @@ test('a controller retries what failed, and never works twice at once on a key',
   controller.enqueue('b');
   await waitFor(() => done.length === 2, { what: 'both keys', timeoutMs: 2_000, intervalMs: 1 });
   assert.deepEqual(done.sort(), ['a', 'b']);
-  const { syncs, failures: failed, retries, depth } = controller.counters;
-  assert.deepEqual({ syncs, failed, retries, depth }, { syncs: 4, failed: 2, retries: 2, depth: 0 });
+  const lines = queueMetricLines([controller]).filter((line) => !line.startsWith('#'));
+  const value = (name: string) => lines.find((line) => line.startsWith(`${name}{name="test"}`))?.split(' ')[1];
+  assert.equal(value('workqueue_adds_total'), '4');
+  assert.equal(value('workqueue_retries_total'), '2');
+  assert.equal(value('workqueue_depth'), '0');
+  assert.equal(value('workqueue_work_duration_seconds_count'), '4');
+  assert.equal(value('workqueue_queue_duration_seconds_count'), '4');
   await controller.stop();
 });

@@ -27,6 +27,8 @@ export class WorkQueue {
   readonly #backoffs = new Map<Key, Backoff>();
   readonly #takers: ((key: Key | undefined) => void)[] = [];
   #closed = false;
+  /** Keys that were ever added; one that waits already is not counted again. */
+  adds = 0;
 
   constructor(options: QueueOptions = {}) {
     this.#options = { firstRetryMs: options.firstRetryMs ?? 5, maxRetryMs: options.maxRetryMs ?? 60_000 };
@@ -40,7 +42,9 @@ export class WorkQueue {
   add(key: Key): void {
     if (this.#closed) return;
     const pending = this.#active.has(key) ? this.#again : this.#waiting;
-    if (!pending.has(key)) pending.set(key, performance.now());
+    if (pending.has(key)) return;
+    this.adds++;
+    pending.set(key, performance.now());
     this.#serve();
   }
 

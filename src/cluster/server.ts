@@ -5,7 +5,7 @@ import { addressAt, parseCIDR } from '../base/cidr.ts';
 import { createLog } from '../base/log.ts';
 import type { Running } from '../base/running.ts';
 import { createClient, createInformers } from '../client/index.ts';
-import { startControllers } from '../controllers/index.ts';
+import { type Controllers, startControllers } from '../controllers/index.ts';
 import { startDnsAutoscaler } from '../dns/autoscaler.ts';
 import { dnsManifests } from '../dns/manifests.ts';
 import { startRoutes } from '../edge/routes.ts';
@@ -33,7 +33,9 @@ async function main(name: string): Promise<void> {
   const config = readConfig(name);
   const paths = clusterPaths(name);
   const store = await openSqliteStore(paths.store);
-  const apiServer = await startApiServer({ store, log: log.child('api'), ...apiServerOptions(config) });
+  let controllers: Controllers | undefined;
+  const moreMetrics = () => controllers?.metrics() ?? [];
+  const apiServer = await startApiServer({ store, log: log.child('api'), moreMetrics, ...apiServerOptions(config) });
   // By its user agent a writer stands in managedFields.
   const clientOf = (userAgent: string) => createClient(inProcessTransport(apiServer), { userAgent });
   const client = clientOf('knit');
@@ -46,6 +48,9 @@ async function main(name: string): Promise<void> {
       log: log.child('controllers'),
       podCIDR: config.addresses.podCIDR,
       rootCA,
+    }).then((started) => {
+      controllers = started;
+      return started;
     }),
     startScheduler({ client: clientOf('kube-scheduler'), informers, log: log.child('scheduler') }),
     startRoutes({ informers, log: log.child('routes') }),

@@ -1,5 +1,6 @@
 import type { Log } from '../base/log.ts';
 import type { Client } from '../client/client.ts';
+import type { Controller, ControllerOptions } from '../client/controller.ts';
 import type { EventRecorder } from '../client/events.ts';
 import type { InformerFactory } from '../client/informer.ts';
 
@@ -24,4 +25,6 @@ export interface ControllersOptions {
 /** What a controller is made of. */
 export interface ControllerContext extends ControllersOptions {
   events(component: string): EventRecorder;
+  /** Starts the workers of a controller, whose metrics then count among all controllers'. */
+  run(options: Omit<ControllerOptions, 'log'>): Controller;
 }

@@ -1,13 +1,14 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Running } from '../base/running.ts';
+import { type Controller, runController } from '../client/controller.ts';
 import { createEventRecorder, type EventRecorder } from '../client/events.ts';
+import { queueMetricLines } from '../client/queue-metrics.ts';
 import type { ControllerContext, ControllersOptions } from './context.ts';
-import { startDaemonSetController } from './daemonset/controller.ts';
 import { startDeploymentController } from './deployment/controller.ts';
 import { startEndpointsController } from './endpoints/endpoints-controller.ts';
 import { startEndpointSliceController } from './endpoints/slice-controller.ts';
 import { startGarbageCollector } from './gc/controller.ts';
-import { startJobController } from './job/controller.ts';
+import { startLate } from './late.ts';
 import { startNamespaceController } from './namespace.ts';
 import { startNodeIPAM } from './node-ipam.ts';
 import { startNodeLifecycle } from './node-lifecycle.ts';
@@ -35,13 +36,17 @@ const controllers: readonly ((context: ControllerContext) => Running)[] = [
   startNamespaceController,
   startPodGC,
   startGarbageCollector,
-  startJobController,
-  startDaemonSetController,
 ];
 
+export interface Controllers extends Running {
+  /** Of their work queues, as lines for Prometheus. */
+  metrics(): string[];
+}
+
 /** Starts all controllers. Resolves when their informers have synced; they work as soon as their own have. */
-export async function startControllers(options: ControllersOptions): Promise<Running> {
+export async function startControllers(options: ControllersOptions): Promise<Controllers> {
   const recorders: EventRecorder[] = [];
+  const queues: Controller[] = [];
   const context: ControllerContext = {
     ...options,
     events(component) {
@@ -49,10 +54,17 @@ export async function startControllers(options: ControllersOptions): Promise<Run
       recorders.push(recorder);
       return recorder;
     },
+    run(controllerOptions) {
+      const controller = runController({ ...controllerOptions, log: options.log });
+      queues.push(controller);
+      return controller;
+    },
   };
   const running = controllers.map((start) => start(context));
   await options.informers.start();
+  running.push(startLate(context));
   return {
+    metrics: () => queueMetricLines(queues),
     async stop() {
       await Promise.all(running.map((controller) => controller.stop()));
       // Events that no server takes any more are not worth waiting for.

@@ -2,7 +2,7 @@ import { namespaces, pods, type Resource } from '../api/resource.ts';
 import type { KubeObject, Namespace } from '../api/types.ts';
 import { messageOf } from '../base/errors.ts';
 import { type Client, isNotFound } from '../client/client.ts';
-import { type Controller, runController } from '../client/controller.ts';
+import type { Controller } from '../client/controller.ts';
 import type { ControllerContext } from './context.ts';
 import { can, type DiscoveredResource, discover } from './discovery.ts';
 import { timestamp } from './time.ts';
@@ -14,13 +14,12 @@ const FINALIZER = 'kubernetes';
 const RECHECK_MS = 500;
 
 /** Empties namespaces that are being deleted, then lets them go. */
-export function startNamespaceController({ client, informers, log }: ControllerContext): Controller {
+export function startNamespaceController({ client, informers, run }: ControllerContext): Controller {
   const allNamespaces = informers.informer(namespaces);
   const allPods = informers.informer(pods);
 
-  const controller = runController({
+  const controller = run({
     name: 'namespace-controller',
-    log,
     informers: [allNamespaces, allPods],
     async sync(name) {
       const namespace = allNamespaces.get(name);

@@ -1,19 +1,18 @@
 import { nodes } from '../api/resource.ts';
 import { formatCIDR, parseCIDR, sizeOf, subnetAt } from '../base/cidr.ts';
 import { KnitError } from '../base/errors.ts';
-import { type Controller, runController } from '../client/controller.ts';
+import type { Controller } from '../client/controller.ts';
 import type { ControllerContext } from './context.ts';
 
 /** Gives each node its part of the pod network, `spec.podCIDR`, and takes it back when the node is gone. */
 export function startNodeIPAM(context: ControllerContext): Controller {
-  const { client, informers, log } = context;
+  const { client, informers, run } = context;
   const allNodes = informers.informer(nodes);
   const pool = createPool(context.podCIDR, context.nodeCIDRMaskSize ?? 24);
   const events = context.events('cidrAllocator');
 
-  const controller = runController({
+  const controller = run({
     name: 'node-ipam-controller',
-    log,
     informers: [allNodes],
     // One at a time: two nodes must not be given the same part.
     workers: 1,

@@ -1,7 +1,7 @@
 import { leases, nodes, pods } from '../api/resource.ts';
 import type { Node, Pod, Taint } from '../api/types.ts';
 import { isNotFound } from '../client/client.ts';
-import { type Controller, runController } from '../client/controller.ts';
+import type { Controller } from '../client/controller.ts';
 import type { ControllerContext } from './context.ts';
 import { NODE_INDEX, nodeIndex } from './owners.ts';
 import { isReady } from './pods.ts';
@@ -27,7 +27,7 @@ const OURS = new Set([NOT_READY, UNREACHABLE, UNSCHEDULABLE, ...Object.values(PR
 
 /** Notices nodes that fell silent, and turns the state of nodes into taints. */
 export function startNodeLifecycle(context: ControllerContext): Controller {
-  const { client, informers, log, nodeMonitorGracePeriodMs = 40_000 } = context;
+  const { client, informers, log, run, nodeMonitorGracePeriodMs = 40_000 } = context;
   const allNodes = informers.informer(nodes);
   const heartbeats = informers.informer(leases, { namespace: 'kube-node-lease' });
   const allPods = informers.informer(pods, { indexes: nodeIndex });
@@ -35,9 +35,8 @@ export function startNodeLifecycle(context: ControllerContext): Controller {
   /** When a sign of life was last seen, by this machine's clock: clocks of nodes need not agree with it. */
   const seen = new Map<string, number>();
 
-  const controller = runController({
+  const controller = run({
     name: 'node-lifecycle-controller',
-    log,
     informers: [allNodes, heartbeats, allPods],
     async sync(name) {
       const node = allNodes.get(name);

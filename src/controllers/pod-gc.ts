@@ -1,7 +1,7 @@
 import { nodes, pods } from '../api/resource.ts';
 import type { Pod } from '../api/types.ts';
 import { isNotFound } from '../client/client.ts';
-import { type Controller, runController } from '../client/controller.ts';
+import type { Controller } from '../client/controller.ts';
 import type { ControllerContext } from './context.ts';
 import { NODE_INDEX, nodeIndex } from './owners.ts';
 import { hasEnded } from './pods.ts';
@@ -12,14 +12,13 @@ const ENDED = '';
 
 /** Removes pods of nodes that are gone, which no kubelet ends, and the oldest of too many pods that ended. */
 export function startPodGC(context: ControllerContext): Controller {
-  const { client, informers, log, terminatedPodThreshold = 12_500, orphanedPodGracePeriodMs = 10_000 } = context;
+  const { client, informers, run, terminatedPodThreshold = 12_500, orphanedPodGracePeriodMs = 10_000 } = context;
   const allNodes = informers.informer(nodes);
   const allPods = informers.informer(pods, { indexes: nodeIndex });
   let ended = 0;
 
-  const controller = runController({
+  const controller = run({
     name: 'pod-garbage-collector',
-    log,
     informers: [allNodes, allPods],
     workers: 1,
     sync: (key) => (key === ENDED ? removeEnded() : removeOrphans(key)),

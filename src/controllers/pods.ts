@@ -23,3 +23,9 @@ export function untilAvailable(pod: Pod, minReadySeconds: number, now: number): 
   if (!ready.lastTransitionTime) return undefined;
   return Math.max(0, Date.parse(ready.lastTransitionTime) + minReadySeconds * 1000 - now);
 }
+
+/** Time in ms until the next of these pods, of those that are ready, becomes available: no event tells of it. */
+export function untilNextAvailable(pods: readonly Pod[], minReadySeconds = 0, now = Date.now()): number | undefined {
+  const waits = pods.map((pod) => untilAvailable(pod, minReadySeconds, now) ?? 0).filter((ms) => ms > 0);
+  return waits.length > 0 ? Math.min(...waits) + 1 : undefined;
+}

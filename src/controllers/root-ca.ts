@@ -1,6 +1,6 @@
 import { configMaps, namespaces } from '../api/resource.ts';
 import { isAlreadyExists } from '../client/client.ts';
-import { type Controller, runController } from '../client/controller.ts';
+import type { Controller } from '../client/controller.ts';
 import type { ControllerContext } from './context.ts';
 
 const NAME = 'kube-root-ca.crt';
@@ -8,14 +8,13 @@ const DESCRIPTION =
   'Holds the CA by which pods know the API server; it is mounted into every pod beside its token and kept by knit.';
 
 /** Every namespace has a config map with the CA by which its pods know the API server. */
-export function startRootCAPublisher({ client, informers, log, rootCA }: ControllerContext): Controller {
+export function startRootCAPublisher({ client, informers, run, rootCA }: ControllerContext): Controller {
   const allNamespaces = informers.informer(namespaces);
   const published = informers.informer(configMaps, { fieldSelector: `metadata.name=${NAME}` });
   const data = { 'ca.crt': rootCA };
 
-  const controller = runController({
+  const controller = run({
     name: 'root-ca-certificate-publisher',
-    log,
     informers: [allNamespaces, published],
     async sync(name) {
       const namespace = allNamespaces.get(name);

@@ -1,17 +1,16 @@
 import { namespaces, serviceAccounts } from '../api/resource.ts';
 import { isAlreadyExists } from '../client/client.ts';
-import { type Controller, runController } from '../client/controller.ts';
+import type { Controller } from '../client/controller.ts';
 import type { ControllerContext } from './context.ts';
 
 /** Every namespace has a service account `default`, that pods use which name none. */
-export function startServiceAccountController({ client, informers, log }: ControllerContext): Controller {
+export function startServiceAccountController({ client, informers, run }: ControllerContext): Controller {
   const allNamespaces = informers.informer(namespaces);
   // One object a namespace, and none of the others are of interest.
   const defaults = informers.informer(serviceAccounts, { fieldSelector: 'metadata.name=default' });
 
-  const controller = runController({
+  const controller = run({
     name: 'serviceaccount-controller',
-    log,
     informers: [allNamespaces, defaults],
     async sync(name) {
       const namespace = allNamespaces.get(name);

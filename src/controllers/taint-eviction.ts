@@ -2,7 +2,7 @@ import { nodes, pods } from '../api/resource.ts';
 import type { Pod, Taint } from '../api/types.ts';
 import { keyOf } from '../client/cache.ts';
 import { isNotFound } from '../client/client.ts';
-import { type Controller, runController } from '../client/controller.ts';
+import type { Controller } from '../client/controller.ts';
 import type { ControllerContext } from './context.ts';
 import { NODE_INDEX, nodeIndex } from './owners.ts';
 import { isTerminating } from './pods.ts';
@@ -10,16 +10,15 @@ import { timestamp } from './time.ts';
 import { tolerates } from './tolerations.ts';
 
 /** Deletes pods that do not tolerate a `NoExecute` taint of their node, or tolerated it long enough. */
-export function startTaintEviction({ client, informers, log, events: recorder }: ControllerContext): Controller {
+export function startTaintEviction({ client, informers, run, events: recorder }: ControllerContext): Controller {
   const allNodes = informers.informer(nodes);
   const allPods = informers.informer(pods, { indexes: nodeIndex });
   const events = recorder('taint-eviction-controller');
   /** When taints were first seen whose author did not write it into them. */
   const seen = new Map<string, number>();
 
-  const controller = runController({
+  const controller = run({
     name: 'taint-eviction-controller',
-    log,
     informers: [allNodes, allPods],
     async sync(key) {
       const pod = allPods.get(key);

@@ -1,15 +1,7 @@
-import { apiVersion, type Resource, replicaSets, services } from '../api/resource.ts';
+import { apiVersion, type Resource, replicaSets, services, statefulSets } from '../api/resource.ts';
 import type { LabelSelector, StatefulSet } from '../api/types.ts';
 import type { InformerFactory } from '../client/informer.ts';
 import type { Workloads } from './cluster.ts';
-
-const statefulSets: Resource<StatefulSet> = {
-  group: 'apps',
-  version: 'v1',
-  kind: 'StatefulSet',
-  plural: 'statefulsets',
-  namespaced: true,
-};
 
 /** The selectors of what a pod belongs to, from the informers' copies. */
 export function watchWorkloads(informers: InformerFactory): Workloads {

@@ -1,7 +1,7 @@
 import type { DaemonSet, Node, Pod } from '../../api/types.ts';
-import { scaled } from '../deployment/numbers.ts';
-import { templateHash } from '../deployment/template.ts';
+import { scaled } from '../int-or-percent.ts';
 import { hasEnded, isReady, isTerminating, untilAvailable } from '../pods.ts';
+import { templateHash } from '../template.ts';
 import { nodeOf, placementOn } from './placement.ts';
 
 export const HASH_LABEL = 'controller-revision-hash';

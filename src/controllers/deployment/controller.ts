@@ -1,7 +1,7 @@
 import { deployments, pods, replicaSets } from '../../api/resource.ts';
 import type { Deployment, KubeObject, Pod, ReplicaSet } from '../../api/types.ts';
 import { keyOf } from '../../client/cache.ts';
-import { type Controller, runController } from '../../client/controller.ts';
+import type { Controller } from '../../client/controller.ts';
 import { claim } from '../adoption.ts';
 import type { ControllerContext } from '../context.ts';
 import { isEmptySelector, matchesSelector } from '../labels.ts';
@@ -24,16 +24,15 @@ import {
 
 /** Moves Deployments from one template to the next over ReplicaSets, as kube-controller-manager does. */
 export function startDeploymentController(context: ControllerContext): Controller {
-  const { client, informers, log } = context;
+  const { client, informers, run } = context;
   const allDeployments = informers.informer(deployments);
   const replicas = informers.informer(replicaSets, { indexes: controllerIndex });
   const allPods = informers.informer(pods, { indexes: controllerIndex });
   const events = context.events('deployment-controller');
   const sets = createSets(client, events);
 
-  const controller = runController({
+  const controller = run({
     name: 'deployment-controller',
-    log,
     informers: [allDeployments, replicas, allPods],
     workers: 5,
     async sync(key) {

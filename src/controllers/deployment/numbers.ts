@@ -1,4 +1,5 @@
 import type { Deployment, ReplicaSet } from '../../api/types.ts';
+import { scaled } from '../int-or-percent.ts';
 
 /** Marks of a ReplicaSet that its Deployment reads again: the scale it was last brought to. */
 export const DESIRED_REPLICAS = 'deployment.kubernetes.io/desired-replicas';
@@ -26,12 +27,6 @@ export function fenceposts(deployment: Deployment): { readonly surge: number; re
   const surge = scaled(maxSurge, desired, Math.ceil);
   const unavailable = scaled(maxUnavailable, desired, Math.floor);
   return { surge, unavailable: Math.min(desired, surge === 0 && unavailable === 0 ? 1 : unavailable) };
-}
-
-/** IntOrString: a number, or a share of `total`. */
-export function scaled(value: unknown, total: number, round: (value: number) => number): number {
-  const text = String(value);
-  return text.endsWith('%') ? round((Number(text.slice(0, -1)) * total) / 100) : Number(text);
 }
 
 /** What the new ReplicaSet may grow to now. */

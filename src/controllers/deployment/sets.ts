@@ -4,6 +4,7 @@ import { messageOf } from '../../base/errors.ts';
 import { type Client, isAlreadyExists } from '../../client/client.ts';
 import type { EventRecorder } from '../../client/events.ts';
 import { controllerReference, isControlledBy } from '../owners.ts';
+import { sameTemplate, TEMPLATE_HASH_LABEL, templateHash } from '../template.ts';
 import { byAge, newReplicas, replicasOf } from './numbers.ts';
 import {
   hasAnnotations,
@@ -14,7 +15,6 @@ import {
   scaleAnnotations,
 } from './revisions.ts';
 import { type Change, type Condition, conditionOf, progressDeadline, reasons, withCondition } from './status.ts';
-import { sameTemplate, TEMPLATE_HASH_LABEL, templateHash } from './template.ts';
 
 /** One look at a Deployment: what it is now, and what was learned on the way to be written into its status. */
 export interface Rollout {

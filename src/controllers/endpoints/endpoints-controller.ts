@@ -3,7 +3,7 @@ import { endpoints, pods, services } from '../../api/resource.ts';
 import type { Endpoints, Service } from '../../api/types.ts';
 import { keyOf, splitKey } from '../../client/cache.ts';
 import { isAlreadyExists, isNotFound } from '../../client/client.ts';
-import { type Controller, runController } from '../../client/controller.ts';
+import type { Controller } from '../../client/controller.ts';
 import type { ControllerContext } from '../context.ts';
 import { HEADLESS_LABEL, isHeadless, isSelecting, membersOf, selects, TRIGGER_TIME, triggerTime } from './members.ts';
 import { subsetsOf } from './subsets.ts';
@@ -12,14 +12,13 @@ const OVER_CAPACITY = 'endpoints.kubernetes.io/over-capacity';
 const MANAGED_BY = 'endpoints.kubernetes.io/managed-by';
 
 /** Tells the same in v1 Endpoints, for those who still read them. */
-export function startEndpointsController({ client, informers, log }: ControllerContext): Controller {
+export function startEndpointsController({ client, informers, run }: ControllerContext): Controller {
   const allServices = informers.informer(services);
   const allPods = informers.informer(pods);
   const allEndpoints = informers.informer(endpoints);
 
-  const controller = runController({
+  const controller = run({
     name: 'endpoints-controller',
-    log,
     informers: [allServices, allPods, allEndpoints],
     workers: 5,
     async sync(key) {

@@ -3,7 +3,7 @@ import type { EndpointSlice } from '../../api/types.ts';
 import { messageOf } from '../../base/errors.ts';
 import { keyOf } from '../../client/cache.ts';
 import { isNotFound } from '../../client/client.ts';
-import { type Controller, runController } from '../../client/controller.ts';
+import type { Controller } from '../../client/controller.ts';
 import type { ControllerContext } from '../context.ts';
 import { Expectations } from '../expectations.ts';
 import { isSelecting, membersOf, selects } from './members.ts';
@@ -14,7 +14,7 @@ const ZONE_LABEL = 'topology.kubernetes.io/zone';
 
 /** Tells in EndpointSlices which pods serve each Service. */
 export function startEndpointSliceController(context: ControllerContext): Controller {
-  const { client, informers, log } = context;
+  const { client, informers, run } = context;
   const allServices = informers.informer(services);
   const allPods = informers.informer(pods);
   const allNodes = informers.informer(nodes);
@@ -23,9 +23,8 @@ export function startEndpointSliceController(context: ControllerContext): Contro
   const events = context.events('endpoint-slice-controller');
   const zoneOf = (node: string) => allNodes.get(node)?.metadata?.labels?.[ZONE_LABEL];
 
-  const controller = runController({
+  const controller = run({
     name: 'endpointslice-controller',
-    log,
     informers: [allServices, allPods, allNodes, slices],
     workers: 5,
     async sync(key) {

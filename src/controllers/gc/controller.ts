@@ -2,7 +2,6 @@ import type { Resource } from '../../api/resource.ts';
 import type { KubeObject, OwnerReference } from '../../api/types.ts';
 import type { Running } from '../../base/running.ts';
 import { type DeleteOptions, isNotFound } from '../../client/client.ts';
-import { runController } from '../../client/controller.ts';
 import type { ControllerContext } from '../context.ts';
 import { FOREGROUND, Graph, type Item, isWaiting, itemOf, ORPHAN } from './graph.ts';
 import { observe } from './observer.ts';
@@ -14,7 +13,7 @@ type Policy = NonNullable<DeleteOptions['propagationPolicy']>;
  * collector it watches all kinds, but keeps only uids and who owns whom; and it deletes nothing without having asked
  * the API server itself whether the owners are gone.
  */
-export function startGarbageCollector({ client, log: parent, events: recorder }: ControllerContext): Running {
+export function startGarbageCollector({ client, log: parent, run, events: recorder }: ControllerContext): Running {
   const log = parent.child('garbage-collector');
   const abort = new AbortController();
   const graph = new Graph();
@@ -56,9 +55,8 @@ export function startGarbageCollector({ client, log: parent, events: recorder }:
     if (owner && isWaiting(owner)) controller.enqueue(uid);
   };
 
-  const controller = runController({
+  const controller = run({
     name: 'garbage-collector',
-    log: parent,
     informers: [observer],
     workers: 8,
     async sync(uid) {

@@ -1,16 +1,14 @@
-import { isDeepStrictEqual } from 'node:util';
 import { jobs, pods } from '../../api/resource.ts';
 import type { Job, Pod } from '../../api/types.ts';
-import { messageOf } from '../../base/errors.ts';
 import type { Running } from '../../base/running.ts';
 import { keyOf } from '../../client/cache.ts';
 import { isNotFound } from '../../client/client.ts';
-import { runController } from '../../client/controller.ts';
-import { slowStart } from '../batches.ts';
 import type { ControllerContext } from '../context.ts';
-import { Expectations } from '../expectations.ts';
-import { CONTROLLER_INDEX, controllerIndex, controllerOf, controllerReference } from '../owners.ts';
+import { createOwnedPods } from '../owned-pods.ts';
+import { controllerOf } from '../owners.ts';
+import { podOf } from '../pod-template.ts';
 import { isActive, isReady, isTerminating } from '../pods.ts';
+import { writeStatus } from '../status.ts';
 import { timestamp } from '../time.ts';
 import {
   announcedOutcome,
@@ -28,64 +26,61 @@ const MAX_BACKOFF_MS = 600_000;
 
 /** Runs pods until enough of them ended well. Of Kubernetes' jobs only those without an index. */
 export function startJobController(context: ControllerContext): Running {
-  const { client, informers, log } = context;
+  const { client, informers, run } = context;
   const allJobs = informers.informer(jobs);
-  const allPods = informers.informer(pods, { indexes: controllerIndex });
-  const expectations = new Expectations();
   const events = context.events('job-controller');
+  const owned = createOwnedPods(context, { owners: allJobs, events, selectorOf: ({ spec }) => spec?.selector });
 
-  const controller = runController({
+  const controller = run({
     name: 'job-controller',
-    log,
-    informers: [allJobs, allPods],
+    informers: [allJobs, owned.informer],
     async sync(key) {
       const job = allJobs.get(key);
-      if (!job) return expectations.forget(key);
-      const owned = allPods.byIndex(CONTROLLER_INDEX, job.metadata?.uid ?? '');
-      if (job.metadata?.deletionTimestamp) return releaseAll(owned);
+      if (!job) return;
+      const all = await owned.of(job);
+      if (job.metadata?.deletionTimestamp) return releaseAll(all);
       const finished = finishedCondition(job.status);
       if (finished) {
-        await releaseAll(owned);
+        await releaseAll(all);
         return expire(job, key, finished.lastTransitionTime);
       }
       if (job.spec?.completionMode === 'Indexed') {
         events.event(job, 'Warning', 'IndexedJobNotSupported', 'completionMode Indexed is not supported yet');
         return;
       }
-      if (expectations.fulfilled(key)) await advance(job, key, owned);
+      if (owned.isCurrent(key)) await advance(job, key, all);
     },
   });
 
-  const advance = async (job: Job, key: string, owned: readonly Pod[]): Promise<void> => {
+  const advance = async (job: Job, key: string, all: readonly Pod[]): Promise<void> => {
     const started = {
       ...job.status,
       startTime: job.status?.startTime ?? (job.spec?.suspend ? undefined : timestamp()),
     };
-    const { status, release } = track(started, owned);
-    const active = owned.filter(isActive);
+    const { status, release } = track(started, all);
+    const active = all.filter(isActive);
     const outcome = announcedOutcome(job.status) ?? outcomeOf(job, status, active, Date.now());
     const surplus = outcome || job.spec?.suspend ? active : active.slice(job.spec?.parallelism ?? 1);
     const counted: Status = {
       ...suspended(job, status),
       active: active.length - surplus.length || undefined,
       ready: active.filter((pod) => isReady(pod) && !surplus.includes(pod)).length,
-      terminating: owned.filter(isTerminating).length,
+      terminating: all.filter(isTerminating).length,
     };
-    const isOver = release.length === 0 && active.length === 0 && !owned.some((pod) => isTracked(pod));
+    const isOver = release.length === 0 && active.length === 0 && !all.some((pod) => isTracked(pod));
     const next = outcome ? withOutcome(counted, outcome, isOver) : counted;
-    await write(job, next);
+    await writeStatus(client, jobs, job, next);
     if (outcome && isOver) tellEnd(job, next);
     await releaseAll(release);
-    if (surplus.length > 0) await endPods(job, key, surplus);
-    if (!outcome && !job.spec?.suspend) await startPods(job, key, next, active, owned);
+    const missing = outcome || job.spec?.suspend ? 0 : missingPods(job, key, next, active, all);
+    const failure = await owned.change(
+      job,
+      Array.from({ length: missing }, () => newPod(job)),
+      surplus,
+    );
+    if (failure) throw failure.error;
     const deadline = untilDeadline(job, next, Date.now());
     if (deadline !== undefined && !outcome) controller.enqueueAfter(key, deadline + 1);
-  };
-
-  const write = async (job: Job, status: Status): Promise<void> => {
-    const plain = (value: unknown): unknown => JSON.parse(JSON.stringify(value ?? {}));
-    if (isDeepStrictEqual(plain(job.status), plain(status))) return;
-    await client.updateStatus(jobs, { ...job, status });
   };
 
   const tellEnd = (job: Job, status: Status): void => {
@@ -94,39 +89,16 @@ export function startJobController(context: ControllerContext): Running {
     else events.event(job, 'Warning', end?.reason ?? 'Failed', end?.message ?? 'Job failed');
   };
 
-  const startPods = async (job: Job, key: string, status: Status, active: readonly Pod[], owned: readonly Pod[]) => {
+  /** How many pods may start now. Looks again when more may. */
+  const missingPods = (job: Job, key: string, status: Status, active: readonly Pod[], all: readonly Pod[]): number => {
     const { parallelism = 1, completions } = job.spec ?? {};
     const left = completions === undefined ? parallelism : completions - succeededOf(status);
     const isEnough = completions === undefined && succeededOf(status) > 0;
     const missing = isEnough ? 0 : Math.min(parallelism, left) - active.length;
-    if (missing <= 0) return;
-    const wait = backoffOf(status, owned) - Date.now();
-    if (wait > 0) return controller.enqueueAfter(key, wait);
-    expectations.expect(key, missing, []);
-    const { done, error } = await slowStart(missing, async () => {
-      try {
-        const pod = await client.create(pods, newPod(job));
-        events.event(job, 'Normal', 'SuccessfulCreate', `Created pod: ${pod.metadata?.name}`);
-      } catch (problem) {
-        events.event(job, 'Warning', 'FailedCreate', `Error creating: ${messageOf(problem)}`);
-        throw problem;
-      }
-    });
-    expectations.created(key, missing - done);
-    if (error !== undefined) throw error;
-  };
-
-  const endPods = async (job: Job, key: string, surplus: readonly Pod[]): Promise<void> => {
-    for (const pod of surplus) {
-      const { name = '', namespace, uid } = pod.metadata ?? {};
-      try {
-        await client.delete(pods, { name, namespace }, { preconditions: { uid } });
-        events.event(job, 'Normal', 'SuccessfulDelete', `Deleted pod: ${name}`);
-      } catch (error) {
-        if (!isNotFound(error)) throw error;
-      }
-    }
-    controller.enqueueAfter(key, 1_000);
+    if (missing <= 0) return 0;
+    const wait = backoffOf(status, all) - Date.now();
+    if (wait > 0) controller.enqueueAfter(key, wait);
+    return wait > 0 ? 0 : missing;
   };
 
   const releaseAll = async (some: readonly Pod[]): Promise<void> => {
@@ -152,30 +124,20 @@ export function startJobController(context: ControllerContext): Running {
     await client.delete(jobs, { name, namespace }, { propagationPolicy: 'Foreground', preconditions: { uid } });
   };
 
-  allJobs.onChange((job, old) => {
-    const changed = job ?? old;
-    if (!changed) return;
-    if (!job) expectations.forget(keyOf(changed));
-    controller.enqueue(keyOf(changed));
-  });
-  allPods.onChange((pod, old) => {
-    const changed = pod ?? old;
-    const owner = changed && controllerOf(changed);
-    if (owner?.kind !== 'Job') return;
-    const key = `${changed?.metadata?.namespace}/${owner.name}`;
-    if (pod && !old) expectations.created(key);
+  owned.follow(controller);
+  owned.informer.onChange((pod) => {
     // A pod whose job is gone is nobody's to count.
-    if (pod && isTracked(pod) && isTerminating(pod) && !allJobs.get(key)) stray.enqueue(keyOf(pod));
-    controller.enqueue(key);
+    const owner = pod && controllerOf(pod);
+    if (!pod || !isTracked(pod) || !isTerminating(pod) || owner?.kind !== 'Job') return;
+    if (!allJobs.get(`${pod.metadata?.namespace}/${owner.name}`)) stray.enqueue(keyOf(pod));
   });
 
-  const stray = runController({
+  const stray = run({
     name: 'job-controller/strays',
-    log,
-    informers: [allJobs, allPods],
+    informers: [allJobs, owned.informer],
     workers: 1,
     async sync(key) {
-      const pod = allPods.get(key);
+      const pod = owned.informer.get(key);
       const owner = pod && controllerOf(pod);
       if (pod && allJobs.get(`${pod.metadata?.namespace}/${owner?.name}`)?.metadata?.uid !== owner?.uid) {
         await releaseAll([pod]);
@@ -214,17 +176,7 @@ function backoffOf(status: Status, owned: readonly Pod[]): number {
 }
 
 function newPod(job: Job): Pod {
-  const { name = '', namespace } = job.metadata ?? {};
-  const template = job.spec?.template;
-  return {
-    metadata: {
-      generateName: `${name}-`,
-      namespace,
-      labels: { ...template?.metadata?.labels },
-      annotations: template?.metadata?.annotations,
-      finalizers: [...(template?.metadata?.finalizers ?? []), FINALIZER],
-      ownerReferences: [controllerReference(jobs, job)],
-    },
-    spec: template?.spec,
-  };
+  const pod = podOf(jobs, job, job.spec?.template);
+  pod.metadata.finalizers = [...(pod.metadata.finalizers ?? []), FINALIZER];
+  return pod;
 }

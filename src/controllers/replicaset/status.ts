@@ -1,14 +1,14 @@
-import { isDeepStrictEqual } from 'node:util';
 import type { Pod, ReplicaSet } from '../../api/types.ts';
 import { messageOf } from '../../base/errors.ts';
 import { matchesLabels } from '../labels.ts';
+import type { Failure } from '../owned-pods.ts';
 import { hasEnded, isActive, isReady, isTerminating, untilAvailable } from '../pods.ts';
 import { timestamp } from '../time.ts';
-import type { Failure } from './controller.ts';
+import type { Replicated } from './controller.ts';
 
 type Status = NonNullable<ReplicaSet['status']>;
 
-export function statusOf(set: ReplicaSet, owned: readonly Pod[], failure: Failure | undefined, now: number): Status {
+export function statusOf(set: Replicated, owned: readonly Pod[], failure: Failure | undefined, now: number): Status {
   const active = owned.filter(isActive);
   const labels = set.spec?.template?.metadata?.labels ?? {};
   const minReadySeconds = set.spec?.minReadySeconds ?? 0;
@@ -28,7 +28,7 @@ function count(pods: readonly Pod[], test: (pod: Pod) => boolean): number | unde
   return pods.filter(test).length || undefined;
 }
 
-function conditionsOf(set: ReplicaSet, failure: Failure | undefined, now: number): Status['conditions'] {
+function conditionsOf(set: Replicated, failure: Failure | undefined, now: number): Status['conditions'] {
   const others = (set.status?.conditions ?? []).filter((condition) => condition.type !== 'ReplicaFailure');
   const present = set.status?.conditions?.find((condition) => condition.type === 'ReplicaFailure');
   if (!failure) return others.length > 0 ? others : undefined;
@@ -37,14 +37,4 @@ function conditionsOf(set: ReplicaSet, failure: Failure | undefined, now: number
   const { reason, error } = failure;
   const condition = { type: 'ReplicaFailure', status: 'True', reason, message: messageOf(error) };
   return [...others, { ...condition, lastTransitionTime: timestamp(now) }];
-}
-
-export function sameStatus(a: Status | undefined, b: Status): boolean {
-  return isDeepStrictEqual(present(a), present(b));
-}
-
-/** Zero and absent mean the same. */
-function present(status: Status | undefined): Record<string, unknown> {
-  const entries = Object.entries(status ?? {});
-  return Object.fromEntries(entries.filter(([, value]) => value !== undefined && value !== 0));
 }

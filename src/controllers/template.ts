@@ -1,4 +1,4 @@
-import type { PodTemplateSpec } from '../../api/types.ts';
+import type { PodTemplateSpec } from '../api/types.ts';
 
 export const TEMPLATE_HASH_LABEL = 'pod-template-hash';
 

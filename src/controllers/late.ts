@@ -1,0 +1,63 @@
+import { daemonSets, jobs, type Resource, replicationControllers } from '../api/resource.ts';
+import type { Running } from '../base/running.ts';
+import type { ControllerContext } from './context.ts';
+
+type Start = (context: ControllerContext) => Running;
+
+interface LateController {
+  /** Started with the first object of one of these. */
+  readonly resources: readonly Resource[];
+  load(): Promise<Start>;
+}
+
+/** Controllers of what many clusters never have. Until then they cost a watch that is silent. */
+const lateControllers: readonly LateController[] = [
+  {
+    resources: [daemonSets],
+    load: async () => (await import('./daemonset/controller.ts')).startDaemonSetController,
+  },
+  { resources: [jobs], load: async () => (await import('./job/controller.ts')).startJobController },
+  {
+    resources: [replicationControllers],
+    load: async () => (await import('./replicaset/controller.ts')).startReplicationController,
+  },
+];
+
+/** Starts each of these controllers when there is something for it to do. */
+export function startLate(context: ControllerContext): Running {
+  const { informers, log } = context;
+  const abort = new AbortController();
+  const starting: Promise<Running | undefined>[] = [];
+
+  const startInformers = (): Promise<void> =>
+    informers.start().catch((error: unknown) => {
+      if (!abort.signal.aborted) log.error('informers did not start', { error });
+    });
+
+  const start = async ({ load }: LateController): Promise<Running | undefined> => {
+    const startController = await load();
+    if (abort.signal.aborted) return undefined;
+    const running = startController(context);
+    startInformers();
+    return running;
+  };
+
+  for (const controller of lateControllers) {
+    let started = false;
+    for (const resource of controller.resources) {
+      informers.informer(resource).onChange((object) => {
+        if (started || !object || abort.signal.aborted) return;
+        started = true;
+        starting.push(start(controller));
+      });
+    }
+  }
+  startInformers();
+  return {
+    async stop() {
+      abort.abort();
+      const running = await Promise.all(starting);
+      await Promise.all(running.map((each) => each?.stop()));
+    },
+  };
+}
