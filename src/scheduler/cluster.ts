@@ -29,6 +29,9 @@ export class Cluster {
   readonly workloads: Workloads;
   readonly #nodes = new Map<string, NodeInfo>();
   readonly #placed = new Map<string, Placed>();
+  /** Taken off for the length of a question. */
+  readonly #suspended = new Map<string, Placed>();
+  readonly #nominated = new Map<string, { readonly info: PodInfo; readonly node: string }>();
   readonly #namespaces = new Map<string, Labels>();
   readonly #imageNodes = new Map<string, number>();
   #list: NodeInfo[] | undefined;
@@ -99,6 +102,54 @@ export class Cluster {
   /** Takes back an assumption that did not come true. */
   forget(uid: string): void {
     if (this.#placed.get(uid)?.assumed) this.#take(uid);
+  }
+
+  /** Keeps room on a node for a pod for which others have to go. */
+  nominate(info: PodInfo, node: string): void {
+    this.#nominated.set(info.uid, { info, node });
+  }
+
+  clearNomination(uid: string): void {
+    this.#nominated.delete(uid);
+  }
+
+  nominatedNode(uid: string): string | undefined {
+    return this.#nominated.get(uid)?.node;
+  }
+
+  /** Pods of lower priority than `priority` for which room is kept on a node. */
+  nominatedBelow(priority: number, node: string): PodInfo[] {
+    return [...this.#nominated.values()]
+      .filter((each) => each.node === node && each.info.priority < priority)
+      .map(({ info }) => info);
+  }
+
+  /** Asks as if those were placed already that have a node kept for them and go before `pod`. */
+  withNominated<T>(pod: PodInfo, ask: () => T): T {
+    const others = [...this.#nominated.values()].filter(
+      ({ info }) => info.uid !== pod.uid && info.priority >= pod.priority && !this.#placed.has(info.uid),
+    );
+    for (const { info, node } of others) this.#place({ info, node, assumed: true });
+    try {
+      return ask();
+    } finally {
+      for (const { info } of others) this.#take(info.uid);
+    }
+  }
+
+  /** Takes a placed pod off, until {@link resume}. */
+  suspend(uid: string): void {
+    const placed = this.#placed.get(uid);
+    if (!placed) return;
+    this.#suspended.set(uid, placed);
+    this.#take(uid);
+  }
+
+  resume(uid: string): void {
+    const placed = this.#suspended.get(uid);
+    if (!placed) return;
+    this.#suspended.delete(uid);
+    this.#place(placed);
   }
 
   /** Every placed pod with its node's name. */

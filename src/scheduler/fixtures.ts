@@ -1,6 +1,7 @@
 import type { Labels, Node, Pod, PodSpec, Taint } from '../api/types.ts';
 import { Cluster, type Workloads } from './cluster.ts';
 import { podInfo } from './podinfo.ts';
+import { preempt } from './preemption.ts';
 import { unschedulableMessage } from './report.ts';
 import { schedule } from './schedule.ts';
 
@@ -52,7 +53,7 @@ export function place(cluster: Cluster, incoming: Pod): string {
   const info = podInfo(incoming);
   const decision = schedule(info, cluster, { start: 0 });
   if (decision.kind === 'node') return decision.node.name;
-  return unschedulableMessage(info, cluster, decision.rejections);
+  return unschedulableMessage(cluster, decision.rejections, preempt(info, cluster, decision.rejections, []));
 }
 
 /** Places and keeps it there, as a bound pod. */

@@ -108,6 +108,11 @@ export class SchedulingQueue {
     this.#wakeIf(({ rejectedBy }) => rejectedBy.size === 0 || [...rejectedBy].some((name) => isWoken(name, events)));
   }
 
+  /** Tries one pod again, whatever rejected it. */
+  retry(uid: string): void {
+    this.#wakeIf(({ info }) => info.uid === uid);
+  }
+
   close(): void {
     clearInterval(this.#stale);
     for (const { timer } of this.#failed.values()) clearTimeout(timer);

@@ -33,25 +33,48 @@ export function enoughNodes(total: number): number {
 export function schedule(pod: PodInfo, cluster: Cluster, search: Search): Decision {
   const rejections = new Map<string, Rejection>();
   const plugins = new Set<string>();
+  const possible = cluster.withNominated(pod, () => {
+    const ask = filterFor(pod, cluster);
+    const reject = (node: NodeInfo): boolean => {
+      const answer = ask(node);
+      if (!answer) return false;
+      rejections.set(node.name, answer.rejected);
+      plugins.add(answer.plugin);
+      return true;
+    };
+    // Pods went so that this one may have the node.
+    const nominated = cluster.node(cluster.nominatedNode(pod.uid) ?? '');
+    return nominated && !ask(nominated) ? [nominated] : findPossible(cluster.nodes, search, reject);
+  });
+  const [first] = possible;
+  if (!first) return { kind: 'none', rejections, plugins };
+  return { kind: 'node', node: possible.length === 1 ? first : best(pod, cluster, possible) };
+}
+
+/** Whether a node can take a pod, and those for which room is kept. */
+export function fits(pod: PodInfo, node: NodeInfo, cluster: Cluster): boolean {
+  return cluster.withNominated(pod, () => filterFor(pod, cluster)(node) === undefined);
+}
+
+interface Rejected {
+  readonly plugin: string;
+  readonly rejected: Rejection;
+}
+
+/** All filters as one; the answer of the first that rejects. */
+function filterFor(pod: PodInfo, cluster: Cluster): (node: NodeInfo) => Rejected | undefined {
   const filters: { name: string; filter: NodeFilter }[] = [];
   for (const { name, filter } of filterPlugins) {
     const prepared = filter(pod, cluster);
     if (prepared) filters.push({ name, filter: prepared });
   }
-  const reject = (node: NodeInfo): boolean => {
+  return (node) => {
     for (const { name, filter } of filters) {
       const rejected = filter(node);
-      if (!rejected) continue;
-      rejections.set(node.name, rejected);
-      plugins.add(name);
-      return true;
+      if (rejected) return { plugin: name, rejected };
     }
-    return false;
+    return undefined;
   };
-  const possible = findPossible(cluster.nodes, search, reject);
-  const [first] = possible;
-  if (!first) return { kind: 'none', rejections, plugins };
-  return { kind: 'node', node: possible.length === 1 ? first : best(pod, cluster, possible) };
 }
 
 function findPossible(nodes: readonly NodeInfo[], search: Search, reject: (node: NodeInfo) => boolean): NodeInfo[] {

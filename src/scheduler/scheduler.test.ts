@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
+import type { Resource } from '../api/resource.ts';
 import { events, namespaces, nodes, pods, serviceAccounts } from '../api/resource.ts';
-import type { Pod } from '../api/types.ts';
+import type { KubeObject, Pod } from '../api/types.ts';
 import { startTestApiServer, type TestApiServer } from '../apiserver/testing.ts';
 import { createLog } from '../base/log.ts';
 import type { Running } from '../base/running.ts';
@@ -15,7 +16,14 @@ import { type NodeShape, node, type PodShape, pod } from './fixtures.ts';
 import { startScheduler } from './scheduler.ts';
 
 const log = createLog('scheduler-test', () => undefined);
-const timeoutMs = 5000;
+const timeoutMs = 20_000;
+const priorityClasses: Resource<KubeObject & { value: number }> = {
+  group: 'scheduling.k8s.io',
+  version: 'v1',
+  kind: 'PriorityClass',
+  plural: 'priorityclasses',
+  namespaced: false,
+};
 
 describe('the scheduler, on a real API server', () => {
   let server: TestApiServer;
@@ -134,6 +142,38 @@ describe('the scheduler, on a real API server', () => {
     await Promise.all(Array.from({ length: 8 }, (_, i) => addPod(`p${i}`, { cpu: '500m' })));
     const places = await Promise.all(Array.from({ length: 8 }, (_, i) => bound(`p${i}`)));
     assert.equal(places.filter((place) => place === 'n1').length, 4);
+  });
+
+  it('ends less important pods where a more important one fits nowhere', async () => {
+    await client.create(priorityClasses, {
+      apiVersion: 'scheduling.k8s.io/v1',
+      kind: 'PriorityClass',
+      metadata: { name: 'urgent' },
+      value: 1000,
+    });
+    await addNode('n1', { cpu: '1' });
+    await addPod('low', { cpu: '1', terminationGracePeriodSeconds: 30 });
+    await bound('low');
+    await addPod('high', { cpu: '1', priorityClassName: 'urgent' });
+    const low = await waitFor(
+      async () => {
+        const found = await get('low');
+        return found.metadata?.deletionTimestamp !== undefined && found;
+      },
+      { what: 'the victim to be deleted', timeoutMs },
+    );
+    const target = low.status?.conditions?.find(({ type }) => type === 'DisruptionTarget');
+    assert.equal(target?.reason, 'PreemptionByScheduler');
+    assert.match((await eventOf('low', 'Preempted')).message ?? '', /^Preempted by pod \S+ on node n1$/);
+    await waitFor(async () => (await get('high')).status?.nominatedNodeName === 'n1', {
+      what: 'the nominated node',
+      timeoutMs,
+    });
+    await addPod('other', { cpu: '1' });
+    await waiting('other', 'Unschedulable');
+    // What a kubelet does when the pod has ended.
+    await client.delete(pods, { name: 'low', namespace }, { gracePeriodSeconds: 0 });
+    assert.equal(await bound('high'), 'n1');
   });
 
   it('waits for scheduling gates', async () => {

@@ -1,15 +1,16 @@
-import { namespaces, nodes, pods } from '../api/resource.ts';
-import type { Pod } from '../api/types.ts';
+import { namespaces, nodes, podDisruptionBudgets, pods } from '../api/resource.ts';
+import type { Pod, PodDisruptionBudget } from '../api/types.ts';
 import { messageOf } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { Running } from '../base/running.ts';
 import { type Client, isNotFound } from '../client/client.ts';
 import { createEventRecorder, type EventRecorder } from '../client/events.ts';
-import type { InformerFactory } from '../client/informer.ts';
-import { bind, reportWaiting } from './binder.ts';
+import type { Informer, InformerFactory } from '../client/informer.ts';
+import { bind, clearNominatedNode, evictVictim, reportWaiting } from './binder.ts';
 import { changedForScheduling, nodeEvents, podEvents } from './changes.ts';
 import { Cluster } from './cluster.ts';
-import { podInfo } from './podinfo.ts';
+import { type PodInfo, podInfo } from './podinfo.ts';
+import { preempt, type Victims } from './preemption.ts';
 import { type QueuedPod, SchedulingQueue } from './queue.ts';
 import { unschedulableMessage } from './report.ts';
 import { type Search, schedule } from './schedule.ts';
@@ -48,6 +49,7 @@ class Scheduler implements Running {
   readonly #cluster: Cluster;
   readonly #queue = new SchedulingQueue(() => this.#wake());
   readonly #events: EventRecorder;
+  readonly #budgets: Informer<PodDisruptionBudget>;
   readonly #search: Search = { start: 0 };
   readonly #writes = new Set<Promise<void>>();
   #state: 'syncing' | 'idle' | 'scheduled' | 'stopped' = 'syncing';
@@ -57,6 +59,7 @@ class Scheduler implements Running {
     this.#log = log;
     this.#name = schedulerName;
     this.#events = createEventRecorder(client, { component: schedulerName });
+    this.#budgets = informers.informer(podDisruptionBudgets);
     this.#cluster = new Cluster(watchWorkloads(informers));
     informers.informer(namespaces).onChange((namespace, old) => {
       this.#cluster.setNamespace(
@@ -95,6 +98,7 @@ class Scheduler implements Running {
     if (!pod) {
       const uid = old?.metadata?.uid ?? '';
       this.#queue.remove(uid);
+      this.#cluster.clearNomination(uid);
       // Also where only we knew of its place.
       const placed = this.#cluster.isPlaced(uid);
       this.#cluster.removePod(uid);
@@ -102,7 +106,9 @@ class Scheduler implements Running {
       return;
     }
     if (pod.spec?.nodeName) {
-      this.#queue.remove(pod.metadata?.uid ?? '');
+      const uid = pod.metadata?.uid ?? '';
+      this.#queue.remove(uid);
+      this.#cluster.clearNomination(uid);
       if (!old || changedForScheduling(pod, old)) this.#cluster.setPod(pod);
       this.#queue.wake(events);
       return;
@@ -114,10 +120,15 @@ class Scheduler implements Running {
     const uid = pod.metadata?.uid ?? '';
     const ended = pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed';
     if ((pod.spec?.schedulerName ?? this.#name) !== this.#name || this.#state === 'stopped') return;
-    if (ended || pod.metadata?.deletionTimestamp !== undefined) this.#queue.remove(uid);
-    else if (pod.spec?.schedulingGates?.length) {
+    const nominatedNode = pod.status?.nominatedNodeName;
+    if (nominatedNode) this.#cluster.nominate(podInfo(pod), nominatedNode);
+    else if (old?.status?.nominatedNodeName) this.#cluster.clearNomination(uid);
+    if (ended || pod.metadata?.deletionTimestamp !== undefined) {
       this.#queue.remove(uid);
-      this.#write(reportWaiting(this.#client, this.#log, pod, 'SchedulingGated', gated));
+      this.#cluster.clearNomination(uid);
+    } else if (pod.spec?.schedulingGates?.length) {
+      this.#queue.remove(uid);
+      this.#write(reportWaiting(this.#client, this.#log, pod, { reason: 'SchedulingGated', message: gated }));
     } else if (this.#cluster.isPlaced(uid)) return;
     else if (!this.#queue.has(uid) || (old && changedForScheduling(pod, old))) this.#queue.add(podInfo(pod));
     else this.#queue.replace(podInfo(pod));
@@ -150,16 +161,45 @@ class Scheduler implements Running {
     try {
       const decision = schedule(pod.info, this.#cluster, this.#search);
       if (decision.kind === 'node') {
+        this.#cluster.clearNomination(pod.info.uid);
         this.#cluster.assume(pod.info, decision.node.name);
         this.#write(this.#bind(pod, decision.node.name));
         return;
       }
-      const message = unschedulableMessage(pod.info, this.#cluster, decision.rejections);
+      const preemption = preempt(pod.info, this.#cluster, decision.rejections, this.#budgets.list());
+      const message = unschedulableMessage(this.#cluster, decision.rejections, preemption);
       this.#queue.unschedulable(pod, decision.plugins);
       this.#events.event(pod.info.pod, 'Warning', 'FailedScheduling', message);
-      this.#write(reportWaiting(this.#client, this.#log, pod.info.pod, 'Unschedulable', message));
+      const nominatedNode = preemption.kind === 'victims' ? preemption.node : undefined;
+      this.#write(
+        reportWaiting(this.#client, this.#log, pod.info.pod, { reason: 'Unschedulable', message, nominatedNode }),
+      );
+      if (preemption.kind === 'victims') this.#makeRoom(pod.info, preemption);
     } catch (error) {
       this.#fail(pod, error);
+    }
+  }
+
+  /** The pod is tried again when its victims are gone; until then nothing less important may take their place. */
+  #makeRoom(info: PodInfo, { node, pods: victims }: Victims): void {
+    for (const other of this.#cluster.nominatedBelow(info.priority, node)) {
+      this.#cluster.clearNomination(other.uid);
+      this.#queue.retry(other.uid);
+      this.#write(this.#orLog(clearNominatedNode(this.#client, other), other));
+    }
+    this.#cluster.nominate(info, node);
+    for (const victim of victims) {
+      const message = `Preempted by pod ${info.uid} on node ${node}`;
+      this.#events.event(victim.pod, 'Normal', 'Preempted', message);
+      this.#write(this.#orLog(evictVictim(this.#client, victim), victim));
+    }
+  }
+
+  async #orLog(request: Promise<void>, { namespace, name }: PodInfo): Promise<void> {
+    try {
+      await request;
+    } catch (error) {
+      this.#log.warn('preemption not written', { pod: `${namespace}/${name}`, reason: messageOf(error) });
     }
   }
 
@@ -187,7 +227,7 @@ class Scheduler implements Running {
     if (this.#state === 'stopped' || this.#cluster.isPlaced(info.uid)) return;
     this.#queue.failed(pod);
     this.#events.event(info.pod, 'Warning', 'FailedScheduling', message);
-    this.#write(reportWaiting(this.#client, this.#log, info.pod, 'SchedulerError', message));
+    this.#write(reportWaiting(this.#client, this.#log, info.pod, { reason: 'SchedulerError', message }));
   }
 
   #write(writing: Promise<void>): void {
