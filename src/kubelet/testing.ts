@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import {
   mkdirSync,
   mkdtempSync,
@@ -13,6 +14,7 @@ import {
 } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { text } from 'node:stream/consumers';
 import { waitFor } from '../base/wait.ts';
 import { run } from '../kernel/run.ts';
 import { type CriClient, createCriClient } from './cri/client.ts';
@@ -38,29 +40,36 @@ export interface TestContainerd {
 /** Where the test's pods stand in the cgroup tree; {@link runInTestNode} removes it afterwards. */
 export const testCgroup = (): string => `/${process.env.KNIT_TEST_CGROUP}`;
 
-/** A file that hangs ends after this time, with all that it started. */
-const SUITE_TIMEOUT_MS = 110_000;
+/** One test of a file may take this long, and a file that hangs ends after this time with all that it started. */
+const TEST_TIMEOUT_MS = 120_000;
+const SUITE_TIMEOUT_MS = 300_000;
 
 /**
  * Runs a test file inside mount, network, UTS and process namespaces of its own, as a node agent would: whatever the
- * file leaves behind, a crash included, ends with its first process. Resolves to its exit code.
+ * file leaves behind, a crash included, ends with its first process. Throws what the file reports where a test of it
+ * fails.
  */
-export async function runInTestNode(file: string): Promise<number> {
+export async function runInTestNode(file: string): Promise<void> {
   const cgroup = `knit-t-kubelet-${process.pid}`;
   const unshare = ['--mount', '--net', '--uts', '--pid', '--fork', '--kill-child', '--mount-proc'];
-  const child = spawn('unshare', [...unshare, '--propagation', 'private', process.execPath, file], {
-    stdio: ['ignore', 'inherit', 'inherit'],
+  const node = [process.execPath, `--test-timeout=${TEST_TIMEOUT_MS}`, file];
+  const child = spawn('unshare', [...unshare, '--propagation', 'private', ...node], {
+    stdio: ['ignore', 'pipe', 'pipe'],
     // Without NODE_TEST_CONTEXT the inner file reports to people, not to the outer runner.
     env: { ...process.env, NODE_TEST_CONTEXT: undefined, KNIT_TEST_CGROUP: cgroup },
   });
   const deadline = setTimeout(() => child.kill('SIGKILL'), SUITE_TIMEOUT_MS);
-  const code = await new Promise<number>((resolve, reject) => {
-    child.on('error', reject);
-    child.on('exit', (status) => resolve(status ?? 1));
-  });
+  const [report, errors, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'exit')]);
   clearTimeout(deadline);
   await removeCgroups(cgroup);
-  return code;
+  if (code === 0) return;
+  const ended = code === null ? `did not end within ${SUITE_TIMEOUT_MS / 1000} s` : 'failed';
+  throw new Error(`${path.basename(file)} ${ended}:\n${failuresOf(report)}\n${errors}`);
+}
+
+/** The part of a test report that tells of failures, which is its end; all of it where it broke off before. */
+function failuresOf(report: string): string {
+  return report.slice(Math.max(0, report.indexOf('✖ failing tests:')));
 }
 
 /** Controllers' folders on cgroup v1, the one tree on v2. */

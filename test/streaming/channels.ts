@@ -54,7 +54,7 @@ export async function openChannels(
     closeStdin: () => ws.send(Buffer.of(255, 0)),
     resize: (Width, Height) => ws.send(Buffer.concat([Buffer.of(4), Buffer.from(JSON.stringify({ Width, Height }))])),
     async until(text) {
-      while (!Buffer.concat(stdout).includes(text)) await once(ws, 'message', { signal: AbortSignal.timeout(10_000) });
+      while (!Buffer.concat(stdout).includes(text)) await once(ws, 'message', { signal: AbortSignal.timeout(30_000) });
     },
   };
 }

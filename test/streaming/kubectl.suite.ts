@@ -66,7 +66,7 @@ for (const { way, env: variables } of ways) {
 
     test('kubectl exec -it: a terminal of the same size', async () => {
       const command = `stty rows 31 cols 101; ${program} exec -it web -- sh -c 'until stty size 2>/dev/null | grep "31 101"; do :; done; exit 4'`;
-      const terminal = spawn('script', ['-qec', command, '/dev/null'], { env: environment(), timeout: 20_000 });
+      const terminal = spawn('script', ['-qec', command, '/dev/null'], { env: environment(), timeout: 60_000 });
       const [output, [code]] = await Promise.all([text(terminal.stdout), once(terminal, 'exit')]);
       assert.match(output, /31 101/);
       assert.equal(code, 4);
@@ -79,7 +79,7 @@ for (const { way, env: variables } of ways) {
       assert.equal(pod.stderr, 'Error from server (NotFound): pods "nope" not found\n');
     });
 
-    test('kubectl cp: 30 MB there and back', { timeout: 60_000 }, async () => {
+    test('kubectl cp: 30 MB there and back', async () => {
       const here = path.join(scratch, 'big');
       const back = path.join(scratch, 'back');
       writeFileSync(here, randomBytes(30_000_000));
@@ -95,15 +95,14 @@ for (const { way, env: variables } of ways) {
       await world.runPod(reader, [{ name: 'c', command: ['sh', '-c', script], stdin: true }]);
       const logs = start(['logs', '-f', reader]);
       const log = text(logs.stdout!);
-      // Its input stays open: a runtime lets go of the output where an attached input ends.
       const attach = start(['attach', '-i', reader]);
       let output = '';
       attach.stdout?.on('data', (chunk) => {
         output += chunk;
       });
-      // A runtime may begin to carry the input before the output.
+      // A runtime may begin to carry the input before the output, and lets go of both where the input ends.
       const hears = () => attach.stdin?.write('one\n') && output.includes('got one\n');
-      await waitFor(hears, { what: 'the process to be heard', timeoutMs: 10_000 });
+      await waitFor(hears, { what: 'the process to be heard', timeoutMs: 30_000 });
       attach.stdin?.write('end\n');
       await once(attach, 'close');
       assert.match(output, /got end\n$/);
@@ -115,7 +114,7 @@ for (const { way, env: variables } of ways) {
       const lines = { stdout: '', stderr: '' };
       for (const name of ['stdout', 'stderr'] as const) forward[name]?.on('data', (chunk) => (lines[name] += chunk));
       const said = async (name: 'stdout' | 'stderr', pattern: RegExp) => {
-        while (!pattern.test(lines[name])) await once(forward[name]!, 'data', { signal: AbortSignal.timeout(10_000) });
+        while (!pattern.test(lines[name])) await once(forward[name]!, 'data', { signal: AbortSignal.timeout(30_000) });
         return pattern.exec(lines[name])!;
       };
       const [, port] = await said('stdout', /127\.0\.0\.1:(\d+) -> 8080/);

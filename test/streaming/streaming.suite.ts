@@ -68,7 +68,7 @@ test('the end of stdin reaches the command, whose output still comes', async () 
   assert.equal(Buffer.concat(client.stdout).toString(), 'hello\nend\n');
 });
 
-test('50 MB go through stdin and come back unchanged', { timeout: 60_000 }, async () => {
+test('50 MB go through stdin and come back unchanged', async () => {
   const client = await exec(['cat'], 'stdin=true&stdout=true');
   const sent = createHash('sha256');
   const received = createHash('sha256');
@@ -91,7 +91,7 @@ test('50 MB go through stdin and come back unchanged', { timeout: 60_000 }, asyn
   assert.equal(received.digest('hex'), sent.digest('hex'));
 });
 
-test('a command that does not read holds the client back, and misses nothing', { timeout: 60_000 }, async () => {
+test('a command that does not read holds the client back, and misses nothing', async () => {
   const client = await exec(['sh', '-c', 'mkfifo /tmp/go; read x < /tmp/go; wc -c'], 'stdin=true&stdout=true');
   const chunk = Buffer.alloc(32 * 1024);
   const sent = Promise.all(Array.from({ length: 1280 }, () => client.stdin(chunk)));
@@ -106,7 +106,7 @@ test('a command that does not read holds the client back, and misses nothing', {
   assert.equal(Buffer.concat(client.stdout).toString(), `${1280 * chunk.length}\n`);
 });
 
-test('a client that does not read holds the command back, and loses nothing', { timeout: 60_000 }, async () => {
+test('a client that does not read holds the command back, and loses nothing', async () => {
   const client = await exec(['sh', '-c', 'head -c 100000000 /dev/zero'], 'stdout=true');
   client.ws.pause();
   const before = process.memoryUsage().rss;
@@ -192,15 +192,15 @@ test('port-forward carries several connections, and tells of a port that refuses
   assert.equal((await listening.status).status, 'Success');
   const { hostname, port, pathname } = new URL(`${pods()}/server/portforward`);
   const { socket, head } = await dialUpgrade({
-    ...{ protocol: 'https:', ...world.admin, hostname, port, path: pathname, method: 'POST', timeoutMs: 10_000 },
+    ...{ protocol: 'https:', ...world.admin, hostname, port, path: pathname, method: 'POST', timeoutMs: 30_000 },
     headers: ['Connection', 'Upgrade', 'Upgrade', 'SPDY/3.1', 'X-Stream-Protocol-Version', 'portforward.k8s.io'],
   });
   const spdy = new SpdyConnection(socket, head);
   const connect = (requestid: string, port: string) => {
     const replies = new EventEmitter();
     const report = (event: string) => ({ onData: (payload: Buffer) => void replies.emit(event, payload.toString()) });
-    const failed = once(replies, 'failed', { signal: AbortSignal.timeout(10_000) });
-    const answered = once(replies, 'data', { signal: AbortSignal.timeout(10_000) });
+    const failed = once(replies, 'failed', { signal: AbortSignal.timeout(30_000) });
+    const answered = once(replies, 'data', { signal: AbortSignal.timeout(30_000) });
     for (const unused of [failed, answered]) unused.catch(() => undefined);
     spdy.open({ streamtype: 'error', port, requestid }, report('failed'));
     return { failed, answered, stream: spdy.open({ streamtype: 'data', port, requestid }, report('data')) };

@@ -19,6 +19,10 @@ export interface TestContainer {
   readonly name: string;
   readonly command: readonly string[];
   readonly tty?: boolean;
+  /**
+   * An input for the first client that attaches. One for many would lose output at times: containerd lets go of an
+   * attached client's standard output as soon as the process has closed its standard error.
+   */
   readonly stdin?: boolean;
 }
 
@@ -98,6 +102,7 @@ export async function startWorld(): Promise<World> {
             logPath: paths.containerLog(container, 0),
             tty,
             stdin,
+            stdinOnce: stdin,
           },
           config,
         );
