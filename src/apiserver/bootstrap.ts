@@ -17,7 +17,7 @@ import { createObject, updateObject, type WriteTarget } from './registry/write.t
 import type { User } from './request.ts';
 
 export interface BootstrapOptions {
-  readonly serviceCIDR: string;
+  readonly serviceCIDRs: readonly string[];
   readonly advertise: { readonly address: string; readonly port: number };
 }
 
@@ -40,8 +40,8 @@ const clusterRoles = { ...rbac, plural: 'clusterroles' };
 const clusterRoleBindings = { ...rbac, plural: 'clusterrolebindings' };
 
 /** The API server as a Service: the first address of the range is always its own. */
-function kubernetesService({ serviceCIDR }: BootstrapOptions): Service {
-  const clusterIP = addressAt(parseCIDR(serviceCIDR), 1);
+function kubernetesService({ serviceCIDRs }: BootstrapOptions): Service {
+  const clusterIP = addressAt(parseCIDR(serviceCIDRs[0] ?? ''), 1);
   return {
     metadata: { name: 'kubernetes', namespace: 'default', labels: { component: 'apiserver', provider: 'kubernetes' } },
     spec: {

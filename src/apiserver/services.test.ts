@@ -8,7 +8,7 @@ const SERVICES = '/api/v1/namespaces/default/services';
 
 describe('addresses and ports of Services', () => {
   const store = openMemoryStore();
-  const options = { store, serviceCIDR: '10.96.0.0/28', nodePortRange: [30000, 30003] as const };
+  const options = { store, serviceCIDRs: ['10.96.0.0/28'], nodePortRange: [30000, 30003] as const };
   let server: TestApiServer;
   let wire: ReturnType<typeof wireTo>;
   before(async () => {
@@ -71,5 +71,42 @@ describe('addresses and ports of Services', () => {
       service('many-1', { type: 'NodePort', ports: [{ port: 80, nodePort: 80 }] }),
     );
     assert.match(beyond.json.message, /The range of valid ports is 30000-30003$/);
+  });
+});
+
+describe('addresses of Services in a dual-stack cluster', () => {
+  let server: TestApiServer;
+  let wire: ReturnType<typeof wireTo>;
+  before(async () => {
+    server = await startTestApiServer({ serviceCIDRs: ['10.96.0.0/28', 'fd00:96::/124'] });
+    wire = wireTo(server);
+  });
+  after(async () => {
+    wire.close();
+    await server.stop();
+  });
+
+  it('come with the second family and go with it', async () => {
+    const object = { metadata: { name: 'web' }, spec: { ports: [{ port: 80 }], selector: { app: 'web' } } };
+    const single = await wire.post(SERVICES, object);
+    const first = single.json.spec.clusterIP;
+    assert.deepEqual(single.json.spec.ipFamilies, ['IPv4']);
+    const dual = await wire.put(`${SERVICES}/web`, {
+      ...object,
+      spec: { ...object.spec, ipFamilyPolicy: 'PreferDualStack' },
+    });
+    const [same, second] = dual.json.spec.clusterIPs;
+    assert.equal(same, first);
+    assert.match(second ?? '', /^fd00:96::/);
+    const again = await wire.put(`${SERVICES}/web`, {
+      ...object,
+      spec: { ...object.spec, ipFamilyPolicy: 'SingleStack' },
+    });
+    assert.deepEqual([again.json.spec.clusterIPs, again.json.spec.ipFamilies], [[first], ['IPv4']]);
+    const reused = await wire.post(SERVICES, {
+      metadata: { name: 'six' },
+      spec: { ...object.spec, clusterIP: second },
+    });
+    assert.deepEqual([reused.status, reused.json.spec?.ipFamilies], [201, ['IPv6']], 'the address was given back');
   });
 });

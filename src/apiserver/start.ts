@@ -31,8 +31,8 @@ export interface ApiServerOptions {
   readonly kubeletTLS?: KubeletTLS;
   /** PEM of the EC P-256 key that signs tokens, and their `iss`. */
   readonly serviceAccount: { readonly signingKey: string; readonly issuer: string };
-  /** `10.96.0.0/16` */
-  readonly serviceCIDR: string;
+  /** One a family, the default one first: `10.96.0.0/16`. */
+  readonly serviceCIDRs: readonly string[];
   /** Both inclusive. */
   readonly nodePortRange: readonly [first: number, last: number];
   /** Where pods reach this server: the endpoint of the `kubernetes` Service. */

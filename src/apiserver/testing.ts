@@ -45,7 +45,7 @@ export async function startTestApiServer(options: TestOptions = {}): Promise<Tes
       signingKey: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
       issuer: 'https://kubernetes.default.svc.cluster.local',
     },
-    serviceCIDR: '10.96.0.0/16',
+    serviceCIDRs: ['10.96.0.0/16'],
     nodePortRange: [30000, 32767],
     advertise: { address: '10.89.0.1', port: 6443 },
     listen: [{ host: '127.0.0.1', port: 0 }],

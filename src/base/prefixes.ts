@@ -1,4 +1,5 @@
 import { BlockList, isIP, isIPv6, SocketAddress } from 'node:net';
+import { groupsOf } from './cidr.ts';
 
 /** The one spelling of an address that the kernel prints; `undefined` for what is none. */
 export function canonicalAddress(text: string): string | undefined {
@@ -42,19 +43,4 @@ export function withoutContained(prefixes: readonly string[]): string[] {
     kept.push(text);
   }
   return kept;
-}
-
-/** The eight groups of an IPv6 address. */
-function groupsOf(address: string): number[] {
-  const [head = '', tail] = address.split('::');
-  const parse = (part: string) =>
-    part === ''
-      ? []
-      : part.split(':').flatMap((group) => {
-          if (!group.includes('.')) return [Number.parseInt(group, 16)];
-          const [a = 0, b = 0, c = 0, d = 0] = group.split('.').map(Number);
-          return [a * 256 + b, c * 256 + d];
-        });
-  const [left, right] = [parse(head), parse(tail ?? '')];
-  return [...left, ...Array.from({ length: 8 - left.length - right.length }, () => 0), ...right];
 }

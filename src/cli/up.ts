@@ -14,6 +14,7 @@ interface UpFlags {
   readonly nodes?: number;
   readonly file?: string;
   readonly apiPort?: number;
+  readonly ipFamily?: string;
   readonly uplink?: string;
   readonly proxyMode?: ProxyMode;
   readonly output: string;
@@ -28,14 +29,15 @@ export function upCommand(program: Command): void {
     .option('--nodes <count>', 'how many nodes (default 3)', parseCount(1, 100))
     .option('-f, --file <cluster.yaml>', 'a cluster file; - reads standard input')
     .option('--api-port <port>', "the API server's port on this machine's loopback", parseCount(1, 65535))
+    .option('--ip-family <families>', 'ipv4, or dual for IPv4 and IPv6')
     .option('--uplink <kind>', 'way out of the cluster: user, nat or none')
     .addOption(proxyModeOption('how Services stand in the kernel of each node: nftables or iptables'))
     .option('--no-kubeconfig', 'do not write a context into your kubeconfig')
     .addOption(outputOption())
     .action(async (given: UpFlags, command: Command) => {
       const flags = withNameOfFile(given, command.getOptionValueSource('name') === 'default');
-      const { file, nodes, apiPort, uplink, proxyMode } = flags;
-      const chosen = [file, nodes, apiPort, uplink, proxyMode].some((value) => value !== undefined);
+      const { file, nodes, apiPort, ipFamily, uplink, proxyMode } = flags;
+      const chosen = [file, nodes, apiPort, ipFamily, uplink, proxyMode].some((value) => value !== undefined);
       const result = await interruptible((signal) =>
         up({
           name: flags.name,
@@ -76,7 +78,11 @@ function specOf(flags: ChosenUp): ClusterSpec {
       ...base,
       nodes: flags.nodes ?? base.nodes,
       api: { ...base.api, ...(flags.apiPort === undefined ? {} : { port: flags.apiPort }) },
-      network: { ...base.network, ...(flags.uplink === undefined ? {} : { uplink: flags.uplink }) },
+      network: {
+        ...base.network,
+        ...(flags.ipFamily === undefined ? {} : { ipFamily: flags.ipFamily }),
+        ...(flags.uplink === undefined ? {} : { uplink: flags.uplink }),
+      },
       proxy: { ...base.proxy, ...(flags.proxyMode === undefined ? {} : { mode: flags.proxyMode }) },
     },
     'the command line',
@@ -98,11 +104,13 @@ function read(file: string): string {
 function summary({ config, kubeconfig, kept }: UpResult): string {
   const named = config.name === 'knit' ? '' : ` --name ${config.name}`;
   const { addresses } = config;
+  const { ipv6 } = addresses;
   const lines = [
     '',
     `${bold(`The cluster ${config.name} ${kept ? 'is back' : 'is up'}`)}: ${config.nodes.map((node) => node.name).join(', ')}`,
     `  API server  https://127.0.0.1:${config.apiPort}`,
     `  nodes       ${addresses.nodeCIDR}   pods ${addresses.podCIDR}   Services ${addresses.serviceCIDR}   DNS ${addresses.dns}`,
+    ...(ipv6 ? [`              ${ipv6.nodeCIDR}   pods ${ipv6.podCIDR}   Services ${ipv6.serviceCIDR}`] : []),
     ...(kubeconfig ? [`  context     ${contextName(config.name)} in ${kubeconfig}`] : []),
     '',
     `${dim('See it:')}   knit status${named}`,

@@ -46,3 +46,33 @@ test('virtual addresses of load balancers come from a documentation range, and t
   const asked = chooseAddresses(spec('network: { loadBalancerCIDR: 192.0.2.128/25 }'), []);
   assert.deepEqual([asked.loadBalancerCIDR, asked.ingress], ['192.0.2.128/25', '192.0.2.129']);
 });
+
+test('a dual-stack cluster has every network in both families, apart from those of the next one', () => {
+  const first = chooseAddresses(spec('network: { ipFamily: dual }'), []);
+  const second = chooseAddresses(spec('network: { ipFamily: dual }'), takenBy(first, 'cluster first'));
+  assert.equal(chooseAddresses(spec(), []).ipv6, undefined);
+  assert.deepEqual(first.ipv6, {
+    podCIDR: 'fd6b:6e69:7400:100::/56',
+    serviceCIDR: 'fd6b:6e69:7400:96::/112',
+    nodeCIDR: 'fd6b:6e69:7400:89::/64',
+    clientCIDR: 'fd6b:6e69:7400:51::/64',
+    fabric: 'fd6b:6e69:7400:89::1',
+  });
+  assert.equal(second.ipv6?.podCIDR, 'fd6b:6e69:7401:100::/56');
+});
+
+test('networks of both families are asked for as a pair', () => {
+  const text = 'network: { ipFamily: dual, podCIDR: "10.2.0.0/16,fd00:2::/48", serviceCIDR: "fd00:3::/112" }';
+  const { podCIDR, serviceCIDR, ipv6 } = chooseAddresses(spec(text), []);
+  assert.deepEqual([podCIDR, ipv6?.podCIDR], ['10.2.0.0/16', 'fd00:2::/48']);
+  assert.deepEqual([serviceCIDR, ipv6?.serviceCIDR], ['10.96.0.0/16', 'fd00:3::/112']);
+  assert.throws(() => spec('network: { podCIDR: fd00::/48 }'), { message: /IPv4 only/, hint: /ipFamily: dual/ });
+  assert.throws(() => spec('network: { podCIDR: "10.2.0.0/16,10.3.0.0/16" }'), { message: /one of each family/ });
+  const taken = [{ cidr: 'fd00:2::/32', by: 'eth0 of this machine' }];
+  assert.throws(() => chooseAddresses(spec(text), taken), { code: 'ADDRESS_TAKEN', message: /eth0/ });
+  for (const [cidr, code] of [
+    ['podCIDR: fd00::/64', 'CIDR_TOO_SMALL'],
+    ['serviceCIDR: fd00::/64', 'CIDR_TOO_LARGE'],
+  ] as const)
+    assert.throws(() => chooseAddresses(spec(`network: { ipFamily: dual, ${cidr} }`), []), { code });
+});

@@ -1,7 +1,7 @@
-import { addressAt, type CIDR, formatCIDR, overlaps, parseCIDR, sizeOf } from '../base/cidr.ts';
+import { addressAt, type CIDR, formatCIDR, type IPFamily, overlaps, parseCIDR, sizeOf } from '../base/cidr.ts';
 import { KnitError } from '../base/errors.ts';
-import type { ClusterAddresses } from './config.ts';
-import { type ClusterSpec, nodeSpecs } from './spec.ts';
+import type { ClusterAddresses, IPv6Addresses } from './config.ts';
+import { askedNetwork, type ClusterSpec, nodeSpecs } from './spec.ts';
 
 /** How many clusters find addresses of their own on one machine. */
 const slots = 8;
@@ -46,21 +46,25 @@ function areApart(networks: readonly CIDR[]): boolean {
 
 /** All networks that a cluster with these addresses uses. */
 export function networksOf(addresses: ClusterAddresses): CIDR[] {
-  const { podCIDR, serviceCIDR, nodeCIDR, clientCIDR, outsideCIDR, loadBalancerCIDR, host } = addresses;
-  const link = formatCIDR({ base: parseCIDR(`${host.host}/32`).base - 1, bits: host.bits });
-  return [podCIDR, serviceCIDR, nodeCIDR, clientCIDR, outsideCIDR, loadBalancerCIDR, link].map(parseCIDR);
+  const { podCIDR, serviceCIDR, nodeCIDR, clientCIDR, outsideCIDR, loadBalancerCIDR, host, ipv6 } = addresses;
+  const link = { ...parseCIDR(`${host.host}/32`), bits: host.bits };
+  const both = [podCIDR, serviceCIDR, nodeCIDR, clientCIDR, outsideCIDR, loadBalancerCIDR];
+  both.push(formatCIDR({ ...link, base: link.base - 1n }));
+  if (ipv6) both.push(ipv6.podCIDR, ipv6.serviceCIDR, ipv6.nodeCIDR, ipv6.clientCIDR);
+  return both.map(parseCIDR);
 }
 
 function addressesOfSlot(spec: ClusterSpec, slot: number): ClusterAddresses {
-  const nodeCIDR = spec.network.nodeCIDR ?? `10.89.${slot}.0/24`;
-  const serviceCIDR = spec.network.serviceCIDR ?? `10.${96 + slot}.0.0/16`;
+  const asked = askedFor(spec, 'ipv4');
+  const nodeCIDR = asked.nodeCIDR ?? `10.89.${slot}.0/24`;
+  const serviceCIDR = asked.serviceCIDR ?? `10.${96 + slot}.0.0/16`;
   const loadBalancerCIDR = spec.network.loadBalancerCIDR ?? defaultLoadBalancerCIDR(slot);
   return {
-    podCIDR: spec.network.podCIDR ?? `10.${244 - slot}.0.0/16`,
+    podCIDR: asked.podCIDR ?? `10.${244 - slot}.0.0/16`,
     serviceCIDR,
     nodeCIDR,
     // TEST-NET-2 (RFC 5737) for the world outside, the benchmarking range (RFC 2544) for the nodes' places in it.
-    clientCIDR: spec.network.clientCIDR ?? `198.51.100.${slot * 32}/27`,
+    clientCIDR: asked.clientCIDR ?? `198.51.100.${slot * 32}/27`,
     outsideCIDR: `198.18.${slot}.0/24`,
     loadBalancerCIDR,
     ingress: ingressAddress(loadBalancerCIDR),
@@ -73,6 +77,21 @@ function addressesOfSlot(spec: ClusterSpec, slot: number): ClusterAddresses {
       bits: 30,
     },
     uplinkCIDR: '10.89.254.0/24',
+    ...(spec.network.ipFamily === 'dual' ? { ipv6: ipv6OfSlot(spec, slot) } : {}),
+  };
+}
+
+/** Unique local addresses (RFC 4193): a /48 of its own for each cluster, `6b6e:6974` is `knit`. */
+function ipv6OfSlot(spec: ClusterSpec, slot: number): IPv6Addresses {
+  const ula = `fd6b:6e69:740${slot}`;
+  const asked = askedFor(spec, 'ipv6');
+  const nodeCIDR = asked.nodeCIDR ?? `${ula}:89::/64`;
+  return {
+    podCIDR: asked.podCIDR ?? `${ula}:100::/56`,
+    serviceCIDR: asked.serviceCIDR ?? `${ula}:96::/112`,
+    nodeCIDR,
+    clientCIDR: asked.clientCIDR ?? `${ula}:51::/64`,
+    fabric: addressAt(parseCIDR(nodeCIDR), 1),
   };
 }
 
@@ -88,31 +107,59 @@ export function ingressAddress(loadBalancerCIDR: string): string {
 
 function askedNetworks(spec: ClusterSpec): (readonly [string, CIDR])[] {
   const nodes = nodeSpecs(spec).length;
-  const { podCIDR, serviceCIDR, nodeCIDR, clientCIDR, loadBalancerCIDR } = spec.network;
-  return Object.entries({ podCIDR, serviceCIDR, nodeCIDR, clientCIDR, loadBalancerCIDR }).flatMap(([field, text]) =>
-    text === undefined
+  const asked = (['ipv4', 'ipv6'] as const).flatMap((family) => Object.entries(askedFor(spec, family)));
+  return asked.flatMap(([name, text]) => {
+    const field = `network.${name}`;
+    return text === undefined
       ? []
-      : [[`network.${field}`, roomyEnough(`network.${field}`, parseCIDR(text), nodes, spec.clients.length)] as const],
-  );
+      : [[field, roomyEnough(field, parseCIDR(text), nodes, spec.clients.length)] as const];
+  });
+}
+
+function askedFor({ network }: ClusterSpec, family: IPFamily) {
+  const { podCIDR, serviceCIDR, nodeCIDR, clientCIDR, loadBalancerCIDR } = network;
+  return {
+    podCIDR: askedNetwork(podCIDR, family),
+    serviceCIDR: askedNetwork(serviceCIDR, family),
+    nodeCIDR: askedNetwork(nodeCIDR, family),
+    clientCIDR: askedNetwork(clientCIDR, family),
+    loadBalancerCIDR: askedNetwork(loadBalancerCIDR, family),
+  };
 }
 
 /** Where the addresses of nodes begin in their network: the fabric has the first, the first node .11. */
 export const firstNode = 11;
 
-/** A node gets a /24 of the pods' network; the others must hold what stands at fixed places in them. */
+/** Length of a node's part of the pods' network: a /24 or a /64. */
+export const nodeMask: Readonly<Record<IPFamily, number>> = { ipv4: 24, ipv6: 64 };
+const addressesOfNode: Readonly<Record<IPFamily, number>> = { ipv4: 2 ** 8, ipv6: 2 ** 64 };
+
+/** kube-apiserver's own limit, a /108: it keeps account of each. */
+const MAX_SERVICES = 2 ** 20;
+
+/** A node gets its part of the pods' network; the others must hold what stands at fixed places in them. */
 function roomyEnough(field: string, cidr: CIDR, nodes: number, clients: number): CIDR {
   const least =
     {
-      'network.podCIDR': 256 * nodes,
+      'network.podCIDR': addressesOfNode[cidr.family] * nodes,
       'network.nodeCIDR': firstNode + nodes + 1,
       'network.clientCIDR': clients + 3,
       'network.loadBalancerCIDR': 4,
     }[field] ?? 32;
+  if (field === 'network.serviceCIDR' && sizeOf(cidr) > MAX_SERVICES) {
+    throw new KnitError(
+      'CIDR_TOO_LARGE',
+      `${field}: ${formatCIDR(cidr)} has more than ${MAX_SERVICES} addresses`,
+      'a prefix of 108 bits or more is what Kubernetes takes of IPv6',
+    );
+  }
   if (sizeOf(cidr) >= least) return cidr;
   throw new KnitError(
     'CIDR_TOO_SMALL',
     `${field}: ${formatCIDR(cidr)} has ${sizeOf(cidr)} addresses; ${least} are needed`,
-    field === 'network.podCIDR' ? 'a node takes a /24 of it: choose a larger network' : 'choose a larger network',
+    field === 'network.podCIDR'
+      ? `a node takes a /${nodeMask[cidr.family]} of it: choose a larger network`
+      : 'choose a larger network',
   );
 }
 

@@ -3,7 +3,12 @@ import type { ProxyMode } from '../proxy/index.ts';
 /** What a node agent is told when it starts: `nodes/NODE/agent.json`. */
 export interface AgentConfig {
   readonly cluster: string;
-  readonly node: { readonly name: string; readonly address: string; readonly labels: Readonly<Record<string, string>> };
+  readonly node: {
+    readonly name: string;
+    /** One a family, IPv4 first. */
+    readonly addresses: readonly string[];
+    readonly labels: Readonly<Record<string, string>>;
+  };
   /** URL of the API server: `https://10.89.0.1:6443`. */
   readonly server: string;
   /** PEM files. */
@@ -17,10 +22,9 @@ export interface AgentConfig {
   /** Of the node's pods, as CRI wants it: `/knit/NAME/NODE/pods`. */
   readonly cgroupParent: string;
   readonly cniConf: string;
-  /** Of all pods of the cluster. */
-  readonly podCIDR: string;
-  readonly serviceCIDR: string;
-  readonly nodeCIDR: string;
+  /** Of all pods of the cluster, one a family. */
+  readonly podCIDRs: readonly string[];
+  readonly nodeCIDRs: readonly string[];
   readonly clusterDNS: string;
   readonly clusterDomain: string;
   readonly proxyMode: ProxyMode;

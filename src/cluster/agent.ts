@@ -45,15 +45,15 @@ async function startComponents(
   informers: InformerFactory,
   log: Log,
 ): Promise<Running[]> {
-  const { name, address, labels } = config.node;
+  const { name, addresses, labels } = config.node;
   const shared = { client, informers, nodeName: name };
   const localPods = informers.informer(pods, { fieldSelector: `spec.nodeName=${name}` });
   const nft = openNft({ log: log.child('nft') });
-  const policy = startPolicy({ ...shared, nft, log: log.child('policy'), nodeIPs: [address] });
+  const policy = startPolicy({ ...shared, nft, log: log.child('policy'), nodeIPs: addresses });
   const kubelet = startKubelet({
     ...shared,
     log: log.child('kubelet'),
-    nodeIP: address,
+    nodeIPs: addresses,
     hostname: name,
     criSocket: config.criSocket,
     rootDir: config.kubeletRoot,
@@ -73,9 +73,8 @@ async function startComponents(
       ...shared,
       nft,
       log: log.child('podnet'),
-      nodeIP: address,
-      clusterCIDR: config.podCIDR,
-      directCIDRs: [config.nodeCIDR],
+      clusterCIDRs: config.podCIDRs,
+      directCIDRs: config.nodeCIDRs,
       cniConfDir: config.cniConf,
       cniBinDirs: [cniPluginFolder()],
     }),
@@ -83,8 +82,8 @@ async function startComponents(
       ...shared,
       nft,
       log: log.child('proxy'),
-      nodeIPs: [address],
-      clusterCIDRs: [config.podCIDR],
+      nodeIPs: addresses,
+      clusterCIDRs: config.podCIDRs,
       mode: config.proxyMode,
       healthPort: proxyHealthPort,
     }),

@@ -41,18 +41,31 @@ export interface ClusterAddresses {
   /** Of the veth between the host and the fabric. */
   readonly host: { readonly interface: string; readonly host: string; readonly fabric: string; readonly bits: number };
   readonly uplinkCIDR: string;
+  /** The same networks once more, where the cluster is dual-stack. Nodes are known outside by these addresses. */
+  readonly ipv6?: IPv6Addresses;
+}
+
+export interface IPv6Addresses {
+  readonly podCIDR: string;
+  readonly serviceCIDR: string;
+  readonly nodeCIDR: string;
+  readonly clientCIDR: string;
+  readonly fabric: string;
 }
 
 export interface NodeConfig {
   readonly name: string;
   readonly address: string;
   readonly outsideAddress: string;
+  /** Where the cluster is dual-stack; inside and outside the same. */
+  readonly ipv6?: string;
   readonly labels: Readonly<Record<string, string>>;
 }
 
 export interface ClientConfig {
   readonly name: string;
   readonly address: string;
+  readonly ipv6?: string;
 }
 
 /** The kubeconfig context, and what the names of the cluster's network namespaces begin with. */

@@ -14,9 +14,10 @@ export async function openUplink(config: ClusterConfig): Promise<void> {
 /** What the machine needs to know of a cluster. */
 export function fabricSpec(config: ClusterConfig): FabricSpec {
   const { addresses } = config;
+  const { ipv6 } = addresses;
   return {
     prefix: contextName(config.name),
-    address: addresses.fabric,
+    fabric: addresses.fabric,
     clientGateway: addressAt(parseCIDR(addresses.clientCIDR), 1),
     podCIDR: addresses.podCIDR,
     serviceCIDR: addresses.serviceCIDR,
@@ -25,6 +26,7 @@ export function fabricSpec(config: ClusterConfig): FabricSpec {
     loadBalancerCIDR: addresses.loadBalancerCIDR,
     host: addresses.host,
     uplink: config.spec.network.uplink,
+    ...(ipv6 ? { ipv6: { ...ipv6, clientGateway: addressAt(parseCIDR(ipv6.clientCIDR), 1) } } : {}),
     nodes: config.nodes,
     clients: config.clients,
   };

@@ -21,7 +21,7 @@ export async function issueNodeIdentity(authority: CertificateAuthority, node: N
     commonName: `system:node:${node.name}`,
     organizations: ['system:nodes', 'system:masters'],
     dnsNames: [node.name],
-    addresses: [node.address],
+    addresses: [node.address, node.ipv6 ?? []].flat(),
   });
 }
 
@@ -71,7 +71,7 @@ function agentConfig(config: ClusterConfig, node: NodeConfig): AgentConfig {
   const nodePaths = paths.node(node.name);
   return {
     cluster: config.name,
-    node: { name: node.name, address: node.address, labels: node.labels },
+    node: { name: node.name, addresses: [node.address, node.ipv6 ?? []].flat(), labels: node.labels },
     server: `https://${config.addresses.fabric}:6443`,
     ca: join(paths.pki, 'ca.crt'),
     cert: join(paths.pki, `node-${node.name}.crt`),
@@ -81,9 +81,8 @@ function agentConfig(config: ClusterConfig, node: NodeConfig): AgentConfig {
     kubeletRoot: nodePaths.kubelet,
     cgroupParent: `/${nodeCgroup(config.name, node.name)}/pods`,
     cniConf: nodePaths.cniConf,
-    podCIDR: config.addresses.podCIDR,
-    serviceCIDR: config.addresses.serviceCIDR,
-    nodeCIDR: config.addresses.nodeCIDR,
+    podCIDRs: [config.addresses.podCIDR, config.addresses.ipv6?.podCIDR ?? []].flat(),
+    nodeCIDRs: [config.addresses.nodeCIDR, config.addresses.ipv6?.nodeCIDR ?? []].flat(),
     clusterDNS: config.addresses.dns,
     clusterDomain: config.spec.dns.domain,
     proxyMode: config.spec.proxy.mode,

@@ -1,6 +1,6 @@
 import { rmSync } from 'node:fs';
 import { nodes } from '../api/resource.ts';
-import { addressAt, addressToNumber, parseCIDR } from '../base/cidr.ts';
+import { addressAt, indexOf, parseCIDR } from '../base/cidr.ts';
 import { KnitError } from '../base/errors.ts';
 import { waitFor } from '../base/wait.ts';
 import { isNotFound } from '../client/client.ts';
@@ -104,13 +104,15 @@ function placeNode(config: ClusterConfig, asked: { name?: string; labels: Record
     throw new KnitError('NODE_EXISTS', `there is a node named ${asked.name} already`, 'choose another name');
   }
   const nodeCIDR = parseCIDR(config.addresses.nodeCIDR);
-  const taken = new Set(config.nodes.map((node) => addressToNumber(node.address) - nodeCIDR.base));
+  const { ipv6 } = config.addresses;
+  const taken = new Set(config.nodes.map((node) => indexOf(nodeCIDR, node.address)));
   const place = firstFree((index) => !taken.has(firstNode + index));
   return {
     name: asked.name ?? `node-${firstFree((index) => !names.has(`node-${index + 1}`)) + 1}`,
     labels: asked.labels,
     address: addressAt(nodeCIDR, firstNode + place),
     outsideAddress: addressAt(parseCIDR(config.addresses.outsideCIDR), firstNode + place),
+    ...(ipv6 ? { ipv6: addressAt(parseCIDR(ipv6.nodeCIDR), firstNode + place) } : {}),
   };
 }
 

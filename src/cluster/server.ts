@@ -46,7 +46,7 @@ async function main(name: string): Promise<void> {
       client: clientOf('kube-controller-manager'),
       informers,
       log: log.child('controllers'),
-      podCIDR: config.addresses.podCIDR,
+      podCIDRs: [config.addresses.podCIDR, config.addresses.ipv6?.podCIDR ?? []].flat(),
       rootCA,
     }).then((started) => {
       controllers = started;
@@ -89,7 +89,7 @@ function apiServerOptions(config: ClusterConfig) {
       signingKey: readFileSync(join(pki, 'sa.key'), 'utf8'),
       issuer: `https://kubernetes.default.svc.${config.spec.dns.domain}`,
     },
-    serviceCIDR: config.addresses.serviceCIDR,
+    serviceCIDRs: [config.addresses.serviceCIDR, config.addresses.ipv6?.serviceCIDR ?? []].flat(),
     nodePortRange: [30000, 32767] as const,
     advertise: { address: config.addresses.fabric, port: apiPort },
     listen: [{ fd: hostSocket }, { host: '0.0.0.0', port: apiPort }],

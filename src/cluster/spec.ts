@@ -1,7 +1,7 @@
 import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
 import { dnsSubdomain, labelValue, qualifiedName, type Rule } from '../api/kinds/names.ts';
-import { parseCIDR } from '../base/cidr.ts';
+import { familyOf, type IPFamily, parseCIDR } from '../base/cidr.ts';
 import { KnitError, messageOf } from '../base/errors.ts';
 
 const dnsLabel = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;
@@ -11,14 +11,21 @@ const name = (longest: number) =>
     .max(longest)
     .regex(dnsLabel, { error: "must be lower-case letters, digits and '-', and begin and end with a letter or digit" });
 
-const cidr = z.string().superRefine((text, context) => {
+/** An IPv4 network, an IPv6 network, or one of each, apart by a comma, as Kubernetes' own flags take them. */
+const cidrs = z.string().superRefine((text, context) => {
+  const networks = text.split(',');
+  const families = new Set(networks.map(familyOf));
   try {
-    parseCIDR(text);
+    networks.forEach(parseCIDR);
+    if (families.size < networks.length)
+      throw new KnitError('CIDR_INVALID', 'must be one network, or one of each family');
   } catch (error) {
     const hint = error instanceof KnitError && error.hint ? `; ${error.hint}` : '';
     context.addIssue({ code: 'custom', message: `${messageOf(error)}${hint}` });
   }
 });
+
+const isIPv4 = (networks: string) => familyOf(networks) === 'ipv4';
 
 /** A string that a rule of Kubernetes' own has nothing against. */
 const ruled = (rule: Rule) =>
@@ -48,11 +55,12 @@ const clusterSpec = z.strictObject({
   network: z
     .strictObject({
       mode: z.enum(['routes']).default('routes'),
-      podCIDR: cidr.optional(),
-      serviceCIDR: cidr.optional(),
-      nodeCIDR: cidr.optional(),
-      clientCIDR: cidr.optional(),
-      loadBalancerCIDR: cidr.optional(),
+      ipFamily: z.enum(['ipv4', 'dual']).default('ipv4'),
+      podCIDR: cidrs.optional(),
+      serviceCIDR: cidrs.optional(),
+      nodeCIDR: cidrs.optional(),
+      clientCIDR: cidrs.optional(),
+      loadBalancerCIDR: cidrs.refine(isIPv4, { error: 'must be an IPv4 network' }).optional(),
       uplink: z.enum(['user', 'nat', 'none']).default('user'),
     })
     .prefault({}),
@@ -108,6 +116,7 @@ export function checkClusterSpec(document: unknown, source: string): ClusterSpec
     throw new KnitError('SPEC_INVALID', `${source} is not a cluster file:\n${lines.join('\n')}`, hint);
   }
   checkNames(result.data, source);
+  checkFamilies(result.data, source);
   return result.data;
 }
 
@@ -174,5 +183,22 @@ function checkNames(spec: ClusterSpec, source: string): void {
     const twice = all.find((each, index) => all.indexOf(each) !== index);
     if (twice === undefined) continue;
     throw new KnitError('SPEC_INVALID', `${source}: two ${kind} are named ${twice}`, `names of ${kind} are unique`);
+  }
+}
+
+/** The network of one family that a field asks for. */
+export function askedNetwork(asked: string | undefined, family: IPFamily): string | undefined {
+  return asked?.split(',').find((network) => familyOf(network) === family);
+}
+
+function checkFamilies({ network }: ClusterSpec, source: string): void {
+  if (network.ipFamily === 'dual') return;
+  for (const field of ['podCIDR', 'serviceCIDR', 'nodeCIDR', 'clientCIDR'] as const) {
+    if (askedNetwork(network[field], 'ipv6') === undefined) continue;
+    throw new KnitError(
+      'SPEC_INVALID',
+      `${source}: network.${field}: ${network[field]}: the cluster has IPv4 only`,
+      'ask for both: network: { ipFamily: dual }',
+    );
   }
 }

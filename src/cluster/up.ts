@@ -154,10 +154,11 @@ async function issueIdentities(config: ClusterConfig): Promise<void> {
 }
 
 async function newConfig(name: string, spec: ClusterSpec, apiPort: number): Promise<ClusterConfig> {
-  const addresses = chooseAddresses(spec, await takenNetworks(name));
+  const addresses = chooseAddresses(spec, await takenNetworks(name, spec.network.ipFamily));
   const nodeCIDR = parseCIDR(addresses.nodeCIDR);
   const outsideCIDR = parseCIDR(addresses.outsideCIDR);
   const clientCIDR = parseCIDR(addresses.clientCIDR);
+  const { ipv6 } = addresses;
   return {
     stateVersion,
     name,
@@ -169,18 +170,23 @@ async function newConfig(name: string, spec: ClusterSpec, apiPort: number): Prom
       ...node,
       address: addressAt(nodeCIDR, firstNode + index),
       outsideAddress: addressAt(outsideCIDR, firstNode + index),
+      ...(ipv6 ? { ipv6: addressAt(parseCIDR(ipv6.nodeCIDR), firstNode + index) } : {}),
     })),
-    clients: spec.clients.map((client, index) => ({ name: client, address: addressAt(clientCIDR, 2 + index) })),
+    clients: spec.clients.map((client, index) => ({
+      name: client,
+      address: addressAt(clientCIDR, 2 + index),
+      ...(ipv6 ? { ipv6: addressAt(parseCIDR(ipv6.clientCIDR), 2 + index) } : {}),
+    })),
   };
 }
 
 /** What other clusters and the machine itself use. */
-async function takenNetworks(name: string): Promise<TakenNetwork[]> {
+async function takenNetworks(name: string, families: ClusterSpec['network']['ipFamily']): Promise<TakenNetwork[]> {
   const others = clusterNames().filter((other) => other !== name);
   const clusters = others.flatMap((other) => {
     return networksOfCluster(other).map((cidr) => ({ cidr: formatCIDR(cidr), by: `cluster ${other}` }));
   });
-  const machine = await machineNetworks();
+  const machine = await machineNetworks(families === 'dual' ? ['ipv4', 'ipv6'] : ['ipv4']);
   return [
     ...clusters,
     ...machine.map((network) => ({ cidr: network.cidr, by: `${network.interface} of this machine` })),

@@ -1,3 +1,4 @@
+import type { IPFamily } from '../base/cidr.ts';
 import type { Log } from '../base/log.ts';
 import type { Client } from '../client/client.ts';
 import type { Controller, ControllerOptions } from '../client/controller.ts';
@@ -8,10 +9,10 @@ export interface ControllersOptions {
   readonly client: Client;
   readonly informers: InformerFactory;
   readonly log: Log;
-  /** IPv4 network of all pods, `10.244.0.0/16`. */
-  readonly podCIDR: string;
-  /** Length of a node's part of it. Default 24. */
-  readonly nodeCIDRMaskSize?: number;
+  /** Networks of all pods, one a family, the first one first: `10.244.0.0/16`. */
+  readonly podCIDRs: readonly string[];
+  /** Length of a node's part of it, by family. Default 24 and 64. */
+  readonly nodeCIDRMaskSize?: Readonly<Record<IPFamily, number>>;
   /** PEM of the CA that pods use to know the API server. */
   readonly rootCA: string;
   /** A node that was silent for so long is not ready. Default 40,000, as kube-controller-manager. */

@@ -1,14 +1,15 @@
 import { nodes } from '../api/resource.ts';
-import { formatCIDR, parseCIDR, sizeOf, subnetAt } from '../base/cidr.ts';
+import { familyOf, formatCIDR, overlaps, parseCIDR, subnetAt, widthOf } from '../base/cidr.ts';
 import { KnitError } from '../base/errors.ts';
 import type { Controller } from '../client/controller.ts';
 import type { ControllerContext } from './context.ts';
 
-/** Gives each node its part of the pod network, `spec.podCIDR`, and takes it back when the node is gone. */
+/** Gives each node its part of the pods' networks, `spec.podCIDRs`, and takes it back when the node is gone. */
 export function startNodeIPAM(context: ControllerContext): Controller {
   const { client, informers, run } = context;
   const allNodes = informers.informer(nodes);
-  const pool = createPool(context.podCIDR, context.nodeCIDRMaskSize ?? 24);
+  const masks = context.nodeCIDRMaskSize ?? { ipv4: 24, ipv6: 64 };
+  const pools = context.podCIDRs.map((cidr) => createPool(cidr, masks[familyOf(cidr)]));
   const events = context.events('cidrAllocator');
 
   const controller = run({
@@ -18,21 +19,24 @@ export function startNodeIPAM(context: ControllerContext): Controller {
     workers: 1,
     async sync(name) {
       const node = allNodes.get(name);
-      if (!node) return pool.release(name);
-      if (node.spec?.podCIDR) return;
-      const podCIDR = pool.assign(name);
-      if (!podCIDR) {
-        events.event(node, 'Normal', 'CIDRNotAvailable', `Node ${name} status is now: CIDRNotAvailable`);
-        throw new KnitError('POD_CIDR_FULL', `${context.podCIDR} has no part left for node ${name}`);
+      if (!node) {
+        for (const pool of pools) pool.release(name);
+        return;
       }
-      await client.patch(nodes, { name }, 'merge', { spec: { podCIDR, podCIDRs: [podCIDR] } });
+      if (node.spec?.podCIDR) return;
+      const podCIDRs = pools.flatMap((pool) => pool.assign(name) ?? []);
+      if (podCIDRs.length < pools.length) {
+        events.event(node, 'Normal', 'CIDRNotAvailable', `Node ${name} status is now: CIDRNotAvailable`);
+        throw new KnitError('POD_CIDR_FULL', `${context.podCIDRs.join(' or ')} has no part left for node ${name}`);
+      }
+      await client.patch(nodes, { name }, 'merge', { spec: { podCIDR: podCIDRs[0], podCIDRs } });
     },
   });
 
   // What nodes have already is known before the first one without is looked at: the copy is whole by then.
   allNodes.onChange((node, old) => {
     const name = (node ?? old)?.metadata?.name ?? '';
-    if (node?.spec?.podCIDR) pool.taken(name, node.spec.podCIDR);
+    for (const cidr of node?.spec?.podCIDRs ?? []) for (const pool of pools) pool.taken(name, cidr);
     controller.enqueue(name);
   });
   return controller;
@@ -41,17 +45,18 @@ export function startNodeIPAM(context: ControllerContext): Controller {
 /** Parts of one network by the node that has them. Exported for its test. */
 export function createPool(network: string, bits: number) {
   const whole = parseCIDR(network);
-  if (bits < whole.bits || bits > 32) {
+  if (bits < whole.bits || bits > widthOf(whole.family)) {
     throw new KnitError('CIDR_INVALID', `${network} has no parts of /${bits}`, 'choose a longer prefix for nodes');
   }
-  const parts = sizeOf(whole) / 2 ** (32 - bits);
+  const parts = 2 ** (bits - whole.bits);
   const byNode = new Map<string, string>();
   /** Where the search goes on, so that a part that was just given back rests a while. */
   let next = 0;
 
   return {
+    /** Says nothing where `cidr` is of another network. */
     taken(node: string, cidr: string): void {
-      byNode.set(node, cidr);
+      if (overlaps(whole, parseCIDR(cidr))) byNode.set(node, cidr);
     },
     release(node: string): void {
       byNode.delete(node);

@@ -49,6 +49,13 @@ test('a part that was given back is given again, but not before all others', () 
   assert.equal(pool.assign('e'), undefined);
 });
 
+test('a part of an IPv6 network is a /64, and what belongs to the other family is not counted', () => {
+  const pool = createPool('fd00:1::/56', 64);
+  pool.taken('old', '10.0.0.0/24');
+  pool.taken('old', 'fd00:1::/64');
+  assert.equal(pool.assign('a'), 'fd00:1:0:1::/64');
+});
+
 test('a silent node becomes Unknown and tainted, its pods not ready; when it speaks again it is free', async (t) => {
   const cluster = await startTestCluster(t, { nodeMonitorGracePeriodMs: 300 });
   await cluster.client.create(nodes, node('n'));

@@ -37,7 +37,7 @@ export async function startTestCluster(
     client,
     informers,
     log,
-    podCIDR: '10.244.0.0/16',
+    podCIDRs: ['10.244.0.0/16'],
     rootCA: 'the CA',
     ...options,
   });

@@ -1,5 +1,6 @@
 import { nodes } from '../api/resource.ts';
 import type { Node } from '../api/types.ts';
+import { familyOf } from '../base/cidr.ts';
 import type { Log } from '../base/log.ts';
 import type { Running } from '../base/running.ts';
 import { runController } from '../client/controller.ts';
@@ -24,7 +25,7 @@ export async function startRoutes(options: { informers: InformerFactory; log: Lo
     sync: () => reconcile(informer.list()),
   });
   informer.onChange((node, old) => {
-    if (routeOf(node) !== routeOf(old)) controller.enqueueAfter('all', settleMs);
+    if (routesTo(node).join() !== routesTo(old).join()) controller.enqueueAfter('all', settleMs);
   });
   await options.informers.start();
   controller.enqueue('all');
@@ -33,7 +34,7 @@ export async function startRoutes(options: { informers: InformerFactory; log: Lo
 
 /** Makes the routes what the nodes say, in one batch. */
 async function reconcile(all: readonly Node[]): Promise<void> {
-  const wanted = new Set(all.map(routeOf).filter((route) => route !== undefined));
+  const wanted = new Set(all.flatMap(routesTo));
   const present = new Set((await routesOf(protocol)).map((route) => `${route.destination} via ${route.gateway}`));
   await ipBatch([
     ...[...present].filter((route) => !wanted.has(route)).map((route) => `route del ${route} proto ${protocol}`),
@@ -41,9 +42,11 @@ async function reconcile(all: readonly Node[]): Promise<void> {
   ]);
 }
 
-/** `10.244.1.0/24 via 10.89.0.11` */
-function routeOf(node: Node | undefined): string | undefined {
-  const podCIDR = node?.spec?.podCIDR;
-  const address = node?.status?.addresses?.find((each) => each.type === 'InternalIP')?.address;
-  return podCIDR && address ? `${podCIDR} via ${address}` : undefined;
+/** `10.244.1.0/24 via 10.89.0.11`, one a family. */
+function routesTo(node: Node | undefined): string[] {
+  const addresses = (node?.status?.addresses ?? []).filter((each) => each.type === 'InternalIP');
+  return (node?.spec?.podCIDRs ?? []).flatMap((podCIDR) => {
+    const gateway = addresses.find(({ address }) => familyOf(address) === familyOf(podCIDR));
+    return gateway ? [`${podCIDR} via ${gateway.address}`] : [];
+  });
 }

@@ -1,3 +1,4 @@
+import { type IPFamily, widthOf } from '../base/cidr.ts';
 import { run, tryRun } from './run.ts';
 
 /** Runs `ip` commands, one a line, in one process. `netns` names the namespace they run in; default: this one. */
@@ -12,19 +13,24 @@ export async function listNetns(): Promise<string[]> {
   return stdout.trim() === '' ? [] : (JSON.parse(stdout) as { name: string }[]).map((each) => each.name);
 }
 
-export interface IPv4Network {
+export interface MachineNetwork {
   readonly cidr: string;
   readonly interface: string;
 }
 
-/** IPv4 networks that this machine has an address in or a route to; the default route is not one. */
-export async function machineNetworks(): Promise<IPv4Network[]> {
+/** Networks that this machine has an address in or a route to; default routes and those of each link are none. */
+export async function machineNetworks(families: readonly IPFamily[]): Promise<MachineNetwork[]> {
+  return (await Promise.all(families.map(networksOfFamily))).flat();
+}
+
+async function networksOfFamily(family: IPFamily): Promise<MachineNetwork[]> {
+  const flag = family === 'ipv4' ? '-4' : '-6';
   const routes: { dst: string; dev?: string }[] = JSON.parse(
-    (await run('ip', ['-j', '-4', 'route', 'show', 'table', 'main'])) || '[]',
+    (await run('ip', ['-j', flag, 'route', 'show', 'table', 'main'])) || '[]',
   );
   return routes
-    .filter((route) => route.dst !== 'default')
-    .map((route) => ({ cidr: route.dst.includes('/') ? route.dst : `${route.dst}/32`, interface: route.dev ?? '' }));
+    .filter((route) => route.dst !== 'default' && !route.dst.startsWith('fe80:'))
+    .map(({ dst, dev = '' }) => ({ cidr: dst.includes('/') ? dst : `${dst}/${widthOf(family)}`, interface: dev }));
 }
 
 /** Interfaces of this machine by which it reaches others: those with an IPv4 route, the loopback and knit's excepted. */
@@ -46,9 +52,9 @@ export interface Route {
   readonly gateway: string;
 }
 
-/** IPv4 routes of this namespace that carry a protocol number. */
+/** Routes of this namespace, of both families, that carry a protocol number. */
 export async function routesOf(protocol: number): Promise<Route[]> {
-  const output = await run('ip', ['-j', '-4', 'route', 'show', 'proto', String(protocol)]);
+  const output = await run('ip', ['-j', 'route', 'show', 'table', 'all', 'proto', String(protocol)]);
   const routes: { dst: string; gateway?: string }[] = JSON.parse(output.trim() || '[]');
   return routes.map((route) => ({ destination: route.dst, gateway: route.gateway ?? '' }));
 }

@@ -30,7 +30,7 @@ export interface KubeletContext {
   readonly exited: ExitedCache;
   /** See {@link KubeletOptions.imagesReady}. */
   readonly imagesReady: Promise<void>;
-  readonly nodeIP: string;
+  readonly nodeIPs: readonly string[];
   readonly cgroupParent: string;
   readonly dns: ClusterDNS;
   readonly allocatable: ResourceList;

@@ -34,7 +34,8 @@ export interface KubeletOptions {
   readonly client: Client;
   readonly log: Log;
   readonly nodeName: string;
-  readonly nodeIP: string;
+  /** One a family, the first one first. */
+  readonly nodeIPs: readonly string[];
   readonly hostname: string;
   /** The container runtime's unix socket. It need not be there yet. */
   readonly criSocket: string;
@@ -80,7 +81,7 @@ const RESYNC_MS = 10_000;
  * the next one finds them.
  */
 export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
-  const { client, log, nodeName, nodeIP, rootDir } = options;
+  const { client, log, nodeName, nodeIPs, rootDir } = options;
   const paths = kubeletPaths(rootDir);
   await mkdir(paths.pods, { recursive: true, mode: 0o750 });
   await mkdir(paths.logs, { recursive: true });
@@ -94,7 +95,7 @@ export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
   const identity = {
     nodeName,
     hostname: options.hostname,
-    nodeIP,
+    nodeIPs,
     rootDir,
     kubeletPort: options.kubeletPort ?? 10250,
     kubeletVersion: options.version ?? 'v1.36.0+knit',
@@ -114,7 +115,7 @@ export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
     events,
     config,
     prober,
-    nodeIP,
+    nodeIPs,
     images: createImagePuller(cri, config, events),
     tokens: createTokenSource(client),
     restarts: createBackoff(),

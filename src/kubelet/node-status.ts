@@ -11,7 +11,8 @@ type NodeCondition = NonNullable<NodeStatus['conditions']>[number];
 export interface NodeIdentity {
   readonly nodeName: string;
   readonly hostname: string;
-  readonly nodeIP: string;
+  /** One a family, the first one first. */
+  readonly nodeIPs: readonly string[];
   readonly kubeletPort: number;
   readonly kubeletVersion: string;
   readonly rootDir: string;

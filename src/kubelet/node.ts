@@ -84,7 +84,7 @@ async function report(
       if (Date.now() - reportedAt > REPORT_MS || !sameStatus(node.status, status)) {
         const ref = { name: options.identity.nodeName };
         const was = readyStatus(node);
-        node = await options.client.patch(nodes, ref, 'strategic', { status }, 'status');
+        node = await options.client.patch(nodes, ref, 'strategic', { status: wholeAddresses(status) }, 'status');
         reportedAt = Date.now();
         if (was !== undefined && readyStatus(node) !== was) tellReadiness(options, node, ready);
         if (!ready) options.log.warn('the node is not ready', { why: readyCondition(health).message });
@@ -149,7 +149,7 @@ async function nodeStatus(
   const runtime = info.containerRuntimeVersion || before.nodeInfo?.containerRuntimeVersion || '';
   return {
     addresses: [
-      { type: 'InternalIP', address: identity.nodeIP },
+      ...identity.nodeIPs.map((address) => ({ type: 'InternalIP', address })),
       { type: 'Hostname', address: identity.hostname },
     ],
     capacity: { ...capacity },
@@ -160,6 +160,11 @@ async function nodeStatus(
     // While the runtime is down its images are not gone.
     images: 'error' in health ? (before.images ?? []) : nodeImages(health),
   };
+}
+
+/** Addresses are merged by their type, and a node of two families has two of one: the list is sent as a whole. */
+function wholeAddresses(status: NonNullable<Node['status']>): object {
+  return { ...status, addresses: [{ $patch: 'replace' }, ...(status.addresses ?? [])] };
 }
 
 /** Whether two statuses say the same, leaving out when they were told. */

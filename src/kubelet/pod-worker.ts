@@ -219,12 +219,12 @@ class Worker implements PodWorker {
   }
 
   #podIPs(pod: Pod, runtime: PodRuntime): readonly string[] {
-    return pod.spec?.hostNetwork ? [this.#kubelet.nodeIP] : runtime.podIPs;
+    return pod.spec?.hostNetwork ? this.#kubelet.nodeIPs : runtime.podIPs;
   }
 
   #fields(pod: Pod, runtime: PodRuntime): FieldSource {
-    const { nodeIP, allocatable } = this.#kubelet;
-    return { pod, podIPs: this.#podIPs(pod, runtime), hostIPs: [nodeIP], allocatable };
+    const { nodeIPs, allocatable } = this.#kubelet;
+    return { pod, podIPs: this.#podIPs(pod, runtime), hostIPs: nodeIPs, allocatable };
   }
 
   async #freshVolumes(pod: Pod, runtime: PodRuntime): Promise<VolumePaths> {
@@ -307,7 +307,7 @@ class Worker implements PodWorker {
       probes: this.#kubelet.prober,
       waiting: this.#waiting,
       messages: this.#messages,
-      hostIP: this.#kubelet.nodeIP,
+      hostIPs: this.#kubelet.nodeIPs,
       now: `${new Date().toISOString().slice(0, 19)}Z`,
     });
     this.#status.write(pod, { ...status, ...verdict });

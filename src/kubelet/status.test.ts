@@ -41,7 +41,7 @@ function statusOf(runtime: PodRuntime, spec: Partial<NonNullable<Pod['spec']>> =
     probes: { started: () => true, ready: () => true, failed: () => undefined },
     waiting: new Map(),
     messages: new Map(),
-    hostIP: '10.89.0.11',
+    hostIPs: ['10.89.0.11'],
     now: '2026-01-31T12:00:00Z',
     terminated: false,
     ...more,

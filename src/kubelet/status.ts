@@ -18,7 +18,8 @@ export interface StatusInput {
   readonly waiting: ReadonlyMap<string, Waiting>;
   /** Termination messages by container id. */
   readonly messages: ReadonlyMap<string, string>;
-  readonly hostIP: string;
+  /** Of the node, one a family. */
+  readonly hostIPs: readonly string[];
   /** RFC 3339 */
   readonly now: string;
   /** The pod was asked to end, and nothing of it runs any more. */
@@ -34,7 +35,7 @@ export function podStatus(input: StatusInput): PodStatus {
   const main = (pod.spec?.containers ?? []).map((container) => containerStatus(container, input, false));
   const phase = podPhase(pod, init, main, input.terminated);
   const hostNetwork = pod.spec?.hostNetwork === true;
-  const podIPs = hostNetwork && readySandbox(runtime, true) ? [input.hostIP] : runtime.podIPs;
+  const podIPs = hostNetwork && readySandbox(runtime, true) ? input.hostIPs : runtime.podIPs;
   const known = pod.status?.podIPs?.flatMap(({ ip }) => (ip ? [ip] : [])) ?? [];
   // A pod that has ended keeps the addresses it had.
   const ips = podIPs.length > 0 || phase === 'Running' || phase === 'Pending' ? podIPs : known;
@@ -49,8 +50,8 @@ export function podStatus(input: StatusInput): PodStatus {
       sandboxReady: readySandbox(runtime, hostNetwork) !== undefined,
     }),
     ...(pod.metadata?.generation === undefined ? {} : { observedGeneration: pod.metadata.generation }),
-    hostIP: input.hostIP,
-    hostIPs: [{ ip: input.hostIP }],
+    hostIP: input.hostIPs[0],
+    hostIPs: input.hostIPs.map((ip) => ({ ip })),
     ...(ips.length > 0 ? { podIP: ips[0], podIPs: ips.map((ip) => ({ ip })) } : {}),
     startTime: pod.status?.startTime ?? input.now,
     qosClass: qosClass(pod),

@@ -51,7 +51,7 @@ export async function startTestNode(): Promise<TestNode> {
       log,
       nodeName,
       rootDir,
-      nodeIP: '10.88.0.1',
+      nodeIPs: ['10.88.0.1'],
       hostname: nodeName,
       criSocket: containerd.socket,
       cgroupParent: `${testCgroup()}/pods`,

@@ -31,6 +31,20 @@ table ip knit {
     oifname "c-*" snat to ip saddr map @outside_of comment "a node's outside address, 1:1"
     ct status & dnat == dnat snat to ip saddr map @outside_of comment "also for a node that asks an outside address"
   }
+}
+${ipv6Rules(spec)}`;
+}
+
+/** Nodes have one IPv6 address, inside and outside the same: nothing is translated. */
+function ipv6Rules({ ipv6 }: FabricSpec): string {
+  const remove = 'table ip6 knit {}\ndelete table ip6 knit\n';
+  if (!ipv6) return remove;
+  return `${remove}table ip6 knit {
+  chain forward {
+    type filter hook forward priority filter
+    ip6 saddr ${ipv6.podCIDR} oifname { "uplink", "host", "c-*" } counter drop comment "pod addresses end at the fabric"
+    iifname "c-*" ip6 daddr ${ipv6.podCIDR} drop comment "inside addresses are unknown outside"
+  }
 }`;
 }
 

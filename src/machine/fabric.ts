@@ -8,14 +8,10 @@ import { fabricRules } from './fabric-rules.ts';
  * The network of one cluster on this machine: a fabric namespace that routes between the nodes' namespaces, outside
  * clients and the host. All names begin with `prefix` (`knit`, `knit-demo`).
  */
-export interface FabricSpec {
+export interface FabricSpec extends FabricNetworks {
   readonly prefix: string;
-  /** The fabric's address: every node's gateway, and where the API server listens. */
-  readonly address: string;
-  readonly clientGateway: string;
-  readonly podCIDR: string;
-  readonly serviceCIDR: string;
-  readonly nodeCIDR: string;
+  /** The same in IPv6, where the cluster is dual-stack. No address is translated there, and no way leads out. */
+  readonly ipv6?: FabricNetworks;
   /** Of the nodes' outside addresses. */
   readonly outsideCIDR: string;
   /** Virtual addresses. What of them leads nowhere is dropped. */
@@ -27,16 +23,28 @@ export interface FabricSpec {
   readonly clients: readonly ClientLink[];
 }
 
+/** What is there once a family. */
+export interface FabricNetworks {
+  /** The fabric's address: every node's gateway, and where the API server listens. */
+  readonly fabric: string;
+  readonly clientGateway: string;
+  readonly podCIDR: string;
+  readonly serviceCIDR: string;
+  readonly nodeCIDR: string;
+}
+
 export interface NodeLink {
   readonly name: string;
   readonly address: string;
   /** Its address for those outside the cluster, translated 1:1 by the fabric. */
   readonly outsideAddress: string;
+  readonly ipv6?: string;
 }
 
 export interface ClientLink {
   readonly name: string;
   readonly address: string;
+  readonly ipv6?: string;
 }
 
 /** Names of clusters and nodes have no dot, so none of these can be taken for another cluster's. */
@@ -126,53 +134,82 @@ async function configureFabric(spec: FabricSpec): Promise<void> {
     `route add unreachable ${spec.nodeCIDR}`,
     `route add unreachable ${spec.outsideCIDR}`,
     `route add blackhole ${spec.loadBalancerCIDR}`,
+    ...(spec.ipv6 ? [spec.ipv6.serviceCIDR, spec.ipv6.podCIDR, spec.ipv6.nodeCIDR] : []).map(
+      (network) => `route add unreachable ${network}`,
+    ),
     ...(spec.uplink === 'nat' ? [`route add default via ${spec.host.host} dev host`] : []),
     ...spec.nodes.flatMap((node) => fabricSideOfNode(spec, node)),
     ...spec.clients.flatMap((client) => fabricSideOfClient(spec, client)),
   ];
   await runInNetns(
     fabricNetns(spec.prefix),
-    [feed('ip -batch -', lines.join('\n')), routerSettings(), feed('nft -f -', fabricRules(spec))].join('\n'),
+    [routerSettings(spec), feed('ip -batch -', lines.join('\n')), feed('nft -f -', fabricRules(spec))].join('\n'),
   );
 }
 
 function fabricSideOfNode(spec: FabricSpec, node: NodeLink): string[] {
-  return fabricSide(nodeInterface(node.name), spec.address, node.address);
+  return fabricSide(nodeInterface(node.name), linksOf(node, spec.fabric, spec.ipv6?.fabric));
 }
 
 function fabricSideOfClient(spec: FabricSpec, client: ClientLink): string[] {
-  return fabricSide(clientInterface(client.name), spec.clientGateway, client.address);
+  return fabricSide(clientInterface(client.name), linksOf(client, spec.clientGateway, spec.ipv6?.clientGateway));
 }
 
 /** A link as a cloud gives it: one address on each side, and a route to the other. */
-function fabricSide(device: string, gateway: string, address: string): string[] {
-  return [`link set ${device} up`, `addr add ${gateway}/32 dev ${device}`, `route add ${address}/32 dev ${device}`];
+function fabricSide(device: string, links: readonly AddressPair[]): string[] {
+  return [
+    `link set ${device} up`,
+    ...links.flatMap(({ gateway, address }) => [
+      `addr add ${alone(gateway)} dev ${device}`,
+      `route add ${address} dev ${device}`,
+    ]),
+  ];
+}
+
+/** A gateway and who is behind it, in one family. */
+interface AddressPair {
+  readonly gateway: string;
+  readonly address: string;
+}
+
+function linksOf(far: NodeLink | ClientLink, gateway: string, gateway6: string | undefined): AddressPair[] {
+  const ipv4 = { gateway, address: far.address };
+  return gateway6 && far.ipv6 ? [ipv4, { gateway: gateway6, address: far.ipv6 }] : [ipv4];
+}
+
+/** An address without a network around it. Nobody else is on the link: no search for duplicates, which takes a second. */
+function alone(address: string): string {
+  return address.includes(':') ? `${address}/128 nodad` : `${address}/32`;
 }
 
 async function configureNode(spec: FabricSpec, node: NodeLink): Promise<void> {
-  const lines = farSide(node.address, spec.address).join('\n');
-  await runInNetns(nodeNetns(spec.prefix, node.name), [feed('ip -batch -', lines), routerSettings()].join('\n'));
+  const lines = farSide(linksOf(node, spec.fabric, spec.ipv6?.fabric)).join('\n');
+  await runInNetns(nodeNetns(spec.prefix, node.name), [routerSettings(spec), feed('ip -batch -', lines)].join('\n'));
 }
 
 async function configureClient(spec: FabricSpec, client: ClientLink): Promise<void> {
-  await ipBatch(farSide(client.address, spec.clientGateway), clientNetns(spec.prefix, client.name));
+  const lines = farSide(linksOf(client, spec.clientGateway, spec.ipv6?.clientGateway));
+  await ipBatch(lines, clientNetns(spec.prefix, client.name));
 }
 
-function farSide(address: string, gateway: string): string[] {
+function farSide(links: readonly AddressPair[]): string[] {
   return [
     'link set lo up',
     'link set eth0 up',
-    `addr add ${address}/32 dev eth0`,
-    `route add default via ${gateway} dev eth0 onlink`,
+    ...links.flatMap(({ gateway, address }) => [
+      `addr add ${alone(address)} dev eth0`,
+      `route add default via ${gateway} dev eth0 onlink`,
+    ]),
   ];
 }
 
 /** Forward, accept asymmetric ways, and tell nobody of shorter ones: all links share one router. */
-function routerSettings(): string {
+function routerSettings({ ipv6 }: FabricSpec): string {
   return [
     'echo 1 > /proc/sys/net/ipv4/ip_forward',
     setForAllInterfaces('ipv4', 'rp_filter', 0),
     setForAllInterfaces('ipv4', 'send_redirects', 0),
+    ...(ipv6 ? [setForAllInterfaces('ipv6', 'accept_dad', 0), setForAllInterfaces('ipv6', 'forwarding', 1)] : []),
   ].join('\n');
 }
 

@@ -37,8 +37,7 @@ inNamespace(import.meta.url, 'the pod network against a real API server, in a na
         informers,
         log,
         nodeName: 'node1',
-        nodeIP: '10.89.0.11',
-        clusterCIDR: '10.244.0.0/16',
+        clusterCIDRs: ['10.244.0.0/16'],
         cniConfDir: dir,
         cniBinDirs: ['/usr/lib/cni', '/opt/cni/bin'],
       });

@@ -17,10 +17,9 @@ export interface PodNetworkOptions {
   readonly informers: InformerFactory;
   readonly log: Log;
   readonly nodeName: string;
-  readonly nodeIP: string;
-  /** All pods of the cluster; several, separated by commas, with more than one family. */
-  readonly clusterCIDR: string;
-  /** Destinations outside {@link clusterCIDR} that have routes to pods and see their addresses: the nodes' network. */
+  /** All pods of the cluster, one a family. */
+  readonly clusterCIDRs: readonly string[];
+  /** Destinations outside {@link clusterCIDRs} that have routes to pods and see their addresses: the nodes' network. */
   readonly directCIDRs?: readonly string[];
   readonly cniConfDir: string;
   /** Where the plugins `ptp` and `host-local` are looked for. */
@@ -88,7 +87,7 @@ export async function startPodNetwork(options: PodNetworkOptions): Promise<Runni
 }
 
 async function applyEgress(nft: Nft, options: PodNetworkOptions, podCIDRs: readonly string[]): Promise<void> {
-  const directCIDRs = [...options.clusterCIDR.split(','), ...(options.directCIDRs ?? [])];
+  const directCIDRs = [...options.clusterCIDRs, ...(options.directCIDRs ?? [])];
   await nft.apply(egressRules({ podCIDRs, directCIDRs }));
 }
 

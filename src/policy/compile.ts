@@ -1,10 +1,10 @@
 import { compileLabelSelector, formatLabelSelector, type LabelMatcher } from '../api/selectors.ts';
 import type { LabelSelector, Labels, NetworkPolicy } from '../api/types.ts';
+import { familyOf } from '../base/cidr.ts';
 import { canonicalPrefix } from '../base/prefixes.ts';
 import {
   ALL_PORTS,
   type Direction,
-  familyOf,
   type PeerPlan,
   type PolicyEntry,
   type PortPlan,

@@ -101,10 +101,6 @@ export interface PlanChanges {
 
 export const ALL_PORTS = { first: 0, last: 65_535 } as const;
 
-export function familyOf(address: string): Family {
-  return address.includes(':') ? 'ipv6' : 'ipv4';
-}
-
 /** The plan as lines that a person reads, sorted. */
 export function formatPlan(plan: PolicyPlan): string {
   const pods = sorted(plan.pods).map(

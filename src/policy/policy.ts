@@ -1,5 +1,6 @@
 import { namespaces, networkPolicies, nodes, pods } from '../api/resource.ts';
 import type { Namespace, NetworkPolicy, Node, Pod } from '../api/types.ts';
+import { addressAt, familyOf, parseCIDR } from '../base/cidr.ts';
 import { KnitError, messageOf } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { Running } from '../base/running.ts';
@@ -8,9 +9,8 @@ import type { Informer, InformerFactory } from '../client/informer.ts';
 import { createInformers } from '../client/informers.ts';
 import { type Nft, openNft } from '../kernel/nft.ts';
 import { ConnectionCutter } from './cutter.ts';
-import { gatewayOf } from './gateway.ts';
 import { PolicyTables } from './nftables/tables.ts';
-import { type Family, familyOf, type PolicyNode } from './plan.ts';
+import type { Family, PolicyNode } from './plan.ts';
 import { PolicyPlanner } from './planner.ts';
 
 export interface PolicyOptions {
@@ -324,12 +324,17 @@ class NodePolicy implements Policy {
     const { nodeName, nodeIPs, podCIDRs } = this.#options;
     const spec = this.#nodes.get(nodeName)?.spec;
     const known = podCIDRs?.length ? podCIDRs : (spec?.podCIDRs ?? (spec?.podCIDR ? [spec.podCIDR] : []));
-    return { name: nodeName, addresses: [...nodeIPs, ...known.flatMap(gatewayOf)], podCIDRs: known };
+    return { name: nodeName, addresses: [...nodeIPs, ...known.map(gatewayOf)], podCIDRs: known };
   }
 }
 
 function familiesOf(node: PolicyNode): readonly Family[] {
   return [...new Set<Family>(['ipv4', ...[...node.addresses, ...node.podCIDRs].map(familyOf)])];
+}
+
+/** The first address of a pod CIDR: the node's end of its pods' links, from which the node speaks to them. */
+function gatewayOf(podCIDR: string): string {
+  return addressAt(parseCIDR(podCIDR), 1);
 }
 
 function keyOf(object: Pod | NetworkPolicy | undefined): string {

@@ -1,16 +1,7 @@
 import { BlockList } from 'node:net';
+import { familyOf } from '../base/cidr.ts';
 import { canonicalAddress } from '../base/prefixes.ts';
-import {
-  type BlockPeer,
-  type Direction,
-  familyOf,
-  type PeerPlan,
-  type PodPlan,
-  type PolicyPlan,
-  type PortPlan,
-  type Protocol,
-  type RulePlan,
-} from './plan.ts';
+import type { BlockPeer, Direction, PeerPlan, PodPlan, PolicyPlan, PortPlan, Protocol, RulePlan } from './plan.ts';
 
 /**
  * A packet as the node's forward hook sees it: the destination is the endpoint behind a Service's address, the source

@@ -1,7 +1,7 @@
 import type { Pod } from '../api/types.ts';
+import { familyOf } from '../base/cidr.ts';
 import { canonicalAddress } from '../base/prefixes.ts';
 import type { FrontEnd, NodeFacts, PlanEntry, PortPlan, Protocol } from './plan.ts';
-import { familyOf } from './services.ts';
 
 const UNSPECIFIED = new Set(['', '0.0.0.0', '::']);
 

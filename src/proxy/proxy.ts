@@ -1,5 +1,6 @@
 import { endpointSlices, nodes, pods, services } from '../api/resource.ts';
 import type { EndpointSlice, Node, Pod, Service } from '../api/types.ts';
+import { familyOf } from '../base/cidr.ts';
 import { KnitError, messageOf } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { Running } from '../base/running.ts';
@@ -12,7 +13,7 @@ import { masqueradeOf, openBackend, type ProxyMode, removeOtherModes } from './b
 import { ServiceHealth, serveHealth } from './health.ts';
 import { hostPortKey, planHostPorts } from './hostports.ts';
 import type { NodeFacts, PlanEntry } from './plan.ts';
-import { familyOf, planService, serviceKeyOf } from './services.ts';
+import { planService, serviceKeyOf } from './services.ts';
 import { flowsAgainstPlan, staleFlows } from './staleflows.ts';
 
 export interface ProxyOptions {

@@ -1,5 +1,5 @@
-import { isIPv6 } from 'node:net';
 import type { EndpointSlice, Service, ServicePort } from '../api/types.ts';
+import { familyOf } from '../base/cidr.ts';
 import { canonicalAddress, withoutContained } from '../base/prefixes.ts';
 import { candidatesOf, type Pools, poolsOf } from './endpoints.ts';
 import type { Destination, Family, FrontEnd, NodeFacts, PlanEntry, PortPlan, Protocol, ServicePlan } from './plan.ts';
@@ -63,10 +63,6 @@ export function planService(
 function familiesOf(service: Service): Family[] {
   const addresses = service.spec?.clusterIPs?.length ? service.spec.clusterIPs : [service.spec?.clusterIP ?? ''];
   return [...new Set(addresses.map(familyOf))];
-}
-
-export function familyOf(address: string): Family {
-  return isIPv6(address) ? 'ipv6' : 'ipv4';
 }
 
 function planPort(service: Service, port: ServicePort, family: Family, pools: Pools): PortPlan {

@@ -1,6 +1,6 @@
+import { familyOf } from '../base/cidr.ts';
 import type { FlowFilter } from '../kernel/conntrack.ts';
 import type { Destination, NodeFacts, PlanEntry, PortPlan, ServicePlan } from './plan.ts';
-import { familyOf } from './services.ts';
 
 /**
  * UDP has no end of connection: a client that goes on sending keeps its translation for ever, also to a pod that is

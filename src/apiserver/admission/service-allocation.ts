@@ -1,18 +1,19 @@
 import type { FieldError } from '../../api/kind.ts';
 import { services } from '../../api/resource.ts';
 import type { Service } from '../../api/types.ts';
-import { addressAt, addressToNumber, type CIDR, contains, parseCIDR, sizeOf } from '../../base/cidr.ts';
 import type { CachedObject } from '../cache/object.ts';
 import type { WatchCache } from '../cache/watch-cache.ts';
 import { internalError, invalid } from '../errors.ts';
+import { AddressRange } from './address-range.ts';
 import { Allocator } from './allocator.ts';
 import type { AdmissionPlugin, AdmissionRequest, Settle } from './chain.ts';
+import { settleFamilies } from './service-families.ts';
 
 type Spec = NonNullable<Service['spec']>;
 
 export interface ServiceRanges {
-  /** `10.96.0.0/16` */
-  readonly serviceCIDR: string;
+  /** One a family, the default one first: `10.96.0.0/16`. */
+  readonly serviceCIDRs: readonly string[];
   readonly nodePortRange: readonly [first: number, last: number];
 }
 
@@ -31,21 +32,13 @@ export function serviceAllocation(cache: WatchCache, ranges: ServiceRanges): Adm
 }
 
 class ServiceAllocation {
-  readonly #cidr: CIDR;
-  readonly #cidrText: string;
+  readonly #ranges: readonly AddressRange[];
   readonly #ports: readonly [first: number, last: number];
-  readonly #addresses: Allocator;
   readonly #nodePorts: Allocator;
 
-  constructor(cache: WatchCache, { serviceCIDR, nodePortRange }: ServiceRanges) {
-    this.#cidrText = serviceCIDR;
-    this.#cidr = parseCIDR(serviceCIDR);
+  constructor(cache: WatchCache, { serviceCIDRs, nodePortRange }: ServiceRanges) {
+    this.#ranges = serviceCIDRs.map((cidr) => new AddressRange(cidr));
     this.#ports = nodePortRange;
-    const size = sizeOf(this.#cidr);
-    this.#addresses = new Allocator(size, Math.min(Math.max(16, size / 16), 256));
-    // The network's own address and the broadcast address are nobody's.
-    this.#addresses.use(0);
-    this.#addresses.use(size - 1);
     const portCount = nodePortRange[1] - nodePortRange[0] + 1;
     this.#nodePorts = new Allocator(portCount, Math.min(Math.max(16, Math.floor(portCount / 32)), 128));
     const known = cache.resource(services);
@@ -65,7 +58,7 @@ class ServiceAllocation {
       for (const each of undo) each();
     };
     try {
-      this.#address(request, spec, old, undo);
+      this.#addressesOf(request, spec, old, undo);
       this.#eachPort(request, spec, old, undo);
       this.#healthPort(request, spec, old, undo);
       return settle;
@@ -75,7 +68,7 @@ class ServiceAllocation {
     }
   }
 
-  #address(request: AdmissionRequest, spec: Spec, old: Spec, undo: Settle[]): void {
+  #addressesOf(request: AdmissionRequest, spec: Spec, old: Spec, undo: Settle[]): void {
     if (spec.type === 'ExternalName') {
       delete spec.clusterIP;
       delete spec.clusterIPs;
@@ -83,25 +76,36 @@ class ServiceAllocation {
       delete spec.ipFamilyPolicy;
       return;
     }
-    spec.ipFamilies ??= ['IPv4'];
-    spec.ipFamilyPolicy ??= 'SingleStack';
     spec.clusterIP ||= spec.clusterIPs?.[0];
-    if (spec.clusterIP && old.clusterIP) {
-      // An address never changes once it is given: the rules of Services say so, before one is asked for.
-      if (spec.clusterIP !== old.clusterIP) spec.clusterIPs = [spec.clusterIP];
-      spec.clusterIPs ??= [spec.clusterIP];
+    // An address never changes once it is given: the rules of Services say so, before another one is asked for.
+    if (old.clusterIP && spec.clusterIP && spec.clusterIP !== old.clusterIP) spec.clusterIPs = [spec.clusterIP];
+    if (spec.clusterIP) spec.clusterIPs ??= [spec.clusterIP];
+    const [complaint] = settleFamilies(
+      spec,
+      this.#ranges.map(({ family }) => family),
+    );
+    if (complaint) throw refused(request, complaint.field, complaint.value, complaint.why);
+    if (spec.clusterIP === 'None') {
+      spec.clusterIPs = ['None'];
       return;
     }
-    if (spec.clusterIP !== 'None') spec.clusterIP = this.#reserveAddress(request, spec.clusterIP, undo);
-    spec.clusterIPs = [spec.clusterIP];
+    const asked = spec.clusterIPs ?? [];
+    spec.clusterIPs = (spec.ipFamilies ?? []).map((family, index) => {
+      const address = asked[index];
+      const known = index === 0 ? old.clusterIP : old.clusterIPs?.[index];
+      return address && known ? address : this.#reserveAddress(request, family, address, undo);
+    });
+    spec.clusterIP = spec.clusterIPs[0];
   }
 
-  #reserveAddress(request: AdmissionRequest, asked: string | undefined, undo: Settle[]): string {
-    const index = asked ? this.#indexOf(request, asked) : this.#addresses.pick();
+  #reserveAddress(request: AdmissionRequest, family: string, asked: string | undefined, undo: Settle[]): string {
+    const range = this.#ranges.find((each) => each.family === family);
+    if (!range) throw internalError(`failed to allocate IP: no range of ${family}`);
+    const index = asked ? indexIn(range, request, asked) : range.numbers.pick();
     if (index === undefined) {
-      throw internalError(`failed to allocate IP: range ${this.#cidrText} is full`);
+      throw internalError(`failed to allocate IP: range ${range.text} is full`);
     }
-    if (asked && this.#addresses.isUsed(index)) {
+    if (asked && range.numbers.isUsed(index)) {
       throw refused(
         request,
         'spec.clusterIPs',
@@ -109,16 +113,8 @@ class ServiceAllocation {
         `failed to allocate IP ${asked}: provided IP is already allocated`,
       );
     }
-    hold(this.#addresses, index, undo);
-    return addressAt(this.#cidr, index);
-  }
-
-  #indexOf(request: AdmissionRequest, address: string): number {
-    if (/^\d+\.\d+\.\d+\.\d+$/.test(address) && contains(this.#cidr, address)) {
-      return addressToNumber(address) - addressToNumber(addressAt(this.#cidr, 0));
-    }
-    const why = `failed to allocate IP ${address}: the provided IP (${address}) is not in the valid range. The range of valid IPs is ${this.#cidrText}`;
-    throw refused(request, 'spec.clusterIPs', [address], why);
+    hold(range.numbers, index, undo);
+    return range.addressAt(index);
   }
 
   #eachPort(request: AdmissionRequest, spec: Spec, old: Spec, undo: Settle[]): void {
@@ -188,13 +184,22 @@ class ServiceAllocation {
 
   #count(object: CachedObject, change: 'use' | 'release'): void {
     const spec = object.parse<Service>().spec ?? {};
-    const { clusterIP } = spec;
-    if (clusterIP && clusterIP !== 'None' && contains(this.#cidr, clusterIP)) {
-      this.#addresses[change](addressToNumber(clusterIP) - addressToNumber(addressAt(this.#cidr, 0)));
+    for (const address of spec.clusterIPs ?? [spec.clusterIP ?? '']) {
+      for (const range of this.#ranges) {
+        const index = range.indexOf(address);
+        if (index !== undefined) range.numbers[change](index);
+      }
     }
     const ports = new Set([...(spec.ports ?? []).map((port) => port.nodePort), spec.healthCheckNodePort]);
     for (const port of ports) if (port) this.#nodePorts[change](port - this.#ports[0]);
   }
+}
+
+function indexIn(range: AddressRange, request: AdmissionRequest, address: string): number {
+  const index = range.indexOf(address);
+  if (index !== undefined) return index;
+  const why = `failed to allocate IP ${address}: the provided IP (${address}) is not in the valid range. The range of valid IPs is ${range.text}`;
+  throw refused(request, 'spec.clusterIPs', [address], why);
 }
 
 function hold(allocator: Allocator, number: number, undo: Settle[]): void {

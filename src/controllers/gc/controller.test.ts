@@ -110,7 +110,7 @@ test('what lost its owner while nobody watched is collected at the start', async
   await client.create(configMaps, owned('of-lost', lost));
   await client.delete(configMaps, { ...inDefault, name: 'lost' });
   const informers = createInformers(client, log);
-  const controllers = await startControllers({ client, informers, log, podCIDR: '10.244.0.0/16', rootCA: 'the CA' });
+  const controllers = await startControllers({ client, informers, log, podCIDRs: ['10.244.0.0/16'], rootCA: 'the CA' });
   t.after(async () => {
     await controllers.stop();
     await informers.stop();

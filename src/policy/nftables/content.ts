@@ -1,13 +1,6 @@
+import { familyOf } from '../../base/cidr.ts';
 import { withoutContained } from '../../base/prefixes.ts';
-import {
-  type Direction,
-  type Family,
-  familyOf,
-  type PlanChanges,
-  type PodPlan,
-  type PolicyNode,
-  type PolicyPlan,
-} from '../plan.ts';
+import type { Direction, Family, PlanChanges, PodPlan, PolicyNode, PolicyPlan } from '../plan.ts';
 import { baseChains, baseSets, podsChain, policyChain, setDeclaration, setName } from './ruleset.ts';
 
 /** What an object of the table was before a change; `undefined`: not there. */

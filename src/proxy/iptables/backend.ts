@@ -1,8 +1,8 @@
+import { familyOf } from '../../base/cidr.ts';
 import type { Log } from '../../base/log.ts';
 import type { Iptables } from '../../kernel/iptables.ts';
 import type { Backend } from '../backend.ts';
 import type { Family, NodeFacts } from '../plan.ts';
-import { familyOf } from '../services.ts';
 import { cleanupFamily } from './cleanup.ts';
 import { FamilyRules } from './family.ts';
 

@@ -1,7 +1,7 @@
 import { BlockList } from 'node:net';
+import { familyOf } from '../../base/cidr.ts';
 import type { IptablesTable } from '../../kernel/iptables.ts';
 import type { Destination, Family, FrontEnd, PlanEntry, PlannedEndpoint, PortPlan } from '../plan.ts';
-import { familyOf } from '../services.ts';
 import {
   chainName,
   EXTERNAL_SERVICES,

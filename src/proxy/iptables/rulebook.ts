@@ -1,7 +1,7 @@
+import { familyOf } from '../../base/cidr.ts';
 import { withoutContained } from '../../base/prefixes.ts';
 import type { IptablesTable } from '../../kernel/iptables.ts';
 import type { Family, NodeFacts, PlanEntry, ServicePlan } from '../plan.ts';
-import { familyOf } from '../services.ts';
 import { baseChains, nodePortsRule, type Tables } from './base.ts';
 import { type EntryRules, entryRules, type SharedRule, type Surroundings } from './entry.ts';
 import { EXTERNAL_SERVICES, FIREWALL, HOSTPORTS, NODEPORTS, SERVICES } from './names.ts';

@@ -1,8 +1,8 @@
+import { familyOf } from '../../base/cidr.ts';
 import type { Log } from '../../base/log.ts';
 import type { Nft } from '../../kernel/nft.ts';
 import type { Backend } from '../backend.ts';
 import type { Family, NodeFacts } from '../plan.ts';
-import { familyOf } from '../services.ts';
 import { tableName } from './ruleset.ts';
 import { ServiceTable } from './table.ts';
 

@@ -1,6 +1,6 @@
+import { familyOf } from '../../base/cidr.ts';
 import { withoutContained } from '../../base/prefixes.ts';
 import type { Destination, Family, FrontEnd, NodeFacts, PlanEntry, PortPlan } from '../plan.ts';
-import { familyOf } from '../services.ts';
 import { type Placements, type PoolName, placementKey } from './placement.ts';
 import { poolValue, verdictValue } from './values.ts';
 

@@ -26,6 +26,13 @@ function keepAddress(spec: Spec, old: Spec): void {
   }
   spec.ipFamilies ??= old.ipFamilies && [...old.ipFamilies];
   spec.ipFamilyPolicy ??= old.ipFamilyPolicy;
+  if (spec.ipFamilyPolicy === 'SingleStack' && old.ipFamilyPolicy !== 'SingleStack') dropSecondFamily(spec, old);
+}
+
+/** Who asks for one family again, and leaves the rest as it was, gives the second address back. */
+function dropSecondFamily(spec: Spec, old: Spec): void {
+  if (sameValue(spec.clusterIPs, old.clusterIPs)) spec.clusterIPs = spec.clusterIPs?.slice(0, 1);
+  if (sameValue(spec.ipFamilies, old.ipFamilies)) spec.ipFamilies = spec.ipFamilies?.slice(0, 1);
 }
 
 function keepNodePorts(spec: Spec, old: Spec): void {

@@ -89,6 +89,7 @@ function hasNodePorts({ type }: Spec): boolean {
 function validateAddresses(spec: Spec): FieldError[] {
   const addresses = spec.clusterIPs ?? [];
   const errors = addresses.flatMap((address, i) => validateClusterIp(address, spec, `spec.clusterIPs[${i}]`));
+  errors.push(...validateFamilies(spec));
   if (addresses.length > 0 && addresses[0] !== (spec.clusterIP ?? '')) {
     errors.push(invalid('spec.clusterIPs', addresses, 'first value must match `clusterIP`'));
   }
@@ -106,6 +107,21 @@ function validateClusterIp(address: string, spec: Spec, field: string): FieldErr
   if (address !== 'None') return isIP(address) === 0 ? validateIp(address, field) : [];
   if (!hasNodePorts(spec)) return [];
   return [invalid(field, address, `may not be set to 'None' for ${spec.type} services`)];
+}
+
+function validateFamilies({ clusterIPs = [], ipFamilies = [] }: Spec): FieldError[] {
+  const kinds = ipFamilies.flatMap((family, i) => oneOf(`spec.ipFamilies[${i}]`, family, ['IPv4', 'IPv6']));
+  if (ipFamilies.length === 2 && ipFamilies[0] === ipFamilies[1]) {
+    kinds.push(invalid('spec.ipFamilies[1]', ipFamilies[1], 'must not be the same as the first'));
+  }
+  const strangers = clusterIPs.flatMap((address, i) => {
+    const family = ipFamilies[i];
+    if (!isIP(address) || !family || family === (isIP(address) === 6 ? 'IPv6' : 'IPv4')) return [];
+    return [
+      invalid(`spec.clusterIPs[${i}]`, address, `expected an ${family} value as indicated by \`ipFamilies[${i}]\``),
+    ];
+  });
+  return [...kinds, ...strangers];
 }
 
 function validateExternalName(spec: Spec): FieldError[] {
