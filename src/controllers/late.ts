@@ -1,4 +1,4 @@
-import { daemonSets, jobs, type Resource, replicationControllers } from '../api/resource.ts';
+import { daemonSets, jobs, type Resource, replicationControllers, statefulSets } from '../api/resource.ts';
 import type { Running } from '../base/running.ts';
 import type { ControllerContext } from './context.ts';
 
@@ -12,6 +12,10 @@ interface LateController {
 
 /** Controllers of what many clusters never have. Until then they cost a watch that is silent. */
 const lateControllers: readonly LateController[] = [
+  {
+    resources: [statefulSets],
+    load: async () => (await import('./statefulset/controller.ts')).startStatefulSetController,
+  },
   {
     resources: [daemonSets],
     load: async () => (await import('./daemonset/controller.ts')).startDaemonSetController,

@@ -2,7 +2,7 @@ import { pods } from '../api/resource.ts';
 import type { KubeObject, LabelSelector, Pod } from '../api/types.ts';
 import { messageOf } from '../base/errors.ts';
 import { keyOf } from '../client/cache.ts';
-import { isNotFound } from '../client/client.ts';
+import { isAlreadyExists, isNotFound } from '../client/client.ts';
 import type { Controller } from '../client/controller.ts';
 import type { EventRecorder } from '../client/events.ts';
 import type { Informer, Key } from '../client/informer.ts';
@@ -20,6 +20,20 @@ export interface OwnedPodsOptions<O extends KubeObject> {
   selectorOf(owner: O): LabelSelector | undefined;
   /** Which orphans that match may be adopted. Default: all. */
   adopts?(pod: Pod): boolean;
+  /** The message of an event about a pod that was made or ended, or was not because of an error. */
+  describe?(verb: Verb, owner: O, pod: Pod, error: unknown): string;
+}
+
+type Verb = 'create' | 'delete';
+
+const reasons = {
+  create: { done: 'SuccessfulCreate', failed: 'FailedCreate' },
+  delete: { done: 'SuccessfulDelete', failed: 'FailedDelete' },
+} as const;
+
+function describeShortly(verb: Verb, _owner: KubeObject, pod: Pod, error: unknown): string {
+  if (error !== undefined) return `Error ${verb === 'create' ? 'creating' : 'deleting'}: ${messageOf(error)}`;
+  return `${verb === 'create' ? 'Created' : 'Deleted'} pod: ${pod.metadata?.name}`;
 }
 
 /** Pods that were not made or not ended, in the words of a `ReplicaFailure` condition. */
@@ -43,7 +57,7 @@ export interface OwnedPods<O extends KubeObject> {
 
 export function createOwnedPods<O extends KubeObject>(
   { client, informers }: Pick<ControllerContext, 'client' | 'informers'>,
-  { owners, events, selectorOf, adopts = () => true }: OwnedPodsOptions<O>,
+  { owners, events, selectorOf, adopts = () => true, describe = describeShortly }: OwnedPodsOptions<O>,
 ): OwnedPods<O> {
   const { resource } = owners;
   const informer = informers.informer(pods, { indexes: controllerIndex });
@@ -53,12 +67,18 @@ export function createOwnedPods<O extends KubeObject>(
     return selector !== undefined && matchesSelector(selector, pod.metadata?.labels);
   };
 
+  const tell = (verb: Verb, owner: O, pod: Pod, error?: unknown): void => {
+    const message = describe(verb, owner, pod, error);
+    if (error === undefined) events.event(owner, 'Normal', reasons[verb].done, message);
+    else events.event(owner, 'Warning', reasons[verb].failed, message);
+  };
+
   const create = async (owner: O, pod: Pod): Promise<void> => {
     try {
-      const made = await client.create(pods, pod);
-      events.event(owner, 'Normal', 'SuccessfulCreate', `Created pod: ${made.metadata?.name}`);
+      tell('create', owner, await client.create(pods, pod));
     } catch (error) {
-      events.event(owner, 'Warning', 'FailedCreate', `Error creating: ${messageOf(error)}`);
+      // A pod with a name of its own is there already: the copy was old, or it is somebody else's.
+      if (!isAlreadyExists(error)) tell('create', owner, pod, error);
       throw error;
     }
   };
@@ -67,11 +87,11 @@ export function createOwnedPods<O extends KubeObject>(
     const { name = '', namespace, uid = '' } = pod.metadata ?? {};
     try {
       await client.delete(pods, { name, namespace }, { preconditions: { uid } });
-      events.event(owner, 'Normal', 'SuccessfulDelete', `Deleted pod: ${name}`);
+      tell('delete', owner, pod);
     } catch (error) {
       expectations.deleted(keyOf(owner), uid);
       if (isNotFound(error)) return;
-      events.event(owner, 'Warning', 'FailedDelete', `Error deleting: ${messageOf(error)}`);
+      tell('delete', owner, pod, error);
       throw error;
     }
   };

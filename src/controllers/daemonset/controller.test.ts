@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { daemonSets, nodes, pods } from '../../api/resource.ts';
+import { controllerRevisions, daemonSets, nodes, pods } from '../../api/resource.ts';
 import { node, startTestCluster, type TestCluster, template } from '../testing.ts';
 import { nodeOf } from './placement.ts';
 
@@ -74,4 +74,52 @@ test('a node that is not selected has none', async (t) => {
   await cluster.until('one pod', async () => (await nodesOf(cluster)).join() === 'b');
   await cluster.client.patch(nodes, { name: 'b' }, 'merge', { metadata: { labels: { disk: null } } });
   await cluster.until('no pod', async () => (await nodesOf(cluster)).length === 0);
+});
+
+test('with a surge the next pod of a node starts before the old one ends', async (t) => {
+  const cluster = await startTestCluster(t);
+  for (const name of ['a', 'b']) await speak(cluster, name);
+  const updateStrategy = { type: 'RollingUpdate', rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } };
+  await cluster.client.create(daemonSets, { ...set(), spec: { ...set().spec, updateStrategy } });
+  await cluster.until('two pods', async () => (await nodesOf(cluster)).join() === 'a,b');
+  await cluster.makeReady();
+  await cluster.until(
+    'availability',
+    async () => (await cluster.client.get(daemonSets, ref)).status?.numberAvailable === 2,
+  );
+  await cluster.client.patch(daemonSets, ref, 'merge', { spec: { template: template('agent', 'web:2') } });
+  let most = 0;
+  await cluster.until('the new template', async () => {
+    most = Math.max(most, (await nodesOf(cluster)).length);
+    const alive = (await cluster.listed(pods)).filter(({ metadata }) => !metadata?.deletionTimestamp);
+    const ready = alive.filter(({ status }) => status?.phase === 'Running');
+    assert.ok(ready.length >= 2, 'as many serve as before');
+    await cluster.makeReady();
+    return alive.length === 2 && alive.every(({ spec }) => spec?.containers[0]?.image === 'web:2');
+  });
+  assert.equal(most, 3);
+});
+
+test('templates are kept as revisions, and one may come back', async (t) => {
+  const cluster = await startTestCluster(t);
+  await speak(cluster, 'a');
+  await cluster.client.create(daemonSets, set());
+  const revisions = () => cluster.listed(controllerRevisions, { namespace: 'default' });
+  const [first] = await cluster.until('the first revision', async () => {
+    const all = await revisions();
+    return all.length === 1 && all;
+  });
+  await cluster.client.patch(daemonSets, ref, 'merge', { spec: { template: template('agent', 'web:2') } });
+  await cluster.until('the second', async () => (await revisions()).length === 2);
+  await cluster.client.patch(daemonSets, ref, 'strategic', first?.data);
+  await cluster.until('the first as the third', async () => {
+    const all = await revisions();
+    return all.find(({ metadata }) => metadata?.name === first?.metadata?.name)?.revision === 3;
+  });
+  const hash = first?.metadata?.labels?.['controller-revision-hash'];
+  await cluster.until('its pod', async () => {
+    await cluster.makeReady();
+    const all = await cluster.listed(pods);
+    return all.length === 1 && all[0]?.metadata?.labels?.['controller-revision-hash'] === hash;
+  });
 });

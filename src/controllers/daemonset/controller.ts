@@ -8,9 +8,10 @@ import { isEmptySelector } from '../labels.ts';
 import { createOwnedPods } from '../owned-pods.ts';
 import { podOf } from '../pod-template.ts';
 import { untilNextAvailable } from '../pods.ts';
+import { createRevisions } from '../revisions.ts';
 import { writeStatus } from '../status.ts';
 import { affinityFor, nodeOf, tolerationsOf } from './placement.ts';
-import { type DaemonPlan, HASH_LABEL, planDaemons, revisionOf } from './plan.ts';
+import { type DaemonPlan, HASH_LABEL, planDaemons } from './plan.ts';
 
 /** One pod on each node that should have it. */
 export function startDaemonSetController(context: ControllerContext): Controller {
@@ -25,9 +26,11 @@ export function startDaemonSetController(context: ControllerContext): Controller
     adopts: ({ spec }) => spec?.nodeName !== undefined,
   });
 
+  const revisions = createRevisions(context, sets, HASH_LABEL);
+
   const controller = run({
     name: 'daemonset-controller',
-    informers: [sets, owned.informer, allNodes],
+    informers: [sets, owned.informer, revisions.informer, allNodes],
     workers: 2,
     async sync(key) {
       const set = sets.get(key);
@@ -39,24 +42,34 @@ export function startDaemonSetController(context: ControllerContext): Controller
       }
       if (set.metadata?.deletionTimestamp) return;
       const all = await owned.of(set);
-      const plan = planDaemons(set, allNodes.list(), all, Date.now());
-      const failure = owned.isCurrent(key) ? await carryOut(set, plan) : undefined;
-      await writeStatus(client, daemonSets, set, { ...plan.status, conditions: set.status?.conditions });
+      const history = await revisions.of(set);
+      const hash = history.update.metadata?.labels?.[HASH_LABEL] ?? '';
+      const plan = planDaemons(set, hash, allNodes.list(), all, Date.now());
+      const failure = owned.isCurrent(key) ? await carryOut(set, hash, plan) : undefined;
+      const { conditions } = set.status ?? {};
+      await writeStatus(client, daemonSets, set, {
+        ...plan.status,
+        conditions,
+        collisionCount: history.collisionCount,
+      });
       if (failure) throw failure.error;
+      const hashes = new Set(all.map((pod) => pod.metadata?.labels?.[HASH_LABEL]));
+      const live = history.all.filter(({ metadata }) => hashes.has(metadata?.labels?.[HASH_LABEL]));
+      await revisions.prune(set, history, new Set(live.map(({ metadata }) => metadata?.name ?? '')));
       const wait = untilNextAvailable(all, set.spec?.minReadySeconds);
       if (wait !== undefined) controller.enqueueAfter(key, wait);
     },
   });
   owned.follow(controller);
 
-  const carryOut = (set: DaemonSet, plan: DaemonPlan) => {
+  const carryOut = (set: DaemonSet, hash: string, plan: DaemonPlan) => {
     for (const pod of plan.failed) {
       const message = `Found failed daemon pod ${keyOf(pod)} on node ${nodeOf(pod)}, will try to kill it`;
       events.event(set, 'Warning', 'FailedDaemonPod', message);
     }
     return owned.change(
       set,
-      plan.create.map((node) => newPod(set, node)),
+      plan.create.map((node) => newPod(set, hash, node)),
       plan.remove,
     );
   };
@@ -70,10 +83,10 @@ export function startDaemonSetController(context: ControllerContext): Controller
 
 const whatMatters = ({ metadata, spec }: Node): unknown => [metadata?.labels, spec?.taints];
 
-function newPod(set: DaemonSet, node: string): Pod {
+function newPod(set: DaemonSet, hash: string, node: string): Pod {
   const template = set.spec?.template;
   const pod = podOf(daemonSets, set, template);
-  pod.metadata.labels = { ...pod.metadata.labels, [HASH_LABEL]: revisionOf(set) };
+  pod.metadata.labels = { ...pod.metadata.labels, [HASH_LABEL]: hash };
   return {
     ...pod,
     spec: {
