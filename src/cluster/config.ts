@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import { KnitError } from '../base/errors.ts';
 import { defaultLoadBalancerCIDR, ingressAddress } from './addresses.ts';
 import { clusterPaths } from './paths.ts';
-import type { ClusterSpec } from './spec.ts';
+import { type ClusterSpec, defaultClusterSpec } from './spec.ts';
 
 /** Raised when the form of a cluster's state changes; `migrations` in this file lead from each to the next. */
 export const stateVersion = 2;
@@ -120,7 +120,11 @@ export function migrated(config: ClusterConfig): ClusterConfig {
 /** Clusters had no virtual addresses of load balancers before version 2. The number in their link's name is their slot. */
 function withLoadBalancers(config: ClusterConfig): ClusterConfig {
   const loadBalancerCIDR = defaultLoadBalancerCIDR(Number(config.addresses.host.interface.replace(/^\D+/, '')));
-  return { ...config, addresses: { ...config.addresses, loadBalancerCIDR, ingress: ingressAddress(loadBalancerCIDR) } };
+  return {
+    ...config,
+    spec: { ...config.spec, loadBalancer: defaultClusterSpec().loadBalancer },
+    addresses: { ...config.addresses, loadBalancerCIDR, ingress: ingressAddress(loadBalancerCIDR) },
+  };
 }
 
 /** Replaces the file in one step: a reader sees the old or the new one. */

@@ -8,6 +8,7 @@ import { createClient, createInformers } from '../client/index.ts';
 import { type Controllers, startControllers } from '../controllers/index.ts';
 import { startDnsAutoscaler } from '../dns/autoscaler.ts';
 import { dnsManifests } from '../dns/manifests.ts';
+import { startLoadBalancers } from '../edge/loadbalancer/index.ts';
 import { startRoutes } from '../edge/routes.ts';
 import { startScheduler } from '../scheduler/scheduler.ts';
 import { openSqliteStore } from '../store/index.ts';
@@ -59,6 +60,14 @@ async function main(name: string): Promise<void> {
       informers,
       log: log.child('controllers'),
       replicas: config.spec.dns.replicas,
+    }),
+    startLoadBalancers({
+      client: clientOf('service-controller'),
+      informers,
+      log: log.child('load-balancer'),
+      pool: { cidr: config.addresses.loadBalancerCIDR, reserved: [config.addresses.ingress] },
+      nodeCIDR: config.addresses.nodeCIDR,
+      healthCheck: config.spec.loadBalancer.healthCheck,
     }),
     installAddon(client, dnsAddon(config)).then(() => ({ stop: async () => undefined })),
   ]);

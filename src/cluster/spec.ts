@@ -65,6 +65,18 @@ const clusterSpec = z.strictObject({
     })
     .prefault({}),
   proxy: z.strictObject({ mode: z.enum(['nftables', 'iptables']).default('nftables') }).prefault({}),
+  loadBalancer: z
+    .strictObject({
+      healthCheck: z
+        .strictObject({
+          intervalMs: z.int().min(50).max(300_000).default(500),
+          timeoutMs: z.int().min(50).max(60_000).default(500),
+          healthyThreshold: z.int().min(1).max(10).default(1),
+          unhealthyThreshold: z.int().min(1).max(10).default(2),
+        })
+        .prefault({}),
+    })
+    .prefault({}),
   api: z.strictObject({ port: z.int().min(1).max(65535).optional() }).prefault({}),
   dns: z
     .strictObject({

@@ -1,4 +1,5 @@
-import { run } from './run.ts';
+import { KnitError } from '../base/errors.ts';
+import { run, tryRun } from './run.ts';
 
 /** A UDP, TCP or SCTP flow by what its first packet was sent to and what answers it. */
 export interface FlowFilter {
@@ -37,6 +38,15 @@ function deleteLine(flow: FlowFilter): string {
   const fromPort = sourcePort === undefined ? '' : `--orig-port-src ${sourcePort} `;
   const original = `${from}${fromPort}--orig-dst ${address} --orig-port-dst ${port}`;
   return `-D -f ${family} -p ${protocol} ${original} --reply-src ${replyAddress} --reply-port-src ${replyPort}`;
+}
+
+/** Deletes all IPv4 flows that carry a mark. Their next packets begin new ones. */
+export async function deleteMarkedFlows(mark: number, mask: number): Promise<void> {
+  // It exits with 1 where there are none.
+  const { code, stderr } = await tryRun('conntrack', ['-D', '-f', 'ipv4', '-m', `${mark}/${mask}`]);
+  if (code !== 0 && !/\b0 flow entries/.test(stderr)) {
+    throw new KnitError('COMMAND_FAILED', `conntrack -D exited with ${code}: ${stderr.trim()}`);
+  }
 }
 
 /** All flows of one protocol and family. */

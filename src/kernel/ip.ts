@@ -50,11 +50,42 @@ function inNamespace(netns: string | undefined): string[] {
 export interface Route {
   readonly destination: string;
   readonly gateway: string;
+  readonly table: string;
 }
 
-/** Routes of this namespace, of both families, that carry a protocol number. */
+/** Routes of this namespace, of both families and in all tables, that carry a protocol number. */
 export async function routesOf(protocol: number): Promise<Route[]> {
   const output = await run('ip', ['-j', 'route', 'show', 'table', 'all', 'proto', String(protocol)]);
-  const routes: { dst: string; gateway?: string }[] = JSON.parse(output.trim() || '[]');
-  return routes.map((route) => ({ destination: route.dst, gateway: route.gateway ?? '' }));
+  const routes: { dst: string; gateway?: string; table?: string }[] = JSON.parse(output.trim() || '[]');
+  return routes.map((route) => ({
+    destination: route.dst,
+    gateway: route.gateway ?? '',
+    table: route.table ?? 'main',
+  }));
+}
+
+/** IPv4 routing rules of this namespace that carry a protocol number, as `ip rule add` takes them but for the protocol. */
+export async function rulesOf(protocol: number): Promise<string[]> {
+  const output = await run('ip', ['-j', '-4', 'rule', 'show', 'protocol', String(protocol)]);
+  const rules: {
+    priority: number;
+    dst?: string;
+    dstlen?: number;
+    iif?: string;
+    fwmark?: string;
+    fwmask?: string;
+    table: string;
+    protocol?: string;
+  }[] = JSON.parse(output.trim() || '[]');
+  return rules
+    .filter((rule) => rule.protocol === String(protocol))
+    .map(({ priority, iif, dst, dstlen, fwmark, fwmask, table }) =>
+      [
+        `pref ${priority}`,
+        ...(iif === undefined ? [] : [`iif ${iif}`]),
+        ...(dst === undefined ? [] : [`to ${dst}/${dstlen ?? 32}`]),
+        ...(fwmark === undefined ? [] : [`fwmark ${fwmark}/${fwmask}`]),
+        `lookup ${table}`,
+      ].join(' '),
+    );
 }

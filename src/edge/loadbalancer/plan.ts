@@ -1,0 +1,134 @@
+import type { Node, Service } from '../../api/types.ts';
+import { indexOf, parseCIDR } from '../../base/cidr.ts';
+import { type AddressPool, addressOf, isBalanced, keyOf } from './addresses.ts';
+import { dealBuckets } from './maglev.ts';
+
+/** What the fabric's kernel should hold for load balancers, as a plain value. */
+export interface LoadBalancerPlan {
+  /** All that connections may be led to, those that get no new ones included: they keep what they have. */
+  readonly nodes: readonly BalancedNode[];
+  readonly addresses: readonly VirtualAddress[];
+}
+
+export interface BalancedNode {
+  readonly name: string;
+  readonly address: string;
+  /** Of its connections. From its place in the nodes' network: the same after every restart. */
+  readonly mark: number;
+}
+
+export interface VirtualAddress {
+  readonly address: string;
+  /** `namespace/name` of the Service. */
+  readonly service: string;
+  /** What chooses the node: the whole flow, or the client alone (`sessionAffinity: ClientIP`). */
+  readonly by: 'flow' | 'client';
+  /** Names of the nodes that get new connections, sorted. */
+  readonly nodes: readonly string[];
+  /** With `ipMode: Proxy`: the ports, which the load balancer translates to node ports. */
+  readonly proxied?: readonly ProxiedPort[];
+}
+
+export interface ProxiedPort {
+  readonly protocol: 'tcp' | 'udp' | 'sctp';
+  readonly port: number;
+  readonly nodePort: number;
+}
+
+/** An HTTP request whose answer says whether a node shall get new connections. */
+export interface HealthCheck {
+  readonly address: string;
+  readonly port: number;
+}
+
+/** A hash of a flow leads to one of so many buckets, and a bucket to a node. */
+export const bucketCount = 256;
+
+/** Who has a label of this name, whatever its value, gets nothing. */
+const EXCLUDE_LABEL = 'node.kubernetes.io/exclude-from-external-load-balancers';
+const PROXY_HEALTH_PORT = 10256;
+
+export interface PlanInput {
+  readonly services: readonly Service[];
+  readonly nodes: readonly Node[];
+  readonly pool: AddressPool;
+  /** `10.89.0.0/24` */
+  readonly nodeCIDR: string;
+}
+
+export function planLoadBalancers(input: PlanInput, healthy: (check: HealthCheck) => boolean): LoadBalancerPlan {
+  const nodeCIDR = parseCIDR(input.nodeCIDR);
+  const nodes = input.nodes.flatMap((node) => {
+    const address = internalIPOf(node);
+    const mark = indexOf(nodeCIDR, address ?? '');
+    return address && mark ? [{ name: nameOf(node), address, mark }] : [];
+  });
+  const eligible = input.nodes.filter(isEligible);
+  const addresses = balancedServices(input).map(([service, address]): VirtualAddress => {
+    const proxied = proxiedPortsOf(service);
+    return {
+      address,
+      service: keyOf(service),
+      by: service.spec?.sessionAffinity === 'ClientIP' ? 'client' : 'flow',
+      nodes: eligible.flatMap((node) => (healthy(checkOf(service, node)) ? [nameOf(node)] : [])).toSorted(),
+      ...(proxied ? { proxied } : {}),
+    };
+  });
+  return { nodes, addresses };
+}
+
+/** All that must be asked for {@link planLoadBalancers}. Nothing, where there are no load balancers. */
+export function checksFor(input: PlanInput): HealthCheck[] {
+  const balanced = balancedServices(input);
+  if (balanced.length === 0) return [];
+  const nodes = input.nodes.filter((node) => internalIPOf(node));
+  // A node's own check also tells whether it is dead, whatever it serves.
+  return nodes.flatMap((node) => [nodeCheck(node), ...balanced.map(([service]) => checkOf(service, node))]);
+}
+
+export function nodeCheck(node: Node): HealthCheck {
+  return { address: internalIPOf(node) ?? '', port: PROXY_HEALTH_PORT };
+}
+
+/** Share of new connections that each node gets, by name; they add up to 1. */
+export function nodeShares(nodes: readonly string[]): ReadonlyMap<string, number> {
+  const owners = dealBuckets(nodes, bucketCount);
+  return new Map(nodes.map((name, index) => [name, owners.filter((owner) => owner === index).length / bucketCount]));
+}
+
+/** Cordoning is not among the reasons: it keeps new pods away, not connections. */
+export function isEligible({ metadata, status }: Node): boolean {
+  return (
+    metadata?.deletionTimestamp === undefined &&
+    metadata?.labels?.[EXCLUDE_LABEL] === undefined &&
+    status?.conditions?.find((each) => each.type === 'Ready')?.status === 'True'
+  );
+}
+
+function balancedServices({ services, pool }: PlanInput): [Service, string][] {
+  return services.filter(isBalanced).flatMap((service) => {
+    const address = addressOf(service, pool);
+    return address ? [[service, address] as [Service, string]] : [];
+  });
+}
+
+/** `Local`: whether the node has pods of the Service. `Cluster`: whether its proxy works at all. */
+function checkOf({ spec }: Service, node: Node): HealthCheck {
+  const local = spec?.externalTrafficPolicy === 'Local' && spec.healthCheckNodePort;
+  return local ? { ...nodeCheck(node), port: local } : nodeCheck(node);
+}
+
+function proxiedPortsOf({ spec, status }: Service): ProxiedPort[] | undefined {
+  if (status?.loadBalancer?.ingress?.[0]?.ipMode !== 'Proxy') return undefined;
+  return (spec?.ports ?? []).flatMap(({ protocol = 'TCP', port, nodePort }) =>
+    nodePort ? [{ protocol: protocol.toLowerCase() as ProxiedPort['protocol'], port, nodePort }] : [],
+  );
+}
+
+function internalIPOf(node: Node): string | undefined {
+  return node.status?.addresses?.find((each) => each.type === 'InternalIP')?.address;
+}
+
+function nameOf(node: Node): string {
+  return node.metadata?.name ?? '';
+}

@@ -1,0 +1,107 @@
+import { dealBuckets } from './maglev.ts';
+import { bucketCount, type LoadBalancerPlan } from './plan.ts';
+
+export const TABLE = 'ip knit-lb';
+
+/** Of a packet that is for a node: the rest of the bits are others'. */
+export const MARK_MASK = 0xffff;
+
+/** The same after every start, so that a flow that is chosen for again finds its node. */
+const SEED = 0x6b6e6974;
+
+/**
+ * The table with empty sets and maps. A packet is never changed (but for `ipMode: Proxy`): a node is chosen once a
+ * connection, the connection's mark remembers it, and a routing rule a mark leads there.
+ */
+export const ruleset = `add table ${TABLE}
+delete table ${TABLE}
+table ${TABLE} {
+ comment "knit: load balancers"
+ set vips      { type ipv4_addr; }
+ set by-client { type ipv4_addr; }
+ set proxied   { type ipv4_addr; }
+ map group     { type ipv4_addr : mark; }
+ map bucket    { typeof meta mark . numgen random mod 65536 : meta mark; }
+ map nodeport  { typeof meta mark . ip daddr . meta l4proto . th dport : ip daddr . th dport; }
+
+ chain choose {
+  meta mark set ip daddr map @group
+  ip daddr @by-client ct mark set meta mark . jhash ip saddr mod ${bucketCount} seed ${SEED} map @bucket return
+  ct mark set meta mark . jhash ip saddr . ip daddr . th sport . th dport mod ${bucketCount} seed ${SEED} map @bucket
+ }
+ chain steer {
+  ct direction != original return
+  ct state new ip daddr @vips jump choose
+  meta mark set ct mark
+ }
+ chain prerouting { type filter hook prerouting priority mangle;
+  ct state new ip daddr @vips iifname != "host" fib saddr . iif oif missing counter drop comment "back from a node that does not know the address yet"
+  goto steer
+ }
+ chain output { type route hook output priority mangle; goto steer; }
+
+ chain translate {
+  ip daddr @proxied dnat ip to meta mark . ip daddr . meta l4proto . th dport map @nodeport
+ }
+ chain translate-prerouting { type nat hook prerouting priority -100; goto translate; }
+ chain translate-output { type nat hook output priority -100; goto translate; }
+ chain forward { type filter hook forward priority filter;
+  ip daddr @proxied meta l4proto tcp reject with tcp reset comment "no such port"
+  ip daddr @proxied drop comment "no such port"
+ }
+}
+`;
+
+/** Numbers of groups by their nodes: Services with the same nodes share one. */
+export type Groups = Map<string, number>;
+
+/** Elements of the table by set and key (`group 203.0.113.2`), each with its value; sets have none. */
+export type Elements = ReadonlyMap<string, string>;
+
+/** What the sets and maps should hold. New groups get a number in `groups`, and those that are gone lose it. */
+export function elementsOf(plan: LoadBalancerPlan, groups: Groups): Elements {
+  const marks = new Map(plan.nodes.map((node) => [node.name, node.mark]));
+  const elements = new Map<string, string>();
+  const used = new Set<string>();
+  for (const { address, by, nodes, proxied } of plan.addresses) {
+    elements.set(`vips ${address}`, '');
+    if (by === 'client') elements.set(`by-client ${address}`, '');
+    if (proxied) elements.set(`proxied ${address}`, '');
+    for (const { protocol, port, nodePort } of proxied ?? []) {
+      for (const node of plan.nodes)
+        elements.set(`nodeport ${node.mark} . ${address} . ${protocol} . ${port}`, `${node.address} . ${nodePort}`);
+    }
+    if (nodes.length === 0) continue;
+    const name = nodes.join(' ');
+    elements.set(`group ${address}`, String(numberOf(name, groups)));
+    if (used.has(name)) continue;
+    used.add(name);
+    for (const [bucket, node] of dealBuckets(nodes, bucketCount).entries())
+      elements.set(`bucket ${numberOf(name, groups)} . ${bucket}`, String(marks.get(nodes[node] ?? '') ?? 0));
+  }
+  for (const name of groups.keys()) if (!used.has(name)) groups.delete(name);
+  return elements;
+}
+
+/** A transaction that makes the table of `before` that of `after`. */
+export function changes(before: Elements, after: Elements): string {
+  const differing = (from: Elements, to: Elements) => [...from].filter(([key, value]) => to.get(key) !== value);
+  const lines = (verb: string, list: [string, string][]) =>
+    [...Map.groupBy(list, ([key]) => key.slice(0, key.indexOf(' ')))].map(([set, elements]) => {
+      const texts = elements.map(
+        ([key, value]) => key.slice(set.length + 1) + (verb === 'add' && value ? ` : ${value}` : ''),
+      );
+      return `${verb} element ${TABLE} ${set} { ${texts.join(', ')} }\n`;
+    });
+  return [...lines('delete', differing(before, after)), ...lines('add', differing(after, before))].join('');
+}
+
+function numberOf(name: string, groups: Groups): number {
+  const known = groups.get(name);
+  if (known !== undefined) return known;
+  const taken = new Set(groups.values());
+  let number = 1;
+  while (taken.has(number)) number++;
+  groups.set(name, number);
+  return number;
+}
