@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { KnitError } from '../base/errors.ts';
-import { commitsAreOurs } from './nft.ts';
+import { commitsAreOurs } from './commits.ts';
 import { tryRun } from './run.ts';
 
 export type IptablesTable = 'nat' | 'filter';

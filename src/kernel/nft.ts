@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { KnitError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
+import { CommitWatcher, commitsAreOurs } from './commits.ts';
 import { tryRun } from './run.ts';
 
 export type NftFamily = 'ip' | 'ip6' | 'inet';
@@ -42,7 +43,7 @@ export function openNft(options: NftOptions): Nft {
   const command = options.command ?? ['nft'];
   const timeoutMs = options.timeoutMs ?? 60_000;
   const session = new Session(command, options.idleMs ?? 30_000, timeoutMs);
-  const watcher = new CommitWatcher(command, options.log);
+  const watcher = new CommitWatcher(command.slice(0, -1), options.log);
   let last: Promise<unknown> = Promise.resolve();
   const inOrder = <T>(work: () => Promise<T>): Promise<T> => {
     const result = last.then(work, work);
@@ -83,7 +84,7 @@ export function openNft(options: NftOptions): Nft {
 async function commitOnce(command: readonly string[], transaction: string, timeoutMs: number): Promise<void> {
   const [name = 'nft', ...prefix] = command;
   const child = spawn(name, [...prefix, '-f', '-'], { stdio: ['pipe', 'ignore', 'pipe'] });
-  own.add(child.pid);
+  commitsAreOurs(child.pid);
   const errors: Buffer[] = [];
   child.stderr.on('data', (chunk: Buffer) => errors.push(chunk));
   child.stdin.on('error', () => undefined); // it ended without reading everything; its exit code tells
@@ -140,7 +141,7 @@ class Session {
     const child = spawn('sh', ['-c', 'exec "$@" 2>&1', 'sh', ...this.#command, '-i'], {
       stdio: ['pipe', 'pipe', 'ignore'],
     });
-    own.add(child.pid);
+    commitsAreOurs(child.pid);
     this.#child = child;
     this.#output = '';
     child.stdin.on('error', () => undefined); // `close` follows and tells
@@ -174,102 +175,6 @@ class Session {
     const answer = this.#answer;
     this.#answer = undefined;
     answer?.(output);
-  }
-}
-
-/** Process ids of nft that this process started: the kernel names the writer of each generation. */
-class OwnProcesses {
-  readonly #pids: number[] = [];
-
-  add(pid: number | undefined): void {
-    if (pid === undefined) return;
-    this.#pids.push(pid);
-    if (this.#pids.length > 256) this.#pids.shift();
-  }
-
-  has(pid: number): boolean {
-    return this.#pids.includes(pid);
-  }
-}
-
-/** All of this process: what one of its components commits is not foreign to another. */
-const own = new OwnProcesses();
-
-/** Of another command that writes nftables for this process, as iptables does: its commits are not foreign. */
-export function commitsAreOurs(pid: number | undefined): void {
-  own.add(pid);
-}
-
-/** Reads `nft monitor` for `# new generation 7 by process 812 (nft)`; runs only while somebody listens. */
-class CommitWatcher {
-  readonly #command: readonly string[];
-  readonly #log: Log;
-  readonly #listeners = new Set<() => void>();
-  #child: ChildProcess | undefined;
-  #restart: NodeJS.Timeout | undefined;
-  #stopped = false;
-
-  constructor(command: readonly string[], log: Log) {
-    this.#command = command;
-    this.#log = log;
-  }
-
-  add(listener: () => void): () => void {
-    this.#listeners.add(listener);
-    if (!this.#child) this.#start();
-    return () => {
-      this.#listeners.delete(listener);
-      if (this.#listeners.size === 0) this.#end();
-    };
-  }
-
-  stop(): void {
-    this.#stopped = true;
-    this.#listeners.clear();
-    this.#end();
-  }
-
-  #start(): void {
-    // It reads no standard input, so it would outlive a parent that is killed: the kernel ends it then.
-    const child = spawn('setpriv', ['--pdeathsig', 'TERM', ...this.#command, 'monitor'], {
-      stdio: ['ignore', 'pipe', 'ignore'],
-    });
-    this.#child = child;
-    let rest = '';
-    child.stdout.setEncoding('latin1').on('data', (text: string) => {
-      const lines = rest + text;
-      rest = lines.slice(lines.lastIndexOf('\n') + 1);
-      for (const match of lines.matchAll(/^# new generation \d+ by process (\d+)/gm)) {
-        if (match.index + match[0].length <= lines.length - rest.length && !own.has(Number(match[1]))) {
-          this.#notify();
-          break;
-        }
-      }
-    });
-    child.once('error', () => this.#ended(child));
-    child.once('close', () => this.#ended(child));
-  }
-
-  #ended(child: ChildProcess): void {
-    if (this.#child !== child) return;
-    this.#child = undefined;
-    if (this.#stopped || this.#listeners.size === 0) return;
-    this.#log.warn('nft monitor ended, starting it again');
-    this.#restart = setTimeout(() => {
-      this.#start();
-      this.#notify(); // what happened meanwhile was not seen
-    }, 1000).unref();
-  }
-
-  #end(): void {
-    clearTimeout(this.#restart);
-    const child = this.#child;
-    this.#child = undefined;
-    child?.kill('SIGTERM');
-  }
-
-  #notify(): void {
-    for (const listener of this.#listeners) listener();
   }
 }
 

@@ -1,0 +1,114 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import type { Log } from '../base/log.ts';
+
+/** Process ids of nft that this process started: the kernel names the writer of each generation. */
+class OwnProcesses {
+  readonly #pids: number[] = [];
+
+  add(pid: number | undefined): void {
+    if (pid === undefined) return;
+    this.#pids.push(pid);
+    if (this.#pids.length > 256) this.#pids.shift();
+  }
+
+  has(pid: number): boolean {
+    return this.#pids.includes(pid);
+  }
+}
+
+/** All of this process: what one of its components commits is not foreign to another. */
+const own = new OwnProcesses();
+
+/** Of nft and of iptables, where this process started them: their commits are not foreign. */
+export function commitsAreOurs(pid: number | undefined): void {
+  own.add(pid);
+}
+
+/** `# new generation 7 by process 812 (nft)`, and the same as xtables-monitor says it. */
+const GENERATION = /^(?:# new generation \d+ by process (\d+)|NEWGEN:.* PID=(\d+)\b)/gm;
+
+/** Reads who committed something to this namespace's nftables; runs only while somebody listens. */
+export class CommitWatcher {
+  readonly #enter: readonly string[];
+  readonly #log: Log;
+  readonly #listeners = new Set<() => void>();
+  #child: ChildProcess | undefined;
+  #restart: NodeJS.Timeout | undefined;
+  #stopped = false;
+
+  /** `enter` comes before a command that shall look at another namespace. */
+  constructor(enter: readonly string[], log: Log) {
+    this.#enter = enter;
+    this.#log = log;
+  }
+
+  add(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    if (!this.#child) this.#start();
+    return () => {
+      this.#listeners.delete(listener);
+      if (this.#listeners.size === 0) this.#end();
+    };
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#listeners.clear();
+    this.#end();
+  }
+
+  #start(): void {
+    // It reads no standard input, so it would outlive a parent that is killed: the kernel ends it then.
+    const child = spawn('setpriv', ['--pdeathsig', 'TERM', ...this.#enter, ...monitorCommand()], {
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+    this.#child = child;
+    let rest = '';
+    child.stdout.setEncoding('latin1').on('data', (text: string) => {
+      const lines = rest + text;
+      rest = lines.slice(lines.lastIndexOf('\n') + 1);
+      const whole = lines.slice(0, lines.length - rest.length);
+      const strangers = whole.matchAll(GENERATION).some(([, nft, xtables]) => !own.has(Number(nft ?? xtables)));
+      if (strangers) this.#notify();
+    });
+    child.once('error', () => this.#ended(child));
+    child.once('close', () => this.#ended(child));
+  }
+
+  #ended(child: ChildProcess): void {
+    if (this.#child !== child) return;
+    this.#child = undefined;
+    if (this.#stopped || this.#listeners.size === 0) return;
+    this.#log.warn('what tells of commits to nftables ended, starting it again');
+    this.#restart = setTimeout(() => {
+      this.#start();
+      this.#notify(); // what happened meanwhile was not seen
+    }, 1000).unref();
+  }
+
+  #end(): void {
+    clearTimeout(this.#restart);
+    const child = this.#child;
+    this.#child = undefined;
+    child?.kill('SIGTERM');
+  }
+
+  #notify(): void {
+    for (const listener of this.#listeners) listener();
+  }
+}
+
+/**
+ * xtables-monitor, which comes with iptables, where it is there: it needs half a megabyte, while `nft monitor` reads all
+ * elements first and keeps them (80 MB of 10,000 Services).
+ */
+function monitorCommand(): readonly string[] {
+  const installed = (name: string) => commandFolders().some((folder) => existsSync(`${folder}/${name}`));
+  const small = installed('xtables-monitor') && installed('stdbuf');
+  return small ? ['stdbuf', '-oL', 'xtables-monitor', '-e'] : ['nft', 'monitor'];
+}
+
+function commandFolders(): string[] {
+  return (process.env.PATH ?? '').split(':').filter(Boolean);
+}
