@@ -56,6 +56,8 @@ test('a dual-stack cluster has every network in both families, apart from those 
     serviceCIDR: 'fd6b:6e69:7400:96::/112',
     nodeCIDR: 'fd6b:6e69:7400:89::/64',
     clientCIDR: 'fd6b:6e69:7400:51::/64',
+    loadBalancerCIDR: 'fd6b:6e69:7400:203::/112',
+    ingress: 'fd6b:6e69:7400:203::1',
     fabric: 'fd6b:6e69:7400:89::1',
   });
   assert.equal(second.ipv6?.podCIDR, 'fd6b:6e69:7401:100::/56');

@@ -50,7 +50,7 @@ export function networksOf(addresses: ClusterAddresses): CIDR[] {
   const link = { ...parseCIDR(`${host.host}/32`), bits: host.bits };
   const both = [podCIDR, serviceCIDR, nodeCIDR, clientCIDR, outsideCIDR, loadBalancerCIDR];
   both.push(formatCIDR({ ...link, base: link.base - 1n }));
-  if (ipv6) both.push(ipv6.podCIDR, ipv6.serviceCIDR, ipv6.nodeCIDR, ipv6.clientCIDR);
+  if (ipv6) both.push(ipv6.podCIDR, ipv6.serviceCIDR, ipv6.nodeCIDR, ipv6.clientCIDR, ipv6.loadBalancerCIDR);
   return both.map(parseCIDR);
 }
 
@@ -58,7 +58,7 @@ function addressesOfSlot(spec: ClusterSpec, slot: number): ClusterAddresses {
   const asked = askedFor(spec, 'ipv4');
   const nodeCIDR = asked.nodeCIDR ?? `10.89.${slot}.0/24`;
   const serviceCIDR = asked.serviceCIDR ?? `10.${96 + slot}.0.0/16`;
-  const loadBalancerCIDR = spec.network.loadBalancerCIDR ?? defaultLoadBalancerCIDR(slot);
+  const loadBalancerCIDR = asked.loadBalancerCIDR ?? defaultLoadBalancerCIDR(slot);
   return {
     podCIDR: asked.podCIDR ?? `10.${244 - slot}.0.0/16`,
     serviceCIDR,
@@ -86,11 +86,14 @@ function ipv6OfSlot(spec: ClusterSpec, slot: number): IPv6Addresses {
   const ula = `fd6b:6e69:740${slot}`;
   const asked = askedFor(spec, 'ipv6');
   const nodeCIDR = asked.nodeCIDR ?? `${ula}:89::/64`;
+  const loadBalancerCIDR = asked.loadBalancerCIDR ?? `${ula}:203::/112`;
   return {
     podCIDR: asked.podCIDR ?? `${ula}:100::/56`,
     serviceCIDR: asked.serviceCIDR ?? `${ula}:96::/112`,
     nodeCIDR,
     clientCIDR: asked.clientCIDR ?? `${ula}:51::/64`,
+    loadBalancerCIDR,
+    ingress: ingressAddress(loadBalancerCIDR),
     fabric: addressAt(parseCIDR(nodeCIDR), 1),
   };
 }

@@ -50,6 +50,8 @@ export interface IPv6Addresses {
   readonly serviceCIDR: string;
   readonly nodeCIDR: string;
   readonly clientCIDR: string;
+  readonly loadBalancerCIDR: string;
+  readonly ingress: string;
   readonly fabric: string;
 }
 

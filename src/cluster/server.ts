@@ -65,7 +65,10 @@ async function main(name: string): Promise<void> {
       client: clientOf('service-controller'),
       informers,
       log: log.child('load-balancer'),
-      pool: { cidr: config.addresses.loadBalancerCIDR, reserved: [config.addresses.ingress] },
+      pools: familiesOf(config).map(({ loadBalancerCIDR, ingress }) => ({
+        cidr: loadBalancerCIDR,
+        reserved: [ingress],
+      })),
       nodeCIDR: config.addresses.nodeCIDR,
       healthCheck: config.spec.loadBalancer.healthCheck,
     }),
@@ -81,6 +84,11 @@ async function main(name: string): Promise<void> {
     process.exit(0);
   };
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void stop());
+}
+
+/** The cluster's addresses, once a family. */
+function familiesOf({ addresses }: ClusterConfig) {
+  return addresses.ipv6 ? [addresses, addresses.ipv6] : [addresses];
 }
 
 function apiServerOptions(config: ClusterConfig) {

@@ -25,8 +25,6 @@ const cidrs = z.string().superRefine((text, context) => {
   }
 });
 
-const isIPv4 = (networks: string) => familyOf(networks) === 'ipv4';
-
 /** A string that a rule of Kubernetes' own has nothing against. */
 const ruled = (rule: Rule) =>
   z.string().superRefine((text, context) => {
@@ -60,7 +58,7 @@ const clusterSpec = z.strictObject({
       serviceCIDR: cidrs.optional(),
       nodeCIDR: cidrs.optional(),
       clientCIDR: cidrs.optional(),
-      loadBalancerCIDR: cidrs.refine(isIPv4, { error: 'must be an IPv4 network' }).optional(),
+      loadBalancerCIDR: cidrs.optional(),
       uplink: z.enum(['user', 'nat', 'none']).default('user'),
     })
     .prefault({}),
@@ -205,7 +203,7 @@ export function askedNetwork(asked: string | undefined, family: IPFamily): strin
 
 function checkFamilies({ network }: ClusterSpec, source: string): void {
   if (network.ipFamily === 'dual') return;
-  for (const field of ['podCIDR', 'serviceCIDR', 'nodeCIDR', 'clientCIDR'] as const) {
+  for (const field of ['podCIDR', 'serviceCIDR', 'nodeCIDR', 'clientCIDR', 'loadBalancerCIDR'] as const) {
     if (askedNetwork(network[field], 'ipv6') === undefined) continue;
     throw new KnitError(
       'SPEC_INVALID',

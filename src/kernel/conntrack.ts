@@ -1,3 +1,4 @@
+import type { IPFamily } from '../base/cidr.ts';
 import { KnitError } from '../base/errors.ts';
 import { run, tryRun } from './run.ts';
 
@@ -40,10 +41,10 @@ function deleteLine(flow: FlowFilter): string {
   return `-D -f ${family} -p ${protocol} ${original} --reply-src ${replyAddress} --reply-port-src ${replyPort}`;
 }
 
-/** Deletes all IPv4 flows that carry a mark. Their next packets begin new ones. */
-export async function deleteMarkedFlows(mark: number, mask: number): Promise<void> {
+/** Deletes all flows of a family that carry a mark. Their next packets begin new ones. */
+export async function deleteMarkedFlows(mark: number, mask: number, family: IPFamily): Promise<void> {
   // It exits with 1 where there are none.
-  const { code, stderr } = await tryRun('conntrack', ['-D', '-f', 'ipv4', '-m', `${mark}/${mask}`]);
+  const { code, stderr } = await tryRun('conntrack', ['-D', '-f', family, '-m', `${mark}/${mask}`]);
   if (code !== 0 && !/\b0 flow entries/.test(stderr)) {
     throw new KnitError('COMMAND_FAILED', `conntrack -D exited with ${code}: ${stderr.trim()}`);
   }

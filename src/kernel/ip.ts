@@ -1,10 +1,18 @@
 import { type IPFamily, widthOf } from '../base/cidr.ts';
 import { run, tryRun } from './run.ts';
 
-/** Runs `ip` commands, one a line, in one process. `netns` names the namespace they run in; default: this one. */
-export async function ipBatch(lines: readonly string[], netns?: string): Promise<void> {
+/**
+ * Runs `ip` commands, one a line, in one process. `netns` names the namespace they run in; default: this one. `family`
+ * is for commands that name no address to tell it by.
+ */
+export async function ipBatch(lines: readonly string[], netns?: string, family?: IPFamily): Promise<void> {
   if (lines.length === 0) return;
-  await run('ip', [...inNamespace(netns), '-batch', '-'], { input: `${lines.join('\n')}\n` });
+  const flags = family === undefined ? [] : [flagOf(family)];
+  await run('ip', [...inNamespace(netns), ...flags, '-batch', '-'], { input: `${lines.join('\n')}\n` });
+}
+
+function flagOf(family: IPFamily): string {
+  return family === 'ipv4' ? '-4' : '-6';
 }
 
 /** Network namespaces by name, as `ip netns` lists them. */
@@ -24,9 +32,8 @@ export async function machineNetworks(families: readonly IPFamily[]): Promise<Ma
 }
 
 async function networksOfFamily(family: IPFamily): Promise<MachineNetwork[]> {
-  const flag = family === 'ipv4' ? '-4' : '-6';
   const routes: { dst: string; dev?: string }[] = JSON.parse(
-    (await run('ip', ['-j', flag, 'route', 'show', 'table', 'main'])) || '[]',
+    (await run('ip', ['-j', flagOf(family), 'route', 'show', 'table', 'main'])) || '[]',
   );
   return routes
     .filter((route) => route.dst !== 'default' && !route.dst.startsWith('fe80:'))
@@ -64,9 +71,9 @@ export async function routesOf(protocol: number): Promise<Route[]> {
   }));
 }
 
-/** IPv4 routing rules of this namespace that carry a protocol number, as `ip rule add` takes them but for the protocol. */
-export async function rulesOf(protocol: number): Promise<string[]> {
-  const output = await run('ip', ['-j', '-4', 'rule', 'show', 'protocol', String(protocol)]);
+/** Routing rules of this namespace that carry a protocol number, as `ip rule add` takes them but for the protocol. */
+export async function rulesOf(protocol: number, family: IPFamily): Promise<string[]> {
+  const output = await run('ip', ['-j', flagOf(family), 'rule', 'show', 'protocol', String(protocol)]);
   const rules: {
     priority: number;
     dst?: string;
@@ -83,7 +90,7 @@ export async function rulesOf(protocol: number): Promise<string[]> {
       [
         `pref ${priority}`,
         ...(iif === undefined ? [] : [`iif ${iif}`]),
-        ...(dst === undefined ? [] : [`to ${dst}/${dstlen ?? 32}`]),
+        ...(dst === undefined ? [] : [`to ${dst}/${dstlen ?? widthOf(family)}`]),
         ...(fwmark === undefined ? [] : [`fwmark ${fwmark}/${fwmask}`]),
         `lookup ${table}`,
       ].join(' '),

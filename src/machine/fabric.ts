@@ -14,8 +14,6 @@ export interface FabricSpec extends FabricNetworks {
   readonly ipv6?: FabricNetworks;
   /** Of the nodes' outside addresses. */
   readonly outsideCIDR: string;
-  /** Virtual addresses. What of them leads nowhere is dropped. */
-  readonly loadBalancerCIDR: string;
   readonly host: { readonly interface: string; readonly host: string; readonly fabric: string; readonly bits: number };
   /** `nat`: the way out is the host's own routing; `user`: a process gives the interface `uplink`; `none`: no way. */
   readonly uplink: 'user' | 'nat' | 'none';
@@ -31,6 +29,8 @@ export interface FabricNetworks {
   readonly podCIDR: string;
   readonly serviceCIDR: string;
   readonly nodeCIDR: string;
+  /** Virtual addresses. What of them leads nowhere is dropped. */
+  readonly loadBalancerCIDR: string;
 }
 
 export interface NodeLink {
@@ -133,7 +133,7 @@ async function configureFabric(spec: FabricSpec): Promise<void> {
     `route add unreachable ${spec.podCIDR}`,
     `route add unreachable ${spec.nodeCIDR}`,
     `route add unreachable ${spec.outsideCIDR}`,
-    `route add blackhole ${spec.loadBalancerCIDR}`,
+    ...[spec, spec.ipv6].flatMap((networks) => (networks ? [`route add blackhole ${networks.loadBalancerCIDR}`] : [])),
     ...(spec.ipv6 ? [spec.ipv6.serviceCIDR, spec.ipv6.podCIDR, spec.ipv6.nodeCIDR] : []).map(
       (network) => `route add unreachable ${network}`,
     ),

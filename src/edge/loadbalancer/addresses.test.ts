@@ -4,6 +4,7 @@ import type { Service } from '../../api/types.ts';
 import { type Assignment, assignAddresses } from './addresses.ts';
 
 const pool = { cidr: '203.0.113.0/29', reserved: ['203.0.113.1'] };
+const pool6 = { cidr: 'fd00:203::/112', reserved: ['fd00:203::1'] };
 let age = 0;
 
 /** Each is younger than the one before. */
@@ -18,7 +19,9 @@ function service(name: string, spec: Service['spec'] = {}, ip?: string): Service
 function given(...services: Service[]): Record<string, string> {
   const text = (assignment: Assignment) =>
     'trouble' in assignment ? assignment.trouble : assignment.addresses.join(' ');
-  return Object.fromEntries([...assignAddresses(services, pool)].map(([key, each]) => [key.slice(5), text(each)]));
+  return Object.fromEntries(
+    [...assignAddresses(services, [pool, pool6])].map(([key, each]) => [key.slice(5), text(each)]),
+  );
 }
 
 test('each gets the first free address; the reserved, the first and the last are nobody’s', () => {
@@ -65,18 +68,26 @@ test('loadBalancerIP is given where it is free, and moves who had another', () =
       moves: '203.0.113.6',
       has: '203.0.113.3',
       taken: 'the address 203.0.113.3 is that of Service shop/has',
-      reserved: 'the address 203.0.113.1 is reserved',
-      outside: '192.0.2.1 is not an address of 203.0.113.0/29',
+      reserved: '203.0.113.1 is not an address for Services in 203.0.113.0/29',
+      outside: '192.0.2.1 is not an address for Services in 203.0.113.0/29',
     },
   );
 });
 
-test('another class, another type and another family are left alone', () => {
+test('another class and another type are left alone', () => {
   const others = [
     service('class', { loadBalancerClass: 'example.com/other' }),
     service('type', { type: 'ClusterIP' }),
     service('own', { loadBalancerClass: 'knit.dev/l4' }),
-    service('six', { ipFamilies: ['IPv6'] }),
   ];
-  assert.deepEqual(given(...others), { own: '203.0.113.2', six: 'there are no IPv6 addresses' });
+  assert.deepEqual(given(...others), { own: '203.0.113.2' });
+});
+
+test('a Service has an address of each of its families, in their order', () => {
+  const services = [service('both', { ipFamilies: ['IPv6', 'IPv4'] }), service('six', { ipFamilies: ['IPv6'] })];
+  assert.deepEqual(given(...services), { both: 'fd00:203::2 203.0.113.2', six: 'fd00:203::3' });
+  assert.deepEqual(
+    [...assignAddresses(services, [pool]).values()],
+    [{ addresses: ['203.0.113.2'] }, { trouble: 'there are no ipv6 addresses' }],
+  );
 });

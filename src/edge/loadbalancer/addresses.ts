@@ -1,6 +1,5 @@
-import { isIPv6 } from 'node:net';
 import type { Service } from '../../api/types.ts';
-import { addressAt, contains, parseCIDR, sizeOf } from '../../base/cidr.ts';
+import { addressAt, familyOf, type IPFamily, indexOf, parseCIDR, sizeOf } from '../../base/cidr.ts';
 import { canonicalAddress } from '../../base/prefixes.ts';
 
 /** Services that name this class, or none, are ours; those of other classes are other implementations'. */
@@ -9,7 +8,7 @@ export const loadBalancerClass = 'knit.dev/l4';
 /** `Proxy`: the load balancer translates to node ports, and nodes know nothing of the address (KEP-1860). */
 export const ipModeAnnotation = 'knit.dev/load-balancer-ip-mode';
 
-/** Where virtual addresses come from. */
+/** Where virtual addresses of one family come from. */
 export interface AddressPool {
   /** `203.0.113.0/27` */
   readonly cidr: string;
@@ -24,74 +23,97 @@ export function isBalanced({ spec }: Service): boolean {
   return spec?.type === 'LoadBalancer' && (spec.loadBalancerClass ?? loadBalancerClass) === loadBalancerClass;
 }
 
-/** Of a Service that has an address of the pool. */
-export function addressOf(service: Service, pool: AddressPool): string | undefined {
-  return service.status?.loadBalancer?.ingress
-    ?.map((ingress) => ingress.ip ?? '')
-    .find((ip) => isUsable(ip, pool) === undefined);
+/** Addresses of the pools that a Service has. */
+export function addressesOf(service: Service, pools: readonly AddressPool[]): string[] {
+  const present = service.status?.loadBalancer?.ingress?.map(({ ip = '' }) => ip) ?? [];
+  return present.filter((ip) => pools.some((pool) => isUsable(ip, pool)));
 }
 
 /**
- * Gives each Service of type LoadBalancer an address of the pool, by `namespace/name`. Who has one keeps it; who asks
- * for a certain one (`spec.loadBalancerIP`) comes before who takes any; the older comes before the younger.
+ * Gives each Service of type LoadBalancer an address of each of its families that there is a pool for, by
+ * `namespace/name`. Who has one keeps it; who asks for a certain one (`spec.loadBalancerIP`) comes before who takes any;
+ * the older comes before the younger.
  */
-export function assignAddresses(services: readonly Service[], pool: AddressPool): ReadonlyMap<string, Assignment> {
+export function assignAddresses(
+  services: readonly Service[],
+  pools: readonly AddressPool[],
+): ReadonlyMap<string, Assignment> {
   const waiting = services.filter(isBalanced).toSorted(byAge);
+  const byFamily = new Map(pools.map((pool) => [familyOf(pool.cidr), assignFamily(waiting, pool)]));
+  return new Map(
+    waiting.map((service) => {
+      const outcomes = familiesOf(service).map(
+        (family) => byFamily.get(family)?.get(service) ?? { trouble: `there are no ${family} addresses` },
+      );
+      const addresses = outcomes.flatMap((outcome) => ('address' in outcome ? [outcome.address] : []));
+      const trouble = outcomes.flatMap((outcome) => ('trouble' in outcome ? [outcome.trouble] : [])).join('; ');
+      return [keyOf(service), addresses.length > 0 ? { addresses } : { trouble }];
+    }),
+  );
+}
+
+type Outcome = { readonly address: string } | { readonly trouble: string };
+
+function assignFamily(waiting: readonly Service[], pool: AddressPool): ReadonlyMap<Service, Outcome> {
+  const family = familyOf(pool.cidr);
   const owners = new Map<string, string>();
-  const assigned = new Map<string, Assignment>();
+  const outcomes = new Map<Service, Outcome>();
   const give = (service: Service, address: string) => {
     owners.set(address, keyOf(service));
-    assigned.set(keyOf(service), { addresses: [address] });
+    outcomes.set(service, { address });
   };
-  for (const service of waiting) {
-    const present = addressOf(service, pool);
-    const asked = service.spec?.loadBalancerIP;
-    if (present && !owners.has(present) && (!asked || canonicalAddress(asked) === present)) give(service, present);
+  const mine = waiting.filter((service) => familiesOf(service).includes(family));
+  for (const service of mine) {
+    const [present] = addressesOf(service, [pool]);
+    const asked = askedAddress(service, family);
+    if (present && !owners.has(present) && (asked ?? present) === present) give(service, present);
   }
-  for (const service of waiting.filter((each) => each.spec?.loadBalancerIP && !assigned.has(keyOf(each)))) {
-    const asked = service.spec?.loadBalancerIP ?? '';
+  for (const service of mine) {
+    const asked = askedAddress(service, family);
+    if (asked === undefined || outcomes.has(service)) continue;
     const owner = owners.get(asked);
-    const trouble = isUsable(asked, pool) ?? (owner && `the address ${asked} is that of Service ${owner}`);
-    if (trouble) assigned.set(keyOf(service), { trouble });
-    else give(service, asked);
+    if (owner) outcomes.set(service, { trouble: `the address ${asked} is that of Service ${owner}` });
+    else if (isUsable(asked, pool)) give(service, asked);
+    else outcomes.set(service, { trouble: `${asked} is not an address for Services in ${pool.cidr}` });
   }
   const free = freeAddresses(pool, owners);
-  for (const service of waiting.filter((each) => !assigned.has(keyOf(each)))) {
-    const trouble = familyTrouble(service);
-    const next = trouble ? undefined : free.next().value;
-    if (next) give(service, next);
-    else assigned.set(keyOf(service), { trouble: trouble ?? `no address is free in ${pool.cidr}` });
+  for (const service of mine) {
+    if (outcomes.has(service)) continue;
+    const { value: address } = free.next();
+    if (address) give(service, address);
+    else outcomes.set(service, { trouble: `no address is free in ${pool.cidr}` });
   }
-  return assigned;
+  return outcomes;
 }
 
 export function keyOf({ metadata }: Service): string {
   return `${metadata?.namespace}/${metadata?.name}`;
 }
 
-/** Undefined where a Service may have it. */
-function isUsable(address: string, pool: AddressPool): string | undefined {
-  const cidr = parseCIDR(pool.cidr);
-  if (canonicalAddress(address) === undefined || isIPv6(address) || !contains(cidr, address))
-    return `${address} is not an address of ${pool.cidr}`;
-  if (pool.reserved.includes(address)) return `the address ${address} is reserved`;
-  if (address === addressAt(cidr, 0) || address === addressAt(cidr, sizeOf(cidr) - 1))
-    return `${address} is the first or the last of ${pool.cidr}`;
-  return undefined;
+/** The first and the last address of a network are nobody's. */
+function isUsable(address: string, { cidr, reserved }: AddressPool): boolean {
+  const network = parseCIDR(cidr);
+  const index = indexOf(network, address) ?? 0;
+  return index > 0 && index < sizeOf(network) - 1 && !reserved.includes(address);
 }
 
-function familyTrouble({ spec }: Service): string | undefined {
-  return spec?.ipFamilies?.includes('IPv4') === false ? `there are no ${spec.ipFamilies[0]} addresses` : undefined;
-}
-
-/** Network and broadcast address are nobody's. */
 function* freeAddresses(pool: AddressPool, owners: ReadonlyMap<string, string>): Generator<string, undefined> {
-  const cidr = parseCIDR(pool.cidr);
-  for (let index = 1; index < sizeOf(cidr) - 1; index++) {
-    const address = addressAt(cidr, index);
+  const network = parseCIDR(pool.cidr);
+  for (let index = 1; index < sizeOf(network) - 1; index++) {
+    const address = addressAt(network, index);
     if (!owners.has(address) && !pool.reserved.includes(address)) yield address;
   }
   return undefined;
+}
+
+function familiesOf({ spec }: Service): IPFamily[] {
+  return (spec?.ipFamilies ?? ['IPv4']).map((family) => (family === 'IPv6' ? 'ipv6' : 'ipv4'));
+}
+
+/** `spec.loadBalancerIP`, which can name an address of one family. */
+function askedAddress({ spec }: Service, family: IPFamily): string | undefined {
+  const asked = spec?.loadBalancerIP;
+  return asked && familyOf(asked) === family ? (canonicalAddress(asked) ?? asked) : undefined;
 }
 
 function byAge(a: Service, b: Service): number {

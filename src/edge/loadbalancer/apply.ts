@@ -1,72 +1,82 @@
+import type { IPFamily } from '../../base/cidr.ts';
+import { familyOf } from '../../base/cidr.ts';
 import { deleteMarkedFlows } from '../../kernel/conntrack.ts';
 import { ipBatch, routesOf, rulesOf } from '../../kernel/ip.ts';
 import type { Nft } from '../../kernel/nft.ts';
-import type { BalancedNode, LoadBalancerPlan } from './plan.ts';
-import { changes, type Elements, elementsOf, type Groups, MARK_MASK, ruleset, TABLE } from './ruleset.ts';
+import type { LoadBalancerPlan } from './plan.ts';
+import { changes, type Elements, elementsOf, type Groups, MARK_MASK, ruleset, tableOf } from './ruleset.ts';
 
 /** Marks our rules and their routes: the number that the kernel keeps as their protocol. */
 const protocol = 76;
 /** Tables of nodes are this number and a node's mark. */
 const firstTable = 1000;
 
-/** Writes plans into the kernel of the fabric's namespace, where it must run. */
+/** Writes plans into the kernel of the fabric's namespace, where it must run; one for each pool's family. */
 export class LoadBalancerKernel {
   readonly #nft: Nft;
   /** `203.0.113.0/27` */
   readonly #pool: string;
+  readonly #family: IPFamily;
   readonly #groups: Groups = new Map();
   /** Undefined: what the kernel holds is not known. */
   #elements: Elements | undefined;
-  #nodes: string | undefined;
+  #ways: string | undefined;
 
   constructor(nft: Nft, pool: string) {
     this.#nft = nft;
     this.#pool = pool;
+    this.#family = familyOf(pool);
   }
 
   /** Somebody else wrote nftables or routes: the next plan is written as a whole. */
   doubt(): void {
     this.#elements = undefined;
-    this.#nodes = undefined;
+    this.#ways = undefined;
   }
 
   async apply(plan: LoadBalancerPlan): Promise<void> {
-    await this.#applyRoutes(plan.addresses.length > 0 ? plan.nodes : []);
-    await this.#applyRules(plan);
+    const elements = elementsOf(plan, this.#family, this.#groups);
+    await this.#applyRoutes(elements.size > 0 ? plan.nodes : []);
+    await this.#applyRules(elements);
   }
 
   /** Lets the connections of a node that is dead or gone begin anew, with nodes that live. */
   async moveFlows(mark: number): Promise<void> {
-    await deleteMarkedFlows(mark, MARK_MASK);
+    await deleteMarkedFlows(mark, MARK_MASK, this.#family);
   }
 
-  async #applyRules(plan: LoadBalancerPlan): Promise<void> {
+  async #applyRules(after: Elements): Promise<void> {
     const before = this.#elements;
-    const after = elementsOf(plan, this.#groups);
+    const table = tableOf(this.#family);
     this.#elements = undefined;
     if (after.size === 0) {
-      if (before?.size !== 0) await this.#nft.apply(`add table ${TABLE}\ndelete table ${TABLE}\n`);
+      if (before?.size !== 0) await this.#nft.apply(`add table ${table}\ndelete table ${table}\n`);
     } else if (before === undefined || before.size === 0) {
-      await this.#nft.apply(ruleset + changes(new Map(), after));
+      await this.#nft.apply(ruleset(this.#family) + changes(this.#family, new Map(), after));
     } else {
-      await this.#nft.apply(changes(before, after));
+      await this.#nft.apply(changes(this.#family, before, after));
     }
     this.#elements = after;
   }
 
-  async #applyRoutes(nodes: readonly BalancedNode[]): Promise<void> {
-    const wanted = nodes.map(({ address, mark }) => `${address} ${mark}`).join(',');
-    if (wanted === this.#nodes) return;
-    this.#nodes = undefined;
-    const routes = nodes.map(({ address, mark }) => `default via ${address} table ${firstTable + mark}`);
-    const rules = nodes.map(({ mark }) => `pref 1000 fwmark 0x${mark.toString(16)}/0xffff lookup ${firstTable + mark}`);
+  async #applyRoutes(nodes: LoadBalancerPlan['nodes']): Promise<void> {
+    const ways = nodes.flatMap(({ addresses, mark }) => {
+      const address = addresses[this.#family];
+      return address ? [{ address, mark, table: firstTable + mark }] : [];
+    });
+    const wanted = ways.map(({ address, mark }) => `${address} ${mark}`).join();
+    if (wanted === this.#ways) return;
+    this.#ways = undefined;
+    const routes = ways.map(({ address, table }) => `default via ${address} table ${table}`);
+    const rules = ways.map(({ mark, table }) => `pref 1000 fwmark 0x${mark.toString(16)}/0xffff lookup ${table}`);
     // What this namespace itself sends has no mark when its way is first looked up: any way will do until it has one.
-    if (nodes[0]) rules.push(`pref 1001 iif lo to ${this.#pool} lookup ${firstTable + nodes[0].mark}`);
-    const present = (await routesOf(protocol)).map(
-      ({ destination, gateway, table }) => `${destination} via ${gateway} table ${table}`,
-    );
-    await ipBatch([...difference('route', present, routes), ...difference('rule', await rulesOf(protocol), rules)]);
-    this.#nodes = wanted;
+    if (ways[0]) rules.push(`pref 1001 iif lo to ${this.#pool} lookup ${ways[0].table}`);
+    const present = (await routesOf(protocol))
+      .filter(({ gateway }) => familyOf(gateway) === this.#family)
+      .map(({ destination, gateway, table }) => `${destination} via ${gateway} table ${table}`);
+    await ipBatch(difference('route', present, routes), undefined, this.#family);
+    await ipBatch(difference('rule', await rulesOf(protocol, this.#family), rules), undefined, this.#family);
+    this.#ways = wanted;
   }
 }
 

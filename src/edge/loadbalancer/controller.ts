@@ -20,7 +20,7 @@ export interface AddressControllerOptions {
   readonly informers: InformerFactory;
   readonly log: Log;
   readonly events: EventRecorder;
-  readonly pool: AddressPool;
+  readonly pools: readonly AddressPool[];
 }
 
 /** One key: who gets an address depends on what all others have. */
@@ -31,7 +31,7 @@ const ALL = 'all';
  * that nothing is forgotten over a restart and an address is free as soon as its Service is gone.
  */
 export function startAddressController(options: AddressControllerOptions): Controller {
-  const { client, informers, log, events, pool } = options;
+  const { client, informers, log, events, pools } = options;
   const informer = informers.informer(services);
   const told = new Map<string, string>();
 
@@ -48,7 +48,7 @@ export function startAddressController(options: AddressControllerOptions): Contr
     workers: 1,
     async sync() {
       const all = informer.list();
-      const assigned = assignAddresses(all, pool);
+      const assigned = assignAddresses(all, pools);
       for (const key of told.keys()) if (!assigned.has(key)) told.delete(key);
       await Promise.all(
         all.map(async (service) => {

@@ -17,8 +17,9 @@ export interface LoadBalancerOptions {
   readonly client: Client;
   readonly informers: InformerFactory;
   readonly log: Log;
-  readonly pool: AddressPool;
-  /** `10.89.0.0/24` */
+  /** One a family. */
+  readonly pools: readonly AddressPool[];
+  /** IPv4, `10.89.0.0/24` */
   readonly nodeCIDR: string;
   readonly healthCheck: HealthCheckSettings;
 }
@@ -31,26 +32,28 @@ const SETTLE_MS = 5;
  * namespace, where it must run. What is in the kernel stays when it stops, so that packets go on meanwhile.
  */
 export async function startLoadBalancers(options: LoadBalancerOptions): Promise<Running> {
-  const { client, informers, log, pool, nodeCIDR } = options;
+  const { client, informers, log, pools, nodeCIDR } = options;
   const allNodes = informers.informer(nodes);
   const allServices = informers.informer(services);
   const events = createEventRecorder(client, { component: 'service-controller' });
   const nft = openNft({ log });
-  const kernel = new LoadBalancerKernel(nft, pool.cidr);
+  const kernels = pools.map(({ cidr }) => new LoadBalancerKernel(nft, cidr));
   const health = new HealthChecks(options.healthCheck, () => controller.enqueueAfter('all', SETTLE_MS));
   let applied: LoadBalancerPlan = { nodes: [], addresses: [] };
   let dead = new Set<number>();
   let unwatch: (() => void) | undefined;
 
   const sync = async (): Promise<void> => {
-    const input: PlanInput = { services: allServices.list(), nodes: allNodes.list(), pool, nodeCIDR };
+    const input: PlanInput = { services: allServices.list(), nodes: allNodes.list(), pools, nodeCIDR };
     health.set(checksFor(input));
     // What is in the kernel serves until it is known what shall be.
     if (applied.addresses.length === 0) await health.known();
     const plan = planLoadBalancers(input, (check) => health.of(check) === 'healthy');
-    await kernel.apply(plan);
+    for (const kernel of kernels) await kernel.apply(plan);
     const lost = lostMarks(applied, plan, new Set(input.nodes.filter((node) => isDead(node, health)).map(nameOf)));
-    for (const mark of lost) if (!dead.has(mark)) await kernel.moveFlows(mark);
+    for (const mark of lost) {
+      if (!dead.has(mark)) await Promise.all(kernels.map((kernel) => kernel.moveFlows(mark)));
+    }
     dead = lost;
     if (plan.addresses.length > 0) unwatch ??= nft.onForeignCommit(onForeignCommit);
     else unwatch = void unwatch?.();
@@ -64,10 +67,10 @@ export async function startLoadBalancers(options: LoadBalancerOptions): Promise<
     sync,
   });
   const onForeignCommit = () => {
-    kernel.doubt();
+    for (const kernel of kernels) kernel.doubt();
     controller.enqueueAfter('all', SETTLE_MS);
   };
-  const addresses = startAddressController({ client, informers, log, events, pool });
+  const addresses = startAddressController({ client, informers, log, events, pools });
   allNodes.onChange(() => controller.enqueueAfter('all', SETTLE_MS));
   allServices.onChange((now, old) => {
     if ([now, old].some((service) => service && isBalanced(service))) controller.enqueueAfter('all', SETTLE_MS);

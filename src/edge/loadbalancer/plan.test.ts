@@ -15,7 +15,10 @@ function node(
       ...(changed.deleted ? { deletionTimestamp: '2026-01-01T00:00:00Z' } : {}),
     },
     status: {
-      addresses: [{ type: 'InternalIP', address: `10.89.0.${10 + number}` }],
+      addresses: [
+        { type: 'InternalIP', address: `10.89.0.${10 + number}` },
+        ...(number === 1 ? [{ type: 'InternalIP', address: 'fd00:89::11' }] : []),
+      ],
       conditions: [{ type: 'Ready', status: changed.ready ?? 'True' }],
     },
   };
@@ -32,7 +35,10 @@ function service(name: string, ip: string, spec: Service['spec'] = {}, ipMode = 
 const input = (services: Service[], nodes = [node(1), node(2), node(3)]): PlanInput => ({
   services,
   nodes,
-  pool: { cidr: '203.0.113.0/27', reserved: [] },
+  pools: [
+    { cidr: '203.0.113.0/27', reserved: [] },
+    { cidr: 'fd00:203::/112', reserved: [] },
+  ],
   nodeCIDR: '10.89.0.0/24',
 });
 const local = { externalTrafficPolicy: 'Local', healthCheckNodePort: 31000 };
@@ -82,35 +88,44 @@ test('Local sends to nodes with pods only', () => {
 
 test('ClientIP affinity chooses by the client, and ipMode Proxy translates to node ports', () => {
   const sticky = service('sticky', '203.0.113.2', { sessionAffinity: 'ClientIP' });
-  const proxied = service('proxied', '203.0.113.3', {}, 'Proxy');
+  const proxied = service('proxied', '203.0.113.3', { loadBalancerSourceRanges: ['198.51.100.0/24'] }, 'Proxy');
   const plan = planLoadBalancers(input([sticky, proxied], [node(1)]), () => true);
-  const elements = elementsOf(plan, new Map());
+  const elements = elementsOf(plan, 'ipv4', new Map());
   assert.ok(elements.has('by-client 203.0.113.2') && !elements.has('by-client 203.0.113.3'));
   assert.equal(elements.get('nodeport 11 . 203.0.113.3 . tcp . 80'), '10.89.0.11 . 30080');
+  assert.ok(elements.has('allowed 203.0.113.3 . 198.51.100.0/24'));
 });
 
 test('Services with the same nodes share their buckets, and a change touches what differs', () => {
   const services = [service('a', '203.0.113.2'), service('b', '203.0.113.3')];
   const groups = new Map();
   const healthy = planLoadBalancers(input(services, [node(1)]), () => true);
-  const before = elementsOf(healthy, groups);
+  const before = elementsOf(healthy, 'ipv4', groups);
   assert.equal([...before.keys()].filter((key) => key.startsWith('bucket')).length, 256);
-  assert.equal(changes(before, elementsOf(healthy, groups)), '');
+  assert.equal(changes('ipv4', before, elementsOf(healthy, 'ipv4', groups)), '');
   const one = elementsOf(
     planLoadBalancers(input(services.slice(0, 1), [node(1)]), () => true),
+    'ipv4',
     groups,
   );
   assert.equal(
-    changes(before, one),
+    changes('ipv4', before, one),
     'delete element ip knit-lb vips { 203.0.113.3 }\ndelete element ip knit-lb group { 203.0.113.3 }\n',
   );
 });
 
 test('an address without healthy nodes leads nowhere', () => {
   const plan = planLoadBalancers(input([service('web', '203.0.113.2')]), () => false);
-  assert.deepEqual([...elementsOf(plan, new Map()).keys()], ['vips 203.0.113.2']);
+  assert.deepEqual([...elementsOf(plan, 'ipv4', new Map()).keys()], ['vips 203.0.113.2']);
 });
 
 test('shares of nodes are those of their buckets', () => {
   assert.deepEqual([...nodeShares(['a', 'b', 'c']).values()].toSorted(), [85 / 256, 85 / 256, 86 / 256]);
+});
+
+test('an IPv6 address leads to nodes that have one', () => {
+  const plan = planLoadBalancers(input([service('six', 'fd00:203::2')]), () => true);
+  assert.deepEqual(plan.addresses[0]?.nodes, ['node-1']);
+  assert.equal(elementsOf(plan, 'ipv4', new Map()).size, 0);
+  assert.equal(elementsOf(plan, 'ipv6', new Map()).get('group fd00:203::2'), '1');
 });

@@ -1,6 +1,7 @@
 import type { Node, Service } from '../../api/types.ts';
-import { indexOf, parseCIDR } from '../../base/cidr.ts';
-import { type AddressPool, addressOf, isBalanced, keyOf } from './addresses.ts';
+import { familyOf, type IPFamily, indexOf, parseCIDR } from '../../base/cidr.ts';
+import { withoutContained } from '../../base/prefixes.ts';
+import { type AddressPool, addressesOf, isBalanced, keyOf } from './addresses.ts';
 import { dealBuckets } from './maglev.ts';
 
 /** What the fabric's kernel should hold for load balancers, as a plain value. */
@@ -12,13 +13,14 @@ export interface LoadBalancerPlan {
 
 export interface BalancedNode {
   readonly name: string;
-  readonly address: string;
+  readonly addresses: Readonly<Partial<Record<IPFamily, string>>>;
   /** Of its connections. From its place in the nodes' network: the same after every restart. */
   readonly mark: number;
 }
 
 export interface VirtualAddress {
   readonly address: string;
+  readonly family: IPFamily;
   /** `namespace/name` of the Service. */
   readonly service: string;
   /** What chooses the node: the whole flow, or the client alone (`sessionAffinity: ClientIP`). */
@@ -27,6 +29,8 @@ export interface VirtualAddress {
   readonly nodes: readonly string[];
   /** With `ipMode: Proxy`: the ports, which the load balancer translates to node ports. */
   readonly proxied?: readonly ProxiedPort[];
+  /** The same: who may connect (`loadBalancerSourceRanges`); of other addresses the nodes take care. */
+  readonly sourceRanges?: readonly string[];
 }
 
 export interface ProxiedPort {
@@ -51,43 +55,54 @@ const PROXY_HEALTH_PORT = 10256;
 export interface PlanInput {
   readonly services: readonly Service[];
   readonly nodes: readonly Node[];
-  readonly pool: AddressPool;
-  /** `10.89.0.0/24` */
+  readonly pools: readonly AddressPool[];
+  /** IPv4, `10.89.0.0/24`: the mark of a node is its place in it. */
   readonly nodeCIDR: string;
 }
 
 export function planLoadBalancers(input: PlanInput, healthy: (check: HealthCheck) => boolean): LoadBalancerPlan {
   const nodeCIDR = parseCIDR(input.nodeCIDR);
   const nodes = input.nodes.flatMap((node) => {
-    const address = internalIPOf(node);
-    const mark = indexOf(nodeCIDR, address ?? '');
-    return address && mark ? [{ name: nameOf(node), address, mark }] : [];
+    const addresses = internalIPsOf(node);
+    const mark = indexOf(nodeCIDR, addresses.ipv4 ?? '');
+    return mark ? [{ name: nameOf(node), addresses, mark }] : [];
   });
   const eligible = input.nodes.filter(isEligible);
-  const addresses = balancedServices(input).map(([service, address]): VirtualAddress => {
-    const proxied = proxiedPortsOf(service);
-    return {
-      address,
-      service: keyOf(service),
-      by: service.spec?.sessionAffinity === 'ClientIP' ? 'client' : 'flow',
-      nodes: eligible.flatMap((node) => (healthy(checkOf(service, node)) ? [nameOf(node)] : [])).toSorted(),
-      ...(proxied ? { proxied } : {}),
-    };
+  const addresses = input.services.filter(isBalanced).flatMap((service) => {
+    const ready = eligible.filter((node) => healthy(checkOf(service, node)));
+    return addressesOf(service, input.pools).map((address) => virtualAddress(service, address, ready));
   });
   return { nodes, addresses };
 }
 
+function virtualAddress(service: Service, address: string, ready: readonly Node[]): VirtualAddress {
+  const family = familyOf(address);
+  const nodes = ready.filter((node) => internalIPsOf(node)[family] !== undefined);
+  const proxied = proxiedPortsOf(service);
+  const sourceRanges = sourceRangesOf(service, family);
+  return {
+    address,
+    family,
+    service: keyOf(service),
+    by: service.spec?.sessionAffinity === 'ClientIP' ? 'client' : 'flow',
+    nodes: nodes.map(nameOf).toSorted(),
+    ...(proxied ? { proxied } : {}),
+    ...(proxied && sourceRanges ? { sourceRanges } : {}),
+  };
+}
+
 /** All that must be asked for {@link planLoadBalancers}. Nothing, where there are no load balancers. */
 export function checksFor(input: PlanInput): HealthCheck[] {
-  const balanced = balancedServices(input);
+  const balanced = input.services.filter((each) => isBalanced(each) && addressesOf(each, input.pools).length > 0);
   if (balanced.length === 0) return [];
-  const nodes = input.nodes.filter((node) => internalIPOf(node));
   // A node's own check also tells whether it is dead, whatever it serves.
-  return nodes.flatMap((node) => [nodeCheck(node), ...balanced.map(([service]) => checkOf(service, node))]);
+  return input.nodes
+    .filter((node) => internalIPsOf(node).ipv4)
+    .flatMap((node) => [nodeCheck(node), ...balanced.map((service) => checkOf(service, node))]);
 }
 
 export function nodeCheck(node: Node): HealthCheck {
-  return { address: internalIPOf(node) ?? '', port: PROXY_HEALTH_PORT };
+  return { address: internalIPsOf(node).ipv4 ?? '', port: PROXY_HEALTH_PORT };
 }
 
 /** Share of new connections that each node gets, by name; they add up to 1. */
@@ -105,13 +120,6 @@ export function isEligible({ metadata, status }: Node): boolean {
   );
 }
 
-function balancedServices({ services, pool }: PlanInput): [Service, string][] {
-  return services.filter(isBalanced).flatMap((service) => {
-    const address = addressOf(service, pool);
-    return address ? [[service, address] as [Service, string]] : [];
-  });
-}
-
 /** `Local`: whether the node has pods of the Service. `Cluster`: whether its proxy works at all. */
 function checkOf({ spec }: Service, node: Node): HealthCheck {
   const local = spec?.externalTrafficPolicy === 'Local' && spec.healthCheckNodePort;
@@ -125,8 +133,15 @@ function proxiedPortsOf({ spec, status }: Service): ProxiedPort[] | undefined {
   );
 }
 
-function internalIPOf(node: Node): string | undefined {
-  return node.status?.addresses?.find((each) => each.type === 'InternalIP')?.address;
+function sourceRangesOf({ spec }: Service, family: IPFamily): string[] | undefined {
+  const ranges = (spec?.loadBalancerSourceRanges ?? []).map((range) => range.trim());
+  const mine = withoutContained(ranges.filter((range) => familyOf(range) === family));
+  return mine.length === 0 || mine.some((range) => range.endsWith('/0')) ? undefined : mine;
+}
+
+function internalIPsOf({ status }: Node): BalancedNode['addresses'] {
+  const internal = status?.addresses?.filter(({ type }) => type === 'InternalIP') ?? [];
+  return Object.fromEntries(internal.map(({ address }) => [familyOf(address), address]));
 }
 
 function nameOf(node: Node): string {

@@ -1,7 +1,11 @@
+import type { IPFamily } from '../../base/cidr.ts';
 import { dealBuckets } from './maglev.ts';
 import { bucketCount, type LoadBalancerPlan } from './plan.ts';
 
-export const TABLE = 'ip knit-lb';
+/** `ip knit-lb` or `ip6 knit-lb` */
+export function tableOf(family: IPFamily): string {
+  return `${family === 'ipv4' ? 'ip' : 'ip6'} knit-lb`;
+}
 
 /** Of a packet that is for a node: the rest of the bits are others'. */
 export const MARK_MASK = 0xffff;
@@ -13,44 +17,51 @@ const SEED = 0x6b6e6974;
  * The table with empty sets and maps. A packet is never changed (but for `ipMode: Proxy`): a node is chosen once a
  * connection, the connection's mark remembers it, and a routing rule a mark leads there.
  */
-export const ruleset = `add table ${TABLE}
-delete table ${TABLE}
-table ${TABLE} {
+export function ruleset(family: IPFamily): string {
+  const table = tableOf(family);
+  const [ip, addr] = family === 'ipv4' ? ['ip', 'ipv4_addr'] : ['ip6', 'ipv6_addr'];
+  return `add table ${table}
+delete table ${table}
+table ${table} {
  comment "knit: load balancers"
- set vips      { type ipv4_addr; }
- set by-client { type ipv4_addr; }
- set proxied   { type ipv4_addr; }
- map group     { type ipv4_addr : mark; }
+ set vips      { type ${addr}; }
+ set by-client { type ${addr}; }
+ set proxied   { type ${addr}; }
+ set ranged    { type ${addr}; }
+ set allowed   { type ${addr} . ${addr}; flags interval; }
+ map group     { type ${addr} : mark; }
  map bucket    { typeof meta mark . numgen random mod 65536 : meta mark; }
- map nodeport  { typeof meta mark . ip daddr . meta l4proto . th dport : ip daddr . th dport; }
+ map nodeport  { typeof meta mark . ${ip} daddr . meta l4proto . th dport : ${ip} daddr . th dport; }
 
  chain choose {
-  meta mark set ip daddr map @group
-  ip daddr @by-client ct mark set meta mark . jhash ip saddr mod ${bucketCount} seed ${SEED} map @bucket return
-  ct mark set meta mark . jhash ip saddr . ip daddr . th sport . th dport mod ${bucketCount} seed ${SEED} map @bucket
+  meta mark set ${ip} daddr map @group
+  ${ip} daddr @by-client ct mark set meta mark . jhash ${ip} saddr mod ${bucketCount} seed ${SEED} map @bucket return
+  ct mark set meta mark . jhash ${ip} saddr . ${ip} daddr . th sport . th dport mod ${bucketCount} seed ${SEED} map @bucket
  }
  chain steer {
   ct direction != original return
-  ct state new ip daddr @vips jump choose
+  ct state new ${ip} daddr @vips jump choose
   meta mark set ct mark
  }
  chain prerouting { type filter hook prerouting priority mangle;
-  ct state new ip daddr @vips iifname != "host" fib saddr . iif oif missing counter drop comment "back from a node that does not know the address yet"
+  ct state new ${ip} daddr @vips iifname != "host" fib saddr . iif oif missing counter drop comment "back from a node that does not know the address yet"
+  ct state new ${ip} daddr @ranged ${ip} daddr . ${ip} saddr != @allowed drop
   goto steer
  }
  chain output { type route hook output priority mangle; goto steer; }
 
  chain translate {
-  ip daddr @proxied dnat ip to meta mark . ip daddr . meta l4proto . th dport map @nodeport
+  ${ip} daddr @proxied dnat ${ip} to meta mark . ${ip} daddr . meta l4proto . th dport map @nodeport
  }
  chain translate-prerouting { type nat hook prerouting priority -100; goto translate; }
  chain translate-output { type nat hook output priority -100; goto translate; }
  chain forward { type filter hook forward priority filter;
-  ip daddr @proxied meta l4proto tcp reject with tcp reset comment "no such port"
-  ip daddr @proxied drop comment "no such port"
+  ${ip} daddr @proxied meta l4proto tcp reject with tcp reset comment "no such port"
+  ${ip} daddr @proxied drop comment "no such port"
  }
 }
 `;
+}
 
 /** Numbers of groups by their nodes: Services with the same nodes share one. */
 export type Groups = Map<string, number>;
@@ -59,18 +70,22 @@ export type Groups = Map<string, number>;
 export type Elements = ReadonlyMap<string, string>;
 
 /** What the sets and maps should hold. New groups get a number in `groups`, and those that are gone lose it. */
-export function elementsOf(plan: LoadBalancerPlan, groups: Groups): Elements {
+export function elementsOf(plan: LoadBalancerPlan, family: IPFamily, groups: Groups): Elements {
   const marks = new Map(plan.nodes.map((node) => [node.name, node.mark]));
   const elements = new Map<string, string>();
   const used = new Set<string>();
-  for (const { address, by, nodes, proxied } of plan.addresses) {
+  for (const { address, by, nodes, proxied, sourceRanges } of plan.addresses.filter((each) => each.family === family)) {
     elements.set(`vips ${address}`, '');
     if (by === 'client') elements.set(`by-client ${address}`, '');
     if (proxied) elements.set(`proxied ${address}`, '');
     for (const { protocol, port, nodePort } of proxied ?? []) {
-      for (const node of plan.nodes)
-        elements.set(`nodeport ${node.mark} . ${address} . ${protocol} . ${port}`, `${node.address} . ${nodePort}`);
+      for (const { mark, addresses } of plan.nodes) {
+        const to = addresses[family];
+        if (to) elements.set(`nodeport ${mark} . ${address} . ${protocol} . ${port}`, `${to} . ${nodePort}`);
+      }
     }
+    if (sourceRanges) elements.set(`ranged ${address}`, '');
+    for (const range of sourceRanges ?? []) elements.set(`allowed ${address} . ${range}`, '');
     if (nodes.length === 0) continue;
     const name = nodes.join(' ');
     elements.set(`group ${address}`, String(numberOf(name, groups)));
@@ -84,14 +99,14 @@ export function elementsOf(plan: LoadBalancerPlan, groups: Groups): Elements {
 }
 
 /** A transaction that makes the table of `before` that of `after`. */
-export function changes(before: Elements, after: Elements): string {
+export function changes(family: IPFamily, before: Elements, after: Elements): string {
   const differing = (from: Elements, to: Elements) => [...from].filter(([key, value]) => to.get(key) !== value);
   const lines = (verb: string, list: [string, string][]) =>
     [...Map.groupBy(list, ([key]) => key.slice(0, key.indexOf(' ')))].map(([set, elements]) => {
       const texts = elements.map(
         ([key, value]) => key.slice(set.length + 1) + (verb === 'add' && value ? ` : ${value}` : ''),
       );
-      return `${verb} element ${TABLE} ${set} { ${texts.join(', ')} }\n`;
+      return `${verb} element ${tableOf(family)} ${set} { ${texts.join(', ')} }\n`;
     });
   return [...lines('delete', differing(before, after)), ...lines('add', differing(after, before))].join('');
 }
