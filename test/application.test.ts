@@ -115,7 +115,7 @@ async function byAddress(): Promise<string> {
 }
 
 async function ask(from: string, url: string): Promise<Answer> {
-  return JSON.parse(await cluster.knit(['exec', from, '--', 'curl', '-sSf', '-m', '5', url]));
+  return JSON.parse(await cluster.knit(['exec', from, '--', 'curl', '-sSf', '-m', '20', url]));
 }
 
 async function podsOf(tier: string): Promise<Pod[]> {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { startCluster, type TestCluster } from './support/cluster.ts';
+import { eventually, startCluster, type TestCluster } from './support/cluster.ts';
 import { machineState } from './support/machine.ts';
 
 /** Two clusters side by side on one machine. */
@@ -30,6 +30,8 @@ async function serve(cluster: TestCluster): Promise<string> {
 
 const ask = (cluster: TestCluster, address: string) =>
   cluster.knit(['exec', 'node/node-1', '--', 'curl', '-s', '-m', '2', `http://${address}/`]);
+const answers = (cluster: TestCluster, address: string) =>
+  eventually('the Service to answer', async () => /^pod +web-/.test(await ask(cluster, address)));
 
 test('clusters side by side have no address in common', () => {
   const a = Object.values(left.config.addresses).filter((each) => each !== left.config.addresses.uplinkCIDR);
@@ -41,13 +43,13 @@ test('clusters side by side have no address in common', () => {
 test('each reaches its own Services, not those of the other; the end of one leaves the other as it is', async () => {
   const leftService = await serve(left);
   const rightService = await serve(right);
-  assert.match(await ask(left, leftService), /^pod +web-/);
-  assert.match(await ask(right, rightService), /^pod +web-/);
+  await answers(left, leftService);
+  await answers(right, rightService);
   await assert.rejects(ask(left, rightService));
   await assert.rejects(ask(right, leftService));
   assert.match(await left.knit(['status']), /Other clusters here: .*t-side-right/);
   await right.down();
   assert.deepEqual(await ofRight(), pristine);
-  assert.match(await ask(left, leftService), /^pod +web-/);
+  await answers(left, leftService);
   assert.equal(await left.kubectl(['get', 'nodes', '--no-headers', '-o', 'name']), 'node/node-1\n');
 });

@@ -45,9 +45,9 @@ test('drain empties a node, and its pods run elsewhere', async () => {
 
 test('drain leaves pods that nobody would make anew, and says how to take them too', async () => {
   await kubectl(['run', 'alone', '--image=knit.dev/lab:1', '--overrides', '{"spec":{"nodeName":"node-3"}}']);
-  await kubectl('wait --for=condition=Ready pod/alone --timeout=30s');
+  await kubectl('wait --for=condition=Ready pod/alone --timeout=60s');
   assert.match(
-    await refused('drain node-3 --timeout=30s'),
+    await refused('drain node-3 --timeout=60s'),
     /cannot delete (cannot delete )?Pods that declare no controller \(use --force to override\): default\/alone/,
   );
   assert.match(await kubectl('drain node-3 --force --timeout=60s'), /pod\/alone evicted\n/);
@@ -67,14 +67,14 @@ test('a NoSchedule taint keeps pods away that do not tolerate it, and they say w
   );
   assert.match(await kubectl('get pod kept-off'), /^kept-off +0\/1 +Pending +0 /m);
   assert.equal(await kubectl('taint node node-1 only-'), 'node/node-1 untainted\n');
-  await kubectl('wait --for=condition=Ready pod/kept-off --timeout=30s');
+  await kubectl('wait --for=condition=Ready pod/kept-off --timeout=60s');
   await kubectl('taint nodes node-2 node-3 only-');
 });
 
 test('a NoExecute taint sends away the pods that are there', async () => {
   await kubectl('rollout status deployment/web --timeout=60s');
   await kubectl('run guest --image=knit.dev/lab:1');
-  await kubectl('wait --for=condition=Ready pod/guest --timeout=30s');
+  await kubectl('wait --for=condition=Ready pod/guest --timeout=60s');
   const node = await kubectl('get pod guest -o jsonpath={.spec.nodeName}');
   await kubectl(`taint node ${node} away=now:NoExecute`);
   await kubectl('wait --for=delete pod/guest --timeout=60s');

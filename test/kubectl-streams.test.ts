@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { eventually } from './support/cluster.ts';
 import { type KubectlCluster, startKubectlCluster, startOnTerminal } from './support/kubectl.ts';
 
 let on: KubectlCluster;
@@ -26,6 +27,11 @@ before(async () => {
   await kubectl('create deployment web --image=knit.dev/lab:1 --replicas=2 --port=8080');
   await kubectl('expose deployment web --port=80 --target-port=8080');
   await kubectl('wait --for=condition=Ready pod/talker --timeout=60s');
+  for (const container of ['left', 'right']) {
+    await eventually(`${container} to talk`, async () =>
+      (await kubectl(`logs talker -c ${container}`)).includes('two'),
+    );
+  }
   await kubectl('rollout status deployment/web --timeout=60s');
 });
 after(() => on?.stop());
@@ -87,7 +93,7 @@ test('logs of a container that waits says for what', async () => {
     },
   });
   await kubectl(
-    'wait --for=jsonpath={.status.containerStatuses[0].state.waiting.reason}=ContainerCreating pod/waiting --timeout=30s',
+    'wait --for=jsonpath={.status.containerStatuses[0].state.waiting.reason}=ContainerCreating pod/waiting --timeout=60s',
   );
   assert.equal(
     await refused('logs waiting'),
@@ -149,7 +155,7 @@ test('attach joins the main process and what it says', async () => {
     '-c',
     script,
   ]);
-  await kubectl('wait --for=condition=Ready pod/listener --timeout=30s');
+  await kubectl('wait --for=condition=Ready pod/listener --timeout=60s');
   const attached = on.start('attach -i listener');
   try {
     await attached.until(/command prompt/);

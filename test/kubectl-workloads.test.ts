@@ -64,7 +64,7 @@ test('set env and set image roll out new pods; history, undo and restart follow'
   assert.match(await kubectl('rollout history deployment/web --revision=2'), /revision #2\n[\s\S]*COLOR:\s+blue/);
   assert.equal(await kubectl('set image deployment/web lab=knit.dev/lab:never'), 'deployment.apps/web image updated\n');
   assert.match(
-    await refused('rollout status deployment/web --timeout=1s'),
+    await refused('rollout status deployment/web --timeout=3s'),
     /^error: timed out waiting for the condition$/m,
   );
   assert.equal(await kubectl('rollout undo deployment/web'), 'deployment.apps/web rolled back\n');
@@ -111,20 +111,20 @@ test('a paused rollout waits until it is resumed', async () => {
 
 test('wait ends with a condition, a field or a deletion, or says that it gave up', async () => {
   assert.equal(
-    await kubectl('wait --for=condition=Available deployment/web --timeout=20s'),
+    await kubectl('wait --for=condition=Available deployment/web --timeout=60s'),
     'deployment.apps/web condition met\n',
   );
   assert.equal(
-    await kubectl('wait --for=jsonpath={.status.readyReplicas}=2 deployment/web --timeout=20s'),
+    await kubectl('wait --for=jsonpath={.status.readyReplicas}=2 deployment/web --timeout=60s'),
     'deployment.apps/web condition met\n',
   );
   assert.equal(
-    await refused('wait --for=condition=Never deployment/web --timeout=1s'),
+    await refused('wait --for=condition=Never deployment/web --timeout=3s'),
     'error: timed out waiting for the condition on deployments/web\n',
   );
   await kubectl('run leaving --image=knit.dev/lab:1');
-  await kubectl('wait --for=condition=Ready pod/leaving --timeout=30s');
-  const gone = on.start('wait --for=delete pod/leaving --timeout=30s');
+  await kubectl('wait --for=condition=Ready pod/leaving --timeout=60s');
+  const gone = on.start('wait --for=delete pod/leaving --timeout=60s');
   await kubectl('delete pod leaving --wait=false');
   assert.equal(await gone.ended, 0);
 });
@@ -144,7 +144,7 @@ test('run makes a pod; with --restart=Never it ends for good, and with --rm it g
     ]),
     'pod/ends created\n',
   );
-  await kubectl('wait --for=jsonpath={.status.phase}=Failed pod/ends --timeout=30s');
+  await kubectl('wait --for=jsonpath={.status.phase}=Failed pod/ends --timeout=60s');
   assert.match(await kubectl('get pod ends'), /^ends +0\/1 +Error +0 /m);
   assert.match(await kubectl('describe pod ends'), /State: +Terminated\n +Reason: +Error\n +Exit Code: +3\n/);
   const run = ['run', '-i', '--rm', '--image=knit.dev/lab:1', '--restart=Never', '--quiet'];
@@ -165,7 +165,7 @@ test('delete --grace-period=0 --force takes a pod away at once', async () => {
     '-c',
     'trap "" TERM; while :; do sleep 1; done',
   ]);
-  await kubectl('wait --for=condition=Ready pod/stubborn --timeout=30s');
+  await kubectl('wait --for=condition=Ready pod/stubborn --timeout=60s');
   const { stderr, stdout } = await on.cluster.tryKubectl(['delete', 'pod', 'stubborn', '--grace-period=0', '--force']);
   assert.match(stderr, /^Warning: Immediate deletion does not wait for confirmation/);
   assert.equal(stdout, 'pod "stubborn" force deleted from default namespace\n');
@@ -174,7 +174,7 @@ test('delete --grace-period=0 --force takes a pod away at once', async () => {
 
 test('a job runs to its end', async () => {
   assert.equal(await kubectl('create job hello --image=knit.dev/lab:1 -- echo hello'), 'job.batch/hello created\n');
-  await kubectl('wait --for=condition=complete job/hello --timeout=30s');
+  await kubectl('wait --for=condition=complete job/hello --timeout=60s');
   assert.equal(await kubectl('logs job/hello'), 'hello\n');
   assert.match(await kubectl('get job hello'), /^hello +Complete +1\/1 /m);
   await kubectl('delete job hello');

@@ -49,7 +49,7 @@ test('knit up after a SIGKILL of everything brings the cluster back with its obj
   killEverything();
   await cluster.knit(['up', '--no-kubeconfig']);
   // Counted from when the cluster is said to be up.
-  await eventually('each pod to run again', async () => (await readyRestarts(cluster)).join() === '1,1,1', 3_000);
+  await eventually('each pod to run again', async () => (await readyRestarts(cluster)).join() === '1,1,1');
   assert.deepEqual(await podsByNode(cluster), before);
   const serviceAddress = await cluster.kubectl(['get', 'service', 'web', '-o', 'jsonpath={.spec.clusterIP}']);
   const page = await eventually('the Service to answer', () =>

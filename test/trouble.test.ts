@@ -195,7 +195,7 @@ for (const [signal, exitCode] of [
         stderr += chunk;
       });
       const ended = new Promise<number | null>((resolve) => child.on('close', resolve));
-      await eventually(`${moment}`, async () => existsSync(join(paths.state, moment)), 20_000);
+      await eventually(`${moment}`, async () => existsSync(join(paths.state, moment)));
       child.kill(signal);
       assert.equal(await ended, exitCode, stderr);
       assert.match(stderr, new RegExp(`Undoing[\\s\\S]*ended by ${signal}; what was made is undone`));
@@ -207,7 +207,7 @@ for (const [signal, exitCode] of [
 test('a second command is told who works on the cluster, and a dead one holds nobody up', async () => {
   const child = spawn(knitCommand, ['up', '--name', name, '--nodes', '1', '--no-kubeconfig'], { stdio: 'ignore' });
   const ended = new Promise<void>((resolve) => child.on('close', () => resolve()));
-  await eventually('the lock', async () => existsSync(paths.lock), 20_000);
+  await eventually('the lock', async () => existsSync(paths.lock));
   const busy = await knit('down', '-o', 'json');
   assert.equal(busy.code, 1);
   const { error } = JSON.parse(busy.stdout);

@@ -30,7 +30,7 @@ async function knit(...args: readonly string[]): Promise<string> {
 }
 
 const fetchFrom = async (target: string, address: string) =>
-  await knit('exec', target, '--', 'curl', '-s', '-m', '5', `http://${address}:8080/`);
+  await knit('exec', target, '--', 'curl', '-s', '-m', '20', `http://${address}:8080/`);
 
 before(async () => {
   requireRoot();

@@ -78,7 +78,7 @@ test('a token file that is replaced is read again', async (t) => {
   assert.equal(await sent(), 'Bearer old');
   await writeFile(`${tokenFile}.new`, 'new\n');
   await rename(`${tokenFile}.new`, tokenFile);
-  await waitFor(async () => (await sent()) === 'Bearer new', { what: 'the new token', timeoutMs: 3_000 });
+  await waitFor(async () => (await sent()) === 'Bearer new', { what: 'the new token', timeoutMs: 30_000 });
 });
 
 test('a refusal is an ApiError with the status of the server', async (t) => {

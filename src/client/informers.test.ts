@@ -14,7 +14,7 @@ import { runLeaderElection } from './leader.ts';
 import { createClient } from './requests.ts';
 
 const log = createLog('test', () => {});
-const until = (what: string, look: () => boolean) => waitFor(look, { what, timeoutMs: 5_000, intervalMs: 1 });
+const until = (what: string, look: () => boolean) => waitFor(look, { what, timeoutMs: 30_000, intervalMs: 1 });
 const named = (name: string, data: Record<string, string> = {}): ConfigMap => ({
   metadata: { name, namespace: 'default', labels: { part: 'test' } },
   data,

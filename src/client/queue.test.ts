@@ -73,7 +73,7 @@ test('a controller retries what failed, and never works twice at once on a key',
   controller.enqueue('a');
   controller.enqueue('a');
   controller.enqueue('b');
-  await waitFor(() => done.length === 2, { what: 'both keys', timeoutMs: 2_000, intervalMs: 1 });
+  await waitFor(() => done.length === 2, { what: 'both keys', timeoutMs: 30_000, intervalMs: 1 });
   assert.deepEqual(done.sort(), ['a', 'b']);
   const lines = queueMetricLines([controller]).filter((line) => !line.startsWith('#'));
   const value = (name: string) => lines.find((line) => line.startsWith(`${name}{name="test"}`))?.split(' ')[1];

@@ -48,7 +48,7 @@ export async function startTestCluster(
     await server.stop();
   });
 
-  const until: TestCluster['until'] = (what, look, timeoutMs = 5_000) =>
+  const until: TestCluster['until'] = (what, look, timeoutMs = 30_000) =>
     waitFor(look, { what, timeoutMs, intervalMs: 5 });
   const listed: TestCluster['listed'] = async (resource, selector) => (await client.list(resource, selector)).items;
   const setReady = async (pod: Pod, ready: boolean): Promise<void> => {

@@ -46,7 +46,7 @@ describe('the autoscaler of cluster DNS', () => {
     await server.stop();
   });
 
-  const until = (what: string, look: () => Promise<boolean>) => waitFor(look, { what, timeoutMs: 10_000 });
+  const until = (what: string, look: () => Promise<boolean>) => waitFor(look, { what, timeoutMs: 30_000 });
   const replicas = (count: number) =>
     until(`${count} replicas`, async () => (await client.get(deployments, target)).spec?.replicas === count);
   const configure = (data: Record<string, string>) =>

@@ -33,7 +33,7 @@ describe('cluster DNS, on a real API server', () => {
     await client.create(namespaces, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'shop' } });
     dns = await startDns({ ...options, informers, log: quiet });
     await dns.serving;
-    resolver = new Resolver({ timeout: 1000, tries: 1 });
+    resolver = new Resolver({ timeout: 30_000, tries: 1 });
     resolver.setServers([`127.0.0.1:${dns.ports.dns}`]);
   });
   after(async () => {
@@ -46,7 +46,7 @@ describe('cluster DNS, on a real API server', () => {
   const resolves = (name: string, addresses: readonly string[]) =>
     waitFor(async () => (await resolver.resolve4(name)).sort().join() === addresses.join(), {
       what: `${name} to be ${addresses.join()}`,
-      timeoutMs: 3000,
+      timeoutMs: 30_000,
       intervalMs: 5,
     });
   const gone = (name: string) =>
@@ -56,7 +56,7 @@ describe('cluster DNS, on a real API server', () => {
           () => false,
           (error: NodeJS.ErrnoException) => error.code === 'ENOTFOUND',
         ),
-      { what: `${name} to be gone`, timeoutMs: 3000, intervalMs: 5 },
+      { what: `${name} to be gone`, timeoutMs: 30_000, intervalMs: 5 },
     );
   const status = async (port: number | undefined, path: string) =>
     (await fetch(`http://127.0.0.1:${port}${path}`)).status;

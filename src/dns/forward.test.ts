@@ -28,8 +28,10 @@ describe('the forwarder', () => {
   it('goes on to the next upstream, and stays with the one that answers', async (t) => {
     const dead = await silent();
     const alive = await outside();
+    let asked = 0;
+    dead.on('message', () => asked++);
     const upstreams = [loopback(dead.address().port), loopback(alive.port)];
-    const forwarder = new Forwarder({ upstreams, log: quiet, timeoutMs: 50 });
+    const forwarder = new Forwarder({ upstreams, log: quiet, timeoutMs: 500 });
     t.after(async () => {
       forwarder.close();
       dead.close();
@@ -37,9 +39,8 @@ describe('the forwarder', () => {
     });
     const answer = await forwarder.resolve(knownNameKey('a.example.test'), Type.A, false, 'udp');
     assert.equal(answer.rcode, Rcode.NXDOMAIN);
-    const start = performance.now();
     await forwarder.resolve(knownNameKey('b.example.test'), Type.A, false, 'udp');
-    assert.ok(performance.now() - start < 50);
+    assert.equal(asked, 1);
   });
 
   it('gives up where no upstream answers', async (t) => {

@@ -254,7 +254,7 @@ async function dig(port: number, queries: readonly string[]): Promise<Answer[]> 
     return [...parts.filter((part) => !part.startsWith('+')), ...parts.filter((part) => part.startsWith('+'))];
   });
   const args = ['@127.0.0.1', '-p', String(port), ...common, ...words];
-  const { stdout } = await promisify(execFile)('dig', args, { timeout: 20_000, maxBuffer: 1 << 24 });
+  const { stdout } = await promisify(execFile)('dig', args, { timeout: 60_000, maxBuffer: 1 << 24 });
   const answers = stdout.split(/^;; Got answer:/m).slice(1);
   return answers.map(parseAnswer);
 }

@@ -7,7 +7,7 @@ import { deleteNetns } from './netns.ts';
 import { type Nft, openNft } from './nft.ts';
 import { run } from './run.ts';
 
-describe('iptables', { timeout: 30_000 }, () => {
+describe('iptables', { timeout: 300_000 }, () => {
   const space = `knit-t-iptables-kernel-${process.pid}`;
   const enter = ['ip', 'netns', 'exec', space];
   const iptables = openIptables({ enter });
@@ -51,12 +51,12 @@ describe('iptables', { timeout: 30_000 }, () => {
         await byOther(`SEEN-${number++}`);
         return foreign > 0;
       },
-      { what: 'a foreign commit to be seen', timeoutMs: 5000 },
+      { what: 'a foreign commit to be seen', timeoutMs: 30_000 },
     );
     const settled = async () => {
       const before = foreign;
       await byOther(`MARK-${number++}`);
-      await waitFor(() => foreign > before, { what: 'the mark to be seen', timeoutMs: 5000 });
+      await waitFor(() => foreign > before, { what: 'the mark to be seen', timeoutMs: 30_000 });
       return foreign;
     };
     const before = await settled();

@@ -7,7 +7,7 @@ import { deleteNetns } from './netns.ts';
 import { type Nft, openNft } from './nft.ts';
 import { run } from './run.ts';
 
-describe('nft', { timeout: 30_000 }, () => {
+describe('nft', { timeout: 300_000 }, () => {
   const space = `knit-t-proxy-${process.pid}-nft`;
   const command = ['ip', 'netns', 'exec', space, 'nft'];
   let nft: Nft;
@@ -58,7 +58,7 @@ describe('nft', { timeout: 30_000 }, () => {
   test('goes on after it was idle', async () => {
     await waitFor(async () => (await run('ip', ['netns', 'pids', space])).trim() === '', {
       what: 'the idle nft to end',
-      timeoutMs: 3000,
+      timeoutMs: 30_000,
     });
     await nft.apply('add element ip t s { 10.3.0.1 }');
   });
@@ -77,12 +77,12 @@ describe('nft', { timeout: 30_000 }, () => {
         await foreign();
         return told > 0;
       },
-      { what: 'the watcher to see a foreign commit', timeoutMs: 5000, intervalMs: 50 },
+      { what: 'the watcher to see a foreign commit', timeoutMs: 30_000, intervalMs: 50 },
     );
     const before = told;
     await nft.apply('add element ip t s { 10.4.0.1 }');
     await foreign();
-    await waitFor(() => told > before, { what: 'the next foreign commit', timeoutMs: 5000 });
+    await waitFor(() => told > before, { what: 'the next foreign commit', timeoutMs: 30_000 });
     assert.ok(told - before <= 2, 'one commit, and perhaps its second half');
     stop();
   });

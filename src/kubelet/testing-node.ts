@@ -93,7 +93,7 @@ export async function startTestNode(): Promise<TestNode> {
         },
       }),
     pod: get,
-    async until(name, what, is, timeoutMs = 8_000) {
+    async until(name, what, is, timeoutMs = 30_000) {
       let last: Pod | undefined;
       try {
         return await waitFor(
@@ -107,7 +107,7 @@ export async function startTestNode(): Promise<TestNode> {
         assert.fail(`${String(error)}; its status: ${JSON.stringify(last?.status, null, 1)}`);
       }
     },
-    async untilGone(name, timeoutMs = 8_000) {
+    async untilGone(name, timeoutMs = 30_000) {
       const gone = async () => {
         try {
           await get(name);

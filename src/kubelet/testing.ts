@@ -83,7 +83,7 @@ async function removeCgroups(name: string): Promise<void> {
   for (const root of cgroupRoots()) {
     const folder = path.join(root, name);
     // A killed process leaves its cgroup a moment after its parent saw it end.
-    await waitFor(() => removeCgroupTree(folder), { what: `cgroup ${folder} to empty`, timeoutMs: 5_000 });
+    await waitFor(() => removeCgroupTree(folder), { what: `cgroup ${folder} to empty`, timeoutMs: 30_000 });
   }
 }
 
@@ -112,7 +112,7 @@ export async function startTestContainerd(podCIDR = '10.88.0.0/24'): Promise<Tes
   const start = async () => {
     const log = openSync(path.join(folder, 'containerd.log'), 'a');
     daemon = spawn('containerd', ['--config', path.join(folder, 'config.toml')], { stdio: ['ignore', log, log] });
-    await waitFor(async () => (await cri.version()).runtimeName, { what: 'containerd to answer', timeoutMs: 10_000 });
+    await waitFor(async () => (await cri.version()).runtimeName, { what: 'containerd to answer', timeoutMs: 30_000 });
   };
   const kill = async (signal: NodeJS.Signals) => {
     const running = daemon;

@@ -17,7 +17,7 @@ import { CONFLIST_NAME } from './cni.ts';
 import { startPodNetwork } from './podnet.ts';
 
 inNamespace(import.meta.url, 'the pod network against a real API server, in a namespace of its own', () => {
-  describe('the pod network of a node', { timeout: 60_000 }, () => {
+  describe('the pod network of a node', { timeout: 300_000 }, () => {
     let api: TestApiServer;
     let client: Client;
     let dir: string;
@@ -56,7 +56,7 @@ inNamespace(import.meta.url, 'the pod network against a real API server, in a na
     const masquerades = () =>
       waitFor(async () => (await run('nft', ['list', 'table', 'ip', 'knit-egress'])).includes('masquerade'), {
         what: 'the masquerade',
-        timeoutMs: 5000,
+        timeoutMs: 30_000,
       });
 
     test('waits for the pod CIDR of its node', async () => {
@@ -65,7 +65,7 @@ inNamespace(import.meta.url, 'the pod network against a real API server, in a na
       await client.update(nodes, { ...node, spec: { podCIDR: '10.244.1.0/24', podCIDRs: ['10.244.1.0/24'] } });
       const text = await waitFor(() => readFile(join(dir, CONFLIST_NAME), 'utf8'), {
         what: 'the CNI configuration',
-        timeoutMs: 5000,
+        timeoutMs: 30_000,
       });
       assert.match(text, /10\.244\.1\.0\/24/);
       await masquerades();

@@ -45,7 +45,7 @@ describe('the CNI configuration', () => {
   });
 });
 
-describe('what leaves the cluster', { timeout: 60_000 }, () => {
+describe('what leaves the cluster', { timeout: 300_000 }, () => {
   let lab: Lab;
   const log = createLog('test', () => undefined);
 

@@ -7,10 +7,10 @@ import { formatVerdict, verdict } from './verdict.ts';
 
 const ROUNDS = 25;
 const PACKETS = 16;
-/** A packet that the verdict drops has this long to prove it wrong; one that it admits has three seconds. */
+/** A packet that the verdict drops has this long to prove it wrong; one that it admits as long as it needs. */
 const DROPPED_MS = 200;
 
-describe('the kernel and the verdict', { timeout: 120_000 }, () => {
+describe('the kernel and the verdict', { timeout: 300_000 }, () => {
   let lab: PolicyLab;
 
   before(async () => {
@@ -34,7 +34,7 @@ describe('the kernel and the verdict', { timeout: 120_000 }, () => {
           const answer = await peer[protocol === 'udp' ? 'udp' : 'tcp'](
             destination,
             port,
-            expected.allowed ? 3000 : DROPPED_MS,
+            expected.allowed ? undefined : DROPPED_MS,
           );
           if (expected.allowed) allowed++;
           const seen = answer.answer !== undefined;

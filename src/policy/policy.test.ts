@@ -15,7 +15,7 @@ import { type Policy, startPolicy } from './policy.ts';
 import { pod, policy } from './testing/objects.ts';
 
 inNamespace(import.meta.url, 'policies against a real API server, in a namespace of its own', () => {
-  describe('the policies of a node', { timeout: 80_000 }, () => {
+  describe('the policies of a node', { timeout: 300_000 }, () => {
     let api: TestApiServer;
     let admin: Client;
     let adminTransport: Transport;
@@ -75,7 +75,7 @@ inNamespace(import.meta.url, 'policies against a real API server, in a namespace
         : made;
     };
     const ruleset = () => run('nft', ['-a', 'list', 'ruleset']);
-    const settles = (what: string, look: (rules: string) => boolean, timeoutMs = 5000) =>
+    const settles = (what: string, look: (rules: string) => boolean, timeoutMs = 30_000) =>
       waitFor(async () => look(await ruleset()), { what, timeoutMs });
     const allPods = () =>
       [...watches].filter((path) => path.startsWith('/api/v1/pods') && !path.includes('spec.nodeName'));
@@ -125,7 +125,7 @@ inNamespace(import.meta.url, 'policies against a real API server, in a namespace
     test('the last policy takes table and watches with it', async () => {
       await admin.delete(networkPolicies, { namespace: 'shop', name: 'deny' });
       await settles('no table', (rules) => rules.trim() === '');
-      await waitFor(() => allPods().length === 0, { what: 'the watch to end', timeoutMs: 5000 });
+      await waitFor(() => allPods().length === 0, { what: 'the watch to end', timeoutMs: 30_000 });
     });
   });
 });

@@ -16,7 +16,7 @@ import { type NodeShape, node, type PodShape, pod } from './fixtures.ts';
 import { startScheduler } from './scheduler.ts';
 
 const log = createLog('scheduler-test', () => undefined);
-const timeoutMs = 20_000;
+const timeoutMs = 30_000;
 const priorityClasses: Resource<KubeObject & { value: number }> = {
   group: 'scheduling.k8s.io',
   version: 'v1',

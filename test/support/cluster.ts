@@ -62,10 +62,6 @@ export function requireRoot(): void {
 }
 
 /** Waits up to a minute until `look` holds, as a test's sentence: `eventually('the pod is gone', …)`. */
-export async function eventually<T>(
-  what: string,
-  look: () => Promise<T>,
-  timeoutMs = 60_000,
-): Promise<Exclude<T, undefined | false>> {
-  return await waitFor(look, { what, timeoutMs, intervalMs: 50 });
+export async function eventually<T>(what: string, look: () => Promise<T>): Promise<Exclude<T, undefined | false>> {
+  return await waitFor(look, { what, timeoutMs: 60_000, intervalMs: 50 });
 }

@@ -15,7 +15,7 @@ export interface LoadReport {
 
 const workers = 3;
 const pauseMs = 8;
-const timeoutMs = 10_000;
+const timeoutMs = 30_000;
 const [url = ''] = process.argv.slice(2);
 
 let stopped = false;

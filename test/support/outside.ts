@@ -54,7 +54,7 @@ export async function tellClients(enter: readonly string[], address: string): Pr
 
 function firstLine(child: ChildProcess, what: string): Promise<void> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error(`${what} said nothing`)), 10_000);
+    const timer = setTimeout(() => reject(new Error(`${what} said nothing`)), 60_000);
     child.stdout?.once('data', () => {
       clearTimeout(timer);
       resolve();

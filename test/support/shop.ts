@@ -48,7 +48,7 @@ export async function startLoad(cluster: TestCluster, target: string, url: strin
   process.once('exit', () => child.stdin.destroy());
   const lines: string[] = [];
   createInterface(child.stdout).on('line', (line) => lines.push(line));
-  await waitFor(() => lines.includes('began') || endedEarly(child), { what: 'the load to begin', timeoutMs: 20_000 });
+  await waitFor(() => lines.includes('began') || endedEarly(child), { what: 'the load to begin', timeoutMs: 30_000 });
   return {
     async stop() {
       child.stdin.end();

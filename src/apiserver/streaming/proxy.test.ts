@@ -62,7 +62,7 @@ after(() => {
 
 const dial = (path: string) =>
   dialUpgrade({
-    ...{ protocol: 'http:', host: '127.0.0.1', port: portOf(front), path, method: 'POST', timeoutMs: 5_000 },
+    ...{ protocol: 'http:', host: '127.0.0.1', port: portOf(front), path, method: 'POST', timeoutMs: 30_000 },
     headers: ['Connection', 'Upgrade', 'Upgrade', 'echo', 'X-Version', 'v5', 'X-Version', 'v4', 'Authorization', 'me'],
   });
 

@@ -76,7 +76,7 @@ test('who may only read must not run commands, though a WebSocket begins with a 
       path,
       method: 'GET',
       headers,
-      timeoutMs: 5_000,
+      timeoutMs: 30_000,
     });
   };
   const says = (message: RegExp) => (error: unknown) => error instanceof UpgradeRefused && message.test(error.body);

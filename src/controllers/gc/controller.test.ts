@@ -119,6 +119,6 @@ test('what lost its owner while nobody watched is collected at the start', async
   });
   const names = async () => (await client.list(configMaps, inDefault)).items.map(({ metadata }) => metadata?.name);
   const look = async () => !(await names()).includes('of-lost');
-  await waitFor(look, { what: 'its end', timeoutMs: 5_000 });
+  await waitFor(look, { what: 'its end', timeoutMs: 30_000 });
   assert.ok((await names()).includes('of-kept'));
 });

@@ -23,21 +23,25 @@ const method = (name: string, responseStream: boolean) => ({
 });
 const service = { Echo: method('Echo', false), Hang: method('Hang', false), Count: method('Count', true) };
 
-/** `cancelled` resolves when a client gives up a call of `Hang` or `Count`. */
+/** `called` resolves when a client makes a call of `Hang`, `cancelled` when one gives up a call of `Hang` or `Count`. */
 async function startServer() {
   const server = new Server();
+  const called = Promise.withResolvers<void>();
   const gaveUp = Promise.withResolvers<void>();
   server.addService(service satisfies ServiceDefinition, {
     Echo: (call: { request: Buffer }, answer: (error: object | null, value?: Buffer) => void) =>
       call.request.length > 0 ? answer(null, call.request) : answer({ code: status.NOT_FOUND, details: 'no ünits' }),
-    Hang: (call: NodeJS.EventEmitter) => call.on('cancelled', gaveUp.resolve),
+    Hang: (call: NodeJS.EventEmitter) => {
+      call.on('cancelled', gaveUp.resolve);
+      called.resolve();
+    },
     Count: (call: NodeJS.EventEmitter & { write(value: Buffer): void }) => {
       call.on('cancelled', gaveUp.resolve);
       for (const number of [1, 2, 3]) call.write(Buffer.from([number]));
     },
   });
   await promisify(server.bindAsync.bind(server))(`unix:${socket}`, ServerCredentials.createInsecure());
-  return { cancelled: gaveUp.promise, [Symbol.dispose]: () => server.forceShutdown() };
+  return { called: called.promise, cancelled: gaveUp.promise, [Symbol.dispose]: () => server.forceShutdown() };
 }
 
 function open() {
@@ -68,7 +72,9 @@ test('an error has the server’s status and words', async () => {
 test('a call over its time fails, and the server is told', async () => {
   using server = await startServer();
   using channel = open();
-  const late = channel.unary('/test.Echo/Hang', hello, { timeoutMs: 50 });
+  // A call whose time is over before there is a connection never leaves.
+  await channel.unary('/test.Echo/Echo', hello);
+  const late = channel.unary('/test.Echo/Hang', hello, { timeoutMs: 200 });
   await assert.rejects(late, { code: status.DEADLINE_EXCEEDED });
   await server.cancelled;
 });
@@ -76,10 +82,14 @@ test('a call over its time fails, and the server is told', async () => {
 test('a signal ends a call with its own reason', async () => {
   using server = await startServer();
   using channel = open();
-  const signal = AbortSignal.timeout(50);
-  await assert.rejects(channel.unary('/test.Echo/Hang', hello, { signal }), { name: 'TimeoutError' });
+  const reason = new Error('the user left');
+  const user = new AbortController();
+  const call = channel.unary('/test.Echo/Hang', hello, { signal: user.signal });
+  await server.called;
+  user.abort(reason);
+  await assert.rejects(call, reason);
   await server.cancelled;
-  await assert.rejects(channel.unary('/test.Echo/Echo', hello, { signal }), { name: 'TimeoutError' });
+  await assert.rejects(channel.unary('/test.Echo/Echo', hello, { signal: user.signal }), reason);
 });
 
 test('calls end when their channel is closed, and later ones fail', async () => {

@@ -70,7 +70,7 @@ test('an emptyDir in memory is a tmpfs of its size, and is unmounted with the po
   assert.match(await node.log('memory', 'c'), /tmpfs\s+8192\s/);
   await node.client.delete(pods, metadata('memory'));
   const unmounted = async () => !(await readFile('/proc/self/mounts', 'utf8')).includes(pod.metadata?.uid ?? '');
-  await waitFor(unmounted, { what: 'the tmpfs to be unmounted', timeoutMs: 5_000 });
+  await waitFor(unmounted, { what: 'the tmpfs to be unmounted', timeoutMs: 30_000 });
 });
 
 test('a subPath mounts a part of a volume, and one that leads out of it is refused', async () => {
@@ -99,7 +99,7 @@ test('a subPath mounts a part of a volume, and one that leads out of it is refus
 test('a volume that cannot be made is told as FailedMount', async () => {
   const told = async (name: string, text: string) => {
     const found = async () => (await node.events(name)).find((event) => event.includes(text));
-    await waitFor(found, { what: `event ${text}`, timeoutMs: 5_000 });
+    await waitFor(found, { what: `event ${text}`, timeoutMs: 30_000 });
   };
   const sleeper = [{ ...mounted, command: ['sleep', '1000'] }];
   await node.run('no-map', { containers: sleeper, volumes: [{ name: 'v', configMap: { name: 'nope' } }] });

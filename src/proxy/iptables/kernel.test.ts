@@ -12,7 +12,7 @@ import { chainName } from './names.ts';
 
 const { a, b } = labPods;
 
-describe('the chains in the kernel', { timeout: 60_000 }, () => {
+describe('the chains in the kernel', { timeout: 300_000 }, () => {
   const space = `knit-t-iptables-${process.pid}`;
   const log = createLog('test', () => undefined);
   const inside = (...words: string[]) => run('ip', ['netns', 'exec', space, ...words]);

@@ -8,7 +8,7 @@ import { planServices } from '../services.ts';
 import { node1, service, slice } from '../testing/objects.ts';
 import { nftablesBackend } from './backend.ts';
 
-describe('the table of IPv6', { timeout: 30_000 }, () => {
+describe('the table of IPv6', { timeout: 300_000 }, () => {
   const space = `knit-t-proxy-${process.pid}-six`;
   const log = createLog('test', () => undefined);
   let nft: Nft;

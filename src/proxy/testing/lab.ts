@@ -140,19 +140,19 @@ export class Peer {
   }
 
   /** One connection: what the server said, or why there was none. */
-  tcp(host: string, port: number, timeoutMs = 3000, localPort?: number): Promise<PeerAnswer> {
+  tcp(host: string, port: number, timeoutMs = 30_000, localPort?: number): Promise<PeerAnswer> {
     return this.#ask({ op: 'tcp', host, port, timeoutMs, localPort });
   }
 
   /** One datagram and its answer. */
-  udp(host: string, port: number, timeoutMs = 3000, localPort?: number): Promise<PeerAnswer> {
+  udp(host: string, port: number, timeoutMs = 30_000, localPort?: number): Promise<PeerAnswer> {
     return this.#ask({ op: 'udp', host, port, timeoutMs, localPort });
   }
 
   /** A connection that stays open. */
   async open(host: string, port: number): Promise<{ first: PeerAnswer; again(): Promise<PeerAnswer> }> {
-    const first = await this.#ask({ op: 'open', host, port, timeoutMs: 3000 });
-    return { first, again: () => this.#ask({ op: 'say', connection: first.connection ?? -1, timeoutMs: 3000 }) };
+    const first = await this.#ask({ op: 'open', host, port, timeoutMs: 30_000 });
+    return { first, again: () => this.#ask({ op: 'say', connection: first.connection ?? -1, timeoutMs: 30_000 }) };
   }
 
   async stop(): Promise<void> {

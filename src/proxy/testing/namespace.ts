@@ -14,10 +14,10 @@ export function inNamespace(url: string, title: string, tests: () => void): void
     tests();
     return;
   }
-  test(title, { timeout: 90_000 }, async () => {
+  test(title, { timeout: 300_000 }, async () => {
     const env = { ...process.env, [INSIDE]: '1', NODE_TEST_CONTEXT: undefined };
     const args = ['-n', process.execPath, '--test', '--test-reporter=spec', fileURLToPath(url)];
-    const { code, stdout } = await tryRun('unshare', args, { env, timeoutMs: 80_000 });
+    const { code, stdout } = await tryRun('unshare', args, { env, timeoutMs: 290_000 });
     assert.equal(code, 0, stdout);
   });
 }

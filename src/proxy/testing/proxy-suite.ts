@@ -39,7 +39,7 @@ export function proxySuite(url: string, underTest: ProxyUnderTest): void {
 }
 
 function insideNamespace({ mode, damage: damages, foreign, printRules, other }: ProxyUnderTest): void {
-  describe('the proxy of a node', { timeout: 80_000 }, () => {
+  describe('the proxy of a node', { timeout: 300_000 }, () => {
     let api: TestApiServer;
     let client: Client;
     let proxy: Running;
@@ -98,12 +98,12 @@ ip route add default dev eth0 src ${NODE}`,
     const answers = (port = 80, host = VIP) =>
       waitFor(async () => (await peer.tcp(host, port, 500)).answer, {
         what: `${host}:${port} to answer`,
-        timeoutMs: 5000,
+        timeoutMs: 30_000,
       });
     const refuses = (port = 80, host = VIP) =>
       waitFor(async () => (await peer.tcp(host, port, 500)).error === 'ECONNREFUSED', {
         what: `${host}:${port} to refuse`,
-        timeoutMs: 5000,
+        timeoutMs: 30_000,
       });
     const endpoint = { addresses: ['10.244.1.2'], nodeName: 'node1', conditions: { ready: true } };
 
@@ -136,12 +136,12 @@ ip route add default dev eth0 src ${NODE}`,
       });
       const made = await waitFor(
         async () => (await client.get(services, { namespace: 'shop', name: 'lb' })).spec?.healthCheckNodePort,
-        { what: 'a health check node port', timeoutMs: 3000 },
+        { what: 'a health check node port', timeoutMs: 30_000 },
       );
       const status = async () => (await fetch(`http://127.0.0.1:${made}/healthz`)).status;
-      await waitFor(async () => (await status()) === 503, { what: '503 without endpoints', timeoutMs: 5000 });
+      await waitFor(async () => (await status()) === 503, { what: '503 without endpoints', timeoutMs: 30_000 });
       await client.create(endpointSlices, slice('lb', [endpoint]));
-      await waitFor(async () => (await status()) === 200, { what: '200 with an endpoint', timeoutMs: 5000 });
+      await waitFor(async () => (await status()) === 200, { what: '200 with an endpoint', timeoutMs: 30_000 });
     });
 
     test('a host port of a pod of this node answers on the node', async () => {

@@ -39,7 +39,7 @@ test('the tail of a file is found in blocks of any size, with or without a last 
 /** A log that is followed, read piece by piece. */
 function following(file: string, options: Partial<LogRequest> = {}) {
   const { promise: ended, resolve: end } = Promise.withResolvers<void>();
-  const log = readLog(file, { ...plain, ...options, follow: true }, { ended, signal: AbortSignal.timeout(10_000) });
+  const log = readLog(file, { ...plain, ...options, follow: true }, { ended, signal: AbortSignal.timeout(30_000) });
   const next = async () => (await log.next()).value?.toString();
   return { next, end, log };
 }
