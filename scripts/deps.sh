@@ -48,6 +48,7 @@ want iproute2 ip
 want util-linux nsenter
 want procps sysctl
 want slirp4netns slirp4netns
+want haproxy haproxy
 want curl curl
 have node && have npm || wanted="$wanted nodejs npm"
 [ -e /etc/ssl/certs/ca-certificates.crt ] || wanted="$wanted ca-certificates"
@@ -89,7 +90,9 @@ if [ -n "$wanted" ]; then
   # shellcheck disable=SC2086
   apt install -y --no-install-recommends $wanted
   # … nor at the next boot.
-  case $wanted in *" containerd"*) if have systemctl; then as_root systemctl disable containerd >/dev/null 2>&1 || true; fi ;; esac
+  for service in containerd haproxy; do
+    case "$wanted " in *" $service "*) if have systemctl; then as_root systemctl disable $service >/dev/null 2>&1 || true; fi ;; esac
+  done
 fi
 
 if [ ! -e node_modules/.package-lock.json ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
