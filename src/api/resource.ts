@@ -87,3 +87,5 @@ export const certificateSigningRequests = define<t.CertificateSigningRequest>(
   false,
 );
 export const clusterRoles = define<t.ClusterRole>('rbac.authorization.k8s.io', 'ClusterRole', 'clusterroles', false);
+export const ingresses = define<t.Ingress>('networking.k8s.io', 'Ingress', 'ingresses', true);
+export const ingressClasses = define<t.IngressClass>('networking.k8s.io', 'IngressClass', 'ingressclasses', false);

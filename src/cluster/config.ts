@@ -55,6 +55,11 @@ export interface IPv6Addresses {
   readonly fabric: string;
 }
 
+/** The cluster's addresses, once a family. */
+export function familiesOf({ addresses }: ClusterConfig): IPv6Addresses[] {
+  return addresses.ipv6 ? [addresses, addresses.ipv6] : [addresses];
+}
+
 export interface NodeConfig {
   readonly name: string;
   readonly address: string;

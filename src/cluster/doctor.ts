@@ -37,6 +37,7 @@ export async function examine(options: ExamineOptions = {}): Promise<Check[]> {
     root,
     kernelCheck(),
     ...commands(options.uplink ?? 'user').map(commandCheck),
+    haproxyCheck(),
     ...iptables,
     containerd,
     await check('CNI plugins', () => cniPluginFolder()),
@@ -77,6 +78,12 @@ function commandCheck({ command, package: name }: NeededCommand): Check {
     found: 'not installed',
     mend: `install the package ${name}: apt-get install ${name}`,
   };
+}
+
+/** Only Ingresses need it. */
+function haproxyCheck(): Check {
+  const found = commandCheck({ command: 'haproxy', package: 'haproxy' });
+  return found.state === 'ok' ? found : { ...found, state: 'poor', found: 'not installed: Ingresses are not served' };
 }
 
 /** Full path of a command, also where `/usr/sbin` is not searched. */

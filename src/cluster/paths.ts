@@ -18,6 +18,8 @@ export interface ClusterPaths {
   readonly logs: string;
   /** Run-time files of the containerd that prepares images. */
   readonly images: string;
+  /** Run-time files of the Ingress proxy, keys of certificates among them. */
+  readonly ingress: string;
   /** Serialises `knit` commands that change the cluster. */
   readonly lock: string;
   node(node: string): NodePaths;
@@ -49,6 +51,7 @@ export function clusterPaths(name: string): ClusterPaths {
     store: join(state, 'store.db'),
     logs: join(state, 'logs'),
     images: join(runtime, 'images'),
+    ingress: join(runtime, 'ingress'),
     lock: join(runtime, 'lock'),
     node: (node) => nodePaths(state, runtime, node),
   };

@@ -8,15 +8,17 @@ import { createClient, createInformers } from '../client/index.ts';
 import { type Controllers, startControllers } from '../controllers/index.ts';
 import { startDnsAutoscaler } from '../dns/autoscaler.ts';
 import { dnsManifests } from '../dns/manifests.ts';
+import { knitClass } from '../edge/ingress/index.ts';
 import { startLoadBalancers } from '../edge/loadbalancer/index.ts';
 import { startRoutes } from '../edge/routes.ts';
 import { startScheduler } from '../scheduler/scheduler.ts';
 import { openSqliteStore } from '../store/index.ts';
 import { installAddon } from './addons.ts';
 import { keepCompiledCode } from './compile-cache.ts';
-import { type ClusterConfig, readConfig } from './config.ts';
+import { type ClusterConfig, familiesOf, readConfig } from './config.ts';
 import { pauseImage } from './containerd.ts';
 import { inProcessTransport } from './in-process.ts';
+import { startIngress } from './ingress.ts';
 import { clusterPaths } from './paths.ts';
 import { readIdentity } from './pki-files.ts';
 import { distFolder } from './processes.ts';
@@ -72,7 +74,8 @@ async function main(name: string): Promise<void> {
       nodeCIDR: config.addresses.nodeCIDR,
       healthCheck: config.spec.loadBalancer.healthCheck,
     }),
-    installAddon(client, dnsAddon(config)).then(() => ({ stop: async () => undefined })),
+    startIngress(config, { client: clientOf('ingress-controller'), informers, log: log.child('ingress') }),
+    installAddon(client, [...dnsAddon(config), knitClass]).then(() => ({ stop: async () => undefined })),
   ]);
   log.info('ready', { cluster: name });
   keepCompiledCode();
@@ -84,11 +87,6 @@ async function main(name: string): Promise<void> {
     process.exit(0);
   };
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void stop());
-}
-
-/** The cluster's addresses, once a family. */
-function familiesOf({ addresses }: ClusterConfig) {
-  return addresses.ipv6 ? [addresses, addresses.ipv6] : [addresses];
 }
 
 function apiServerOptions(config: ClusterConfig) {

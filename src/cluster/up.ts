@@ -149,6 +149,8 @@ async function issueIdentities(config: ClusterConfig): Promise<void> {
       ],
       addresses: ['127.0.0.1', addresses.fabric, addresses.host.fabric, addressAt(parseCIDR(addresses.serviceCIDR), 1)],
     }),
+    // What the Ingress proxy shows where nobody brought a certificate.
+    authority.identity('ingress', { commonName: 'knit-ingress', dnsNames: ['ingress.local'] }),
     ...config.nodes.map((node) => issueNodeIdentity(authority, node)),
   ]);
 }

@@ -50,6 +50,7 @@ export interface ClientLink {
 /** Names of clusters and nodes have no dot, so none of these can be taken for another cluster's. */
 export const fabricNetns = (prefix: string): string => `${prefix}.fabric`;
 export const nodeNetns = (prefix: string, node: string): string => `${prefix}.${node}`;
+export const ingressNetns = (prefix: string): string => `${prefix}.edge.ingress`;
 export const clientNetns = (prefix: string, client: string): string => `${prefix}.client.${client}`;
 
 /** Makes all namespaces and links of a cluster. What was made stays when it throws; {@link removeFabric} takes it away. */
@@ -102,7 +103,7 @@ export async function removeFabric(prefix: string): Promise<void> {
 
 /** The interface on the fabric's side of a node's link: the node's name wherever the kernel takes it. */
 export function nodeInterface(node: string): string {
-  return node.length <= 15 && !/^(lo|host|uplink|all|default|c-.*)$/.test(node) ? node : `n-${hash(node)}`;
+  return node.length <= 15 && !/^(lo|host|uplink|ingress|all|default|c-.*)$/.test(node) ? node : `n-${hash(node)}`;
 }
 
 function clientInterface(client: string): string {
@@ -156,7 +157,7 @@ function fabricSideOfClient(spec: FabricSpec, client: ClientLink): string[] {
 }
 
 /** A link as a cloud gives it: one address on each side, and a route to the other. */
-function fabricSide(device: string, links: readonly AddressPair[]): string[] {
+export function fabricSide(device: string, links: readonly AddressPair[]): string[] {
   return [
     `link set ${device} up`,
     ...links.flatMap(({ gateway, address }) => [
@@ -167,7 +168,7 @@ function fabricSide(device: string, links: readonly AddressPair[]): string[] {
 }
 
 /** A gateway and who is behind it, in one family. */
-interface AddressPair {
+export interface AddressPair {
   readonly gateway: string;
   readonly address: string;
 }
@@ -192,7 +193,8 @@ async function configureClient(spec: FabricSpec, client: ClientLink): Promise<vo
   await ipBatch(lines, clientNetns(spec.prefix, client.name));
 }
 
-function farSide(links: readonly AddressPair[]): string[] {
+/** The other side of it: all ways lead to the gateway. */
+export function farSide(links: readonly AddressPair[]): string[] {
   return [
     'link set lo up',
     'link set eth0 up',

@@ -1,5 +1,6 @@
 import type { WatchCache } from '../cache/watch-cache.ts';
 import type { AdmissionPlugin } from './chain.ts';
+import { defaultIngressClass } from './ingress-class.ts';
 import { namespaceLifecycle } from './namespace-lifecycle.ts';
 import { defaultTolerations, priorityAdmission } from './pods.ts';
 import { serviceAccountAdmission } from './service-account.ts';
@@ -12,6 +13,7 @@ export function admissionPlugins(cache: WatchCache, ranges: ServiceRanges): Admi
     serviceAccountAdmission(cache),
     defaultTolerations,
     priorityAdmission(cache),
+    defaultIngressClass(cache),
     serviceAllocation(cache, ranges),
   ];
 }

@@ -1,0 +1,71 @@
+import { join } from 'node:path';
+import { KnitError } from '../base/errors.ts';
+import type { Log } from '../base/log.ts';
+import type { Running } from '../base/running.ts';
+import type { Client } from '../client/client.ts';
+import type { InformerFactory } from '../client/informer.ts';
+import { type ProxyPlace, proxyFiles, startIngressController } from '../edge/ingress/index.ts';
+import {
+  type IngressMachine,
+  ingressMachineRuns,
+  startIngressMachine,
+  stopIngressMachine,
+} from '../machine/ingress.ts';
+import { type ClusterConfig, contextName } from './config.ts';
+import { findCommand } from './doctor.ts';
+import { clusterCgroup } from './node.ts';
+import { clusterPaths } from './paths.ts';
+import { readIdentity } from './pki-files.ts';
+
+/** Serves the cluster's Ingresses; runs in the server. */
+export async function startIngress(
+  config: ClusterConfig,
+  options: { readonly client: Client; readonly informers: InformerFactory; readonly log: Log },
+): Promise<Running> {
+  const { addresses } = config;
+  const { ipv6 } = addresses;
+  return await startIngressController({
+    ...options,
+    addresses: [addresses.ingress, ...(ipv6 ? [ipv6.ingress] : [])],
+    files: ingressFiles(config.name),
+    place: placeOf(config),
+    defaultCertificate: () => defaultCertificate(config.name),
+    metricsFor: [
+      ...[addresses, ...(ipv6 ? [ipv6] : [])].flatMap(({ podCIDR, nodeCIDR }) => [podCIDR, nodeCIDR]),
+      addresses.host.host,
+    ],
+  });
+}
+
+export function ingressFiles(cluster: string) {
+  const paths = clusterPaths(cluster);
+  return proxyFiles(paths.ingress, join(paths.logs, 'ingress'));
+}
+
+function placeOf(config: ClusterConfig): ProxyPlace {
+  const files = ingressFiles(config.name);
+  const { ingress, fabric, ipv6 } = config.addresses;
+  const machine: IngressMachine = {
+    prefix: contextName(config.name),
+    links: [{ address: ingress, gateway: fabric }, ...(ipv6 ? [{ address: ipv6.ingress, gateway: ipv6.fabric }] : [])],
+    cgroup: `${clusterCgroup(config.name)}/ingress`,
+    folder: files.folder,
+    log: files.log,
+  };
+  return {
+    runs: () => ingressMachineRuns(machine),
+    start: async (command) => {
+      if (findCommand('haproxy') === undefined) {
+        throw new KnitError('COMMAND_MISSING', 'HAProxy is not installed', 'install the package haproxy');
+      }
+      await startIngressMachine(machine, command);
+    },
+    stop: () => stopIngressMachine(machine),
+  };
+}
+
+/** Issued by `knit up`. */
+function defaultCertificate(cluster: string): string {
+  const { cert, key } = readIdentity(clusterPaths(cluster).pki, 'ingress') ?? { cert: '', key: '' };
+  return `${cert.trim()}\n${key.trim()}\n`;
+}

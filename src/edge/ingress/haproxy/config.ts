@@ -1,0 +1,245 @@
+import type { BackendPlan, BackendPolicy, BackendProtocol, ProxyNode, RoutingPlan, ServerPlan } from '../plan.ts';
+import type { ProxyFiles } from './files.ts';
+import { endOfRequest, field } from './routes.ts';
+
+/** What the proxy is told beside the plan. */
+export interface ProxyOptions {
+  readonly files: ProxyFiles;
+  /** Who may read its metrics. Networks in CIDR form. */
+  readonly metricsFor: readonly string[];
+}
+
+export const metricsPort = 8404;
+
+/** Sections by name, without servers: what differs here needs a reload, servers do not. */
+export type Frame = ReadonlyMap<string, string>;
+/** Servers by backend and name: the words of a `server` line after its name. */
+export type Servers = ReadonlyMap<string, ReadonlyMap<string, string>>;
+
+/** The backend of nodes, whose health the servers of others share. */
+const nodesBackend = 'nodes';
+/** Service proxies tell here whether they are healthy. */
+const healthPort = 10256;
+
+export function frameOf(plan: RoutingPlan, options: ProxyOptions): Frame {
+  return new Map([
+    ['global', globalSection(options.files)],
+    ['defaults', defaults],
+    ['frontend ingress', frontend(plan, options.files)],
+    ['frontend metrics', metrics(options.metricsFor)],
+    ['backend unclaimed', unclaimed],
+    [`backend ${nodesBackend}`, nodesSection],
+    ...[...plan.backends.values()].map((each) => [`backend ${each.name}`, backendSection(each)] as const),
+  ]);
+}
+
+export function serversOf(plan: RoutingPlan): Servers {
+  return new Map([
+    [nodesBackend, new Map(plan.nodes.map((node) => [node.name, nodeWords(node)]))],
+    ...[...plan.backends.values()].map(
+      ({ name, policy, servers }) =>
+        [name, new Map(servers.map((server) => [server.name, serverWords(server, policy)]))] as const,
+    ),
+  ]);
+}
+
+/** The configuration whole, as a process that starts reads it. */
+export function formatConfig(frame: Frame, servers: Servers): string {
+  return [...frame]
+    .map(([name, text]) => {
+      const own = servers.get(name.replace(/^backend /, '')) ?? new Map<string, string>();
+      return `${text}\n${[...own].map(([server, words]) => `  server ${server} ${words}\n`).join('')}`;
+    })
+    .join('\n');
+}
+
+function globalSection(files: ProxyFiles): string {
+  return `global
+  stats socket ${files.socket} mode 600 level admin expose-fd listeners
+  stats timeout 1d
+  user nobody
+  group nogroup
+  maxconn 15000
+  # A machine whose limit of open files is less than twice as much: most connections of clients wait, with one file each.
+  no strict-limits
+  # Connections that outlive a reload keep a process each time: not for ever.
+  hard-stop-after 1h
+  tune.ssl.default-dh-param 2048
+  ssl-default-bind-options ssl-min-ver TLSv1.2`;
+}
+
+/** A server that cannot be reached, or whose kept connection ends as a request is sent, is replaced by another one. */
+const defaults = `defaults
+  mode http
+  balance roundrobin
+  timeout connect 2s
+  timeout client 60s
+  timeout server 60s
+  timeout tunnel 1h
+  timeout http-request 15s
+  timeout http-keep-alive 60s
+  timeout queue 10s
+  option idle-close-on-response
+  option redispatch 1
+  retries 3
+  retry-on conn-failure empty-response
+  option dontlognull`;
+
+const unclaimed = `backend unclaimed
+  http-request return status 404 content-type text/plain string "no Ingress has this host and path\\n"`;
+
+/** Which nodes' ports are used is asked of their service proxies, as load balancers do it. */
+const nodesSection = `backend ${nodesBackend}
+  option httpchk
+  http-check send meth GET uri /healthz ver HTTP/1.1 hdr Host knit
+  http-check expect status 200`;
+
+function metrics(sources: readonly string[]): string {
+  return `frontend metrics
+  bind :::${metricsPort} v4v6
+  http-request set-log-level silent
+  http-request deny unless { src ${sources.join(' ')} }
+  http-request use-service prometheus-exporter if { path /metrics }
+  http-request return status 404`;
+}
+
+function frontend(plan: RoutingPlan, files: ProxyFiles): string {
+  const lookUp = `map_beg(${files.routes})`;
+  const { trustedProxies } = plan;
+  const lines = [
+    'bind :::80 v4v6',
+    `bind :::443 v4v6 ssl crt-list ${files.certificateList} alpn h2,http/1.1`,
+    ...(trustedProxies.length > 0
+      ? [`tcp-request connection expect-proxy layer4 if { src ${trustedProxies.join(' ')} }`]
+      : []),
+    // The most specific host that has the path, then the one with a wildcard, then rules for any host.
+    'http-request set-var(txn.host) req.hdr(host),host_only,lower',
+    'http-request set-var(txn.path) path',
+    `http-request set-var(txn.route) var(txn.host),concat(,txn.path,${endOfRequest}),${lookUp}`,
+    'acl routed var(txn.route) -m found',
+    'http-request set-var(txn.parent) var(txn.host),field(2,.,0) unless routed',
+    `http-request set-var(txn.route) str(*.),concat(,txn.parent),concat(,txn.path,${endOfRequest}),${lookUp} unless routed`,
+    `http-request set-var(txn.route) var(txn.path),concat(${endOfRequest}),${lookUp} unless routed`,
+    ...canaryLines(plan),
+    // What may be repeated without harm is, on another server, where one ended without an answer.
+    'http-request disable-l7-retry unless METH_GET',
+    'http-request set-header X-Forwarded-For %[src]',
+    'http-request set-header X-Forwarded-Proto %[ssl_fc,iif(https,http)]',
+    'http-request set-header X-Forwarded-Host %[req.hdr(host)]',
+    'log stdout format raw local0',
+    `log-format '${logFormat}'`,
+    `use_backend %[var(txn.route),field(${field.backend},;)]`,
+    'default_backend unclaimed',
+  ];
+  return `frontend ingress\n${lines.map((line) => `  ${line}`).join('\n')}`;
+}
+
+/** There only where a route has a canary: others do not pay for them. */
+function canaryLines(plan: RoutingPlan): string[] {
+  const canaries = [...plan.routes.values()].flatMap(({ canary }) => canary ?? []);
+  if (canaries.length === 0) return [];
+  const headers = new Set(canaries.flatMap(({ header }) => header?.toLowerCase() ?? []));
+  const part = (of: number) => `var(txn.route),field(${of},;)`;
+  return [
+    `http-request set-var(txn.weight) ${part(field.weight)}`,
+    'acl split var(txn.weight) -m len gt 0',
+    ...[...headers].map(
+      (header) =>
+        `http-request set-var(txn.said) req.hdr(${header}) if split { ${part(field.header)} -m str ${header} }`,
+    ),
+    `http-request set-var(txn.wanted) ${part(field.value)} if split`,
+    'acl asked var(txn.said),strcmp(txn.wanted) eq 0',
+    'acl refused var(txn.said) -m str never',
+    'acl chosen rand(100),sub(txn.weight) lt 0',
+    'http-request set-var(txn.canary) bool(true) if split asked',
+    'http-request set-var(txn.canary) bool(true) if split !asked !refused chosen',
+    `use_backend %[${part(field.canary)}] if { var(txn.canary) -m bool }`,
+  ];
+}
+
+/** One JSON object a request: `src/edge/ingress/access-log.ts` reads it. */
+const logFormat = `{${[
+  '"end":%[date(0,ms)]',
+  '"client":"%ci:%cp"',
+  '"protocol":"%HV"',
+  '"tls":"%sslv"',
+  '"method":"%HM"',
+  '"host":"%[var(txn.host),json(utf8s)]"',
+  '"path":"%[var(txn.path),json(utf8s)]"',
+  '"status":%ST',
+  '"bytes":%B',
+  `"ingress":"%[var(txn.route),field(${field.source},;)]"`,
+  '"backend":"%b"',
+  '"server":"%s"',
+  '"source":"%bi:%bp"',
+  '"retries":%rc',
+  '"ended":"%ts"',
+  '"ms":{"request":%TR,"queue":%Tw,"connect":%Tc,"response":%Tr,"total":%Ta}',
+].join(',')}}`;
+
+function backendSection({ name, policy }: BackendPlan): string {
+  return [`backend ${name}`, ...policyLines(policy).map((line) => `  ${line}`)].join('\n');
+}
+
+function policyLines(policy: BackendPolicy): string[] {
+  const { connectTimeoutMs, responseTimeoutMs, tunnelTimeoutMs, affinityCookie, httpsRedirect, redirect } = policy;
+  return [
+    ...(connectTimeoutMs === undefined ? [] : [`timeout connect ${connectTimeoutMs}ms`]),
+    ...(responseTimeoutMs === undefined ? [] : [`timeout server ${responseTimeoutMs}ms`]),
+    ...(tunnelTimeoutMs === undefined ? [] : [`timeout tunnel ${tunnelTimeoutMs}ms`]),
+    // The cookie is made of the server's address, so that it also means something to the process after a reload.
+    ...(affinityCookie === undefined
+      ? []
+      : ['dynamic-cookie-key knit', `cookie ${quoted(affinityCookie)} insert indirect nocache httponly dynamic`]),
+    ...(httpsRedirect ? ['http-request redirect scheme https code 308 unless { ssl_fc }'] : []),
+    ...(redirect ? [`http-request redirect location ${formatted(redirect.url)} code ${redirect.code}`] : []),
+    ...rewriteLines(policy.rewrite),
+  ];
+}
+
+/** As Gateway API's ReplacePrefixMatch: `/shop` replaced by `/`: `/shop/cart` becomes `/cart`, `/shop` becomes `/`. */
+function rewriteLines(rewrite: BackendPolicy['rewrite']): string[] {
+  if (!rewrite) return [];
+  const from = rewrite.prefix.replace(/\/+$/, '');
+  const to = rewrite.to.replace(/\/+$/, '');
+  const below = `^${from.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&')}/(.*)`;
+  const isWhole = `{ var(txn.path) -m str ${quoted(from)} }`;
+  return [
+    `http-request set-path ${formatted(to || '/')} if ${isWhole}`,
+    `http-request replace-path ${quoted(below)} ${formatted(`${to}/`, '\\1')} unless ${isWhole}`,
+  ];
+}
+
+/** A word as it is, whatever stands in it. */
+function quoted(text: string): string {
+  return `'${text.replaceAll("'", `'\\''`)}'`;
+}
+
+/** The same where HAProxy would replace what begins with `%`, or with a backslash; `after` is meant so. */
+function formatted(text: string, after = ''): string {
+  return quoted(text.replaceAll('%', '%%').replaceAll('\\', '\\\\') + after);
+}
+
+function nodeWords({ address }: ProxyNode): string {
+  return `${address}:${healthPort} check inter 1s fall 2 rise 1`;
+}
+
+const protocolWords: Readonly<Record<BackendProtocol, readonly string[]>> = {
+  http: [],
+  https: ['ssl', 'verify', 'none'],
+  h2c: ['proto', 'h2'],
+  grpcs: ['ssl', 'verify', 'none', 'alpn', 'h2'],
+};
+
+/** What a server that is added later needs said, so that kept connections to it are used again. */
+const pooling = ['pool-max-conn', '-1', 'pool-purge-delay', '100ms'];
+
+function serverWords({ address, port, protocol, node }: ServerPlan, { proxyProtocol }: BackendPolicy): string {
+  return [
+    `${address}:${port}`,
+    ...(node === undefined ? [] : ['track', `${nodesBackend}/${node}`]),
+    ...protocolWords[protocol],
+    ...(proxyProtocol === undefined ? [] : [proxyProtocol === 'v1' ? 'send-proxy' : 'send-proxy-v2']),
+    ...pooling,
+  ].join(' ');
+}

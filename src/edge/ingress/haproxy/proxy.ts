@@ -1,0 +1,253 @@
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { KnitError } from '../../../base/errors.ts';
+import type { Log } from '../../../base/log.ts';
+import { waitFor } from '../../../base/wait.ts';
+import type { RoutingPlan } from '../plan.ts';
+import {
+  certificateLines,
+  changeCertificates,
+  changeRoutes,
+  changeServers,
+  NotAtRunTime,
+  Retirement,
+} from './changes.ts';
+import { ask, Commands } from './commands.ts';
+import { type Frame, formatConfig, frameOf, type ProxyOptions, type Servers, serversOf } from './config.ts';
+import { certificatePath, type ProxyFiles } from './files.ts';
+import { formatMap, routeMap } from './routes.ts';
+
+/** Where the proxy runs: makes its place on the machine when it is wanted, and takes it away. */
+export interface ProxyPlace {
+  runs(): boolean;
+  /** Starts a command there; it is started again whenever it ends, until `stop`. */
+  start(command: readonly string[]): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export interface HaproxyOptions extends ProxyOptions {
+  readonly place: ProxyPlace;
+  readonly log: Log;
+  /** Chain and key that serve where nobody brought any, PEM. */
+  defaultCertificate(): string;
+  /** The process ended: all that it knew is to be applied again. */
+  onLost(): void;
+}
+
+/** What HAProxy should hold, as it is given to it. */
+export interface Wanted {
+  readonly frame: Frame;
+  readonly servers: Servers;
+  readonly routes: ReadonlyMap<string, string>;
+  readonly certificates: RoutingPlan['certificates'];
+}
+
+const startMs = 15_000;
+const reloadMs = 30_000;
+/** Files follow run-time changes by so much: they are read by a process that starts after a crash, and mended then. */
+const fileDelayMs = 250;
+
+/**
+ * One HAProxy: what can be changed at run time is, the rest is a reload, which no client notices: the old process
+ * keeps its connections until they end.
+ */
+export class Haproxy {
+  readonly #options: HaproxyOptions;
+  readonly #files: ProxyFiles;
+  #link: { readonly commands: Commands; readonly retirement: Retirement } | undefined;
+  #held: Wanted | undefined;
+  #fileTimer: NodeJS.Timeout | undefined;
+  readonly #written = new Map<string, string>();
+  /** When it last began to serve a new configuration, in ms of `performance.now()`. */
+  reloadedAt = Number.NEGATIVE_INFINITY;
+
+  constructor(options: HaproxyOptions) {
+    this.#options = options;
+    this.#files = options.files;
+  }
+
+  /** Makes it hold a plan; starts it where it does not run. Never called twice at once. */
+  async apply(plan: RoutingPlan): Promise<void> {
+    const wanted: Wanted = {
+      frame: frameOf(plan, this.#options),
+      servers: serversOf(plan),
+      routes: routeMap(plan.routes.values()),
+      certificates: plan.certificates,
+    };
+    if (!this.#held) await this.#begin(wanted);
+    else if (needsReload(this.#held.frame, wanted.frame)) await this.#reload(wanted);
+    else await this.#change(this.#held, wanted);
+  }
+
+  /** Ends it and removes its files. The place stays as long as `stop` was not asked for: `detach` leaves it running. */
+  async stop(): Promise<void> {
+    this.detach();
+    await this.#options.place.stop();
+    rmSync(this.#files.folder, { recursive: true, force: true });
+    this.#written.clear();
+  }
+
+  /** Leaves it running, as it is now. */
+  detach(): void {
+    if (this.#fileTimer && this.#held) this.#write(this.#held);
+    this.#forget();
+  }
+
+  async #begin(wanted: Wanted): Promise<void> {
+    this.#writeDefaultCertificate();
+    this.#write(wanted);
+    const { place } = this.#options;
+    const ran = place.runs();
+    if (!ran) await place.start(startCommand(this.#files));
+    const what = 'HAProxy to answer';
+    const commands = await waitFor(() => Commands.open(this.#files.socket), {
+      what,
+      timeoutMs: startMs,
+      intervalMs: 5,
+    });
+    // What ran before may hold anything: what the files said at another time.
+    if (!ran) return this.#take(commands, wanted);
+    commands.close();
+    await this.#reload(wanted);
+  }
+
+  async #reload(wanted: Wanted): Promise<void> {
+    this.#forget();
+    this.#write(wanted);
+    const { masterSocket, socket } = this.#files;
+    const before = await worker(masterSocket);
+    await ask(masterSocket, 'reload').catch(() => ''); // it ends as the master starts anew
+    const now = await waitFor(
+      () =>
+        worker(masterSocket).then((now) =>
+          now.pid !== before.pid || now.failures > before.failures ? now : undefined,
+        ),
+      {
+        what: 'HAProxy to reload',
+        timeoutMs: reloadMs,
+        intervalMs: 5,
+      },
+    );
+    if (now.pid === before.pid) {
+      throw new KnitError(
+        'PROXY_REFUSED',
+        `HAProxy refused its new configuration and keeps the old one`,
+        `see ${this.#files.log}`,
+      );
+    }
+    this.reloadedAt = performance.now();
+    this.#take(
+      await waitFor(() => openTo(socket, now.pid), { what: 'the new HAProxy', timeoutMs: startMs, intervalMs: 5 }),
+      wanted,
+    );
+  }
+
+  async #change(held: Wanted, wanted: Wanted): Promise<void> {
+    const { commands, retirement } = this.#link ?? gone();
+    try {
+      await retirement.pause();
+      await changeServers(commands, retirement, held.servers, wanted.servers);
+      await changeCertificates(commands, this.#files, held.certificates, wanted.certificates);
+      await changeRoutes(commands, this.#files, held.routes, wanted.routes);
+      await retirement.begin();
+    } catch (error) {
+      if (!(error instanceof NotAtRunTime)) throw error;
+      this.#options.log.info('reloading', { why: error.message });
+      return this.#reload(wanted);
+    }
+    // Sections that nobody wants any more stay until the next reload.
+    this.#held = { ...wanted, frame: new Map([...held.frame, ...wanted.frame]) };
+    this.#fileTimer ??= setTimeout(() => this.#held && this.#write(this.#held), fileDelayMs).unref();
+  }
+
+  #take(commands: Commands, wanted: Wanted): void {
+    this.#link = { commands, retirement: new Retirement(commands) };
+    this.#held = wanted;
+    void commands.closed.then(() => {
+      if (this.#link?.commands !== commands) return;
+      this.#forget();
+      this.#options.onLost();
+    });
+  }
+
+  #forget(): void {
+    clearTimeout(this.#fileTimer);
+    this.#fileTimer = undefined;
+    const link = this.#link;
+    this.#link = undefined;
+    this.#held = undefined;
+    link?.retirement.stop();
+    link?.commands.close();
+  }
+
+  #writeDefaultCertificate(): void {
+    const path = certificatePath(this.#files, 'default');
+    if (existsSync(path)) return;
+    mkdirSync(this.#files.certificates, { recursive: true, mode: 0o700 });
+    mkdirSync(dirname(this.#files.accessLog), { recursive: true });
+    writeFileSync(path, this.#options.defaultCertificate(), { mode: 0o600 });
+  }
+
+  /** Brings the files to what is wanted, those that differ. */
+  #write(wanted: Wanted): void {
+    clearTimeout(this.#fileTimer);
+    this.#fileTimer = undefined;
+    const files = this.#files;
+    const names = new Set([...wanted.certificates.keys()].map((name) => `${name}.pem`)).add('default.pem');
+    for (const { name, pem } of wanted.certificates.values()) this.#writeFile(certificatePath(files, name), pem, 0o600);
+    // The first one serves where none has the name that a client asks for.
+    const lines = [certificatePath(files, 'default'), ...certificateLines(files, wanted.certificates.values())];
+    this.#writeFile(files.certificateList, lines.map((line) => `${line}\n`).join(''));
+    this.#writeFile(files.routes, formatMap(wanted.routes));
+    this.#writeFile(files.config, formatConfig(wanted.frame, wanted.servers));
+    for (const name of readdirSync(files.certificates)) {
+      const path = join(files.certificates, name);
+      if (names.has(name)) continue;
+      rmSync(path, { force: true });
+      this.#written.delete(path);
+    }
+  }
+
+  #writeFile(path: string, text: string, mode = 0o644): void {
+    if (this.#written.get(path) === text) return;
+    writeFileSync(`${path}.new`, text, { mode });
+    renameSync(`${path}.new`, path);
+    this.#written.set(path, text);
+  }
+}
+
+function gone(): never {
+  throw new KnitError('PROXY_GONE', 'HAProxy is not connected');
+}
+
+function startCommand(files: ProxyFiles): string[] {
+  const haproxy = `exec haproxy -W -S ${files.masterSocket},mode,600 -f ${files.config} >>${files.accessLog} 2>>${files.log}`;
+  return ['sh', '-c', haproxy];
+}
+
+/** Something of a section that is held differs, or one is new; one that went is no reason. */
+function needsReload(held: Frame, wanted: Frame): boolean {
+  return [...wanted].some(([name, text]) => held.get(name) !== text);
+}
+
+interface Worker {
+  readonly pid: number;
+  /** Reloads that failed so far. */
+  readonly failures: number;
+}
+
+/** The present worker, as the master knows it; throws while there is none. */
+async function worker(masterSocket: string): Promise<Worker> {
+  const answer = await ask(masterSocket, 'show proc');
+  const pid = /^(\d+)\s+worker/m.exec(answer.split('# old workers')[0] ?? '')?.[1];
+  if (pid === undefined) throw new Error('HAProxy has no worker');
+  return { pid: Number(pid), failures: Number(/\[failed: (\d+)\]/.exec(answer)?.[1] ?? 0) };
+}
+
+/** A connection to the worker `pid`; throws while another one answers. */
+async function openTo(socket: string, pid: number): Promise<Commands> {
+  const commands = await Commands.open(socket);
+  if (new RegExp(`^Pid: ${pid}$`, 'm').test(await commands.send('show info'))) return commands;
+  commands.close();
+  throw new Error('the old worker still answers');
+}
