@@ -4,14 +4,14 @@ import type { Log } from '../base/log.ts';
 import type { Running } from '../base/running.ts';
 import type { Client } from '../client/client.ts';
 import type { InformerFactory } from '../client/informer.ts';
-import { type ProxyPlace, proxyFiles, startIngressController } from '../edge/ingress/index.ts';
+import { type ProxyFiles, type ProxyPlace, proxyFiles, startIngressController } from '../edge/ingress/index.ts';
 import {
   type IngressMachine,
   ingressMachineRuns,
   startIngressMachine,
   stopIngressMachine,
 } from '../machine/ingress.ts';
-import { type ClusterConfig, contextName } from './config.ts';
+import { type ClusterConfig, contextName, familiesOf } from './config.ts';
 import { findCommand } from './doctor.ts';
 import { clusterCgroup } from './node.ts';
 import { clusterPaths } from './paths.ts';
@@ -22,32 +22,28 @@ export async function startIngress(
   config: ClusterConfig,
   options: { readonly client: Client; readonly informers: InformerFactory; readonly log: Log },
 ): Promise<Running> {
-  const { addresses } = config;
-  const { ipv6 } = addresses;
+  const families = familiesOf(config);
   return await startIngressController({
     ...options,
-    addresses: [addresses.ingress, ...(ipv6 ? [ipv6.ingress] : [])],
+    addresses: families.map(({ ingress }) => ingress),
     files: ingressFiles(config.name),
     place: placeOf(config),
     defaultCertificate: () => defaultCertificate(config.name),
-    metricsFor: [
-      ...[addresses, ...(ipv6 ? [ipv6] : [])].flatMap(({ podCIDR, nodeCIDR }) => [podCIDR, nodeCIDR]),
-      addresses.host.host,
-    ],
+    metricsFor: [...families.flatMap(({ podCIDR, nodeCIDR }) => [podCIDR, nodeCIDR]), config.addresses.host.host],
   });
 }
 
-export function ingressFiles(cluster: string) {
+/** Where the Ingress proxy keeps its files, its logs among them. */
+export function ingressFiles(cluster: string): ProxyFiles {
   const paths = clusterPaths(cluster);
   return proxyFiles(paths.ingress, join(paths.logs, 'ingress'));
 }
 
 function placeOf(config: ClusterConfig): ProxyPlace {
   const files = ingressFiles(config.name);
-  const { ingress, fabric, ipv6 } = config.addresses;
   const machine: IngressMachine = {
     prefix: contextName(config.name),
-    links: [{ address: ingress, gateway: fabric }, ...(ipv6 ? [{ address: ipv6.ingress, gateway: ipv6.fabric }] : [])],
+    links: familiesOf(config).map(({ ingress, fabric }) => ({ address: ingress, gateway: fabric })),
     cgroup: `${clusterCgroup(config.name)}/ingress`,
     folder: files.folder,
     log: files.log,

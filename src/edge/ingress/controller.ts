@@ -27,8 +27,6 @@ export interface IngressControllerOptions extends Omit<HaproxyOptions, 'onLost'>
   readonly client: Client;
   readonly informers: InformerFactory;
   readonly log: Log;
-  /** Where the proxy is reached, one address a family. */
-  readonly addresses: readonly string[];
 }
 
 /** Changes come in groups; those of one moment are one change of the proxy. */

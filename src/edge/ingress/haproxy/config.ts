@@ -5,6 +5,8 @@ import { endOfRequest, field } from './routes.ts';
 /** What the proxy is told beside the plan. */
 export interface ProxyOptions {
   readonly files: ProxyFiles;
+  /** Where it is reached, one address a family. */
+  readonly addresses: readonly string[];
   /** Who may read its metrics. Networks in CIDR form. */
   readonly metricsFor: readonly string[];
 }
@@ -25,8 +27,8 @@ export function frameOf(plan: RoutingPlan, options: ProxyOptions): Frame {
   return new Map([
     ['global', globalSection(options.files)],
     ['defaults', defaults],
-    ['frontend ingress', frontend(plan, options.files)],
-    ['frontend metrics', metrics(options.metricsFor)],
+    ['frontend ingress', frontend(plan, options)],
+    ['frontend metrics', metrics(options)],
     ['backend unclaimed', unclaimed],
     [`backend ${nodesBackend}`, nodesSection],
     ...[...plan.backends.values()].map((each) => [`backend ${each.name}`, backendSection(each)] as const),
@@ -94,21 +96,25 @@ const nodesSection = `backend ${nodesBackend}
   http-check send meth GET uri /healthz ver HTTP/1.1 hdr Host knit
   http-check expect status 200`;
 
-function metrics(sources: readonly string[]): string {
+function metrics(options: ProxyOptions): string {
   return `frontend metrics
-  bind :::${metricsPort} v4v6
+  ${binds(metricsPort, options).join('\n  ')}
   http-request set-log-level silent
-  http-request deny unless { src ${sources.join(' ')} }
+  http-request deny unless { src ${options.metricsFor.join(' ')} }
   http-request use-service prometheus-exporter if { path /metrics }
   http-request return status 404`;
 }
 
-function frontend(plan: RoutingPlan, files: ProxyFiles): string {
-  const lookUp = `map_beg(${files.routes})`;
+function binds(port: number, { addresses }: ProxyOptions, more = ''): string[] {
+  return addresses.map((address) => `bind ${address}:${port} ${more}`.trim());
+}
+
+function frontend(plan: RoutingPlan, options: ProxyOptions): string {
+  const lookUp = `map_beg(${options.files.routes})`;
   const { trustedProxies } = plan;
   const lines = [
-    'bind :::80 v4v6',
-    `bind :::443 v4v6 ssl crt-list ${files.certificateList} alpn h2,http/1.1`,
+    ...binds(80, options),
+    ...binds(443, options, `ssl crt-list ${options.files.certificateList} alpn h2,http/1.1`),
     ...(trustedProxies.length > 0
       ? [`tcp-request connection expect-proxy layer4 if { src ${trustedProxies.join(' ')} }`]
       : []),
