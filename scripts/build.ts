@@ -3,7 +3,7 @@ import { existsSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:f
 import { join } from 'node:path';
 import { build, type Plugin } from 'esbuild';
 
-/** Builds what ships, into `dist/`: the four programs, the schema of the API, the images. Does nothing twice. */
+/** Builds what ships, into `dist/`: the programs, the schema of the API, the images. Does nothing twice. */
 const project = join(import.meta.dirname, '..');
 const dist = join(project, 'dist');
 
@@ -12,6 +12,7 @@ const programs = {
   server: 'src/cluster/server.ts',
   agent: 'src/cluster/agent.ts',
   dns: 'src/dns/main.ts',
+  probe: 'src/trace/probe.ts',
 };
 
 /**

@@ -8,6 +8,7 @@ import { imageCommand } from './image.ts';
 import { kubeconfigCommand, kubectlCommand } from './kubectl.ts';
 import { nodeCommand } from './node.ts';
 import { statusCommand } from './status.ts';
+import { traceCommand } from './trace.ts';
 import { upCommand } from './up.ts';
 import { versionCommand } from './version.ts';
 
@@ -19,6 +20,7 @@ export const commands: readonly ((program: Command) => void)[] = [
   kubectlCommand,
   kubeconfigCommand,
   execCommand,
+  traceCommand,
   nodeCommand,
   imageCommand,
   doctorCommand,

@@ -49,7 +49,7 @@ function enterClient(config: ClusterConfig, name: string): string[] {
   return ['nsenter', `--net=${netnsFolder}/${clientNetns(contextName(config.name), name)}`];
 }
 
-/** By one of the pod's processes, and with the pod's own `resolv.conf`, so that names mean what they mean in it. */
+/** By one of the pod's processes. */
 async function enterPod(config: ClusterConfig, namespace: string, name: string): Promise<string[]> {
   const { client, close } = adminClient(config);
   try {
@@ -62,13 +62,18 @@ async function enterPod(config: ClusterConfig, namespace: string, name: string):
         `pod ${namespace}/${name} has no process yet`,
         'see why: knit kubectl describe pod',
       );
-    // A copy: a file of another mount namespace cannot be bound here. Its mount outlives its name.
-    const script =
-      'f=$(mktemp) && cat "/proc/$1/root/etc/resolv.conf" >"$f" && mount --bind "$f" /etc/resolv.conf && rm "$f"; shift; exec "$@"';
-    return ['nsenter', `--net=/proc/${pid}/ns/net`, 'unshare', '--mount', 'sh', '-c', script, 'sh', String(pid)];
+    return enterPodProcess(pid);
   } finally {
     await close();
   }
+}
+
+/** Into a pod's network by one of its processes, with the pod's own `resolv.conf`: names mean what they mean in it. */
+export function enterPodProcess(pid: number): string[] {
+  // A copy: a file of another mount namespace cannot be bound here. Its mount outlives its name.
+  const script =
+    'f=$(mktemp) && cat "/proc/$1/root/etc/resolv.conf" >"$f" && mount --bind "$f" /etc/resolv.conf && rm "$f"; shift; exec "$@"';
+  return ['nsenter', `--net=/proc/${pid}/ns/net`, 'unshare', '--mount', 'sh', '-c', script, 'sh', String(pid)];
 }
 
 function refuseUnknown(kind: string, name: string, known: readonly string[]): void {

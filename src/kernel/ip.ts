@@ -96,3 +96,26 @@ export async function rulesOf(protocol: number, family: IPFamily): Promise<strin
       ].join(' '),
     );
 }
+
+/** The interfaces of a namespace by number, and which one leads to an IPv4 address of its own link. */
+export interface Links {
+  readonly names: ReadonlyMap<number, string>;
+  /** Address → interface, of routes to single addresses: a node's pods. */
+  readonly neighbours: ReadonlyMap<string, string>;
+  /** In bytes, by interface. */
+  readonly mtus: ReadonlyMap<string, number>;
+}
+
+/** `enter` is what comes before a command to run it in the namespace. */
+export async function linksOf(enter: readonly string[]): Promise<Links> {
+  const [command = 'ip', ...args] = [...enter, 'ip', '-j', '-batch', '-'];
+  const output = await run(command, args, { input: 'link\nroute\n' });
+  const [links = '[]', routes = '[]'] = output.trim().split('\n');
+  const all: { ifindex: number; ifname: string; mtu: number }[] = JSON.parse(links || '[]');
+  const ways: { dst: string; dev?: string; gateway?: string }[] = JSON.parse(routes || '[]');
+  return {
+    names: new Map(all.map((link) => [link.ifindex, link.ifname])),
+    neighbours: new Map(ways.flatMap(({ dst, dev, gateway }) => (dev && !gateway ? [[dst, dev] as const] : []))),
+    mtus: new Map(all.map((link) => [link.ifname, link.mtu])),
+  };
+}

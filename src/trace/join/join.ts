@@ -1,0 +1,227 @@
+import type { Links } from '../../kernel/ip.ts';
+import {
+  type End,
+  type Flow,
+  formatEndpoint,
+  formatPlace,
+  formatTuple,
+  type HopEvent,
+  type Place,
+  samePlace,
+  sameTuple,
+  type Tuple,
+  turnedRound,
+} from '../model.ts';
+import type { Evidence } from '../observe.ts';
+import { podLink } from '../predict/node.ts';
+import { stepBack, stepThere } from '../predict/predict.ts';
+import type { Arrival, Choices, Step, Walk } from '../predict/step.ts';
+import type { Difference, ToldHop } from '../story.ts';
+import type { Atlas } from '../world.ts';
+import { hopsOf, type SeenHop } from './hops.ts';
+import { type MetRules, rulesMet } from './rules.ts';
+import { answerOf, requestOf, type Track, tracksOf } from './tracks.ts';
+
+/** What was seen of a connection's first packet and of its answer, with the plans' reasons. */
+export interface Joined {
+  readonly request: readonly ToldHop[];
+  readonly end: End;
+  readonly reply: readonly ToldHop[];
+  readonly differences: readonly Difference[];
+  /** Both ends were seen: nothing more is to come. */
+  readonly complete: boolean;
+}
+
+/** Makes one story of the evidence: each stay in a place is held against what the plans do with a packet that comes so. */
+export function join(atlas: Atlas, flow: Flow, evidence: Evidence): Joined | undefined {
+  const tracks = tracksOf(evidence, flow.packet);
+  const request = requestOf(tracks, flow.from);
+  if (!request) return undefined;
+  const walk: Walk = { atlas, choices: {}, tracked: new Map() };
+  const there = tell(walk, evidence, request, flow.packet, stepThere);
+  const answer = answerOf(tracks, request);
+  const answered = there.end.kind === 'delivered' ? turnedRound(there.end.packet) : undefined;
+  const back = answer && tell(walk, evidence, answer, answered, stepBack);
+  return {
+    request: there.hops,
+    end: there.end,
+    reply: back?.hops ?? [],
+    differences: [...there.differences, ...(back?.differences ?? [])],
+    complete: there.end.kind === 'dropped' ? there.ended : back?.ended === true,
+  };
+}
+
+interface Told {
+  readonly hops: readonly ToldHop[];
+  readonly end: End;
+  readonly differences: readonly Difference[];
+  /** Its end was seen; otherwise `end` is only where it was seen last. */
+  readonly ended: boolean;
+}
+
+/** `sent` are the addresses that the sender's program used: its own kernel may translate them before any interface. */
+function tell(
+  walk: Walk,
+  evidence: Evidence,
+  track: Track,
+  sent: Tuple | undefined,
+  step: (walk: Walk, place: Place, arrival: Arrival) => Step,
+): Told {
+  const stays = hopsOf(track).map((hop, index) =>
+    tellStay(walk, evidence, track, hop, index === 0 ? (sent ?? hop.out?.packet) : undefined, step),
+  );
+  const last = stays.at(-1);
+  const lost: End = {
+    kind: 'dropped',
+    place: last?.hop.place ?? { kind: 'outside' },
+    cause: { text: 'it was not seen again' },
+  };
+  const contiguous = stays.every(({ next }, index) => {
+    const following = stays[index + 1]?.hop.place;
+    return next === undefined || (following !== undefined && samePlace(next, following));
+  });
+  return {
+    hops: stays.map(({ hop }) => hop),
+    differences: stays.flatMap(({ differences }) => differences),
+    end: last?.end ?? lost,
+    ended: contiguous && stays.every(({ whole }) => whole),
+  };
+}
+
+interface Stay {
+  readonly hop: ToldHop;
+  readonly differences: readonly Difference[];
+  readonly end?: End;
+  /** Where the packet goes from here. */
+  readonly next?: Place;
+  /** All that there is to see here was seen. */
+  readonly whole: boolean;
+}
+
+function tellStay(
+  walk: Walk,
+  evidence: Evidence,
+  track: Track,
+  hop: SeenHop,
+  sent: Tuple | undefined,
+  step: (walk: Walk, place: Place, arrival: Arrival) => Step,
+): Stay {
+  const { place } = hop;
+  const links = evidence.links.get(formatPlace(place));
+  const role = (name: string) => roleOf(walk.atlas, links, place, name);
+  const arrival: Arrival | undefined = sent
+    ? { packet: sent }
+    : hop.in && { packet: hop.in.packet, interface: role(hop.in.interface) };
+  const met = rulesMet(evidence, track, place, sent);
+  if (!arrival) return { hop: { ...hop, events: [], rules: met.rules }, differences: [], whole: false };
+  const expected = step({ ...walk, choices: choicesOf(hop, arrival.packet, evidence) }, place, arrival);
+  const { events, differences, end } = compare(hop, role(hop.out?.interface ?? ''), arrival, expected, met);
+  const told = { hop: { ...hop, events, rules: met.rules }, differences };
+  const ruled = met.traced || (place.kind !== 'node' && place.kind !== 'fabric');
+  if (!end)
+    return {
+      ...told,
+      next: 'end' in expected.next ? undefined : expected.next.to,
+      whole: ruled && hop.out !== undefined,
+    };
+  return { ...told, end, whole: ruled && (end.kind === 'delivered' || met.dropped !== undefined) };
+}
+
+/** What the kernel chose, by which the plans are asked again. */
+function choicesOf(hop: SeenHop, arrived: Tuple, evidence: Evidence): Choices {
+  const out = hop.out?.packet;
+  const tracked = evidence.connections.find(
+    ({ place, event }) =>
+      formatPlace(place) === formatPlace(hop.place) &&
+      event.kind === 'new' &&
+      sameTuple({ ...event.original, protocol: arrived.protocol }, arrived),
+  )?.event.reply;
+  if (tracked) {
+    return {
+      endpoint: formatEndpoint(tracked.source, tracked.sourcePort),
+      masqueradePort: tracked.destinationPort,
+      uplinkAddress: tracked.destination,
+    };
+  }
+  if (!out) return {};
+  return {
+    endpoint: formatEndpoint(out.destination, out.destinationPort),
+    masqueradePort: out.sourcePort,
+    uplinkAddress: out.source,
+  };
+}
+
+/** Links of pods have random names on their node. */
+function roleOf(atlas: Atlas, links: Links | undefined, place: Place, name: string): string {
+  if (place.kind !== 'node') return name;
+  for (const [address, device] of links?.neighbours ?? []) {
+    const pod = device === name ? atlas.placeOf(address) : undefined;
+    if (pod?.kind === 'pod') return podLink(pod);
+  }
+  return name;
+}
+
+interface Outcome {
+  readonly events: readonly HopEvent[];
+  readonly differences: readonly Difference[];
+  readonly end?: End;
+}
+
+function compare(hop: SeenHop, role: string, arrival: Arrival, expected: Step, met: MetRules): Outcome {
+  const { place } = hop;
+  const { next, events } = expected;
+  const differs = (predicted: string, seen: string): Difference[] => [{ place, predicted, seen }];
+  if ('end' in next) {
+    const { end } = next;
+    const passesLoopback = end.kind === 'delivered' && hop.out?.interface === 'lo';
+    if (!hop.out || passesLoopback) return { events, differences: [], end };
+    const seen = [...sentEvents(arrival), ...translations(arrival.packet, hop.out.packet, met)];
+    return {
+      events: seen,
+      differences: differs(formatEnd(end), `left by ${hop.out.interface}: ${formatTuple(hop.out.packet)}`),
+    };
+  }
+  const predicted = `leaves by ${next.interface}: ${formatTuple(next.packet)}`;
+  if (!hop.out) {
+    if (!met.dropped) return { events: sentEvents(arrival), differences: differs(predicted, 'it was not seen again') };
+    const { table, chain, text } = met.dropped;
+    const cause = { text: `rule of table ${table}, chain ${chain}: ${text}` };
+    const end: End = { kind: 'dropped', place, cause };
+    return {
+      events: [...sentEvents(arrival), { kind: 'dropped', cause }],
+      differences: differs(predicted, cause.text),
+      end,
+    };
+  }
+  if (role === next.interface && sameTuple(hop.out.packet, next.packet)) return { events, differences: [] };
+  const seen = [...sentEvents(arrival), ...translations(arrival.packet, hop.out.packet, met)];
+  return {
+    events: seen,
+    differences: differs(predicted, `left by ${hop.out.interface}: ${formatTuple(hop.out.packet)}`),
+  };
+}
+
+const sentEvents = (arrival: Arrival): HopEvent[] => (arrival.interface === undefined ? [{ kind: 'sent' }] : []);
+
+/** Translations as they were seen, with the rules in place of reasons. */
+function translations(before: Tuple, after: Tuple, met: MetRules): HopEvent[] {
+  const middle: Tuple = { ...before, destination: after.destination, destinationPort: after.destinationPort };
+  const causeOf = (pattern: RegExp) => {
+    const rule = met.rules.find(({ text }) => pattern.test(text));
+    return rule ? { cause: { text: `rule of table ${rule.table}, chain ${rule.chain}: ${rule.text}` } } : {};
+  };
+  return [
+    ...(sameTuple(before, middle)
+      ? []
+      : [{ kind: 'dnat' as const, before, after: middle, ...causeOf(/dnat|DNAT|redirect/) }]),
+    ...(sameTuple(middle, after)
+      ? []
+      : [{ kind: 'snat' as const, before: middle, after, ...causeOf(/snat|SNAT|masq|MASQ/) }]),
+  ];
+}
+
+function formatEnd(end: End): string {
+  if (end.kind === 'delivered') return `delivered at ${formatPlace(end.place)}`;
+  if (end.kind === 'left') return `leaves from ${formatPlace(end.place)}`;
+  return `${end.kind}: ${[end.cause.object, end.cause.text].filter(Boolean).join(': ')}`;
+}

@@ -1,0 +1,118 @@
+import { type Capture, openCapture } from '../kernel/capture.ts';
+import { type ConntrackEvent, watchConntrack } from '../kernel/conntrack-events.ts';
+import { type Links, linksOf } from '../kernel/ip.ts';
+import { type ChainWalk, openNftTrace, type TracedFlow } from '../kernel/nft-trace.ts';
+import { type IpPacket, parsePacket } from '../kernel/packet.ts';
+import { formatPlace, type Place } from './model.ts';
+
+/** A packet that was seen on an interface of a place. */
+export interface Seen {
+  readonly place: Place;
+  /** Its name there. */
+  readonly interface: string;
+  readonly direction: 'in' | 'out';
+  /** ns since the epoch; one clock for all places. */
+  readonly at: bigint;
+  readonly packet: IpPacket;
+  readonly bytes: Buffer;
+  readonly length: number;
+}
+
+export interface SeenWalk {
+  readonly place: Place;
+  readonly walk: ChainWalk;
+}
+
+export interface SeenConnection {
+  readonly place: Place;
+  readonly event: ConntrackEvent;
+}
+
+/** All that the kernel told, in the order in which it came here. */
+export interface Evidence {
+  readonly seen: readonly Seen[];
+  readonly walks: readonly SeenWalk[];
+  readonly connections: readonly SeenConnection[];
+  /** Of each place, by {@link formatPlace}. */
+  readonly links: ReadonlyMap<string, Links>;
+}
+
+export interface Observation {
+  readonly evidence: Evidence;
+  /** Calls `listener` whenever there is more evidence. */
+  onMore(listener: () => void): void;
+  /** Ends all captures; tells how many packets were lost by them. */
+  stop(): Promise<{ readonly lost: number }>;
+}
+
+export interface ObserveOptions {
+  readonly places: readonly Place[];
+  /** What comes before a command to run it in a place's network namespace. */
+  enter(place: Place): readonly string[];
+  /** Which packets are captured, as pcap-filter(7). */
+  readonly filter: string;
+  /** Which packets' rules are traced. */
+  readonly flow: TracedFlow;
+}
+
+/** Watches every interface of the places, and the rules and connections of those that have some. Resolves when all listen. */
+export async function observe({ places, enter, filter, flow }: ObserveOptions): Promise<Observation> {
+  const seen: Seen[] = [];
+  const walks: SeenWalk[] = [];
+  const connections: SeenConnection[] = [];
+  const links = new Map<string, Links>();
+  let notify: () => void = () => undefined;
+  const captures: Capture[] = [];
+  const others: { stop(): Promise<void> }[] = [];
+  const stop = async () => {
+    const [counts] = await Promise.all([
+      Promise.all(captures.map((capture) => capture.stop())),
+      ...others.map((other) => other.stop()),
+    ]);
+    return { lost: counts.reduce((sum, each) => sum + each.lost, 0) };
+  };
+  const watch = async (place: Place) => {
+    const command = enter(place);
+    const names = await linksOf(command);
+    links.set(formatPlace(place), names);
+    captures.push(
+      await openCapture({
+        enter: command,
+        filter,
+        onPacket({ at, direction, bytes, length, interface: index }) {
+          const packet = parsePacket(bytes);
+          if (!packet) return;
+          seen.push({ place, interface: names.names.get(index) ?? `#${index}`, direction, at, packet, bytes, length });
+          notify();
+        },
+      }),
+    );
+  };
+  const watchRules = async (place: Place) => {
+    const command = enter(place);
+    const onWalk = (walk: ChainWalk) => {
+      walks.push({ place, walk });
+      notify();
+    };
+    const onEvent = (event: ConntrackEvent) => {
+      connections.push({ place, event });
+      notify();
+    };
+    others.push(await openNftTrace({ enter: command, flow, onWalk }));
+    others.push(await watchConntrack(command, onEvent));
+  };
+  const hasRules = (place: Place) => place.kind === 'node' || place.kind === 'fabric';
+  const started = await Promise.allSettled([...places.map(watch), ...places.filter(hasRules).map(watchRules)]);
+  const failed = started.find((each) => each.status === 'rejected');
+  if (failed) {
+    await stop();
+    throw failed.reason;
+  }
+  return {
+    evidence: { seen, walks, connections, links },
+    onMore(listener) {
+      notify = listener;
+    },
+    stop,
+  };
+}

@@ -1,0 +1,169 @@
+import { nodeInterface } from '../../machine/fabric.ts';
+import { gatewayOf } from '../../policy/gateway.ts';
+import { formatReason, verdict } from '../../policy/verdict.ts';
+import type { NodeFacts } from '../../proxy/plan.ts';
+import { type Cause, formatEndpoint, type HopEvent, type Place, type Tuple } from '../model.ts';
+import type { Atlas } from '../world.ts';
+import { contains, type FoundFrontEnd, formatChoice, frontEndOf, isLocal, isLoopback, ownerOf } from './services.ts';
+import { ANY_PORT, type Arrival, type Departure, type Step, type Walk } from './step.ts';
+
+/** The link between a node and one of its pods, on the node's side. */
+export const podLink = (pod: Extract<Place, { kind: 'pod' }>): string => `link of ${pod.namespace}/${pod.name}`;
+
+/** What a node does with the first packet of a connection: Services, route, policies, masquerade, in the kernel's order. */
+export function throughNode(walk: Walk, place: Extract<Place, { kind: 'node' }>, arrival: Arrival): Step {
+  const { atlas, choices } = walk;
+  const facts = atlas.node(place.name);
+  const events: HopEvent[] = arrival.interface === undefined ? [{ kind: 'sent' }] : [];
+  const stop = (kind: 'dropped' | 'rejected', cause: Cause): Step => ({
+    events: [...events, { kind, cause }],
+    next: { end: { kind, place, cause } },
+  });
+  if (isLoopback(arrival.packet.destination)) return loopback(place, arrival.packet, events);
+
+  const found = frontEndOf(atlas, place.name, arrival.packet);
+  const refusal = found && refusalOf(found, arrival.packet);
+  if (refusal) return stop(refusal.kind, refusal.cause);
+  let packet = arrival.packet;
+  if (found) {
+    const chosen = found.pool.find((each) => formatEndpoint(each.address, each.port) === choices.endpoint);
+    const endpoint = chosen ?? found.pool[0];
+    if (!endpoint) return stop('dropped', { object: objectOf(found), text: 'it has no endpoint' });
+    packet = { ...packet, destination: endpoint.address, destinationPort: endpoint.port };
+    const cause = { object: objectOf(found), text: formatChoice(found.pool, endpoint) };
+    events.push({ kind: 'dnat', before: arrival.packet, after: packet, cause });
+  } else {
+    const leftover = leftoverOf(atlas, place.name, packet);
+    if (leftover) return stop('rejected', leftover);
+  }
+
+  const target = atlas.placeOf(packet.destination);
+  if (contains(facts.addresses, packet.destination) || gatewaysOf(facts).includes(packet.destination)) {
+    return { events: [...events, { kind: 'delivered' }], next: { end: { kind: 'delivered', place, packet } } };
+  }
+  if (contains(facts.podCIDRs, packet.destination) && target?.kind !== 'pod') {
+    return stop('dropped', { text: `no pod has ${packet.destination}` });
+  }
+  if (arrival.interface !== undefined) {
+    const judged = judge(atlas, place.name, packet);
+    if (judged?.kind === 'dropped') return stop('dropped', judged.cause);
+    if (judged) events.push(judged);
+  }
+  const masqueraded = masquerade(walk, facts, found, packet);
+  if (masqueraded) {
+    const cause = masqueraded.cause;
+    events.push({ kind: 'snat', before: packet, after: masqueraded.packet, cause });
+    packet = masqueraded.packet;
+  }
+  return { events, next: departure(place, facts, target, packet) };
+}
+
+/** What an established connection's packet meets: its translation turned round, and the route. */
+export function backThroughNode(atlas: Atlas, place: Extract<Place, { kind: 'node' }>, packet: Tuple): Step['next'] {
+  const facts = atlas.node(place.name);
+  if (isLocalAddress(facts, packet.destination)) return { end: { kind: 'delivered', place, packet } };
+  return departure(place, facts, atlas.placeOf(packet.destination), packet);
+}
+
+const isLocalAddress = (facts: NodeFacts, address: string) =>
+  isLoopback(address) || facts.addresses.includes(address) || gatewaysOf(facts).includes(address);
+
+const gatewaysOf = (facts: NodeFacts): string[] => facts.podCIDRs.flatMap(gatewayOf);
+
+function loopback(place: Place, packet: Tuple, events: readonly HopEvent[]): Step {
+  return { events: [...events, { kind: 'delivered' }], next: { end: { kind: 'delivered', place, packet } } };
+}
+
+const objectOf = ({ port, front }: FoundFrontEnd): string =>
+  front.kind === 'HostPort' ? port.label.replace(/^pod /, 'Pod ') : `Service ${port.label}`;
+
+function refusalOf(found: FoundFrontEnd, packet: Tuple): { kind: 'dropped' | 'rejected'; cause: Cause } | undefined {
+  const { front, destination } = found;
+  const object = objectOf(found);
+  if (front.sourceRanges && !contains(front.sourceRanges, packet.source)) {
+    const text = `loadBalancerSourceRanges ${front.sourceRanges.join(', ')} leave out ${packet.source}`;
+    return { kind: 'dropped', cause: { object, text } };
+  }
+  if (destination === 'refuse') return { kind: 'rejected', cause: { object, text: 'it has no ready endpoint' } };
+  if (destination !== 'drop') return undefined;
+  const policy = found.fromCluster ? 'internalTrafficPolicy' : 'externalTrafficPolicy';
+  return { kind: 'dropped', cause: { object, text: `${policy}: Local, and no endpoint is on this node` } };
+}
+
+/** Virtual addresses answer on their Services' ports only, so that nothing loops between node and fabric. */
+function leftoverOf(atlas: Atlas, node: string, packet: Tuple): Cause | undefined {
+  const service = ownerOf(atlas, node, packet.destination);
+  if (service === undefined) return undefined;
+  const text =
+    packet.protocol === 'icmp'
+      ? 'a virtual address answers no ping'
+      : `it has no ${packet.protocol} port ${packet.destinationPort}`;
+  return { object: `Service ${service}`, text };
+}
+
+/** NetworkPolicies see the endpoint's address, and the source before masquerade. */
+function judge(atlas: Atlas, node: string, packet: Tuple): Extract<HopEvent, { cause: Cause }> | undefined {
+  const plan = atlas.policies(node);
+  if (atlas.world.objects.networkPolicies.length === 0) return undefined;
+  const { protocol, source, destination, destinationPort } = packet;
+  const port = protocol === 'icmp' ? undefined : destinationPort;
+  const { allowed, by } = verdict(plan, { protocol, source, destination, port });
+  const rules = by.filter(
+    (reason) => reason.kind === 'rule' || reason.kind === 'default-deny' || reason.kind === 'unplanned',
+  );
+  const last = rules.at(-1);
+  if (!last) return undefined;
+  const object =
+    last.kind === 'rule'
+      ? `NetworkPolicy ${last.policy}`
+      : last.kind === 'default-deny'
+        ? `NetworkPolicy ${last.policies.join(', ')}`
+        : undefined;
+  const text = rules.map(formatReason).join('; ');
+  return { kind: allowed ? 'admitted' : 'dropped', cause: { ...(object ? { object } : {}), text } };
+}
+
+function masquerade(
+  { atlas, choices }: Walk,
+  facts: NodeFacts,
+  found: FoundFrontEnd | undefined,
+  packet: Tuple,
+): { packet: Tuple; cause: Cause } | undefined {
+  const reason = found ? serviceMasquerade(facts, found, packet) : egressMasquerade(atlas, facts, packet);
+  if (!reason) return undefined;
+  // masquerade takes the address of the interface that the packet leaves by.
+  const source = contains(facts.podCIDRs, packet.destination) ? gatewaysOf(facts)[0] : facts.addresses[0];
+  const sourcePort = packet.protocol === 'icmp' ? packet.sourcePort : (choices.masqueradePort ?? ANY_PORT);
+  return { packet: { ...packet, source: source ?? packet.source, sourcePort }, cause: reason };
+}
+
+function serviceMasquerade(facts: NodeFacts, found: FoundFrontEnd, packet: Tuple): Cause | undefined {
+  if (packet.source === packet.destination) return { text: 'the pod reaches itself: its reply must come back here' };
+  if (facts.masquerade === 'always' && found.front.kind !== 'HostPort') {
+    const external = found.front.kind !== 'ClusterIP' && found.destination === 'cluster';
+    if (external || (found.front.kind === 'ClusterIP' && !found.fromCluster)) {
+      return { text: 'traffic from outside: the reply must come back through this node' };
+    }
+    return undefined;
+  }
+  if (isLocal(facts, packet.source) || isLocal(facts, packet.destination)) return undefined;
+  return { text: 'the endpoint is not on this node: the reply must come back through it' };
+}
+
+function egressMasquerade(atlas: Atlas, facts: NodeFacts, packet: Tuple): Cause | undefined {
+  const direct = [...facts.podCIDRs, ...facts.clusterCIDRs, ...atlas.world.network.directCIDRs];
+  if (!contains(facts.podCIDRs, packet.source) || contains(direct, packet.destination)) return undefined;
+  return { text: 'pods leave the cluster under their node’s address' };
+}
+
+function departure(
+  place: Extract<Place, { kind: 'node' }>,
+  facts: NodeFacts,
+  target: Place | undefined,
+  packet: Tuple,
+): Departure {
+  if (target?.kind === 'pod' && target.node === place.name && contains(facts.podCIDRs, packet.destination)) {
+    return { interface: podLink(target), packet, to: target, toInterface: 'eth0' };
+  }
+  return { interface: 'eth0', packet, to: { kind: 'fabric' }, toInterface: nodeInterface(place.name) };
+}

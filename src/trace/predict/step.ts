@@ -1,0 +1,46 @@
+import type { End, HopEvent, Place, Tuple } from '../model.ts';
+import type { Atlas } from '../world.ts';
+
+/** A packet that comes to a place, or begins there. */
+export interface Arrival {
+  readonly packet: Tuple;
+  /** Undefined where it is sent by this place. */
+  readonly interface?: string;
+}
+
+/** Where a kernel chooses at random, a prediction is of one choice: what was seen, or the first. */
+export interface Choices {
+  /** `address:port` of the endpoint. */
+  readonly endpoint?: string;
+  /** Source address and port after masquerade; unknown before it happened. */
+  readonly masqueradePort?: number;
+  /** The fabric's own address towards the world outside. */
+  readonly uplinkAddress?: string;
+}
+
+/** What a place does with a packet. */
+export interface Step {
+  readonly events: readonly HopEvent[];
+  /** How the way ends here, or where the packet goes. */
+  readonly next: Departure | { readonly end: End };
+}
+
+export interface Departure {
+  /** The interface that it leaves by, and how it is then. */
+  readonly interface: string;
+  readonly packet: Tuple;
+  readonly to: Place;
+  /** The interface that it comes in by there. */
+  readonly toInterface: string;
+}
+
+/** What is the same for all steps of one way. */
+export interface Walk {
+  readonly atlas: Atlas;
+  readonly choices: Choices;
+  /** Connections that places translated on the way there, as conntrack has them. */
+  readonly tracked: Map<string, { readonly before: Tuple; readonly after: Tuple }>;
+}
+
+/** A source port that masquerade will choose: nobody knows it before. */
+export const ANY_PORT = 0;

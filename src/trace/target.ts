@@ -1,0 +1,294 @@
+import { isIP, isIPv6 } from 'node:net';
+import type { Pod, Service, ServicePort } from '../api/types.ts';
+import { KnitError } from '../base/errors.ts';
+import { gatewayOf } from '../policy/gateway.ts';
+import { formatEndpoint, type Place, type Protocol } from './model.ts';
+import { contains, isLoopback } from './predict/services.ts';
+import { type Atlas, isOver, podPlace } from './world.ts';
+
+/** What a trace is asked: `knit trace FROM TO`. */
+export interface Question {
+  /** `pod/[NAMESPACE/]NAME[/CONTAINER]`, `node/NAME`, `client/NAME`. */
+  readonly from: string;
+  /** The same, or `service/[NAMESPACE/]NAME`, `localhost`, an address, a name, a URL; `:PORT` may follow. */
+  readonly to: string;
+  readonly port?: number;
+  /** Default: what the Service's port says, else TCP. */
+  readonly protocol?: Protocol;
+}
+
+/** Where a probe sends to. */
+export interface Target {
+  /** An address, or a name that the sender looks up. */
+  readonly host: string;
+  readonly port: number;
+  readonly protocol: Protocol;
+  /** What was meant, in one line. */
+  readonly title: string;
+  /** What is sent once the connection stands. */
+  readonly text?: string;
+}
+
+/** Throws `TARGET_UNKNOWN`, `POD_NOT_RUNNING`. */
+export function parsePlace(atlas: Atlas, text: string, fallbackNamespace = 'default'): Place {
+  const [kind, ...rest] = text.split('/');
+  const [first = '', second, container] = rest;
+  if (kind === 'pod' && rest.length >= 1 && rest.length <= 3) {
+    const [namespace, name] = second === undefined ? [fallbackNamespace, first] : [first, second];
+    return podPlace(runningPod(atlas, namespace, name, container));
+  }
+  const { fabric } = atlas.world.network;
+  if (kind === 'node' && rest.length === 1) return { kind, name: known('node', first, fabric.nodes) };
+  if (kind === 'client' && rest.length === 1) return { kind, name: known('client', first, fabric.clients) };
+  throw new KnitError('TARGET_UNKNOWN', `${text} names nobody`, 'write pod/NAMESPACE/NAME, node/NAME or client/NAME');
+}
+
+function runningPod(atlas: Atlas, namespace: string, name: string, container: string | undefined): Pod {
+  const { pods } = atlas.world.objects;
+  const pod = pods.find((each) => each.metadata?.namespace === namespace && each.metadata.name === name);
+  if (!pod) {
+    const others = pods.filter((each) => each.metadata?.namespace === namespace).map((each) => each.metadata?.name);
+    const hint =
+      others.length === 0 ? `the namespace ${namespace} has no pods` : `there is: ${others.slice(0, 10).join(', ')}`;
+    throw new KnitError('TARGET_UNKNOWN', `there is no pod ${namespace}/${name}`, hint);
+  }
+  const containers = pod.spec?.containers.map((each) => each.name) ?? [];
+  if (container !== undefined && !containers.includes(container)) {
+    throw new KnitError(
+      'TARGET_UNKNOWN',
+      `pod ${namespace}/${name} has no container ${container}`,
+      `it has: ${containers.join(', ')}`,
+    );
+  }
+  if (isOver(pod) || !pod.status?.podIP) {
+    const state = `its phase is ${pod.status?.phase ?? 'Pending'}`;
+    throw new KnitError(
+      'POD_NOT_RUNNING',
+      `pod ${namespace}/${name} has no network: ${state}`,
+      `see why: knit kubectl describe pod -n ${namespace} ${name}`,
+    );
+  }
+  return pod;
+}
+
+function known(kind: string, name: string, all: readonly { readonly name: string }[]): string {
+  if (all.some((each) => each.name === name)) return name;
+  throw new KnitError(
+    'TARGET_UNKNOWN',
+    `there is no ${kind} named ${name}`,
+    `there is: ${all.map((each) => each.name).join(', ')}`,
+  );
+}
+
+/** The address that a place's programs send from when they send to `destination`. */
+export function sourceAddress(atlas: Atlas, from: Place, destination: string): string {
+  if (isLoopback(destination)) return destination;
+  const { fabric } = atlas.world.network;
+  if (from.kind === 'pod') return podAddress(atlas, from, destination);
+  if (from.kind === 'client') return fabric.clients.find((each) => each.name === from.name)?.address ?? '';
+  if (from.kind !== 'node') return fabric.address;
+  const facts = atlas.node(from.name);
+  const [own = ''] = facts.addresses;
+  // To its own pods a node speaks from its end of their links; CNI's ptp sets no source on the route.
+  return contains(facts.podCIDRs, destination) ? (facts.podCIDRs.flatMap(gatewayOf)[0] ?? own) : own;
+}
+
+function podAddress(atlas: Atlas, place: Extract<Place, { kind: 'pod' }>, destination: string): string {
+  const pod = runningPod(atlas, place.namespace, place.name, undefined);
+  const addresses = (pod.status?.podIPs ?? []).map(({ ip }) => ip).filter((ip) => ip !== undefined);
+  return addresses.find((ip) => isIPv6(ip) === isIPv6(destination)) ?? pod.status?.podIP ?? '';
+}
+
+/** Reads what a trace is to. Throws `TARGET_UNKNOWN`, `PORT_NEEDED`. */
+export function parseTarget(atlas: Atlas, from: Place, question: Question): Target {
+  const { to } = question;
+  if (/^https?:\/\//.test(to)) return urlTarget(new URL(to), question);
+  const [kind = '', ...rest] = to.split('/');
+  const namespace = from.kind === 'pod' ? from.namespace : 'default';
+  if (kind === 'service' || kind === 'svc') return serviceTarget(atlas, from, rest, namespace, question);
+  if (kind === 'pod') return podTarget(atlas, to, namespace, question);
+  if (kind === 'node' || kind === 'client') return machineTarget(atlas, from, to, question);
+  return hostTarget(atlas, to, question);
+}
+
+/** `10.0.0.1`, `10.0.0.1:80`, `[fd00::1]:80`, `web.shop:80` */
+export function splitPort(text: string): { host: string; port?: number } {
+  const [, bracketed, plain, port] = /^(?:\[([^\]]+)\]|([^:]*))(?::(\w[\w-]*))?$/.exec(text) ?? [];
+  const host = bracketed ?? plain;
+  if (host === undefined) return { host: text }; // a bare IPv6 address
+  return port === undefined ? { host } : { host, port: Number(port) };
+}
+
+function hostTarget(atlas: Atlas, to: string, question: Question): Target {
+  const { host, port = question.port } = splitPort(to);
+  const address = host === 'localhost' ? '127.0.0.1' : host;
+  const protocol = question.protocol ?? 'tcp';
+  if (!isIP(address))
+    return {
+      host,
+      port: neededPort(port, protocol, to, 80),
+      protocol,
+      title: to,
+      ...httpText(protocol, port ?? 80, host),
+    };
+  const service = atlas.world.objects.services.find((each) =>
+    [...(each.spec?.clusterIPs ?? []), ...(each.status?.loadBalancer?.ingress ?? []).map(({ ip }) => ip)].includes(
+      address,
+    ),
+  );
+  const found = service && findPort(service, port, question.protocol);
+  const title = found && service ? titleOf(service, found, address) : to;
+  const chosen = neededPort(port ?? found?.port, protocol, to);
+  return {
+    host: address,
+    port: chosen,
+    protocol: found ? protocolOf(found) : protocol,
+    title,
+    ...(found && isHttp(found) ? httpText('tcp', chosen, address) : {}),
+  };
+}
+
+function urlTarget(url: URL, question: Question): Target {
+  if (question.protocol !== undefined && question.protocol !== 'tcp') {
+    throw new KnitError('TARGET_UNKNOWN', `${url.href} is asked by TCP`, 'leave out --protocol');
+  }
+  if (url.protocol === 'https:')
+    throw new KnitError('TARGET_UNKNOWN', 'a trace cannot speak TLS', 'trace the address and port, or use http://');
+  const host = url.hostname.replace(/^\[|\]$/g, '');
+  const port = Number(url.port || 80);
+  return { host, port, protocol: 'tcp', title: url.href, text: httpRequest(url.pathname + url.search, url.host) };
+}
+
+function podTarget(atlas: Atlas, to: string, namespace: string, question: Question): Target {
+  const { host: path, port: written } = splitPort(to);
+  const place = parsePlace(atlas, path, namespace);
+  if (place.kind !== 'pod')
+    throw new KnitError('TARGET_UNKNOWN', `${path} shares its node's network`, 'trace to the node');
+  const pod = runningPod(atlas, place.namespace, place.name, undefined);
+  const protocol = question.protocol ?? 'tcp';
+  const ports = pod.spec?.containers.flatMap((each) => each.ports ?? []) ?? [];
+  const first = ports.find((each) => (each.protocol ?? 'TCP').toLowerCase() === protocol);
+  const port = neededPort(question.port ?? written ?? first?.containerPort, protocol, to);
+  const named = ports.find((each) => each.containerPort === port)?.name;
+  return {
+    host: pod.status?.podIP ?? '',
+    port,
+    protocol,
+    title: `pod ${place.namespace}/${place.name} on ${place.node}`,
+    ...(named?.startsWith('http') ? httpText(protocol, port, pod.status?.podIP ?? '') : {}),
+  };
+}
+
+/** A node is reached from outside by its outside address. */
+function machineTarget(atlas: Atlas, from: Place, to: string, question: Question): Target {
+  const { host: path, port = question.port } = splitPort(to);
+  const place = parsePlace(atlas, path);
+  const { fabric } = atlas.world.network;
+  const node = fabric.nodes.find((each) => place.kind === 'node' && each.name === place.name);
+  const client = fabric.clients.find((each) => place.kind === 'client' && each.name === place.name);
+  const address = (from.kind === 'client' ? node?.outsideAddress : node?.address) ?? client?.address ?? '';
+  const protocol = question.protocol ?? 'tcp';
+  return { host: address, port: neededPort(port, protocol, to), protocol, title: `${path} ${address}` };
+}
+
+function serviceTarget(
+  atlas: Atlas,
+  from: Place,
+  rest: readonly string[],
+  fallback: string,
+  question: Question,
+): Target {
+  const { host: last, port: written } = splitPort(rest.at(-1) ?? '');
+  const [namespace, name] = rest.length === 2 ? [rest[0] ?? '', last] : [fallback, last];
+  const service = atlas.world.objects.services.find(
+    (each) => each.metadata?.namespace === namespace && each.metadata.name === name,
+  );
+  if (!service) {
+    const others = atlas.world.objects.services
+      .filter((each) => each.metadata?.namespace === namespace)
+      .map((each) => each.metadata?.name);
+    throw new KnitError(
+      'TARGET_UNKNOWN',
+      `there is no Service ${namespace}/${name}`,
+      others.length > 0 ? `there is: ${others.slice(0, 10).join(', ')}` : `the namespace ${namespace} has none`,
+    );
+  }
+  const port = findPort(service, question.port ?? written, question.protocol);
+  if (question.protocol === 'icmp' || !port) return wholeService(service, question);
+  const { host, number } = addressFor(atlas, from, service, port);
+  return {
+    host,
+    port: number,
+    protocol: protocolOf(port),
+    title: titleOf(service, port, host),
+    ...(isHttp(port) ? httpText(protocolOf(port), number, host) : {}),
+  };
+}
+
+/** A ping, or a port that the Service does not have. */
+function wholeService(service: Service, question: Question): Target {
+  const { namespace, name } = service.metadata ?? {};
+  const protocol = question.protocol ?? 'tcp';
+  const host = service.spec?.clusterIP ?? '';
+  return {
+    host,
+    port: neededPort(question.port, protocol, `service/${namespace}/${name}`),
+    protocol,
+    title: `Service ${namespace}/${name} ${host}`,
+  };
+}
+
+/** Outside clients come by the load balancer, or by a node port of the first node. */
+function addressFor(atlas: Atlas, from: Place, service: Service, port: ServicePort): { host: string; number: number } {
+  const { clusterIP = '' } = service.spec ?? {};
+  const { namespace, name } = service.metadata ?? {};
+  if (from.kind === 'client') {
+    const balanced = service.status?.loadBalancer?.ingress?.find(({ ip }) => ip)?.ip;
+    if (balanced) return { host: balanced, number: port.port };
+    const outside = atlas.world.network.fabric.nodes[0]?.outsideAddress;
+    if (port.nodePort && outside) return { host: outside, number: port.nodePort };
+    throw new KnitError(
+      'TARGET_UNKNOWN',
+      `Service ${namespace}/${name} has no address outside the cluster`,
+      'make it of type LoadBalancer or NodePort',
+    );
+  }
+  if (clusterIP === '' || clusterIP === 'None') {
+    throw new KnitError(
+      'TARGET_UNKNOWN',
+      `Service ${namespace}/${name} has no virtual address`,
+      'trace to its DNS name, or to one of its pods',
+    );
+  }
+  return { host: clusterIP, number: port.port };
+}
+
+function findPort(service: Service, port: number | undefined, protocol: Protocol | undefined): ServicePort | undefined {
+  const ports = (service.spec?.ports ?? []).filter((each) => protocol === undefined || protocolOf(each) === protocol);
+  return port === undefined ? ports[0] : ports.find((each) => each.port === port);
+}
+
+const protocolOf = (port: ServicePort): Protocol => (port.protocol === 'UDP' ? 'udp' : 'tcp');
+const isHttp = ({ name, appProtocol, port }: ServicePort): boolean =>
+  appProtocol === 'http' || (appProtocol === undefined && (name?.startsWith('http') === true || port === 80));
+
+function titleOf(service: Service, port: ServicePort, host: string): string {
+  const { namespace, name } = service.metadata ?? {};
+  const { type = 'ClusterIP', externalTrafficPolicy } = service.spec ?? {};
+  const policy = type === 'ClusterIP' ? '' : ` · externalTrafficPolicy: ${externalTrafficPolicy ?? 'Cluster'}`;
+  return `Service ${namespace}/${name}:${port.name ?? port.port} ${formatEndpoint(host, port.port)} · ${type}${policy}`;
+}
+
+function neededPort(port: number | undefined, protocol: Protocol, to: string, fallback?: number): number {
+  const chosen = protocol === 'icmp' ? 0 : (port ?? fallback);
+  if (chosen !== undefined && chosen >= 0 && chosen < 65_536) return chosen;
+  throw new KnitError('PORT_NEEDED', `which port of ${to}?`, 'say --port, or write it after the target: …:8080');
+}
+
+function httpText(protocol: Protocol, port: number, host: string): { text?: string } {
+  return protocol === 'tcp' ? { text: httpRequest('/', port === 80 ? host : formatEndpoint(host, port)) } : {};
+}
+
+function httpRequest(path: string, host: string): string {
+  return `GET ${path} HTTP/1.1\r\nHost: ${host}\r\nUser-Agent: knit-trace\r\nConnection: close\r\n\r\n`;
+}

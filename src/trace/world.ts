@@ -1,0 +1,153 @@
+import type { EndpointSlice, Namespace, NetworkPolicy, Node, Pod, Service } from '../api/types.ts';
+import { canonicalAddress } from '../base/prefixes.ts';
+import type { FabricSpec } from '../machine/fabric.ts';
+import { type PolicyPlan, planPolicies } from '../policy/index.ts';
+import { masqueradeOf, type ProxyMode } from '../proxy/backends.ts';
+import { planHostPorts } from '../proxy/hostports.ts';
+import type { NodeFacts, PlanEntry } from '../proxy/plan.ts';
+import { planService, serviceKeyOf } from '../proxy/services.ts';
+import type { Place } from './model.ts';
+
+/** Everything that a packet's way depends on, at one moment: the objects, and the network that they stand on. */
+export interface World {
+  readonly objects: Objects;
+  readonly network: Network;
+}
+
+/** The whole cluster's. */
+export interface Objects {
+  readonly pods: readonly Pod[];
+  readonly services: readonly Service[];
+  readonly endpointSlices: readonly EndpointSlice[];
+  readonly nodes: readonly Node[];
+  readonly namespaces: readonly Namespace[];
+  readonly networkPolicies: readonly NetworkPolicy[];
+}
+
+export interface Network {
+  readonly fabric: FabricSpec;
+  readonly proxyMode: ProxyMode;
+  /** Destinations outside the pods' network that know pods by their own addresses. */
+  readonly directCIDRs: readonly string[];
+}
+
+/** A world with what is derived from it: each is computed when it is first asked for. */
+export class Atlas {
+  readonly world: World;
+  readonly #nodes = new Map<string, NodeFacts>();
+  readonly #policies = new Map<string, PolicyPlan>();
+  readonly #entries = new Map<string, PlanEntry | undefined>();
+  #slices: ReadonlyMap<string | undefined, readonly EndpointSlice[]> | undefined;
+  #servicesBy: ReadonlyMap<string, readonly Service[]> | undefined;
+  #places: ReadonlyMap<string, Place> | undefined;
+
+  constructor(world: World) {
+    this.world = world;
+  }
+
+  /** Throws for a node that is not in the cluster. */
+  node(name: string): NodeFacts {
+    const known = this.#nodes.get(name);
+    if (known) return known;
+    const { fabric, proxyMode } = this.world.network;
+    const link = fabric.nodes.find((each) => each.name === name);
+    if (!link) throw new Error(`the cluster has no node ${name}`);
+    const object = this.world.objects.nodes.find((each) => each.metadata?.name === name);
+    const zone = object?.metadata?.labels?.['topology.kubernetes.io/zone'];
+    const facts: NodeFacts = {
+      name,
+      addresses: [link.address],
+      podCIDRs: object?.spec?.podCIDRs ?? (object?.spec?.podCIDR ? [object.spec.podCIDR] : []),
+      clusterCIDRs: [fabric.podCIDR],
+      masquerade: masqueradeOf[proxyMode],
+      ...(zone === undefined ? {} : { zone }),
+    };
+    this.#nodes.set(name, facts);
+    return facts;
+  }
+
+  policies(node: string): PolicyPlan {
+    const known = this.#policies.get(node);
+    if (known) return known;
+    const { networkPolicies, pods, namespaces } = this.world.objects;
+    const plan = planPolicies(networkPolicies, pods, namespaces, this.node(node));
+    this.#policies.set(node, plan);
+    return plan;
+  }
+
+  /** What a node's kernel should hold for the Services that have this address or node port, the oldest first. */
+  entriesAt(node: string, address: string, port: number): PlanEntry[] {
+    const facts = this.node(node);
+    this.#servicesBy ??= indexServices(this.world.objects.services);
+    const onNode = facts.addresses.includes(address);
+    const services = [
+      ...(this.#servicesBy.get(address) ?? []),
+      ...(onNode ? (this.#servicesBy.get(`node port ${port}`) ?? []) : []),
+    ];
+    const entries = services.flatMap((service) => this.#entry(node, service) ?? []);
+    const hostPorts = onNode ? this.#podsOn(node).flatMap((pod) => planHostPorts(pod, facts) ?? []) : [];
+    return [...entries, ...hostPorts].sort((a, b) => (a.createdAt < b.createdAt ? -1 : 1));
+  }
+
+  #entry(node: string, service: Service): PlanEntry | undefined {
+    const key = `${service.metadata?.namespace}/${service.metadata?.name}`;
+    const id = `${node} ${key}`;
+    if (!this.#entries.has(id)) {
+      this.#slices ??= Map.groupBy(this.world.objects.endpointSlices, serviceKeyOf);
+      this.#entries.set(id, planService(service, this.#slices.get(key) ?? [], this.node(node)));
+    }
+    return this.#entries.get(id);
+  }
+
+  #podsOn(node: string): readonly Pod[] {
+    return this.world.objects.pods.filter((pod) => pod.spec?.nodeName === node);
+  }
+
+  /** Whose an address is; `undefined` for virtual ones and for those of the world outside. */
+  placeOf(address: string): Place | undefined {
+    this.#places ??= indexPlaces(this.world);
+    return this.#places.get(address);
+  }
+}
+
+function indexServices(services: readonly Service[]): Map<string, Service[]> {
+  const index = new Map<string, Service[]>();
+  const add = (key: string | undefined, service: Service) => {
+    if (key !== undefined) index.set(key, [...(index.get(key) ?? []), service]);
+  };
+  for (const service of services) {
+    const { spec, status } = service;
+    const addresses = [
+      ...(spec?.clusterIPs ?? [spec?.clusterIP]),
+      ...(spec?.externalIPs ?? []),
+      ...(status?.loadBalancer?.ingress ?? []).map((ingress) => ingress.ip),
+    ];
+    for (const address of new Set(addresses.map((each) => canonicalAddress(each ?? '')))) add(address, service);
+    for (const port of spec?.ports ?? []) if (port.nodePort) add(`node port ${port.nodePort}`, service);
+  }
+  return index;
+}
+
+function indexPlaces({ objects, network: { fabric } }: World): Map<string, Place> {
+  const places = new Map<string, Place>();
+  const pods = objects.pods.filter((pod) => !pod.spec?.hostNetwork && !isOver(pod));
+  // Of two pods with one address the younger has it: the other is gone or will be soon.
+  for (const pod of pods.toSorted((a, b) => (createdAt(a) < createdAt(b) ? -1 : 1))) {
+    const place = podPlace(pod);
+    for (const { ip } of pod.status?.podIPs ?? [{ ip: pod.status?.podIP }]) if (ip) places.set(ip, place);
+  }
+  for (const { name, address } of fabric.nodes) places.set(address, { kind: 'node', name });
+  for (const { name, address } of fabric.clients) places.set(address, { kind: 'client', name });
+  for (const address of [fabric.address, fabric.clientGateway]) places.set(address, { kind: 'fabric' });
+  return places;
+}
+
+export const isOver = (pod: Pod): boolean => pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed';
+const createdAt = (pod: Pod) => pod.metadata?.creationTimestamp ?? '';
+
+/** Pods that share their node's network are in the node's place. */
+export function podPlace(pod: Pod): Place {
+  const { namespace = '', name = '' } = pod.metadata ?? {};
+  const node = pod.spec?.nodeName ?? '';
+  return pod.spec?.hostNetwork ? { kind: 'node', name: node } : { kind: 'pod', namespace, name, node };
+}
