@@ -40,7 +40,7 @@ export async function readWorld(config: ClusterConfig): Promise<World> {
       network: {
         fabric: fabricSpec(config),
         proxyMode: config.spec.proxy.mode,
-        directCIDRs: [config.addresses.nodeCIDR],
+        directCIDRs: [config.addresses.nodeCIDR, config.addresses.ipv6?.nodeCIDR].filter((cidr) => cidr !== undefined),
       },
     };
   } finally {

@@ -1,10 +1,10 @@
 import { isIP, isIPv6 } from 'node:net';
 import type { Pod, Service, ServicePort } from '../api/types.ts';
+import { familyOf } from '../base/cidr.ts';
 import { KnitError } from '../base/errors.ts';
-import { gatewayOf } from '../policy/gateway.ts';
 import { formatEndpoint, type Place, type Protocol } from './model.ts';
 import { contains, isLoopback } from './predict/services.ts';
-import { type Atlas, isOver, podPlace } from './world.ts';
+import { type Atlas, fabricAddresses, gatewaysOf, isOver, podPlace } from './world.ts';
 
 /** What a trace is asked: `knit trace FROM TO`. */
 export interface Question {
@@ -85,12 +85,16 @@ export function sourceAddress(atlas: Atlas, from: Place, destination: string): s
   if (isLoopback(destination)) return destination;
   const { fabric } = atlas.world.network;
   if (from.kind === 'pod') return podAddress(atlas, from, destination);
-  if (from.kind === 'client') return fabric.clients.find((each) => each.name === from.name)?.address ?? '';
-  if (from.kind !== 'node') return fabric.address;
+  const sameFamily = (address: string) => familyOf(address) === familyOf(destination);
+  if (from.kind === 'client') {
+    const client = fabric.clients.find((each) => each.name === from.name);
+    return [client?.address, client?.ipv6].find((each) => each !== undefined && sameFamily(each)) ?? '';
+  }
+  if (from.kind !== 'node') return fabricAddresses(fabric).find(sameFamily) ?? '';
   const facts = atlas.node(from.name);
-  const [own = ''] = facts.addresses;
+  const own = facts.addresses.find(sameFamily) ?? '';
   // To its own pods a node speaks from its end of their links; CNI's ptp sets no source on the route.
-  return contains(facts.podCIDRs, destination) ? (facts.podCIDRs.flatMap(gatewayOf)[0] ?? own) : own;
+  return contains(facts.podCIDRs, destination) ? (gatewaysOf(facts).find(sameFamily) ?? own) : own;
 }
 
 function podAddress(atlas: Atlas, place: Extract<Place, { kind: 'pod' }>, destination: string): string {

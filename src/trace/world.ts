@@ -1,4 +1,5 @@
 import type { EndpointSlice, Namespace, NetworkPolicy, Node, Pod, Service } from '../api/types.ts';
+import { addressAt, parseCIDR } from '../base/cidr.ts';
 import { canonicalAddress } from '../base/prefixes.ts';
 import type { FabricSpec } from '../machine/fabric.ts';
 import { type PolicyPlan, planPolicies } from '../policy/index.ts';
@@ -56,9 +57,9 @@ export class Atlas {
     const zone = object?.metadata?.labels?.['topology.kubernetes.io/zone'];
     const facts: NodeFacts = {
       name,
-      addresses: [link.address],
+      addresses: ofBoth(link.address, link.ipv6),
       podCIDRs: object?.spec?.podCIDRs ?? (object?.spec?.podCIDR ? [object.spec.podCIDR] : []),
-      clusterCIDRs: [fabric.podCIDR],
+      clusterCIDRs: ofBoth(fabric.podCIDR, fabric.ipv6?.podCIDR),
       masquerade: masqueradeOf[proxyMode],
       ...(zone === undefined ? {} : { zone }),
     };
@@ -70,7 +71,9 @@ export class Atlas {
     const known = this.#policies.get(node);
     if (known) return known;
     const { networkPolicies, pods, namespaces } = this.world.objects;
-    const plan = planPolicies(networkPolicies, pods, namespaces, this.node(node));
+    const facts = this.node(node);
+    const addresses = [...facts.addresses, ...gatewaysOf(facts)];
+    const plan = planPolicies(networkPolicies, pods, namespaces, { ...facts, addresses });
     this.#policies.set(node, plan);
     return plan;
   }
@@ -136,10 +139,27 @@ function indexPlaces({ objects, network: { fabric } }: World): Map<string, Place
     const place = podPlace(pod);
     for (const { ip } of pod.status?.podIPs ?? [{ ip: pod.status?.podIP }]) if (ip) places.set(ip, place);
   }
-  for (const { name, address } of fabric.nodes) places.set(address, { kind: 'node', name });
-  for (const { name, address } of fabric.clients) places.set(address, { kind: 'client', name });
-  for (const address of [fabric.address, fabric.clientGateway]) places.set(address, { kind: 'fabric' });
+  for (const { name, address, ipv6 } of fabric.nodes) {
+    for (const each of ofBoth(address, ipv6)) places.set(each, { kind: 'node', name });
+  }
+  for (const { name, address, ipv6 } of fabric.clients) {
+    for (const each of ofBoth(address, ipv6)) places.set(each, { kind: 'client', name });
+  }
+  for (const address of fabricAddresses(fabric)) places.set(address, { kind: 'fabric' });
   return places;
+}
+
+/** What there is in IPv4, and in IPv6 where the cluster has it. */
+const ofBoth = (ipv4: string, ipv6: string | undefined): string[] => (ipv6 === undefined ? [ipv4] : [ipv4, ipv6]);
+
+/** The fabric's own addresses, in both families. */
+export function fabricAddresses({ fabric, clientGateway, ipv6 }: FabricSpec): string[] {
+  return [...ofBoth(fabric, ipv6?.fabric), ...ofBoth(clientGateway, ipv6?.clientGateway)];
+}
+
+/** The node's ends of its pods' links, from which it speaks to them. */
+export function gatewaysOf(facts: Pick<NodeFacts, 'podCIDRs'>): string[] {
+  return facts.podCIDRs.map((podCIDR) => addressAt(parseCIDR(podCIDR), 1));
 }
 
 export const isOver = (pod: Pod): boolean => pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed';

@@ -1,5 +1,6 @@
 import { nodeInterface } from '../../machine/fabric.ts';
 import type { Cause, HopEvent, Place, Tuple } from '../model.ts';
+import { fabricAddresses } from '../world.ts';
 import { contains } from './services.ts';
 import { ANY_PORT, type Arrival, type Departure, type Step, type Walk } from './step.ts';
 
@@ -20,7 +21,7 @@ export function throughFabric(walk: Walk, { packet: arrived, interface: from }: 
     packet = { ...packet, destination: inside.address };
     events.push({ kind: 'dnat', before: arrived, after: packet, cause: ONE_TO_ONE });
   }
-  if (packet.destination === fabric.address || packet.destination === fabric.clientGateway) {
+  if (fabricAddresses(fabric).includes(packet.destination)) {
     return { events: [...events, { kind: 'delivered' }], next: { end: { kind: 'delivered', place: here, packet } } };
   }
   const next = route(walk, packet);
@@ -44,7 +45,7 @@ export function throughFabric(walk: Walk, { packet: arrived, interface: from }: 
 /** The route of a packet, before its source is translated. */
 export function fabricRoute(walk: Walk, packet: Tuple): Step['next'] {
   const { fabric } = walk.atlas.world.network;
-  if (packet.destination === fabric.address || packet.destination === fabric.clientGateway) {
+  if (fabricAddresses(fabric).includes(packet.destination)) {
     return { end: { kind: 'delivered', place: here, packet } };
   }
   const cause = { object: 'fabric', text: `no route to ${packet.destination}` };

@@ -1,9 +1,9 @@
+import { familyOf } from '../../base/cidr.ts';
 import { nodeInterface } from '../../machine/fabric.ts';
-import { gatewayOf } from '../../policy/gateway.ts';
 import { formatReason, verdict } from '../../policy/verdict.ts';
 import type { NodeFacts } from '../../proxy/plan.ts';
 import { type Cause, formatEndpoint, type HopEvent, type Place, type Tuple } from '../model.ts';
-import type { Atlas } from '../world.ts';
+import { type Atlas, gatewaysOf } from '../world.ts';
 import { contains, type FoundFrontEnd, formatChoice, frontEndOf, isLocal, isLoopback, ownerOf } from './services.ts';
 import { ANY_PORT, type Arrival, type Departure, type Step, type Walk } from './step.ts';
 
@@ -68,8 +68,6 @@ export function backThroughNode(atlas: Atlas, place: Extract<Place, { kind: 'nod
 const isLocalAddress = (facts: NodeFacts, address: string) =>
   isLoopback(address) || facts.addresses.includes(address) || gatewaysOf(facts).includes(address);
 
-const gatewaysOf = (facts: NodeFacts): string[] => facts.podCIDRs.flatMap(gatewayOf);
-
 function loopback(place: Place, packet: Tuple, events: readonly HopEvent[]): Step {
   return { events: [...events, { kind: 'delivered' }], next: { end: { kind: 'delivered', place, packet } } };
 }
@@ -132,7 +130,8 @@ function masquerade(
   const reason = found ? serviceMasquerade(facts, found, packet) : egressMasquerade(atlas, facts, packet);
   if (!reason) return undefined;
   // masquerade takes the address of the interface that the packet leaves by.
-  const source = contains(facts.podCIDRs, packet.destination) ? gatewaysOf(facts)[0] : facts.addresses[0];
+  const own = contains(facts.podCIDRs, packet.destination) ? gatewaysOf(facts) : facts.addresses;
+  const source = own.find((address) => familyOf(address) === familyOf(packet.destination));
   const sourcePort = packet.protocol === 'icmp' ? packet.sourcePort : (choices.masqueradePort ?? ANY_PORT);
   return { packet: { ...packet, source: source ?? packet.source, sourcePort }, cause: reason };
 }

@@ -1,6 +1,6 @@
 import { BlockList } from 'node:net';
+import { familyOf } from '../../base/cidr.ts';
 import type { Destination, FrontEnd, NodeFacts, PlannedEndpoint, PortPlan } from '../../proxy/plan.ts';
-import { familyOf } from '../../proxy/services.ts';
 import { formatEndpoint, type Tuple } from '../model.ts';
 import type { Atlas } from '../world.ts';
 

@@ -19,7 +19,7 @@ export function testWorld(objects: Partial<World['objects']> = {}, network: Part
       directCIDRs: ['10.89.0.0/24'],
       fabric: {
         prefix: 'knit-test',
-        address: '10.89.0.1',
+        fabric: '10.89.0.1',
         clientGateway: '198.51.100.1',
         podCIDR: '10.244.0.0/16',
         serviceCIDR: '10.96.0.0/16',
