@@ -4,6 +4,7 @@ import type { Client } from '../client/client.ts';
 import type { Controller, ControllerOptions } from '../client/controller.ts';
 import type { EventRecorder } from '../client/events.ts';
 import type { InformerFactory } from '../client/informer.ts';
+import type { LocalVolumes } from './volumes/provisioner.ts';
 
 export interface ControllersOptions {
   readonly client: Client;
@@ -15,6 +16,8 @@ export interface ControllersOptions {
   readonly nodeCIDRMaskSize?: Readonly<Record<IPFamily, number>>;
   /** PEM of the CA that pods use to know the API server. */
   readonly rootCA: string;
+  /** Where volumes of the class `standard` are. Left out: nobody makes any. */
+  readonly localVolumes?: LocalVolumes;
   /** A node that was silent for so long is not ready. Default 40,000, as kube-controller-manager. */
   readonly nodeMonitorGracePeriodMs?: number;
   /** Pods of a node that is gone stay for so long: it may be coming back. Default 10,000. */

@@ -1,12 +1,24 @@
-import { daemonSets, jobs, type Resource, replicationControllers, statefulSets } from '../api/resource.ts';
+import {
+  daemonSets,
+  jobs,
+  persistentVolumeClaims,
+  persistentVolumes,
+  pods,
+  type Resource,
+  replicationControllers,
+  statefulSets,
+} from '../api/resource.ts';
+import type { KubeObject, Pod } from '../api/types.ts';
+import { claimsOf } from '../api/volumes.ts';
 import type { Running } from '../base/running.ts';
 import type { ControllerContext } from './context.ts';
 
 type Start = (context: ControllerContext) => Running;
 
 interface LateController {
-  /** Started with the first object of one of these. */
+  /** Started with the first object of one of these, that it `wants`. */
   readonly resources: readonly Resource[];
+  wants?(object: KubeObject): boolean;
   load(): Promise<Start>;
 }
 
@@ -21,6 +33,19 @@ const lateControllers: readonly LateController[] = [
     load: async () => (await import('./daemonset/controller.ts')).startDaemonSetController,
   },
   { resources: [jobs], load: async () => (await import('./job/controller.ts')).startJobController },
+  {
+    resources: [persistentVolumeClaims, persistentVolumes],
+    load: async () => (await import('./volumes/controller.ts')).startVolumeController,
+  },
+  {
+    resources: [persistentVolumeClaims, persistentVolumes],
+    load: async () => (await import('./volumes/protection.ts')).startStorageProtection,
+  },
+  {
+    resources: [pods],
+    wants: (pod: Pod) => claimsOf(pod).some(({ ephemeral }) => ephemeral),
+    load: async () => (await import('./volumes/ephemeral.ts')).startEphemeralVolumes,
+  },
   {
     resources: [replicationControllers],
     load: async () => (await import('./replicaset/controller.ts')).startReplicationController,
@@ -50,7 +75,7 @@ export function startLate(context: ControllerContext): Running {
     let started = false;
     for (const resource of controller.resources) {
       informers.informer(resource).onChange((object) => {
-        if (started || !object || abort.signal.aborted) return;
+        if (started || !object || controller.wants?.(object) === false || abort.signal.aborted) return;
         started = true;
         starting.push(start(controller));
       });

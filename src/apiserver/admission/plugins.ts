@@ -5,6 +5,7 @@ import { namespaceLifecycle } from './namespace-lifecycle.ts';
 import { defaultTolerations, priorityAdmission } from './pods.ts';
 import { serviceAccountAdmission } from './service-account.ts';
 import { type ServiceRanges, serviceAllocation } from './service-allocation.ts';
+import { defaultStorageClass, storageProtection } from './storage.ts';
 
 /** What looks at every write, in this order. */
 export function admissionPlugins(cache: WatchCache, ranges: ServiceRanges): AdmissionPlugin[] {
@@ -14,6 +15,8 @@ export function admissionPlugins(cache: WatchCache, ranges: ServiceRanges): Admi
     defaultTolerations,
     priorityAdmission(cache),
     defaultIngressClass(cache),
+    storageProtection,
+    defaultStorageClass(cache),
     serviceAllocation(cache, ranges),
   ];
 }
