@@ -19,6 +19,7 @@ import { type ClusterConfig, familiesOf, readConfig } from './config.ts';
 import { pauseImage } from './containerd.ts';
 import { inProcessTransport } from './in-process.ts';
 import { startIngress } from './ingress.ts';
+import { localVolumesOf, standardStorageClass } from './local-volumes.ts';
 import { clusterPaths } from './paths.ts';
 import { readIdentity } from './pki-files.ts';
 import { distFolder } from './processes.ts';
@@ -51,6 +52,7 @@ async function main(name: string): Promise<void> {
       log: log.child('controllers'),
       podCIDRs: [config.addresses.podCIDR, config.addresses.ipv6?.podCIDR ?? []].flat(),
       rootCA,
+      localVolumes: localVolumesOf(name),
     }).then((started) => {
       controllers = started;
       return started;
@@ -75,7 +77,9 @@ async function main(name: string): Promise<void> {
       healthCheck: config.spec.loadBalancer.healthCheck,
     }),
     startIngress(config, { client: clientOf('ingress-controller'), informers, log: log.child('ingress') }),
-    installAddon(client, [...dnsAddon(config), knitClass]).then(() => ({ stop: async () => undefined })),
+    installAddon(client, [...dnsAddon(config), knitClass, standardStorageClass]).then(() => ({
+      stop: async () => undefined,
+    })),
   ]);
   log.info('ready', { cluster: name });
   keepCompiledCode();

@@ -19,6 +19,7 @@ import { startServiceAccountController } from './serviceaccount.ts';
 import { startTaintEviction } from './taint-eviction.ts';
 
 export type { ControllersOptions } from './context.ts';
+export type { LocalVolumes } from './volumes/provisioner.ts';
 
 const FLUSH_MS = 500;
 

@@ -11,6 +11,7 @@ import type { PodEvents } from './pod-events.ts';
 import type { ExitedCache } from './pod-runtime.ts';
 import type { Prober } from './probes/prober.ts';
 import type { ResourceList } from './resources.ts';
+import type { ClaimSource } from './volumes/claims.ts';
 import type { TokenSource } from './volumes/tokens.ts';
 
 /** What all pods of a node share. */
@@ -26,6 +27,7 @@ export interface KubeletContext {
   readonly prober: Prober;
   readonly config: ConfigSource;
   readonly tokens: TokenSource;
+  readonly claims: ClaimSource;
   readonly restarts: Backoff;
   readonly exited: ExitedCache;
   /** See {@link KubeletOptions.imagesReady}. */

@@ -28,6 +28,7 @@ import { quantity, type ResourceList } from './resources.ts';
 import { createRuntimeView, type RuntimeView } from './runtime-view.ts';
 import { serviceEnv } from './service-env.ts';
 import { settled } from './settled.ts';
+import { createClaimSource } from './volumes/claims.ts';
 import { createTokenSource } from './volumes/tokens.ts';
 
 export interface KubeletOptions {
@@ -118,6 +119,7 @@ export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
     nodeIPs,
     images: createImagePuller(cri, config, events),
     tokens: createTokenSource(client),
+    claims: createClaimSource(client),
     restarts: createBackoff(),
     exited: new Map(),
     cgroupParent: options.cgroupParent,

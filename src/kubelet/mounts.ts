@@ -17,7 +17,7 @@ export interface MountContext {
 
 /** A container's mounts: its volumes, its termination log, and the pod's hosts file unless a volume covers it. */
 export async function containerMounts(pod: Pod, container: Container, context: MountContext): Promise<Mount[]> {
-  const volumes = await Promise.all((container.volumeMounts ?? []).map((mount) => volumeMount(mount, context)));
+  const volumes = await Promise.all((container.volumeMounts ?? []).map((mount) => volumeMount(pod, mount, context)));
   const uid = pod.metadata?.uid ?? '';
   const mounts = [...volumes, await terminationLog(uid, container, context)];
   const hosts = hostsFile(uid, context.paths);
@@ -28,14 +28,15 @@ export async function containerMounts(pod: Pod, container: Container, context: M
 
 type VolumeMount = NonNullable<Container['volumeMounts']>[number];
 
-async function volumeMount(mount: VolumeMount, context: MountContext): Promise<Mount> {
+async function volumeMount(pod: Pod, mount: VolumeMount, context: MountContext): Promise<Mount> {
   const root = context.volumes.get(mount.name);
   if (root === undefined) throw new Error(`cannot find volume "${mount.name}" to mount into container`);
+  const claim = pod.spec?.volumes?.find(({ name }) => name === mount.name)?.persistentVolumeClaim;
   const subPath = mount.subPathExpr ? expand(mount.subPathExpr, context.env) : mount.subPath;
   return {
     containerPath: path.isAbsolute(mount.mountPath) ? mount.mountPath : `/${mount.mountPath}`,
     hostPath: subPath ? await resolveSubPath(root, subPath) : root,
-    readonly: mount.readOnly ?? false,
+    readonly: mount.readOnly || claim?.readOnly || false,
     propagation: propagation(mount.mountPropagation),
   };
 }

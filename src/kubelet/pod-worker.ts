@@ -229,9 +229,9 @@ class Worker implements PodWorker {
 
   async #freshVolumes(pod: Pod, runtime: PodRuntime): Promise<VolumePaths> {
     if (this.#volumes && Date.now() < this.#refreshAt) return this.#volumes;
-    const { config, tokens, paths, events } = this.#kubelet;
+    const { config, tokens, claims, paths, events } = this.#kubelet;
     try {
-      this.#volumes = await prepareVolumes(pod, paths, { fields: this.#fields(pod, runtime), config, tokens });
+      this.#volumes = await prepareVolumes(pod, paths, { fields: this.#fields(pod, runtime), config, tokens, claims });
     } catch (error) {
       events.pod(pod, 'Warning', 'FailedMount', messageOf(error));
       // Volumes that were there once go on as they are, whatever has become of their sources.

@@ -2,6 +2,7 @@ import type { LabelSelector, Labels, Node, Pod } from '../api/types.ts';
 import { PodCounts, TermIndex } from './counts.ts';
 import { NodeInfo } from './nodeinfo.ts';
 import { type PodInfo, podInfo } from './podinfo.ts';
+import { noVolumes, type Volumes } from './volumes.ts';
 
 interface Placed {
   readonly info: PodInfo;
@@ -27,6 +28,7 @@ export class Cluster {
   /** Their preferred terms, and their required affinity, which counts as a preference of weight 1. */
   readonly preferences = new TermIndex();
   readonly workloads: Workloads;
+  readonly volumes: Volumes;
   readonly #nodes = new Map<string, NodeInfo>();
   readonly #placed = new Map<string, Placed>();
   /** Taken off for the length of a question. */
@@ -36,8 +38,9 @@ export class Cluster {
   readonly #imageNodes = new Map<string, number>();
   #list: NodeInfo[] | undefined;
 
-  constructor(workloads: Workloads = { selectorsOf: () => [] }) {
+  constructor(workloads: Workloads = { selectorsOf: () => [] }, volumes: Volumes = noVolumes) {
     this.workloads = workloads;
+    this.volumes = volumes;
   }
 
   /** All nodes that are there, in an order that stays. */

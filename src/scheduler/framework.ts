@@ -15,7 +15,9 @@ export type ClusterEvent =
   | 'PodPlaced'
   /** A placed pod went, ended, or asks for less. */
   | 'PodRemoved'
-  | 'NamespaceLabels';
+  | 'NamespaceLabels'
+  /** A claim, a volume or a storage class. */
+  | 'VolumeChanged';
 
 /** Why a node does not take a pod. */
 export interface Rejection {
@@ -23,6 +25,8 @@ export interface Rejection {
   readonly reasons: readonly string[];
   /** Removing pods from the node would not help. */
   readonly unresolvable: boolean;
+  /** It is the pod's, not the node's: told once, not counted by nodes. */
+  readonly ofPod?: boolean;
 }
 
 export type NodeFilter = (node: NodeInfo) => Rejection | undefined;

@@ -12,6 +12,8 @@ export function unschedulableMessage(
 ): string {
   const total = cluster.nodes.length;
   if (total === 0) return noNodes;
+  const ofPod = [...rejections.values()].find((rejected) => rejected.ofPod);
+  if (ofPod) return `0/${total} nodes are available: ${ofPod.reasons.join(', ')}.${preemptionText(total, preemption)}`;
   const reasons = [...rejections.values()].flatMap((rejected) => rejected.reasons);
   return `${available(total, reasons)}.${preemptionText(total, preemption)}`;
 }

@@ -1,8 +1,10 @@
 import { namespaces, nodes, podDisruptionBudgets, pods } from '../api/resource.ts';
 import type { Pod, PodDisruptionBudget } from '../api/types.ts';
+import { claimsOf } from '../api/volumes.ts';
 import { messageOf } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { Running } from '../base/running.ts';
+import { keyOf } from '../client/cache.ts';
 import { type Client, isNotFound } from '../client/client.ts';
 import { createEventRecorder, type EventRecorder } from '../client/events.ts';
 import type { Informer, InformerFactory } from '../client/informer.ts';
@@ -14,6 +16,7 @@ import { preempt, type Victims } from './preemption.ts';
 import { type QueuedPod, SchedulingQueue } from './queue.ts';
 import { unschedulableMessage } from './report.ts';
 import { type Search, schedule } from './schedule.ts';
+import { type Reservation, type Volumes, watchVolumes } from './volumes.ts';
 import { watchWorkloads } from './workloads.ts';
 
 export interface SchedulerOptions {
@@ -50,8 +53,13 @@ class Scheduler implements Running {
   readonly #queue = new SchedulingQueue(() => this.#wake());
   readonly #events: EventRecorder;
   readonly #budgets: Informer<PodDisruptionBudget>;
+  readonly #pods: Informer<Pod>;
+  readonly #volumes: Volumes;
+  readonly #abort = new AbortController();
   readonly #search: Search = { start: 0 };
   readonly #writes = new Set<Promise<void>>();
+  /** Of pods that have a node and wait for their volumes. */
+  readonly #waits = new Set<Promise<void>>();
   #state: 'syncing' | 'idle' | 'scheduled' | 'stopped' = 'syncing';
 
   constructor({ client, informers, log, schedulerName = 'default-scheduler' }: SchedulerOptions) {
@@ -60,7 +68,8 @@ class Scheduler implements Running {
     this.#name = schedulerName;
     this.#events = createEventRecorder(client, { component: schedulerName });
     this.#budgets = informers.informer(podDisruptionBudgets);
-    this.#cluster = new Cluster(watchWorkloads(informers));
+    this.#volumes = watchVolumes(client, informers, () => this.#queue.wake(['VolumeChanged']));
+    this.#cluster = new Cluster(watchWorkloads(informers), this.#volumes);
     informers.informer(namespaces).onChange((namespace, old) => {
       this.#cluster.setNamespace(
         (namespace ?? old)?.metadata?.name ?? '',
@@ -72,7 +81,8 @@ class Scheduler implements Running {
       this.#cluster.setNode((node ?? old)?.metadata?.name ?? '', node);
       this.#queue.wake(nodeEvents(node, old));
     });
-    informers.informer(pods).onChange((pod, old) => this.#onPod(pod, old));
+    this.#pods = informers.informer(pods);
+    this.#pods.onChange((pod, old) => this.#onPod(pod, old));
   }
 
   start(): void {
@@ -82,7 +92,9 @@ class Scheduler implements Running {
 
   async stop(): Promise<void> {
     this.#state = 'stopped';
+    this.#abort.abort(new Error('the scheduler stops'));
     this.#queue.close();
+    await Promise.all(this.#waits);
     await Promise.all(this.#writes);
     await this.#events.flush();
   }
@@ -130,8 +142,22 @@ class Scheduler implements Running {
       this.#queue.remove(uid);
       this.#write(reportWaiting(this.#client, this.#log, pod, { reason: 'SchedulingGated', message: gated }));
     } else if (this.#cluster.isPlaced(uid)) return;
+    else if (!this.#volumes.isReady && claimsOf(pod).length > 0) this.#afterVolumes(keyOf(pod));
     else if (!this.#queue.has(uid) || (old && changedForScheduling(pod, old))) this.#queue.add(podInfo(pod));
     else this.#queue.replace(podInfo(pod));
+  }
+
+  /** The first pod with a claim makes the scheduler look at claims. */
+  #afterVolumes(key: string): void {
+    this.#volumes.prepare().then(
+      () => {
+        const pod = this.#pods.get(key);
+        if (pod && !pod.spec?.nodeName) this.#onWaitingPod(pod, undefined);
+      },
+      (error: unknown) => {
+        if (this.#state !== 'stopped') this.#log.error('cannot read volumes', { error });
+      },
+    );
   }
 
   /** Events of one moment are taken in first, so that priorities are respected among them. */
@@ -163,7 +189,9 @@ class Scheduler implements Running {
       if (decision.kind === 'node') {
         this.#cluster.clearNomination(pod.info.uid);
         this.#cluster.assume(pod.info, decision.node.name);
-        this.#write(this.#bind(pod, decision.node.name));
+        const volumes = this.#volumes.reserve(pod.info, decision.node.node);
+        if (volumes) this.#wait(this.#bindVolumes(pod, decision.node.name, volumes));
+        else this.#write(this.#bind(pod, decision.node.name));
         return;
       }
       const preemption = preempt(pod.info, this.#cluster, decision.rejections, this.#budgets.list());
@@ -214,10 +242,26 @@ class Scheduler implements Running {
         `Successfully assigned ${info.namespace}/${info.name} to ${node}`,
       );
     } catch (error) {
-      this.#cluster.forget(info.uid);
-      this.#queue.wake(['PodRemoved']);
-      if (!isNotFound(error)) this.#fail(pod, error);
+      this.#takeBack(pod, error);
     }
+  }
+
+  /** Waiting for volumes may take minutes, and holds up nobody else. */
+  async #bindVolumes(pod: QueuedPod, node: string, volumes: Reservation): Promise<void> {
+    try {
+      await volumes.bind(this.#abort.signal);
+      this.#write(this.#bind(pod, node));
+    } catch (error) {
+      if (this.#state !== 'stopped') this.#takeBack(pod, error);
+    } finally {
+      volumes.release();
+    }
+  }
+
+  #takeBack(pod: QueuedPod, error: unknown): void {
+    this.#cluster.forget(pod.info.uid);
+    this.#queue.wake(['PodRemoved']);
+    if (!isNotFound(error)) this.#fail(pod, error);
   }
 
   #fail(pod: QueuedPod, error: unknown): void {
@@ -228,6 +272,11 @@ class Scheduler implements Running {
     this.#queue.failed(pod);
     this.#events.event(info.pod, 'Warning', 'FailedScheduling', message);
     this.#write(reportWaiting(this.#client, this.#log, info.pod, { reason: 'SchedulerError', message }));
+  }
+
+  #wait(waiting: Promise<void>): void {
+    this.#waits.add(waiting);
+    waiting.finally(() => this.#waits.delete(waiting));
   }
 
   #write(writing: Promise<void>): void {

@@ -4,12 +4,17 @@ import { KnitError, messageOf } from '../../base/errors.ts';
 import type { KubeletPaths } from '../paths.ts';
 import { quantity } from '../resources.ts';
 import { writePayload } from './atomic-writer.ts';
+import { type ClaimSource, preparePersistentVolume } from './claims.ts';
 import { prepareHostPath } from './host-path.ts';
 import { type PayloadSource, volumePayload } from './payload.ts';
 import { ensureTmpfs, unmountBelow } from './tmpfs.ts';
 
 /** Path on the node of each of a pod's volumes, by name. */
 export type VolumePaths = ReadonlyMap<string, string>;
+
+export interface VolumeSource extends PayloadSource {
+  readonly claims: ClaimSource;
+}
 
 /** `message` is the one of the kubelet's FailedMount event. */
 export class VolumeError extends Error {
@@ -23,7 +28,7 @@ export class VolumeError extends Error {
  * Makes a pod's volumes, or brings them up to date: called before its first container and again from time to time.
  * Throws {@link VolumeError} for the first one that fails.
  */
-export async function prepareVolumes(pod: Pod, paths: KubeletPaths, source: PayloadSource): Promise<VolumePaths> {
+export async function prepareVolumes(pod: Pod, paths: KubeletPaths, source: VolumeSource): Promise<VolumePaths> {
   const entries = (pod.spec?.volumes ?? []).map(async (volume) => {
     try {
       return [volume.name, await prepareVolume(pod, volume, paths, source)] as const;
@@ -34,12 +39,13 @@ export async function prepareVolumes(pod: Pod, paths: KubeletPaths, source: Payl
   return new Map(await Promise.all(entries));
 }
 
-async function prepareVolume(pod: Pod, volume: Volume, paths: KubeletPaths, source: PayloadSource): Promise<string> {
+async function prepareVolume(pod: Pod, volume: Volume, paths: KubeletPaths, source: VolumeSource): Promise<string> {
   const plugin = pluginOf(volume);
   const folder = paths.volume(pod.metadata?.uid ?? '', plugin, volume.name);
   const group = pod.spec?.securityContext?.fsGroup;
   if (volume.hostPath) return await prepareHostPath(volume.hostPath);
   if (volume.emptyDir) return await prepareEmptyDir(folder, volume.emptyDir, group);
+  if (hasClaim(volume)) return await preparePersistentVolume(await source.claims(pod, volume), group);
   const payload = await volumePayload(volume, source);
   if (!payload) {
     const type = Object.keys(volume).find((key) => key !== 'name');
@@ -53,8 +59,11 @@ async function prepareVolume(pod: Pod, volume: Volume, paths: KubeletPaths, sour
 
 /** Whether a pod has volumes whose source may change, or run out, while it runs. */
 export function hasChangingVolumes(pod: Pod): boolean {
-  return (pod.spec?.volumes ?? []).some(({ emptyDir, hostPath }) => !emptyDir && !hostPath);
+  return (pod.spec?.volumes ?? []).some((volume) => !volume.emptyDir && !volume.hostPath && !hasClaim(volume));
 }
+
+const hasClaim = ({ persistentVolumeClaim, ephemeral }: Volume): boolean =>
+  persistentVolumeClaim !== undefined || ephemeral !== undefined;
 
 function pluginOf(volume: Volume): string {
   if (volume.emptyDir) return 'empty-dir';

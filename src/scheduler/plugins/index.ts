@@ -8,15 +8,19 @@ import { balancedAllocation, leastAllocated, nodeResourcesFit } from './node-res
 import { nodeUnschedulable } from './node-unschedulable.ts';
 import { podTopologySpreadFilter, podTopologySpreadScore } from './pod-topology-spread.ts';
 import { taintTolerationFilter, taintTolerationScore } from './taint-toleration.ts';
+import { volumeBinding, volumeClaims, volumeRestrictions } from './volume-binding.ts';
 
 /** In the order in which they are asked; the first that rejects a node gives the reason. */
 export const filterPlugins: readonly FilterPlugin[] = [
+  volumeClaims,
   nodeUnschedulable,
   nodeName,
   taintTolerationFilter,
   nodeAffinityFilter,
   nodePorts,
   nodeResourcesFit,
+  volumeRestrictions,
+  volumeBinding,
   podTopologySpreadFilter,
   interPodAffinityFilter,
 ];
