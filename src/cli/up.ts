@@ -12,6 +12,7 @@ import { bold, dim, print, printJson, progressFor } from './output.ts';
 interface UpFlags {
   readonly name: string;
   readonly nodes?: number;
+  readonly hollow?: number;
   readonly file?: string;
   readonly apiPort?: number;
   readonly ipFamily?: string;
@@ -27,6 +28,11 @@ export function upCommand(program: Command): void {
     .description('make a cluster and wait until it is ready')
     .addOption(nameOption())
     .option('--nodes <count>', 'how many nodes (default 3)', parseCount(1, 100))
+    .option(
+      '--hollow <count>',
+      'nodes beside them that only seem to be, for controllers and for scale',
+      parseCount(0, 10_000),
+    )
     .option('-f, --file <cluster.yaml>', 'a cluster file; - reads standard input')
     .option('--api-port <port>', "the API server's port on this machine's loopback", parseCount(1, 65535))
     .option('--ip-family <families>', 'ipv4, or dual for IPv4 and IPv6')
@@ -36,8 +42,8 @@ export function upCommand(program: Command): void {
     .addOption(outputOption())
     .action(async (given: UpFlags, command: Command) => {
       const flags = withNameOfFile(given, command.getOptionValueSource('name') === 'default');
-      const { file, nodes, apiPort, ipFamily, uplink, proxyMode } = flags;
-      const chosen = [file, nodes, apiPort, ipFamily, uplink, proxyMode].some((value) => value !== undefined);
+      const { file, nodes, hollow, apiPort, ipFamily, uplink, proxyMode } = flags;
+      const chosen = [file, nodes, hollow, apiPort, ipFamily, uplink, proxyMode].some((value) => value !== undefined);
       const result = await interruptible((signal) =>
         up({
           name: flags.name,
@@ -77,6 +83,7 @@ function specOf(flags: ChosenUp): ClusterSpec {
     {
       ...base,
       nodes: flags.nodes ?? base.nodes,
+      hollowNodes: flags.hollow ?? base.hollowNodes,
       api: { ...base.api, ...(flags.apiPort === undefined ? {} : { port: flags.apiPort }) },
       network: {
         ...base.network,
@@ -101,13 +108,17 @@ function read(file: string): string {
   }
 }
 
+function hollowText(count: number): string {
+  return count === 0 ? '' : `; ${count} hollow nodes, on which nothing runs, come up`;
+}
+
 function summary({ config, kubeconfig, kept }: UpResult): string {
   const named = config.name === 'knit' ? '' : ` --name ${config.name}`;
   const { addresses } = config;
   const { ipv6 } = addresses;
   const lines = [
     '',
-    `${bold(`The cluster ${config.name} ${kept ? 'is back' : 'is up'}`)}: ${config.nodes.map((node) => node.name).join(', ')}`,
+    `${bold(`The cluster ${config.name} ${kept ? 'is back' : 'is up'}`)}: ${config.nodes.map((node) => node.name).join(', ')}${hollowText(config.spec.hollowNodes)}`,
     `  API server  https://127.0.0.1:${config.apiPort}`,
     `  nodes       ${addresses.nodeCIDR}   pods ${addresses.podCIDR}   Services ${addresses.serviceCIDR}   DNS ${addresses.dns}`,
     ...(ipv6 ? [`              ${ipv6.nodeCIDR}   pods ${ipv6.podCIDR}   Services ${ipv6.serviceCIDR}`] : []),

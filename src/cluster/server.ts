@@ -2,15 +2,16 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { startApiServer } from '../apiserver/index.ts';
 import { addressAt, parseCIDR } from '../base/cidr.ts';
-import { createLog } from '../base/log.ts';
+import { createLog, type Log } from '../base/log.ts';
 import type { Running } from '../base/running.ts';
-import { createClient, createInformers } from '../client/index.ts';
+import { type Client, createClient, createInformers, type InformerFactory } from '../client/index.ts';
 import { type Controllers, startControllers } from '../controllers/index.ts';
 import { startDnsAutoscaler } from '../dns/autoscaler.ts';
 import { dnsManifests } from '../dns/manifests.ts';
 import { knitClass } from '../edge/ingress/index.ts';
 import { startLoadBalancers } from '../edge/loadbalancer/index.ts';
 import { startRoutes } from '../edge/routes.ts';
+import { startHollowNodes } from '../kubelet/hollow/index.ts';
 import { startScheduler } from '../scheduler/scheduler.ts';
 import { openSqliteStore } from '../store/index.ts';
 import { installAddon } from './addons.ts';
@@ -23,6 +24,7 @@ import { localVolumesOf, standardStorageClass } from './local-volumes.ts';
 import { clusterPaths } from './paths.ts';
 import { readIdentity } from './pki-files.ts';
 import { distFolder } from './processes.ts';
+import { kubernetesVersion } from './version.ts';
 
 /** Where `knit up` puts the listening socket that it opened on the host's loopback. */
 const hostSocket = 3;
@@ -76,6 +78,7 @@ async function main(name: string): Promise<void> {
       nodeCIDR: config.addresses.nodeCIDR,
       healthCheck: config.spec.loadBalancer.healthCheck,
     }),
+    startHollow(config, clientOf('hollow-kubelet'), informers, log.child('hollow')),
     startIngress(config, { client: clientOf('ingress-controller'), informers, log: log.child('ingress') }),
     installAddon(client, [...dnsAddon(config), knitClass, standardStorageClass]).then(() => ({
       stop: async () => undefined,
@@ -91,6 +94,17 @@ async function main(name: string): Promise<void> {
     process.exit(0);
   };
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void stop());
+}
+
+async function startHollow(
+  config: ClusterConfig,
+  client: Client,
+  informers: InformerFactory,
+  log: Log,
+): Promise<Running> {
+  const count = config.spec.hollowNodes;
+  if (!count) return { stop: async () => undefined };
+  return await startHollowNodes({ client, informers, log, count, version: kubernetesVersion });
 }
 
 function apiServerOptions(config: ClusterConfig) {

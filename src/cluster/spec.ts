@@ -50,6 +50,8 @@ const clusterSpec = z.strictObject({
       error: 'must be a number from 1 to 100, or a list of nodes: [{ name: node-1 }]',
     })
     .default(3),
+  /** Nodes that only seem to be: for controllers and for scale. */
+  hollowNodes: z.int().min(0).max(10_000).default(0),
   network: z
     .strictObject({
       mode: z.enum(['routes']).default('routes'),

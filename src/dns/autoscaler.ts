@@ -1,3 +1,4 @@
+import { hollowLabel } from '../api/node-labels.ts';
 import { milliValue } from '../api/quantity.ts';
 import { configMaps, deployments, nodes } from '../api/resource.ts';
 import type { ConfigMap, Node } from '../api/types.ts';
@@ -45,7 +46,7 @@ export async function startDnsAutoscaler(options: AutoscalerOptions): Promise<Ru
       if (!config.get(`${namespace}/${name}`)) return await create(client, defaultConfig(replicas));
       const deployment = allDeployments.get(targetKey);
       if (!deployment || !scaling) return;
-      const sizes = sizesOf(allNodes.list());
+      const sizes = sizesOf(allNodes.list().filter((node) => !node.metadata?.labels?.[hollowLabel]));
       const present = deployment.spec?.replicas ?? 1;
       const wanted = replicasFor(scaling, sizes);
       if (wanted === present) return;

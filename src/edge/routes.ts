@@ -1,3 +1,4 @@
+import { hollowLabel } from '../api/node-labels.ts';
 import { nodes } from '../api/resource.ts';
 import type { Node } from '../api/types.ts';
 import { familyOf } from '../base/cidr.ts';
@@ -42,8 +43,9 @@ async function reconcile(all: readonly Node[]): Promise<void> {
   ]);
 }
 
-/** `10.244.1.0/24 via 10.89.0.11`, one a family. */
+/** `10.244.1.0/24 via 10.89.0.11`, one a family. Hollow nodes have no link. */
 function routesTo(node: Node | undefined): string[] {
+  if (node?.metadata?.labels?.[hollowLabel]) return [];
   const addresses = (node?.status?.addresses ?? []).filter((each) => each.type === 'InternalIP');
   return (node?.spec?.podCIDRs ?? []).flatMap((podCIDR) => {
     const gateway = addresses.find(({ address }) => familyOf(address) === familyOf(podCIDR));

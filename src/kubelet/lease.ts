@@ -20,7 +20,7 @@ export function startLease(client: Client, nodeName: string, log: Log): Running 
     let failing = false;
     while (!signal.aborted) {
       try {
-        await renew(client, nodeName);
+        await renewLease(client, nodeName);
         failing = false;
       } catch (error) {
         // A lease belongs to a node: until that is registered, which is nobody's fault, there is none.
@@ -38,7 +38,8 @@ export function startLease(client: Client, nodeName: string, log: Log): Running 
   };
 }
 
-async function renew(client: Client, nodeName: string): Promise<void> {
+/** Renews a node's lease, or makes it. Throws what the API server says: 404 where the node is not registered. */
+export async function renewLease(client: Client, nodeName: string): Promise<void> {
   // MicroTime: six digits
   const renewTime = new Date().toISOString().replace(/Z$/, '000Z');
   const spec = { holderIdentity: nodeName, leaseDurationSeconds: DURATION_S, renewTime };

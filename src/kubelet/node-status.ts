@@ -134,7 +134,7 @@ export function nodeImages(health: RuntimeHealth): NonNullable<NodeStatus['image
     .map(({ repoDigests, repoTags, size }) => ({ names: [...repoDigests, ...repoTags], sizeBytes: size }));
 }
 
-export function nodeLabels({ hostname }: NodeIdentity): Record<string, string> {
+export function nodeLabels({ hostname }: Pick<NodeIdentity, 'hostname'>): Record<string, string> {
   return {
     'beta.kubernetes.io/arch': architecture(),
     'beta.kubernetes.io/os': 'linux',

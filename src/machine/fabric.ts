@@ -134,6 +134,7 @@ async function configureFabric(spec: FabricSpec): Promise<void> {
     `route add unreachable ${spec.podCIDR}`,
     `route add unreachable ${spec.nodeCIDR}`,
     `route add unreachable ${spec.outsideCIDR}`,
+    'route add unreachable 240.0.0.0/4', // reserved; where hollow nodes seem to be
     ...[spec, spec.ipv6].flatMap((networks) => (networks ? [`route add blackhole ${networks.loadBalancerCIDR}`] : [])),
     ...(spec.ipv6 ? [spec.ipv6.serviceCIDR, spec.ipv6.podCIDR, spec.ipv6.nodeCIDR] : []).map(
       (network) => `route add unreachable ${network}`,

@@ -1,10 +1,11 @@
+import { hollowLabel } from '../../api/node-labels.ts';
 import type { Resource } from '../../api/resource.ts';
 import { endpointSlices, nodes, pods, services } from '../../api/resource.ts';
 import type { EndpointSlice, KubeObject } from '../../api/types.ts';
 import { assertAllowed } from '../auth/authorize.ts';
 import { objectKey } from '../cache/watch-cache.ts';
 import type { Context } from '../context.ts';
-import { internalError, methodNotAllowed, notFound, unauthorized } from '../errors.ts';
+import { badRequest, internalError, methodNotAllowed, notFound, unauthorized } from '../errors.ts';
 import { type ApiRequest, parseRequest, type RequestInfo, type ResourceTarget } from '../request.ts';
 import { splitProxyName } from './http.ts';
 import { kubeletPath, type StreamSubresource } from './kubelet-path.ts';
@@ -69,7 +70,9 @@ function locatePod(context: Context, { info, resource }: StreamRequest): Destina
   const path = kubeletPath(resource.subresource as StreamSubresource, pod, info.query);
   const nodeName = pod.spec?.nodeName;
   if (!nodeName) return undefined;
-  const place = nodeProxyPlace(find(context, nodes, '', nodeName), nodeName);
+  const node = find(context, nodes, '', nodeName);
+  if (node.metadata?.labels?.[hollowLabel]) throw badRequest(`nothing runs on ${nodeName}: it is a hollow node`);
+  const place = nodeProxyPlace(node, nodeName);
   return { target: { ...place, path }, tls: kubeletTls(context) };
 }
 

@@ -1,0 +1,73 @@
+import { hollowLabel } from '../../api/node-labels.ts';
+import { nodes } from '../../api/resource.ts';
+import type { Node } from '../../api/types.ts';
+import { type Client, isAlreadyExists } from '../../client/client.ts';
+import { renewLease } from '../lease.ts';
+import { architecture, nodeConditions, nodeLabels } from '../node-status.ts';
+import { hollowAddress, hollowName, hollowPodCIDR } from './names.ts';
+
+/** What a hollow node pretends to have: room for the pods that people scale to. */
+const capacity = { cpu: '32', memory: '256Gi', 'ephemeral-storage': '1Ti', pods: '110' };
+
+/** Registers one node, or finds it registered; it is Ready at once. */
+export async function registerHollowNode(client: Client, index: number, version: string): Promise<void> {
+  const name = hollowName(index);
+  try {
+    await client.create(nodes, hollowNode(index));
+  } catch (error) {
+    if (!isAlreadyExists(error)) throw error;
+  }
+  await client.patch(nodes, { name }, 'strategic', { status: hollowStatus(index, version) }, 'status');
+  await renewLease(client, name);
+}
+
+function hollowNode(index: number): Node {
+  const name = hollowName(index);
+  const podCIDR = hollowPodCIDR(index);
+  return {
+    apiVersion: 'v1',
+    kind: 'Node',
+    metadata: {
+      name,
+      labels: {
+        ...nodeLabels({ hostname: name }),
+        [hollowLabel]: 'true',
+        'node-role.kubernetes.io/hollow': '',
+        'node.kubernetes.io/exclude-from-external-load-balancers': 'true',
+      },
+    },
+    spec: { podCIDR, podCIDRs: [podCIDR], taints: [{ key: hollowLabel, value: 'true', effect: 'NoSchedule' }] },
+  };
+}
+
+function hollowStatus(index: number, version: string): NonNullable<Node['status']> {
+  const now = `${new Date().toISOString().slice(0, 19)}Z`;
+  return {
+    capacity,
+    allocatable: capacity,
+    addresses: [
+      { type: 'InternalIP', address: hollowAddress(index) },
+      { type: 'Hostname', address: hollowName(index) },
+    ],
+    conditions: nodeConditions(healthy, undefined, now),
+    nodeInfo: {
+      kubeletVersion: version,
+      containerRuntimeVersion: 'hollow://0',
+      osImage: 'hollow: nothing runs here',
+      operatingSystem: 'linux',
+      architecture: architecture(),
+      kernelVersion: '',
+      kubeProxyVersion: '',
+      machineID: '',
+      systemUUID: '',
+      bootID: '',
+    },
+  };
+}
+
+const fine = (type: string) => ({ type, status: true, reason: '', message: '' });
+const healthy = {
+  version: { version: '', runtimeName: 'hollow', runtimeVersion: '0', runtimeApiVersion: 'v1' },
+  conditions: [fine('RuntimeReady'), fine('NetworkReady')],
+  images: [],
+};
