@@ -29,16 +29,23 @@ export const nodeResourcesFit: FilterPlugin = {
 export const leastAllocated: ScorePlugin = {
   name,
   weight: 1,
-  score: (pod) => (node) => {
-    const scores = (['cpu', 'memory'] as const).flatMap((resource) => {
-      const allocatable = node.allocatable.get(resource) ?? 0;
-      if (allocatable === 0) return [];
-      const left = allocatable - node.scored[resource] - pod.requests.scored[resource];
-      return [left <= 0 ? 0 : Math.floor((left * maxScore) / allocatable)];
-    });
-    return scores.length === 0 ? 0 : Math.floor(scores.reduce((sum, score) => sum + score, 0) / scores.length);
+  score({ requests: { scored } }) {
+    return (node) => {
+      let sum = 0;
+      let counted = 0;
+      for (const resource of scoredResources) {
+        const allocatable = node.allocatable.get(resource) ?? 0;
+        if (allocatable === 0) continue;
+        counted++;
+        const left = allocatable - node.scored[resource] - scored[resource];
+        if (left > 0) sum += Math.floor((left * maxScore) / allocatable);
+      }
+      return counted === 0 ? 0 : Math.floor(sum / counted);
+    };
   },
 };
+
+const scoredResources = ['cpu', 'memory'] as const;
 
 /** Prefers nodes whose cpu and memory would be used evenly. */
 export const balancedAllocation: ScorePlugin = {

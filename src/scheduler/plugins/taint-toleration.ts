@@ -22,7 +22,7 @@ export const taintTolerationScore: ScorePlugin = {
   weight: 3,
   score(pod, _cluster, nodes) {
     const tolerations = pod.pod.spec?.tolerations?.filter(({ effect }) => !effect || effect === 'PreferNoSchedule');
-    if (nodes.every(({ taints }) => taints.length === 0)) return undefined;
+    if (!nodes.some(({ taints }) => taints.some(({ effect }) => effect === 'PreferNoSchedule'))) return undefined;
     return ({ taints }) =>
       taints.filter((taint) => taint.effect === 'PreferNoSchedule' && !tolerates(tolerations, taint)).length;
   },
