@@ -1,16 +1,28 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Resource } from '../api/resource.ts';
 import type { KubeObject } from '../api/types.ts';
-import type { Client } from '../client/client.ts';
+import { type Client, isConflict } from '../client/client.ts';
 
-/** Writes a status where it says something new. Resolves to the object as it is then. */
+/**
+ * Writes a status where it says something new. Resolves to the object as it is then. A copy that is behind, which is
+ * no news while many pods change at once, is fetched anew: nobody else writes this status.
+ */
 export async function writeStatus<T extends KubeObject & { status?: object }>(
   client: Client,
   resource: Resource<T>,
   object: T,
   status: NonNullable<T['status']>,
 ): Promise<T> {
-  return sameStatus(object.status, status) ? object : await client.updateStatus(resource, { ...object, status });
+  if (sameStatus(object.status, status)) return object;
+  try {
+    return await client.updateStatus(resource, { ...object, status });
+  } catch (error) {
+    if (!isConflict(error)) throw error;
+    const { name = '', namespace, uid } = object.metadata ?? {};
+    const present = await client.get(resource, { name, namespace });
+    if (present.metadata?.uid !== uid) throw error;
+    return await client.updateStatus(resource, { ...present, status });
+  }
 }
 
 /** Zero and absent mean the same: the API server leaves zeros out. */

@@ -46,7 +46,7 @@ export async function startDnsAutoscaler(options: AutoscalerOptions): Promise<Ru
       if (!config.get(`${namespace}/${name}`)) return await create(client, defaultConfig(replicas));
       const deployment = allDeployments.get(targetKey);
       if (!deployment || !scaling) return;
-      const sizes = sizesOf(allNodes.list().filter((node) => !node.metadata?.labels?.[hollowLabel]));
+      const sizes = sizesOf(allNodes.list());
       const present = deployment.spec?.replicas ?? 1;
       const wanted = replicasFor(scaling, sizes);
       if (wanted === present) return;
@@ -106,7 +106,9 @@ async function create(client: Client, map: ConfigMap): Promise<void> {
   }
 }
 
-function sizesOf(all: readonly Node[]): ClusterSizes {
+/** Hollow nodes ask nothing of DNS. */
+function sizesOf(nodes: readonly Node[]): ClusterSizes {
+  const all = nodes.filter(({ metadata }) => !metadata?.labels?.[hollowLabel]);
   return { all: sizeOf(all), schedulable: sizeOf(all.filter((node) => !node.spec?.unschedulable)) };
 }
 
