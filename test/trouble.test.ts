@@ -132,7 +132,7 @@ network:
   podCIDR: 10.150.0.0/16
   serviceCIDR: 10.151.0.0/24
   nodeCIDR: 10.152.0.0/24
-  clientCIDR: 192.0.2.0/27
+  clientCIDR: 198.19.1.0/27
 dns: { domain: example.test, replicas: 1 }
 clients: [bob, carol]
 api:
@@ -147,8 +147,8 @@ api:
     [
       ['left', '10.152.0.11'],
       ['right', '10.152.0.12'],
-      ['bob', '192.0.2.2'],
-      ['carol', '192.0.2.3'],
+      ['bob', '198.19.1.2'],
+      ['carol', '198.19.1.3'],
     ],
   );
   const env = { KNIT_NAME: name, PATH: `${join(kubectlCommand, '..')}:${process.env.PATH}` };

@@ -5,7 +5,7 @@ import { KnitError } from '../base/errors.ts';
 import { waitFor } from '../base/wait.ts';
 import { isNotFound } from '../client/client.ts';
 import { processesIn } from '../kernel/cgroup.ts';
-import { addNodeLink, removeNodeLink } from '../machine/fabric.ts';
+import { addNodeLink, cutNodeLink, removeNodeLink, restoreNodeLink } from '../machine/fabric.ts';
 import { killNodeMachine } from '../machine/node.ts';
 import { firstNode } from './addresses.ts';
 import { type ClusterConfig, type NodeConfig, readConfig, writeConfig } from './config.ts';
@@ -44,7 +44,9 @@ export async function addNode(
 /** Ends a node at once, as a power cut does; its state stays. */
 export async function stopNode(cluster: string, name: string): Promise<void> {
   await withLock(cluster, async () => {
-    nodeOf(readConfig(cluster), name);
+    const config = readConfig(cluster);
+    const node = nodeOf(config, name);
+    await cutNodeLink(fabricSpec(config), node);
     await killNodeMachine(nodeCgroup(cluster, name));
   });
 }
@@ -55,6 +57,7 @@ export async function startStoppedNode(cluster: string, name: string): Promise<v
     const config = runningConfig(cluster);
     const node = nodeOf(config, name);
     if (isRunning(cluster, name)) return;
+    await restoreNodeLink(fabricSpec(config), node);
     await startNode(config, node);
     await untilNodeReady(config, name);
   });

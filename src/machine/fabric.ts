@@ -86,6 +86,16 @@ export async function addNodeLink(spec: FabricSpec, node: NodeLink): Promise<voi
   ]);
 }
 
+/** Pulls a node's cable: from now on nobody gets an answer of it. */
+export async function cutNodeLink(spec: FabricSpec, node: NodeLink): Promise<void> {
+  await ipBatch(['link set eth0 down'], nodeNetns(spec.prefix, node.name));
+}
+
+/** Plugs it in again, where it was cut. */
+export async function restoreNodeLink(spec: FabricSpec, node: NodeLink): Promise<void> {
+  await ipBatch(farSide(linksOf(node, spec.fabric, spec.ipv6?.fabric)), nodeNetns(spec.prefix, node.name));
+}
+
 /** Removes a node's namespace, and with it its link and the routes over it. */
 export async function removeNodeLink(spec: FabricSpec, node: string): Promise<void> {
   await ipBatch([`netns del ${nodeNetns(spec.prefix, node)}`]);
@@ -200,8 +210,8 @@ export function farSide(links: readonly AddressPair[]): string[] {
     'link set lo up',
     'link set eth0 up',
     ...links.flatMap(({ gateway, address }) => [
-      `addr add ${alone(address)} dev eth0`,
-      `route add default via ${gateway} dev eth0 onlink`,
+      `addr replace ${alone(address)} dev eth0`,
+      `route replace default via ${gateway} dev eth0 onlink`,
     ]),
   ];
 }

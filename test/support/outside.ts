@@ -18,7 +18,7 @@ export interface Lan {
 /** Makes it of a namespace and a veth. `name` is short: it begins the names of both. */
 export async function makeLan(name: string): Promise<Lan> {
   const netns = `knit-t-${name}`;
-  const lan = { machine: '192.0.2.65', host: '192.0.2.66', cidr: '192.0.2.64/30' };
+  const lan = { machine: '198.19.1.65', host: '198.19.1.66', cidr: '198.19.1.64/30' };
   await removeLan(netns);
   await ipBatch([
     `netns add ${netns}`,

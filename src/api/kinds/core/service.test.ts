@@ -26,6 +26,17 @@ test('a small Service becomes what Kubernetes makes of it', () => {
   assert.deepEqual(balanced?.sessionAffinityConfig, { clientIP: { timeoutSeconds: 10800 } });
 });
 
+test('what was asked for by annotation before there was a field is the policy where the field is left out', () => {
+  const annotations = { 'service.beta.kubernetes.io/external-traffic': 'OnlyLocal' };
+  const policyOf = (spec: Spec) => {
+    const object = web({ type: 'LoadBalancer', ...spec });
+    return created(service, { ...object, metadata: { ...object.metadata, annotations } }).spec?.externalTrafficPolicy;
+  };
+  assert.equal(policyOf({}), 'Local');
+  assert.equal(policyOf({ externalTrafficPolicy: 'Cluster' }), 'Cluster');
+  assert.equal(policyOf({ type: 'ClusterIP' }), undefined);
+});
+
 const wrong: readonly [string, Spec, string][] = [
   ['no ports', { ports: [] }, 'spec.ports: Required value'],
   [

@@ -62,7 +62,7 @@ export const service = defineKind<Service>({
   ],
 });
 
-function setDefaults({ spec }: Service): void {
+function setDefaults({ metadata, spec }: Service): void {
   if (!spec) return;
   spec.type ||= 'ClusterIP';
   spec.sessionAffinity ||= 'None';
@@ -77,9 +77,16 @@ function setDefaults({ spec }: Service): void {
     port.targetPort ||= port.port;
   }
   if (spec.type !== 'ExternalName') spec.internalTrafficPolicy ??= 'Cluster';
-  if (hasNodePorts(spec)) spec.externalTrafficPolicy ||= 'Cluster';
+  if (hasNodePorts(spec)) spec.externalTrafficPolicy ||= legacyPolicy(metadata?.annotations) ?? 'Cluster';
   if (spec.type === 'LoadBalancer') spec.allocateLoadBalancerNodePorts ??= true;
   if (spec.clusterIP && !spec.clusterIPs?.length) spec.clusterIPs = [spec.clusterIP];
+}
+
+/** What the policy was called before it had a field (Kubernetes 1.4 to 1.6). */
+function legacyPolicy(annotations: Readonly<Record<string, string>> = {}): 'Cluster' | 'Local' | undefined {
+  const names = ['service.beta.kubernetes.io/external-traffic', 'service.alpha.kubernetes.io/external-traffic'];
+  const said = names.map((name) => annotations[name]).find((value) => value !== undefined);
+  return said === 'OnlyLocal' ? 'Local' : undefined;
 }
 
 function hasNodePorts({ type }: Spec): boolean {

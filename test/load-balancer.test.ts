@@ -1,0 +1,221 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import type { Event, Pod } from '../src/api/types.ts';
+import { run } from '../src/kernel/run.ts';
+import {
+  askUdp,
+  balancedService,
+  type Greeting,
+  greet,
+  hold,
+  kernelFlows,
+  labPods,
+  podsReady,
+  virtualAddress,
+} from './support/balanced.ts';
+import { eventually, startCluster, type TestCluster } from './support/cluster.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'knit-test-l4-'));
+let cluster: TestCluster;
+let pods: Pod[];
+let alice: string;
+let nodeAddress: Map<string, string>;
+
+before(async () => {
+  const file = join(folder, 'cluster.yaml');
+  const lines = [
+    'apiVersion: knit.dev/v1alpha1',
+    'kind: Cluster',
+    'network: { ipFamily: dual, loadBalancerCIDR: 198.19.0.160/28 }',
+  ];
+  writeFileSync(file, lines.join('\n'));
+  cluster = await startCluster('l4', ['-f', file]);
+  alice = cluster.config.clients[0]!.address;
+  nodeAddress = new Map(cluster.config.nodes.map(({ name, address }) => [name, address]));
+  const dual = { ipFamilyPolicy: 'PreferDualStack' };
+  await cluster.apply(
+    ...labPods('web', ['node-1', 'node-2']),
+    balancedService('cluster', 'web', dual),
+    balancedService('local', 'web', dual, { 'service.beta.kubernetes.io/external-traffic': 'OnlyLocal' }),
+    balancedService('proxied', 'web', {}, { 'knit.dev/load-balancer-ip-mode': 'Proxy' }),
+  );
+  pods = await podsReady(cluster, 'web');
+});
+after(async () => {
+  rmSync(folder, { recursive: true, force: true });
+  await cluster?.down();
+});
+
+test('Cluster: any node takes a connection; one without the pod makes a second hop and hides the client', async () => {
+  const address = await reachable('cluster');
+  const held = await hold(cluster, 'client/alice', address, 48);
+  const seen = { kept: 0, hidden: 0 };
+  for (const greeting of held.greetings) {
+    const [seenAs = '', seenPort = ''] = greeting.client.split(':');
+    if (seenAs === alice) {
+      seen.kept++;
+      const [flow] = await kernelFlows(cluster, greeting.node, 'tcp', { port: Number(seenPort) });
+      // DNAT to a pod of its own, and nothing else.
+      assert.deepEqual(flow, {
+        ...flow,
+        source: alice,
+        destination: address,
+        replySource: addressOf(greeting.pod),
+        replyDestination: alice,
+      });
+    } else {
+      seen.hidden++;
+      const between = nodeOf(seenAs);
+      assert.notEqual(between, greeting.node, 'the first node is another one');
+      const flow = await translatedTo(between, seenPort);
+      assert.deepEqual(flow, {
+        ...flow,
+        source: alice,
+        destination: address,
+        replySource: addressOf(greeting.pod),
+        replyDestination: seenAs,
+      });
+    }
+  }
+  await held.close();
+  assert.ok(seen.kept > 0 && seen.hidden > 0, JSON.stringify(seen));
+  assert.equal(new Set(held.greetings.map(({ pod }) => pod)).size, 2);
+});
+
+test('the fabric changes nothing in a packet: it marks the connection with its node', async () => {
+  const address = await virtualAddress(cluster, 'local');
+  const held = await hold(cluster, 'client/alice', address, 8);
+  for (const { client, node } of held.greetings) {
+    const [flow] = await kernelFlows(cluster, 'fabric', 'tcp', { port: Number(client.split(':')[1]) });
+    const mark = Number(nodeAddress.get(node)?.split('.')[3]);
+    assert.deepEqual(flow, {
+      source: alice,
+      destination: address,
+      replySource: address,
+      replyDestination: alice,
+      mark,
+    });
+  }
+  await held.close();
+});
+
+test('Local: only nodes with pods, one hop, and the client’s address is kept', async () => {
+  const greetings = await greet(cluster, 'client/alice', await reachable('local'), 32);
+  assert.deepEqual([...new Set(greetings.map(({ client }) => client.split(':')[0]))], [alice]);
+  assert.deepEqual(new Set(greetings.map(({ node }) => node)), new Set(['node-1', 'node-2']));
+  for (const { client } of greetings.slice(0, 4))
+    assert.deepEqual(await kernelFlows(cluster, 'node-3', 'tcp', { port: Number(client.split(':')[1]) }), []);
+});
+
+test('UDP goes the same ways', async () => {
+  const clientsOf = (answers: string[]) => new Set(answers.map((answer) => answer.split(' ')[1]?.split(':')[0]));
+  const local = await askUdp(cluster, 'client/alice', await virtualAddress(cluster, 'local'), 16);
+  assert.deepEqual([...clientsOf(local)], [alice]);
+  const any = await askUdp(cluster, 'client/alice', await virtualAddress(cluster, 'cluster'), 48);
+  assert.ok(clientsOf(any).has(alice) && clientsOf(any).has(nodeAddress.get('node-3')), [...clientsOf(any)].join(' '));
+});
+
+test('IPv6 goes the same ways', async () => {
+  const page = async (name: string) =>
+    await client('curl', '-sS', '-m', '5', `http://[${await virtualAddress(cluster, name, 6)}]/`);
+  await eventually('the page', async () => await page('local'));
+  assert.match(await page('local'), new RegExp(`client +\\[${cluster.config.clients[0]?.ipv6}\\]`));
+});
+
+test('with ipMode Proxy the fabric translates to node ports, also for a pod whose way leads to its own node', async () => {
+  const address = await reachable('proxied');
+  assert.doesNotMatch(
+    await cluster.knit(['exec', 'node/node-1', '--', 'nft', 'list', 'map', 'ip', 'knit', 'vip']),
+    new RegExp(`${address} `),
+  );
+  const greetings = await greet(cluster, 'pod/web-1', address, 32);
+  const outside = cluster.config.nodes.find(({ name }) => name === 'node-1')?.outsideAddress ?? '';
+  assert.ok(
+    greetings.some(({ client, node }) => node === 'node-1' && client.startsWith(`${outside}:`)),
+    JSON.stringify(greetings),
+  );
+  assert.equal(new Set(greetings.map(({ pod }) => pod)).size, 2);
+});
+
+test('a pod reaches its own cluster’s virtual address without leaving its node for it', async () => {
+  const greetings = await greet(cluster, 'pod/web-1', await virtualAddress(cluster, 'local'), 8);
+  assert.equal(new Set(greetings.map(({ pod }) => pod)).size, 2);
+});
+
+test('a port that is not served is refused at once, and an address that nobody has leads nowhere', async () => {
+  const began = Date.now();
+  for (const name of ['cluster', 'local', 'proxied']) {
+    const refused = client('curl', '-sS', '-m', '10', `http://${await virtualAddress(cluster, name)}:81/`);
+    await assert.rejects(refused, /exited with 7/, name);
+  }
+  assert.ok(Date.now() - began < 8000);
+  const way = inFabric('ip', 'route', 'get', '198.19.0.170', 'from', alice, 'iif', 'c-alice');
+  await assert.rejects(way, /Invalid argument/, 'a blackhole');
+});
+
+test('the machine’s own user reaches virtual addresses too', async () => {
+  assert.match(
+    await run('curl', ['-sS', '-m', '5', `http://${await virtualAddress(cluster, 'local')}/`]),
+    /^pod +web-/,
+  );
+});
+
+test('addresses: what is asked for is given, another class is left alone, and an event says when there is none', async () => {
+  const asked = '198.19.0.170';
+  await cluster.apply(
+    balancedService('asked', 'web', { loadBalancerIP: asked }),
+    balancedService('twice', 'web', { loadBalancerIP: asked }),
+    balancedService('other', 'web', { loadBalancerClass: 'example.com/other' }),
+    ...Array.from({ length: 14 }, (_, index) => balancedService(`many-${index}`, 'web')),
+  );
+  assert.equal(await virtualAddress(cluster, 'asked'), asked);
+  await eventually('the events', async () => {
+    const { items } = await cluster.get<{ items: Event[] }>(
+      'events',
+      '--field-selector',
+      'reason=SyncLoadBalancerFailed',
+    );
+    const messages = items.map(({ message }) => message).join('\n');
+    return /is that of Service default\/asked/.test(messages) && /no address is free in/.test(messages);
+  });
+  assert.deepEqual((await cluster.get<{ status: unknown }>('service', 'other')).status, { loadBalancer: {} });
+  await cluster.kubectl(['delete', 'service', 'asked', ...Array.from({ length: 14 }, (_, index) => `many-${index}`)]);
+  assert.equal(await virtualAddress(cluster, 'twice'), asked, 'what is free again is given');
+  await cluster.kubectl(['patch', 'service', 'twice', '-p', '{"spec":{"type":"ClusterIP","loadBalancerIP":null}}']);
+  await eventually('the address to be taken back', async () => {
+    const { status } = await cluster.get<{ status: { loadBalancer?: { ingress?: unknown } } }>('service', 'twice');
+    return status.loadBalancer?.ingress === undefined;
+  });
+});
+
+/** The address, when connections to it are answered. */
+async function reachable(name: string): Promise<string> {
+  const address = await virtualAddress(cluster, name);
+  await eventually(`${name} to answer`, async () => await client('curl', '-sS', '-m', '2', `http://${address}/`));
+  return address;
+}
+
+/** The flow of this node whose answers come to `port` of its address. */
+async function translatedTo(node: string, port: string) {
+  return (await kernelFlows(cluster, node, 'tcp', { replyPort: Number(port) }))[0];
+}
+
+function addressOf(pod: Greeting['pod']): string {
+  return pods.find(({ metadata }) => metadata?.name === pod)?.status?.podIP ?? '';
+}
+
+function nodeOf(address: string): string {
+  const [name] = [...nodeAddress].find(([, each]) => each === address) ?? [];
+  return name ?? assert.fail(`${address} is no node's`);
+}
+
+async function client(...command: string[]): Promise<string> {
+  return await cluster.knit(['exec', 'client/alice', '--', ...command]);
+}
+
+async function inFabric(...command: string[]): Promise<string> {
+  return await run('ip', ['netns', 'exec', 'knit-l4.fabric', ...command]);
+}
