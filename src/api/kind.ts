@@ -76,6 +76,8 @@ export interface Kind<T extends KubeObject = KubeObject> extends Resource<T> {
    * are immutable through this `subresource` too (a binding may set `spec.nodeName`).
    */
   validate?(object: T, old: T | undefined, subresource?: string): FieldError[];
+  /** What is not wrong and yet worth telling the author; clients print it. Of the object as it was sent. */
+  warnings?(object: T): string[];
   /** What may be asked with `fieldSelector`, besides `metadata.name` and `metadata.namespace`. */
   readonly fieldLabels: Readonly<Record<string, FieldLabel<T>>>;
   readonly columns: readonly Column<T>[];

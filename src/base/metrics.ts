@@ -18,18 +18,20 @@ export class Histogram {
     if (bucket >= 0) this.#counts[bucket] = (this.#counts[bucket] ?? 0) + 1;
   }
 
-  /** In Prometheus' text form. `labels`: `name="x"`. */
+  /** In Prometheus' text form. `labels`: `name="x"`, or none. */
   lines(name: string, labels: string): string[] {
     let below = 0;
+    const before = labels && `${labels},`;
+    const alone = labels && `{${labels}}`;
     const buckets = this.#bounds.map((bound, index) => {
       below += this.#counts[index] ?? 0;
-      return `${name}_bucket{${labels},le="${bound}"} ${below}`;
+      return `${name}_bucket{${before}le="${bound}"} ${below}`;
     });
     return [
       ...buckets,
-      `${name}_bucket{${labels},le="+Inf"} ${this.#count}`,
-      `${name}_sum{${labels}} ${this.#sum}`,
-      `${name}_count{${labels}} ${this.#count}`,
+      `${name}_bucket{${before}le="+Inf"} ${this.#count}`,
+      `${name}_sum${alone} ${this.#sum}`,
+      `${name}_count${alone} ${this.#count}`,
     ];
   }
 }

@@ -16,6 +16,7 @@ import { loadShippedImages } from './prepared-images.ts';
 
 const kubeletPort = 10250;
 const proxyHealthPort = 10256;
+const proxyMetricsPort = 10249;
 
 /**
  * The agent of a node: kubelet, pod network, policies and service proxy in one process, inside the node's namespaces.
@@ -85,7 +86,8 @@ async function startComponents(
       nodeIPs: addresses,
       clusterCIDRs: config.podCIDRs,
       mode: config.proxyMode,
-      healthPort: proxyHealthPort,
+      healthz: { port: proxyHealthPort },
+      metrics: { host: '127.0.0.1', port: proxyMetricsPort },
     }),
     kubelet.then(({ runtime }) =>
       startKubeletServer({

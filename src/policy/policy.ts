@@ -1,13 +1,14 @@
 import { namespaces, networkPolicies, nodes, pods } from '../api/resource.ts';
 import type { Namespace, NetworkPolicy, Node, Pod } from '../api/types.ts';
 import { addressAt, familyOf, parseCIDR } from '../base/cidr.ts';
-import { KnitError, messageOf } from '../base/errors.ts';
+import { KnitError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { Running } from '../base/running.ts';
 import type { Client } from '../client/client.ts';
 import type { Informer, InformerFactory } from '../client/informer.ts';
 import { createInformers } from '../client/informers.ts';
 import { type Nft, openNft } from '../kernel/nft.ts';
+import { Upkeep } from '../kernel/upkeep.ts';
 import { ConnectionCutter } from './cutter.ts';
 import { PolicyTables } from './nftables/tables.ts';
 import type { Family, PolicyNode } from './plan.ts';
@@ -36,9 +37,6 @@ export interface Policy extends Running {
 
 /** Whoever flushes a table mostly has more to do; until then the node's pods are open. */
 const AUDIT_DELAY_MS = 200;
-/** However often others commit, comparing takes at most a tenth of the time. */
-const AUDIT_PAUSE_FACTOR = 10;
-const RETRY_MS = 1000;
 const POD_START_MS = 10_000;
 
 /**
@@ -80,15 +78,9 @@ class NodePolicy implements Policy {
   #active: Active | undefined;
   #starting: InformerFactory | undefined;
   #node: PolicyNode;
+  readonly #upkeep: Upkeep;
   #loaded = false;
-  #stopped = false;
-  #work: Promise<void> | undefined;
-  #again = false;
   #waiting: (() => void)[] = [];
-  #auditWanted = false;
-  #auditTimer: NodeJS.Timeout | undefined;
-  #auditNotBefore = 0;
-  #retryTimer: NodeJS.Timeout | undefined;
 
   constructor(options: PolicyOptions) {
     const { informers, nodeName } = options;
@@ -98,6 +90,13 @@ class NodePolicy implements Policy {
     this.#policies = informers.informer(networkPolicies);
     this.#nodes = informers.informer(nodes, { fieldSelector: `metadata.name=${nodeName}` });
     this.#node = this.#nodeFacts();
+    this.#upkeep = new Upkeep({
+      log: options.log,
+      what: 'NetworkPolicies',
+      auditDelayMs: AUDIT_DELAY_MS,
+      sync: () => this.#sync(),
+      audit: async () => await this.#active?.tables.audit(),
+    });
     const local = informers.informer(pods, { fieldSelector: `spec.nodeName=${nodeName}` });
     local.onChange((now, old) => {
       const key = keyOf(now ?? old);
@@ -111,29 +110,28 @@ class NodePolicy implements Policy {
 
   async start(): Promise<void> {
     this.#policies.onChange((now, old) => this.#touch('policies', keyOf(now ?? old)));
-    this.#nodes.onChange(() => this.#wake());
+    this.#nodes.onChange(() => this.#upkeep.wake());
     await this.#options.informers.start();
     await Promise.all([this.#policies.synced, this.#nodes.synced]);
     this.#loaded = true;
     // What an earlier process left, where the last policy went while nobody looked.
     if (this.#policies.list().length === 0) await PolicyTables.remove(this.#nft);
+    this.#upkeep.begin();
     await this.#settled().catch((error: unknown) => this.#log.error('the node starts without policies', { error }));
   }
 
   async podStarts(pod: Pod, podIPs: readonly string[]): Promise<void> {
     this.#told.set(keyOf(pod), { pod, podIPs });
-    if (this.#loaded && !this.#active && !this.#work && this.#policies.list().length === 0) return;
+    if (this.#loaded && !this.#active && this.#upkeep.idle && this.#policies.list().length === 0) return;
     this.#touch('pods', keyOf(pod));
     await this.#settled();
   }
 
   async stop(): Promise<void> {
-    if (this.#stopped) return;
-    this.#stopped = true;
-    clearTimeout(this.#auditTimer);
-    clearTimeout(this.#retryTimer);
+    if (this.#upkeep.stopped) return;
+    const ended = this.#upkeep.stop();
     await this.#starting?.stop();
-    await this.#work;
+    await ended;
     this.#active?.unwatch();
     await this.#active?.cutter.stop();
     await this.#active?.informers.stop();
@@ -150,42 +148,16 @@ class NodePolicy implements Policy {
         clearTimeout(timer);
         resolve();
       });
-      this.#wake();
+      this.#upkeep.wake();
     });
   }
 
   #touch(kind: 'policies' | 'pods' | 'namespaces', key: string): void {
     this.#dirty[kind].add(key);
-    this.#wake();
-  }
-
-  /** Changes that come while a transaction is under way go into the next one. */
-  #wake(): void {
-    if (!this.#loaded || this.#stopped) return;
-    if (this.#work) {
-      this.#again = true;
-      return;
-    }
-    this.#again = false;
-    this.#work = new Promise<void>((resolve) => setImmediate(resolve))
-      .then(() => this.#sync())
-      .then(
-        () => {
-          this.#work = undefined;
-          if (this.#again) this.#wake();
-        },
-        (error: unknown) => {
-          this.#work = undefined;
-          if (this.#stopped) return;
-          this.#log.error('cannot write NetworkPolicies into the kernel, trying again', { error: messageOf(error) });
-          this.#auditWanted = true;
-          this.#retryTimer = setTimeout(() => this.#wake(), RETRY_MS).unref();
-        },
-      );
+    this.#upkeep.wake();
   }
 
   async #sync(): Promise<void> {
-    if (this.#stopped) return;
     const waiting = this.#waiting.splice(0);
     try {
       const wanted = this.#policies.list().length > 0;
@@ -233,7 +205,7 @@ class NodePolicy implements Policy {
       planner.takeChanges();
       await tables.load(planner.plan);
       cutter.want();
-      return { ...active, unwatch: this.#nft.onForeignCommit(() => this.#wantAudit()) };
+      return { ...active, unwatch: this.#nft.onForeignCommit(() => this.#upkeep.wantAudit()) };
     } catch (error) {
       await informers.stop();
       throw error;
@@ -266,7 +238,6 @@ class NodePolicy implements Policy {
     for (const key of dirty.pods) this.#putPod(active, key);
     for (const key of dirty.policies) this.#putPolicy(active, key);
     if (await tables.update(planner.plan, planner.takeChanges())) cutter.want();
-    if (this.#auditWanted) await this.#audit(tables);
   }
 
   #putNamespace({ planner, namespaces: all }: Active, name: string): void {
@@ -299,25 +270,6 @@ class NodePolicy implements Policy {
     const taken = { policies: [...policies], pods: [...pods], namespaces: [...namespaces] };
     for (const keys of [policies, pods, namespaces]) keys.clear();
     return taken;
-  }
-
-  async #audit(tables: PolicyTables): Promise<void> {
-    this.#auditWanted = false;
-    const started = Date.now();
-    const wrong = await tables.audit();
-    if (wrong) this.#log.warn('somebody else changed the rules of NetworkPolicies, brought them back', { wrong });
-    this.#auditNotBefore = Date.now() + (Date.now() - started) * AUDIT_PAUSE_FACTOR;
-  }
-
-  /** At most one is waiting, and none comes sooner after the last than its cost allows. */
-  #wantAudit(): void {
-    if (this.#stopped || this.#auditTimer) return;
-    const delay = Math.max(AUDIT_DELAY_MS, this.#auditNotBefore - Date.now());
-    this.#auditTimer = setTimeout(() => {
-      this.#auditTimer = undefined;
-      this.#auditWanted = true;
-      this.#wake();
-    }, delay).unref();
   }
 
   #nodeFacts(): PolicyNode {

@@ -10,13 +10,22 @@ export interface ProxyHealth {
   /** The node is not being taken away (KEP-3458): load balancers stop sending new connections. */
   nodeEligible(): boolean;
   lastUpdated(): Date;
+  /** Counts an answer. */
+  answered(path: 'healthz' | 'livez', code: number): void;
+}
+
+/** Where a server listens. */
+export interface ListenAddress {
+  /** Left out: on every address. */
+  readonly host?: string;
+  readonly port: number;
 }
 
 /**
  * `/healthz` and `/livez` of the proxy, as kube-proxy answers them: `/healthz` tells load balancers whether to use
  * this node, `/livez` only whether the proxy works.
  */
-export async function serveHealth(port: number, health: ProxyHealth): Promise<Running> {
+export async function serveHealth(address: ListenAddress, health: ProxyHealth): Promise<Running> {
   const server = createServer((request, response) => {
     const path = request.url?.split('?')[0];
     if (path !== '/healthz' && path !== '/livez') {
@@ -24,11 +33,33 @@ export async function serveHealth(port: number, health: ProxyHealth): Promise<Ru
       return;
     }
     const good = health.healthy() && (path === '/livez' || health.nodeEligible());
-    response.writeHead(good ? 200 : 503, { 'content-type': 'application/json', 'x-content-type-options': 'nosniff' });
+    const code = good ? 200 : 503;
+    health.answered(path === '/livez' ? 'livez' : 'healthz', code);
+    response.writeHead(code, { 'content-type': 'application/json', 'x-content-type-options': 'nosniff' });
     const times = { lastUpdated: health.lastUpdated().toISOString(), currentTime: new Date().toISOString() };
     response.end(JSON.stringify(path === '/livez' ? times : { ...times, nodeEligible: health.nodeEligible() }));
   });
-  await listen(server, port);
+  await listen(server, address);
+  return { stop: () => close(server) };
+}
+
+/** `/metrics`, `/healthz` and `/proxyMode`, as kube-proxy has them on its port for metrics. */
+export async function serveMetrics(address: ListenAddress, mode: string, metrics: () => string): Promise<Running> {
+  const pages: Readonly<Record<string, () => string>> = {
+    '/metrics': metrics,
+    '/healthz': () => 'ok',
+    '/proxyMode': () => mode,
+  };
+  const server = createServer((request, response) => {
+    const page = pages[request.url?.split('?')[0] ?? ''];
+    if (!page) {
+      response.writeHead(404).end();
+      return;
+    }
+    response.writeHead(200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' });
+    response.end(page());
+  });
+  await listen(server, address);
   return { stop: () => close(server) };
 }
 
@@ -79,21 +110,21 @@ export class ServiceHealth implements Running {
     });
     const served = { server, key, localEndpoints };
     this.#servers.set(port, served);
-    listen(server, port).catch((error: unknown) => {
+    listen(server, { port }).catch((error: unknown) => {
       this.#servers.delete(port);
       this.#log.error('cannot answer on a healthCheckNodePort', { service: key, port, error });
     });
   }
 }
 
-function listen(server: Server, port: number): Promise<void> {
+function listen(server: Server, { host, port }: ListenAddress): Promise<void> {
   return new Promise((resolve, reject) => {
     const failed = (error: Error) =>
       reject(
         new KnitError('PORT_IN_USE', `cannot listen on port ${port}: ${error.message}`, 'is another proxy running?'),
       );
     server.once('error', failed);
-    server.listen(port, () => {
+    server.listen({ host, port }, () => {
       server.off('error', failed);
       resolve();
     });

@@ -16,8 +16,10 @@ export type Masquerade = 'remote' | 'always';
 /** The node that a plan is for. */
 export interface NodeFacts {
   readonly name: string;
-  /** Its own addresses, both families: node ports answer there. */
+  /** Its own addresses, both families. */
   readonly addresses: readonly string[];
+  /** Those on which node ports answer. Default: all. */
+  readonly nodePortAddresses?: readonly string[];
   /** Where its pods' addresses come from; empty until the node has one. */
   readonly podCIDRs: readonly string[];
   /** All pods of the cluster. */
@@ -83,6 +85,17 @@ export interface PlanEntry {
 }
 
 export type ServicePlan = ReadonlyMap<string, PlanEntry>;
+
+/** How many entries have a `Local` policy and no endpoint on this node, although there are some elsewhere. */
+export function withoutLocal(entries: Iterable<PlanEntry>): { internal: number; external: number } {
+  const counts = { internal: 0, external: 0 };
+  for (const { ports } of entries) {
+    const fronts = ports.flatMap((port) => port.frontEnds);
+    if (fronts.some((front) => front.kind === 'ClusterIP' && front.fromCluster === 'drop')) counts.internal++;
+    if (fronts.some((front) => front.kind !== 'ClusterIP' && front.fromOutside === 'drop')) counts.external++;
+  }
+  return counts;
+}
 
 /** The plan as lines that a person reads, sorted. */
 export function formatPlan(plan: ServicePlan): string {

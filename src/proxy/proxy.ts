@@ -1,20 +1,23 @@
 import { endpointSlices, nodes, pods, services } from '../api/resource.ts';
 import type { EndpointSlice, Node, Pod, Service } from '../api/types.ts';
 import { familyOf } from '../base/cidr.ts';
-import { KnitError, messageOf } from '../base/errors.ts';
+import { KnitError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { Running } from '../base/running.ts';
 import type { Client } from '../client/client.ts';
 import type { Informer, InformerFactory } from '../client/informer.ts';
 import { deleteFlows, type FlowFilter, listFlows } from '../kernel/conntrack.ts';
 import { type Nft, openNft } from '../kernel/nft.ts';
+import { Upkeep } from '../kernel/upkeep.ts';
 import type { Backend } from './backend.ts';
 import { masqueradeOf, openBackend, type ProxyMode, removeOtherModes } from './backends.ts';
-import { ServiceHealth, serveHealth } from './health.ts';
+import { type ListenAddress, ServiceHealth, serveHealth, serveMetrics } from './health.ts';
 import { hostPortKey, planHostPorts } from './hostports.ts';
-import type { NodeFacts, PlanEntry } from './plan.ts';
+import { ProxyMetrics } from './metrics.ts';
+import { type NodeFacts, type PlanEntry, withoutLocal } from './plan.ts';
 import { planService, serviceKeyOf } from './services.ts';
 import { flowsAgainstPlan, staleFlows } from './staleflows.ts';
+import { UnsupportedEvents } from './unsupported.ts';
 
 export interface ProxyOptions {
   readonly client: Client;
@@ -29,17 +32,18 @@ export interface ProxyOptions {
   readonly clusterCIDRs: readonly string[];
   /** What another mode left on the node is removed. */
   readonly mode: ProxyMode;
-  /** For `/healthz` and `/livez`; 0: none. */
-  readonly healthPort: number;
+  /** Where node ports answer. Default: on all of {@link nodeIPs}. */
+  readonly nodePortIPs?: readonly string[];
+  /** For `/healthz` and `/livez`. */
+  readonly healthz?: ListenAddress;
+  /** For `/metrics` and `/proxyMode`. */
+  readonly metrics?: ListenAddress;
   /** Shared with others in the same process; left out: one of its own. */
   readonly nft?: Nft;
 }
 
-/** Time between the first foreign commit and the comparison: whoever flushes a table mostly has more to do. */
+/** Whoever flushes a table mostly has more to do. */
 const AUDIT_DELAY_MS = 500;
-/** A comparison costs about 30 µs an element: however often others commit, it takes at most a tenth of the time. */
-const AUDIT_PAUSE_FACTOR = 10;
-const RETRY_MS = 1000;
 /** Waiting longer than this with something unwritten is unhealthy. */
 const HEALTHY_LAG_MS = 10_000;
 
@@ -69,18 +73,15 @@ class ServiceProxy implements Running {
   readonly #nodes: Informer<Node>;
   readonly #plan = new Map<string, PlanEntry>();
   readonly #dirty = new Set<string>();
+  readonly #upkeep: Upkeep;
+  readonly #metrics = new ProxyMetrics();
   readonly #serviceHealth: ServiceHealth;
+  readonly #unsupported: UnsupportedEvents;
   readonly #ends: (() => Promise<void> | void)[] = [];
+  readonly #stale: FlowFilter[] = [];
   #node: NodeFacts;
   #loaded = false;
-  #stopped = false;
-  #auditWanted = false;
-  #work: Promise<void> | undefined;
-  readonly #stale: FlowFilter[] = [];
   #forgetting: Promise<void> | undefined;
-  #auditTimer: NodeJS.Timeout | undefined;
-  #auditNotBefore = 0;
-  #retryTimer: NodeJS.Timeout | undefined;
   #dirtySince: number | undefined;
   #lastUpdated = new Date(0);
 
@@ -97,13 +98,26 @@ class ServiceProxy implements Running {
     this.#pods = informers.informer(pods, { fieldSelector: `spec.nodeName=${nodeName}` });
     this.#nodes = informers.informer(nodes, { fieldSelector: `metadata.name=${nodeName}` });
     this.#serviceHealth = new ServiceHealth(options.log, () => this.#healthy());
+    this.#unsupported = new UnsupportedEvents(options.client, nodeName);
+    this.#upkeep = new Upkeep({
+      log: options.log,
+      what: 'Services',
+      auditDelayMs: AUDIT_DELAY_MS,
+      sync: () => this.#sync(),
+      audit: () => this.#backend.audit(),
+    });
     this.#node = this.#nodeFacts(undefined);
   }
 
   async start(): Promise<void> {
-    const { informers, healthPort } = this.#options;
-    this.#services.onChange((now, old) => this.#touch(keyOf(now ?? old)));
+    const { informers, nodeName } = this.#options;
+    this.#services.onChange((now, old) => {
+      this.#metrics.changed('service');
+      this.#touch(keyOf(now ?? old));
+    });
     this.#slices.onChange((now, old) => {
+      this.#metrics.changed('endpoint');
+      if (now) this.#metrics.sliceChanged(now, old);
       for (const slice of [now, old]) if (slice) this.#touch(serviceKeyOf(slice));
     });
     this.#pods.onChange((now, old) => {
@@ -114,33 +128,39 @@ class ServiceProxy implements Running {
     await informers.start();
     await Promise.all([this.#services.synced, this.#slices.synced, this.#pods.synced, this.#nodes.synced]);
     await this.#load();
-    if (healthPort) {
-      const server = await serveHealth(healthPort, {
-        healthy: () => this.#healthy(),
-        nodeEligible: () => this.#ownNode()?.metadata?.deletionTimestamp === undefined,
-        lastUpdated: () => this.#lastUpdated,
-      });
-      this.#ends.push(() => server.stop());
-    }
-    const unwatch = this.#nft.onForeignCommit(() => this.#wantAudit());
-    this.#ends.push(unwatch);
-    this.#wake();
+    await this.#serve();
+    this.#ends.push(this.#nft.onForeignCommit(() => this.#upkeep.wantAudit()));
+    this.#upkeep.begin();
+    this.#log.info('Services are in the kernel', { node: nodeName, services: this.#plan.size });
   }
 
   async stop(): Promise<void> {
-    if (this.#stopped) return;
-    this.#stopped = true;
-    clearTimeout(this.#auditTimer);
-    clearTimeout(this.#retryTimer);
-    await this.#work;
+    if (this.#upkeep.stopped) return;
+    await this.#upkeep.stop();
     await this.#forgetting;
     for (const end of this.#ends) await end();
     await this.#serviceHealth.stop();
     if (!this.#options.nft) await this.#nft.stop();
   }
 
+  async #serve(): Promise<void> {
+    const { healthz, metrics, mode } = this.#options;
+    const servers = await Promise.all([
+      healthz &&
+        serveHealth(healthz, {
+          healthy: () => this.#healthy(),
+          nodeEligible: () => this.#ownNode()?.metadata?.deletionTimestamp === undefined,
+          lastUpdated: () => this.#lastUpdated,
+          answered: (path, code) => this.#metrics.answered(path, code),
+        }),
+      metrics && serveMetrics(metrics, mode, () => this.#metrics.text(withoutLocal(this.#plan.values()))),
+    ]);
+    for (const server of servers) if (server) this.#ends.push(() => server.stop());
+  }
+
   async #load(): Promise<void> {
     this.#node = this.#nodeFacts(this.#ownNode());
+    const sync = this.#metrics.begin();
     this.#dirty.clear();
     const keys = [...this.#services.list().map(keyOf), ...this.#pods.list().map(hostPortKey)];
     for (const key of keys) {
@@ -149,10 +169,17 @@ class ServiceProxy implements Running {
     }
     await this.#backend.load(this.#plan, this.#node);
     await this.#removeOtherModes();
+    this.#metrics.done(sync, 'full');
     this.#loaded = true;
     this.#lastUpdated = new Date();
-    for (const [key, entry] of this.#plan) this.#serviceHealth.update(key, entry);
+    for (const [key, entry] of this.#plan) this.#noted(key, entry);
     this.#forget(await this.#flowsFromBefore());
+  }
+
+  /** What follows from an entry that is in the kernel. */
+  #noted(key: string, entry: PlanEntry | undefined): void {
+    this.#serviceHealth.update(key, entry);
+    this.#unsupported.look(entry, () => this.#services.get(key));
   }
 
   async #removeOtherModes(): Promise<void> {
@@ -179,28 +206,25 @@ class ServiceProxy implements Running {
     this.#wake();
   }
 
-  /** Changes that come while a transaction is under way go into the next one. */
   #wake(): void {
-    if (!this.#loaded || this.#stopped || this.#work) return;
-    this.#dirtySince ??= Date.now();
-    this.#work = new Promise<void>((resolve) => setImmediate(resolve))
-      .then(() => this.#sync())
-      .then(
-        () => {
-          this.#work = undefined;
-          if (this.#dirty.size > 0 || this.#auditWanted) this.#wake();
-        },
-        (error: unknown) => {
-          this.#work = undefined;
-          this.#log.error('cannot write Services into the kernel, trying again', { error: messageOf(error) });
-          this.#auditWanted = true;
-          this.#retryTimer = setTimeout(() => this.#wake(), RETRY_MS).unref();
-        },
-      );
+    if (this.#loaded) this.#dirtySince ??= Date.now();
+    this.#upkeep.wake();
   }
 
   async #sync(): Promise<void> {
-    if (this.#stopped) return;
+    const sync = this.#metrics.begin();
+    try {
+      await this.#write();
+    } catch (error) {
+      this.#metrics.failed(sync);
+      throw error;
+    }
+    this.#metrics.done(sync, 'partial');
+    this.#dirtySince = this.#dirty.size > 0 ? this.#dirtySince : undefined;
+    this.#lastUpdated = new Date();
+  }
+
+  async #write(): Promise<void> {
     await this.#followNode();
     const keys = [...this.#dirty];
     this.#dirty.clear();
@@ -216,11 +240,8 @@ class ServiceProxy implements Running {
       else this.#plan.delete(key);
     }
     if (changes.size > 0) await this.#backend.update(changes);
-    for (const [key, entry] of changes) this.#serviceHealth.update(key, entry);
+    for (const [key, entry] of changes) this.#noted(key, entry);
     this.#forget(stale);
-    if (this.#auditWanted) await this.#audit();
-    this.#dirtySince = this.#dirty.size > 0 ? this.#dirtySince : undefined;
-    this.#lastUpdated = new Date();
   }
 
   async #followNode(): Promise<void> {
@@ -229,25 +250,6 @@ class ServiceProxy implements Running {
     this.#node = facts;
     await this.#backend.setNode(facts);
     for (const key of this.#plan.keys()) this.#dirty.add(key); // the zone chooses endpoints
-  }
-
-  async #audit(): Promise<void> {
-    this.#auditWanted = false;
-    const started = Date.now();
-    const wrong = await this.#backend.audit();
-    if (wrong) this.#log.warn('somebody else changed the rules of Services, brought them back', { wrong });
-    this.#auditNotBefore = Date.now() + (Date.now() - started) * AUDIT_PAUSE_FACTOR;
-  }
-
-  /** At most one is waiting, and none comes sooner after the last than its cost allows. */
-  #wantAudit(): void {
-    if (this.#stopped || this.#auditTimer) return;
-    const delay = Math.max(AUDIT_DELAY_MS, this.#auditNotBefore - Date.now());
-    this.#auditTimer = setTimeout(() => {
-      this.#auditTimer = undefined;
-      this.#auditWanted = true;
-      this.#wake();
-    }, delay).unref();
   }
 
   /** Deletes stale flows beside the other work: rules must not wait for it, nor fail with it. */
@@ -286,12 +288,13 @@ class ServiceProxy implements Running {
   }
 
   #nodeFacts(node: Node | undefined): NodeFacts {
-    const { nodeName, nodeIPs, podCIDRs, clusterCIDRs, mode } = this.#options;
+    const { nodeName, nodeIPs, nodePortIPs, podCIDRs, clusterCIDRs, mode } = this.#options;
     const zone = node?.metadata?.labels?.['topology.kubernetes.io/zone'];
     const known = node?.spec?.podCIDRs ?? (node?.spec?.podCIDR ? [node.spec.podCIDR] : []);
     return {
       name: nodeName,
       addresses: nodeIPs,
+      ...(nodePortIPs ? { nodePortAddresses: nodePortIPs } : {}),
       podCIDRs: podCIDRs?.length ? podCIDRs : known,
       clusterCIDRs,
       masquerade: masqueradeOf[mode],

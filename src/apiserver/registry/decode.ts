@@ -11,7 +11,9 @@ type FieldValidation = 'Strict' | 'Warn' | 'Ignore';
 /** A body's object as the kind's type allows it: unknown fields are refused, warned of or dropped. */
 export function checkObject(request: KindRequest, object: KubeObject, kind: Kind = request.kind): KubeObject {
   assertKind(kind, object);
-  return checkDefinition(request, object, kind.definition, kind.kind, kind.version);
+  const checked = checkDefinition(request, object, kind.definition, kind.kind, kind.version);
+  request.warnings.push(...(kind.warnings?.(checked) ?? []));
+  return checked;
 }
 
 /** The same for what is no kind of its own (`DeleteOptions`, `Scale`, `Binding`). */

@@ -59,3 +59,15 @@ test('a slice that is not needed any more is removed, the last one is emptied', 
     ['slice-1'],
   );
 });
+
+test('who asks for near endpoints is told for which zone and node each one is; others are not', () => {
+  const hints = (trafficDistribution: string | undefined, members: Pod[]) => {
+    const near = { ...service, spec: { ...service.spec, trafficDistribution } };
+    return planSlices(near, members, [], () => 'a').create[0]?.endpoints?.map((endpoint) => endpoint.hints);
+  };
+  const forZones = [{ name: 'a' }];
+  const unready = { ...pod(2), status: { ...pod(2).status, conditions: [{ type: 'Ready', status: 'False' }] } };
+  assert.deepEqual(hints(undefined, [pod(1)]), [undefined]);
+  assert.deepEqual(hints('PreferClose', [pod(1), unready]), [{ forZones }, undefined]);
+  assert.deepEqual(hints('PreferSameNode', [pod(1)]), [{ forNodes: [{ name: 'n' }], forZones }]);
+});

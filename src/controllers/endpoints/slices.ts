@@ -89,14 +89,29 @@ function endpointOf(
   const serving = isReady(pod);
   const terminating = isTerminating(pod);
   const ready = service.spec?.publishNotReadyAddresses === true || (serving && !terminating);
+  const zone = nodeName ? zoneOf(nodeName) : undefined;
   return {
     addresses: [address],
     conditions: { ready, serving, terminating },
     hostname: hostnameOf(service, pod),
     nodeName,
     targetRef: { kind: 'Pod', namespace, name, uid },
-    zone: nodeName && zoneOf(nodeName),
+    zone,
+    hints: ready ? hintsOf(service, nodeName, zone) : undefined,
   };
+}
+
+/**
+ * For whom an endpoint is the near one, where the Service asks for near ones (KEP-4444, KEP-3015). With
+ * `PreferSameNode` the zone is the next best.
+ */
+function hintsOf(service: Service, node: string | undefined, zone: string | undefined): Endpoint['hints'] {
+  const wanted = service.spec?.trafficDistribution;
+  if (wanted === undefined || zone === undefined) {
+    return wanted === 'PreferSameNode' && node ? { forNodes: [{ name: node }] } : undefined;
+  }
+  const forZones = [{ name: zone }];
+  return wanted === 'PreferSameNode' && node ? { forNodes: [{ name: node }], forZones } : { forZones };
 }
 
 type Metadata = Required<Pick<NonNullable<EndpointSlice['metadata']>, 'labels' | 'annotations' | 'ownerReferences'>> & {

@@ -56,11 +56,15 @@ export function baseChains(clusterCIDRs: readonly string[]): Tables {
   };
 }
 
-/** The last rule of `KUBE-SERVICES`. Loopback is left out: its packets would need `route_localnet`. */
-export function nodePortsRule(family: Family): string {
-  const loopback = family === 'ipv6' ? '::1/128' : '127.0.0.0/8';
+/**
+ * The last rules of `KUBE-SERVICES`: one, or one for each of `addresses` where node ports answer only there. Loopback is
+ * left out: its packets would need `route_localnet`.
+ */
+export function nodePortsRules(family: Family, addresses: readonly string[] | undefined): string[] {
   const note = comment('kubernetes service nodeports; NOTE: this must be the last rule in this chain');
-  return `! -d ${loopback} ${note} -m addrtype --dst-type LOCAL -j ${NODEPORTS}`;
+  if (addresses) return addresses.map((address) => `-d ${prefix(address)} ${note} -j ${NODEPORTS}`);
+  const loopback = family === 'ipv6' ? '::1/128' : '127.0.0.0/8';
+  return [`! -d ${loopback} ${note} -m addrtype --dst-type LOCAL -j ${NODEPORTS}`];
 }
 
 /** A rule in a chain of the kernel's that leads to one of ours. */

@@ -20,6 +20,8 @@ export interface Surroundings {
   /** Of the family; none contains another. */
   readonly clusterCIDRs: readonly string[];
   readonly nodeAddresses: readonly string[];
+  /** Where node ports answer; `undefined`: on every address. */
+  readonly nodePortAddresses?: readonly string[];
 }
 
 /** A rule of a chain that all entries share. */

@@ -2,7 +2,7 @@ import { familyOf } from '../../base/cidr.ts';
 import { withoutContained } from '../../base/prefixes.ts';
 import type { IptablesTable } from '../../kernel/iptables.ts';
 import type { Family, NodeFacts, PlanEntry, ServicePlan } from '../plan.ts';
-import { baseChains, nodePortsRule, type Tables } from './base.ts';
+import { baseChains, nodePortsRules, type Tables } from './base.ts';
 import { type EntryRules, entryRules, type SharedRule, type Surroundings } from './entry.ts';
 import { EXTERNAL_SERVICES, FIREWALL, HOSTPORTS, NODEPORTS, SERVICES } from './names.ts';
 import { prefix } from './rules.ts';
@@ -116,7 +116,7 @@ export class Rulebook {
       }
     }
     for (const { table, chain, rule } of last.values()) tables[table].get(chain)?.push(rule);
-    tables.nat.get(SERVICES)?.push(nodePortsRule(this.#family));
+    tables.nat.get(SERVICES)?.push(...nodePortsRules(this.#family, this.#around.nodePortAddresses));
     return tables;
   }
 }
@@ -144,5 +144,6 @@ function surroundings(family: Family, node: NodeFacts): Surroundings {
     family,
     clusterCIDRs: withoutContained(node.clusterCIDRs.filter(ofFamily)).map(prefix),
     nodeAddresses: node.addresses.filter(ofFamily),
+    nodePortAddresses: node.nodePortAddresses?.filter(ofFamily),
   };
 }

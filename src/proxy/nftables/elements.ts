@@ -26,7 +26,7 @@ export function nodeElements(node: NodeFacts, family: Family): Elements {
   };
   add('cluster', [...node.clusterCIDRs.filter(ofFamily), ...node.podCIDRs.filter(ofFamily), ...own, loopback]);
   add('local', [...node.podCIDRs.filter(ofFamily), ...own, loopback]);
-  add('nodeips', own);
+  add('nodeips', (node.nodePortAddresses ?? node.addresses).filter(ofFamily));
   return elements;
 }
 

@@ -59,7 +59,8 @@ function insideNamespace({ mode, damage: damages, foreign, printRules, other }: 
         nodeIPs: [NODE],
         clusterCIDRs: node1.clusterCIDRs,
         mode,
-        healthPort: 10_256,
+        healthz: { port: 10_256 },
+        metrics: { host: '127.0.0.1', port: 10_249 },
       });
       return {
         async stop() {
@@ -127,6 +128,29 @@ ip route add default dev eth0 src ${NODE}`,
         assert.equal(response.status, 200);
         assert.match(await response.text(), /"lastUpdated"/);
       }
+    });
+
+    test('metrics have the names of kube-proxy, and tell how long a change took to reach the kernel', async () => {
+      const page = async (path: string) => await (await fetch(`http://127.0.0.1:10249${path}`)).text();
+      assert.equal(await page('/proxyMode'), mode);
+      assert.equal(await page('/healthz'), 'ok');
+      const slow = { ...slice('slow', [endpoint]), metadata: { name: 'slow', namespace: 'shop' } };
+      const changedAt = new Date(Date.now() + 1000).toISOString();
+      const annotations = { 'endpoints.kubernetes.io/last-change-trigger-time': changedAt };
+      const labels = { 'kubernetes.io/service-name': 'web' };
+      await client.create(endpointSlices, { ...slow, metadata: { ...slow.metadata, annotations, labels } });
+      const count = (text: string, name: string) => Number(new RegExp(`^${name} (.*)$`, 'm').exec(text)?.[1]);
+      const text = await waitFor(
+        async () => {
+          const now = await page('/metrics');
+          return count(now, 'kubeproxy_network_programming_duration_seconds_count') === 1 && now;
+        },
+        { what: 'the change to be counted', timeoutMs: 5000 },
+      );
+      assert.ok(count(text, 'kubeproxy_sync_proxy_rules_duration_seconds_count') >= 2);
+      assert.ok(count(text, 'kubeproxy_sync_proxy_rules_last_timestamp_seconds') > Date.now() / 1000 - 60);
+      assert.ok(count(text, 'kubeproxy_sync_proxy_rules_endpoint_changes_total') >= 2);
+      await client.delete(endpointSlices, { namespace: 'shop', name: 'slow' });
     });
 
     test('healthCheckNodePort tells how many endpoints are here', async () => {

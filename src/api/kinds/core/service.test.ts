@@ -40,6 +40,16 @@ test('what was asked for by annotation before there was a field is the policy wh
 const wrong: readonly [string, Spec, string][] = [
   ['no ports', { ports: [] }, 'spec.ports: Required value'],
   [
+    'a nearness that nobody knows',
+    { trafficDistribution: 'Near' },
+    'spec.trafficDistribution: Unsupported value: "Near": supported values: "PreferClose", "PreferSameNode", "PreferSameZone"',
+  ],
+  [
+    'an address of another family than asked for',
+    { clusterIP: 'fd00::1', clusterIPs: ['fd00::1'], ipFamilies: ['IPv4'] },
+    'spec.clusterIPs[0]: Invalid value: "fd00::1": expected an IPv4 value as indicated by `ipFamilies[0]`',
+  ],
+  [
     'an unknown type',
     { type: 'Fancy' },
     'spec.type: Unsupported value: "Fancy": supported values: "ClusterIP", "ExternalName", "LoadBalancer", "NodePort"',
@@ -133,4 +143,21 @@ test('a row shows where the Service is reached', () => {
   assert.equal(rowOf(service, balanced)['External-IP'], '<pending>');
   balanced.status = { loadBalancer: { ingress: [{ ip: '203.0.113.10' }] } };
   assert.equal(rowOf(service, balanced)['External-IP'], '203.0.113.10');
+});
+
+test('the annotation of old for clients’ addresses is followed, with a warning', () => {
+  const annotated = (spec: Spec): Service => ({
+    ...web(spec),
+    metadata: { ...web().metadata, annotations: { 'service.beta.kubernetes.io/external-traffic': 'OnlyLocal' } },
+  });
+  const asked = annotated({ type: 'LoadBalancer' });
+  assert.equal(created(service, asked).spec?.externalTrafficPolicy, 'Local');
+  assert.match(
+    service.warnings?.(asked).join() ?? '',
+    /deprecated since v1\.7; set spec\.externalTrafficPolicy: Local/,
+  );
+  const contrary = annotated({ type: 'NodePort', externalTrafficPolicy: 'Cluster' });
+  assert.match(service.warnings?.(contrary).join() ?? '', /ignored here/);
+  assert.equal(created(service, contrary).spec?.externalTrafficPolicy, 'Cluster');
+  assert.deepEqual(service.warnings?.(web()), []);
 });

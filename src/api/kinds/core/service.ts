@@ -27,6 +27,7 @@ export const service = defineKind<Service>({
   subresources: [subresource('proxy', 'ServiceProxyOptions', ['create', 'delete', 'get', 'patch', 'update'])],
   nameRule: dnsLabel1035,
   setDefaults,
+  warnings,
   prepareForCreate(object) {
     object.status = { loadBalancer: {} };
   },
@@ -83,10 +84,21 @@ function setDefaults({ metadata, spec }: Service): void {
 }
 
 /** What the policy was called before it had a field (Kubernetes 1.4 to 1.6). */
+const LEGACY_POLICIES = ['service.beta.kubernetes.io/external-traffic', 'service.alpha.kubernetes.io/external-traffic'];
+
 function legacyPolicy(annotations: Readonly<Record<string, string>> = {}): 'Cluster' | 'Local' | undefined {
-  const names = ['service.beta.kubernetes.io/external-traffic', 'service.alpha.kubernetes.io/external-traffic'];
-  const said = names.map((name) => annotations[name]).find((value) => value !== undefined);
+  const said = LEGACY_POLICIES.map((name) => annotations[name]).find((value) => value !== undefined);
   return said === 'OnlyLocal' ? 'Local' : undefined;
+}
+
+function warnings({ metadata, spec }: Service): string[] {
+  const name = LEGACY_POLICIES.find((each) => metadata?.annotations?.[each] !== undefined);
+  if (name === undefined) return [];
+  const meant = legacyPolicy(metadata?.annotations) ?? 'Cluster';
+  const ignored = spec?.externalTrafficPolicy && spec.externalTrafficPolicy !== meant ? ' and is ignored here' : '';
+  return [
+    `metadata.annotations[${name}]: deprecated since v1.7${ignored}; set spec.externalTrafficPolicy: ${meant} instead`,
+  ];
 }
 
 function hasNodePorts({ type }: Spec): boolean {
@@ -156,6 +168,10 @@ function validatePolicies(spec: Spec): FieldError[] {
   }
   if (spec.loadBalancerClass && spec.type !== 'LoadBalancer') {
     errors.push(forbidden('spec.loadBalancerClass', "may only be used when `type` is 'LoadBalancer'"));
+  }
+  if (spec.trafficDistribution !== undefined) {
+    const nearness = ['PreferClose', 'PreferSameNode', 'PreferSameZone'];
+    errors.push(...oneOf('spec.trafficDistribution', spec.trafficDistribution, nearness));
   }
   const families = ['SingleStack', 'PreferDualStack', 'RequireDualStack'];
   return spec.ipFamilyPolicy ? [...errors, ...oneOf('spec.ipFamilyPolicy', spec.ipFamilyPolicy, families)] : errors;
