@@ -132,7 +132,10 @@ function spawnIn(cluster: TestCluster, target: string, args: readonly string[]):
   const knit = join(import.meta.dirname, '../../bin/knit');
   const words = ['exec', '--name', cluster.config.name, target, '--', process.execPath, ...args];
   const child = spawn(knit, words, { stdio: ['pipe', 'pipe', 'inherit'] });
-  process.once('exit', () => child.stdin?.destroy());
+  // A test that fails leaves nobody holding.
+  const end = () => child.stdin?.destroy();
+  process.once('exit', end);
+  child.once('close', () => process.off('exit', end));
   return child;
 }
 
