@@ -49,7 +49,7 @@ export async function removeRuntime(name: string): Promise<void> {
   await closeHostNat({ prefix, records: forwardingRecords });
   await Promise.all([removeFabric(prefix), removeCgroup(clusterCgroup(name))]);
   const paths = clusterPaths(name);
-  for (const part of ['nodes', 'server', 'uplink', 'images'])
+  for (const part of ['nodes', 'server', 'uplink', 'images', 'ingress'])
     rmSync(`${paths.runtime}/${part}`, { recursive: true, force: true });
   if (othersRun(name)) return;
   removeCniCache();

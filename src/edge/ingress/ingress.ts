@@ -60,7 +60,7 @@ class IngressReader {
   read(): void {
     const { rules = [], defaultBackend } = this.#ingress.spec ?? {};
     for (const rule of rules) this.#readRule(rule);
-    if (!defaultBackend) return;
+    if (!defaultBackend || this.#refuses('what matches no rule', defaultBackend)) return;
     // For what its own hosts do not lead elsewhere, and for requests that nobody wants.
     const hosts = new Set([...rules.map((rule) => rule.host?.toLowerCase() ?? ''), '']);
     for (const host of hosts) this.#claim({ host, match: 'prefix', path: '/' }, 'default', defaultBackend);
@@ -93,13 +93,16 @@ class IngressReader {
     }
   }
 
+  /** Only Services can be backends. */
+  #refuses(where: string, { service, resource }: Backend): boolean {
+    if (service) return false;
+    const target = `${resource?.kind} ${resource?.name}`;
+    this.#warn('UnsupportedBackend', `${where} leads to ${target}: only Services can be backends here`);
+    return true;
+  }
+
   #claim(match: RouteMatch, rank: Claim['rank'], backend: Backend): void {
-    if (!backend.service) {
-      const { kind, name } = backend.resource ?? {};
-      const where = `${match.host}${match.path}`;
-      this.#warn('UnsupportedBackend', `${where} leads to ${kind} ${name}: only Services can be backends here`);
-      return;
-    }
+    if (this.#refuses(`${match.host}${match.path}`, backend) || !backend.service) return;
     const want = this.#want(backend.service, match);
     this.#backends.set(want.name, want);
     this.#claims.push({ ...match, rank, backend: want.name, source: this.#key, canary: this.#settings.canary });
