@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -22,6 +24,7 @@ const folder = mkdtempSync(join(tmpdir(), 'knit-test-l4-'));
 let cluster: TestCluster;
 let pods: Pod[];
 let alice: string;
+let published: number;
 let nodeAddress: Map<string, string>;
 
 before(async () => {
@@ -32,7 +35,8 @@ before(async () => {
     'network: { ipFamily: dual, loadBalancerCIDR: 198.19.0.160/28 }',
   ];
   writeFileSync(file, lines.join('\n'));
-  cluster = await startCluster('l4', ['-f', file]);
+  published = await freePort();
+  cluster = await startCluster('l4', ['-f', file, '--publish', `${published}:service/local:http`]);
   alice = cluster.config.clients[0]!.address;
   nodeAddress = new Map(cluster.config.nodes.map(({ name, address }) => [name, address]));
   const dual = { ipFamilyPolicy: 'PreferDualStack' };
@@ -163,6 +167,23 @@ test('the machine’s own user reaches virtual addresses too', async () => {
   );
 });
 
+test('a port of this machine’s loopback leads to what it publishes', async () => {
+  assert.match(await run('curl', ['-sS', '-m', '5', `http://127.0.0.1:${published}/`]), /^pod +web-/);
+});
+
+test('a client that is added has an address of its own, by which servers know it, until it is deleted', async () => {
+  await cluster.knit(['client', 'add', 'bob']);
+  const clients = JSON.parse(await cluster.knit(['client', 'list', '-o', 'json']));
+  const bob: string = clients.find((each: { name: string }) => each.name === 'bob').address;
+  const [greeting] = await greet(cluster, 'client/bob', await virtualAddress(cluster, 'local'), 1);
+  assert.equal(greeting?.client.split(':')[0], bob);
+  await assert.rejects(cluster.knit(['client', 'add', 'bob']), /a client named bob already/);
+  await assert.rejects(cluster.knit(['client', 'add', 'Bad Name']), /clients\[0\]: "Bad Name": must be lower-case/);
+  await cluster.knit(['client', 'delete', 'bob']);
+  await assert.rejects(cluster.knit(['client', 'delete', 'bob']), /no client named bob/);
+  assert.doesNotMatch(await inFabric('ip', '-br', 'link'), /c-bob/);
+});
+
 test('addresses: what is asked for is given, another class is left alone, and an event says when there is none', async () => {
   const asked = '198.19.0.170';
   await cluster.apply(
@@ -214,6 +235,14 @@ function nodeOf(address: string): string {
 
 async function client(...command: string[]): Promise<string> {
   return await cluster.knit(['exec', 'client/alice', '--', ...command]);
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  return port;
 }
 
 async function inFabric(...command: string[]): Promise<string> {

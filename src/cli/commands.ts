@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { clientCommand } from './client.ts';
 import { completionCommand } from './completion.ts';
 import { doctorCommand } from './doctor.ts';
 import { downCommand } from './down.ts';
@@ -22,6 +23,7 @@ export const commands: readonly ((program: Command) => void)[] = [
   execCommand,
   traceCommand,
   nodeCommand,
+  clientCommand,
   imageCommand,
   doctorCommand,
   exportCommand,

@@ -4,6 +4,7 @@ import { KnitError, messageOf } from '../base/errors.ts';
 import { contextName } from '../cluster/config.ts';
 import { type ClusterSpec, checkClusterSpec, defaultClusterSpec, parseClusterSpec } from '../cluster/spec.ts';
 import { type UpResult, up } from '../cluster/up.ts';
+import { parsePublication } from '../edge/publish.ts';
 import type { ProxyMode } from '../proxy/index.ts';
 import { interruptible } from './interrupt.ts';
 import { nameOption, outputOption, parseCount, proxyModeOption } from './options.ts';
@@ -18,6 +19,7 @@ interface UpFlags {
   readonly ipFamily?: string;
   readonly uplink?: string;
   readonly proxyMode?: ProxyMode;
+  readonly publish?: readonly string[];
   readonly output: string;
   readonly kubeconfig: boolean;
 }
@@ -38,12 +40,19 @@ export function upCommand(program: Command): void {
     .option('--ip-family <families>', 'ipv4, or dual for IPv4 and IPv6')
     .option('--uplink <kind>', 'way out of the cluster: user, nat or none')
     .addOption(proxyModeOption('how Services stand in the kernel of each node: nftables or iptables'))
+    .option(
+      '--publish <port:target>',
+      "a port of this machine's loopback that leads to ingress/NAME or service/NAMESPACE/NAME:PORT; may be given again",
+      (text: string, all: readonly string[] = []) => [...all, text],
+    )
     .option('--no-kubeconfig', 'do not write a context into your kubeconfig')
     .addOption(outputOption())
     .action(async (given: UpFlags, command: Command) => {
       const flags = withNameOfFile(given, command.getOptionValueSource('name') === 'default');
-      const { file, nodes, hollow, apiPort, ipFamily, uplink, proxyMode } = flags;
-      const chosen = [file, nodes, hollow, apiPort, ipFamily, uplink, proxyMode].some((value) => value !== undefined);
+      const { file, nodes, hollow, apiPort, ipFamily, uplink, proxyMode, publish } = flags;
+      const chosen = [file, nodes, hollow, apiPort, ipFamily, uplink, proxyMode, publish].some(
+        (value) => value !== undefined,
+      );
       const result = await interruptible((signal) =>
         up({
           name: flags.name,
@@ -90,6 +99,7 @@ function specOf(flags: ChosenUp): ClusterSpec {
         ...(flags.ipFamily === undefined ? {} : { ipFamily: flags.ipFamily }),
         ...(flags.uplink === undefined ? {} : { uplink: flags.uplink }),
       },
+      publish: flags.publish ?? base.publish,
       proxy: { ...base.proxy, ...(flags.proxyMode === undefined ? {} : { mode: flags.proxyMode }) },
     },
     'the command line',
@@ -112,6 +122,10 @@ function hollowText(count: number): string {
   return count === 0 ? '' : `; ${count} hollow nodes, on which nothing runs, come up`;
 }
 
+function clientsText({ clients }: UpResult['config']): string {
+  return clients.map(({ name, address }) => `${name} ${address}`).join(', ') || 'no clients';
+}
+
 function summary({ config, kubeconfig, kept }: UpResult): string {
   const named = config.name === 'knit' ? '' : ` --name ${config.name}`;
   const { addresses } = config;
@@ -122,12 +136,19 @@ function summary({ config, kubeconfig, kept }: UpResult): string {
     `  API server  https://127.0.0.1:${config.apiPort}`,
     `  nodes       ${addresses.nodeCIDR}   pods ${addresses.podCIDR}   Services ${addresses.serviceCIDR}   DNS ${addresses.dns}`,
     ...(ipv6 ? [`              ${ipv6.nodeCIDR}   pods ${ipv6.podCIDR}   Services ${ipv6.serviceCIDR}`] : []),
+    `  outside     ${clientsText(config)}   load balancers ${addresses.loadBalancerCIDR}, which this machine reaches too`,
+    ...config.spec.publish
+      .map(parsePublication)
+      .map(
+        ({ port, kind, namespace, name }) => `              http://127.0.0.1:${port} → ${kind}/${namespace}/${name}`,
+      ),
     ...(kubeconfig ? [`  context     ${contextName(config.name)} in ${kubeconfig}`] : []),
     '',
     `${dim('See it:')}   knit status${named}`,
     `${dim('Use it:')}   knit kubectl${named} create deployment web --image=knit.dev/lab:1 --replicas=3 --port=8080`,
-    `          knit kubectl${named} expose deployment web --port=80 --target-port=8080 --type=NodePort`,
-    `          knit exec${named} client/${config.clients[0]?.name ?? 'alice'} -- curl -s http://${config.nodes[0]?.outsideAddress}:NODEPORT/`,
+    `          knit kubectl${named} expose deployment web --port=80 --target-port=8080 --type=LoadBalancer`,
+    `          knit kubectl${named} get service web   ${dim('shows its EXTERNAL-IP')}`,
+    `          knit exec${named} client/${config.clients[0]?.name ?? 'alice'} -- curl -s http://EXTERNAL-IP/   ${dim('as somebody outside; or curl http://EXTERNAL-IP/ here')}`,
     `${dim('End it:')}   knit down${named}`,
   ];
   return lines.join('\n');

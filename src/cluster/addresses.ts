@@ -133,6 +133,9 @@ function askedFor({ network }: ClusterSpec, family: IPFamily) {
 /** Where the addresses of nodes begin in their network: the fabric has the first, the first node .11. */
 export const firstNode = 11;
 
+/** Where those of clients begin: the fabric has the first. */
+export const firstClient = 2;
+
 /** Length of a node's part of the pods' network: a /24 or a /64. */
 export const nodeMask: Readonly<Record<IPFamily, number>> = { ipv4: 24, ipv6: 64 };
 const addressesOfNode: Readonly<Record<IPFamily, number>> = { ipv4: 2 ** 8, ipv6: 2 ** 64 };

@@ -129,7 +129,7 @@ function withLoadBalancers(config: ClusterConfig): ClusterConfig {
   const loadBalancerCIDR = defaultLoadBalancerCIDR(Number(config.addresses.host.interface.replace(/^\D+/, '')));
   return {
     ...config,
-    spec: { ...config.spec, loadBalancer: defaultClusterSpec().loadBalancer },
+    spec: { ...defaultClusterSpec(), ...config.spec },
     addresses: { ...config.addresses, loadBalancerCIDR, ingress: ingressAddress(loadBalancerCIDR) },
   };
 }

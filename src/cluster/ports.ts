@@ -13,10 +13,31 @@ export interface ListeningSocket {
 }
 
 /**
+ * Listens on the host's loopback for the API server, and behind it for each of `published`. Throws `PORT_IN_USE`; then
+ * nothing listens.
+ */
+export async function listenForCluster(
+  apiPort: number | undefined,
+  published: readonly number[],
+): Promise<readonly [api: ListeningSocket, ...published: ListeningSocket[]]> {
+  const api = await listenOnLoopback(apiPort, '--api-port');
+  const rest = await Promise.allSettled(published.map((port) => listenOnLoopback(port, '--publish')));
+  const failed = rest.find((each) => each.status === 'rejected');
+  const opened = rest.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []));
+  if (!failed) return [api, ...opened];
+  closeAll([api, ...opened]);
+  throw failed.reason;
+}
+
+export function closeAll(sockets: readonly ListeningSocket[]): void {
+  for (const socket of sockets) socket.close();
+}
+
+/**
  * Listens on the host's loopback. Where `asked` is undefined and the usual port is taken, any free one will do.
  * Throws `PORT_IN_USE`, with who has it.
  */
-export async function listenOnLoopback(asked: number | undefined): Promise<ListeningSocket> {
+async function listenOnLoopback(asked: number | undefined, flag: string): Promise<ListeningSocket> {
   try {
     return await listen(asked ?? usualPort);
   } catch (error) {
@@ -25,7 +46,7 @@ export async function listenOnLoopback(asked: number | undefined): Promise<Liste
     throw new KnitError(
       'PORT_IN_USE',
       `port ${asked} is taken${await ownerOf(asked)}`,
-      'stop it, or choose another port with --api-port',
+      `stop it, or choose another port with ${flag}`,
     );
   }
 }

@@ -10,6 +10,7 @@ import { startDnsAutoscaler } from '../dns/autoscaler.ts';
 import { dnsManifests } from '../dns/manifests.ts';
 import { knitClass } from '../edge/ingress/index.ts';
 import { startLoadBalancers } from '../edge/loadbalancer/index.ts';
+import { parsePublication, startPublishing } from '../edge/publish.ts';
 import { startRoutes } from '../edge/routes.ts';
 import { startHollowNodes } from '../kubelet/hollow/index.ts';
 import { startScheduler } from '../scheduler/scheduler.ts';
@@ -77,6 +78,12 @@ async function main(name: string): Promise<void> {
       })),
       nodeCIDR: config.addresses.nodeCIDR,
       healthCheck: config.spec.loadBalancer.healthCheck,
+    }),
+    startPublishing({
+      informers,
+      log: log.child('publish'),
+      publications: config.spec.publish.map(parsePublication),
+      firstFd: hostSocket + 1,
     }),
     startHollow(config, clientOf('hollow-kubelet'), informers, log.child('hollow')),
     startIngress(config, { client: clientOf('ingress-controller'), informers, log: log.child('ingress') }),

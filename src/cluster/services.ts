@@ -5,10 +5,11 @@ import { startKeeper } from '../machine/keeper.ts';
 import { type ClusterConfig, contextName } from './config.ts';
 import { clusterCgroup } from './node.ts';
 import { clusterPaths } from './paths.ts';
+import type { ListeningSocket } from './ports.ts';
 import { program } from './processes.ts';
 
-/** Starts the server in the fabric's namespace; it answers on the host through the listening socket `apiSocket`. */
-export async function startServer(config: ClusterConfig, apiSocket: number): Promise<void> {
+/** Starts the server in the fabric's namespace; it answers on the host through the listening sockets, which it gets as 3, 4, … */
+export async function startServer(config: ClusterConfig, sockets: readonly ListeningSocket[]): Promise<void> {
   const paths = clusterPaths(config.name);
   await startKeeper({
     folder: join(paths.runtime, 'server'),
@@ -16,7 +17,7 @@ export async function startServer(config: ClusterConfig, apiSocket: number): Pro
     enter: ['nsenter', ...enterNetns(fabricNetns(contextName(config.name)))],
     setup: [],
     processes: [{ command: program('server', [config.name]), log: join(paths.logs, 'server.log') }],
-    fds: [apiSocket],
+    fds: sockets.map(({ fd }) => fd),
   });
 }
 

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { dnsSubdomain, labelValue, qualifiedName, type Rule } from '../api/kinds/names.ts';
 import { familyOf, type IPFamily, parseCIDR } from '../base/cidr.ts';
 import { KnitError, messageOf } from '../base/errors.ts';
+import { parsePublication } from '../edge/publish.ts';
 
 const dnsLabel = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;
 const name = (longest: number) =>
@@ -31,6 +32,14 @@ const ruled = (rule: Rule) =>
     const message = rule(text);
     if (message) context.addIssue({ code: 'custom', message });
   });
+
+const publication = z.string().superRefine((text, context) => {
+  try {
+    parsePublication(text);
+  } catch {
+    context.addIssue({ code: 'custom', message: 'must be PORT:ingress/NAME or PORT:service/NAMESPACE/NAME:PORT' });
+  }
+});
 
 const nodeSpec = z.strictObject({
   name: name(32),
@@ -85,6 +94,7 @@ const clusterSpec = z.strictObject({
     })
     .prefault({}),
   clients: z.array(name(11)).default(['alice']),
+  publish: z.array(publication).default([]),
   registries: z
     .strictObject({
       /** Registry host → where to ask instead, in this order: `docker.io: [http://10.0.0.5:5000]`. */
@@ -135,6 +145,11 @@ export function checkClusterSpec(document: unknown, source: string): ClusterSpec
 /** A node as `knit node add` names it. Throws `SPEC_INVALID`. */
 export function checkNodeSpec(node: NodeSpec): void {
   checkClusterSpec({ apiVersion: 'knit.dev/v1alpha1', kind: 'Cluster', nodes: [node] }, 'the command line');
+}
+
+/** A client as `knit client add` names it. Throws `SPEC_INVALID`. */
+export function checkClientName(client: string): void {
+  checkClusterSpec({ apiVersion: 'knit.dev/v1alpha1', kind: 'Cluster', clients: [client] }, 'the command line');
 }
 
 /** The cluster that is made where nobody says otherwise. */

@@ -1,10 +1,11 @@
 import { existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { addressAt, type CIDR, formatCIDR, parseCIDR } from '../base/cidr.ts';
 import { KnitError } from '../base/errors.ts';
+import { parsePublication } from '../edge/publish.ts';
 import { processesIn } from '../kernel/cgroup.ts';
 import { machineNetworks } from '../kernel/ip.ts';
 import { createFabric } from '../machine/fabric.ts';
-import { chooseAddresses, firstNode, networksOf, type TakenNetwork } from './addresses.ts';
+import { chooseAddresses, firstClient, firstNode, networksOf, type TakenNetwork } from './addresses.ts';
 import { complaints } from './complaints.ts';
 import { type ClusterConfig, contextName, findConfig, stateVersion, writeConfig } from './config.ts';
 import { removeRuntime, removeState } from './down.ts';
@@ -13,7 +14,7 @@ import { addToKubeconfig, checkKubeconfig } from './kubeconfig.ts';
 import { withLock } from './lock.ts';
 import { clusterCgroup, issueNodeIdentity, startNode } from './node.ts';
 import { clusterPaths, stateRoot } from './paths.ts';
-import { type ListeningSocket, listenOnLoopback } from './ports.ts';
+import { closeAll, type ListeningSocket, listenForCluster } from './ports.ts';
 import { preflight } from './preflight.ts';
 import type { Progress } from './progress.ts';
 import { untilReady } from './ready.ts';
@@ -66,24 +67,25 @@ async function upLocked(options: UpOptions): Promise<UpResult> {
   await pki;
   if (kubeconfig) await checkKubeconfig();
   await removeRuntime(name);
-  const socket = await listenOnLoopback(kept?.apiPort ?? spec?.api.port);
+  const published = (kept?.spec ?? spec)?.publish.map((text) => parsePublication(text).port) ?? [];
+  const sockets = await listenForCluster(kept?.apiPort ?? spec?.api.port, published);
   try {
-    const config = kept ?? (await newConfig(name, spec ?? defaultClusterSpec(), socket.port));
-    return { ...(await startOrUndo(options, config, socket, kept !== undefined)), config, kept: kept !== undefined };
+    const config = kept ?? (await newConfig(name, spec ?? defaultClusterSpec(), sockets[0].port));
+    return { ...(await startOrUndo(options, config, sockets, kept !== undefined)), config, kept: kept !== undefined };
   } finally {
-    socket.close();
+    closeAll(sockets);
   }
 }
 
 async function startOrUndo(
   { name, progress, timeoutMs = 60_000, kubeconfig = true, signal }: UpOptions,
   config: ClusterConfig,
-  socket: ListeningSocket,
+  sockets: readonly ListeningSocket[],
   keepState: boolean,
 ): Promise<{ kubeconfig?: string }> {
   const since = Date.now();
   try {
-    await start(config, socket, progress, signal);
+    await start(config, sockets, progress, signal);
     await progress.step('Waiting for nodes and DNS', () => untilReady(config, { timeoutMs, since, signal }));
     return kubeconfig ? { kubeconfig: await addToKubeconfig(config) } : {};
   } catch (error) {
@@ -97,7 +99,7 @@ async function startOrUndo(
 
 async function start(
   config: ClusterConfig,
-  socket: ListeningSocket,
+  sockets: readonly ListeningSocket[],
   progress: Progress,
   signal: AbortSignal | undefined,
 ): Promise<void> {
@@ -112,7 +114,7 @@ async function start(
   await progress.step(`Starting the API server and ${count}`, () =>
     allSettled([
       // From here on the server alone accepts: a connection that this process took would wait in vain.
-      startServer(config, socket.fd).then(() => socket.close()),
+      startServer(config, sockets).then(() => closeAll(sockets)),
       startUplink(config),
       ...config.nodes.map((node) => startNode(config, node)),
     ]),
@@ -176,8 +178,8 @@ async function newConfig(name: string, spec: ClusterSpec, apiPort: number): Prom
     })),
     clients: spec.clients.map((client, index) => ({
       name: client,
-      address: addressAt(clientCIDR, 2 + index),
-      ...(ipv6 ? { ipv6: addressAt(parseCIDR(ipv6.clientCIDR), 2 + index) } : {}),
+      address: addressAt(clientCIDR, firstClient + index),
+      ...(ipv6 ? { ipv6: addressAt(parseCIDR(ipv6.clientCIDR), firstClient + index) } : {}),
     })),
   };
 }

@@ -86,6 +86,19 @@ export async function addNodeLink(spec: FabricSpec, node: NodeLink): Promise<voi
   ]);
 }
 
+/** Adds a client to a fabric that stands. */
+export async function addClientLink(spec: FabricSpec, client: ClientLink): Promise<void> {
+  await ipBatch(clientLink(spec.prefix, client));
+  await ipBatch(fabricSideOfClient(spec, client), fabricNetns(spec.prefix));
+  await configureClient(spec, client);
+}
+
+/** Takes a client away. What still runs in its network has no link from then on. */
+export async function removeClientLink(prefix: string, client: string): Promise<void> {
+  await tryRun('ip', ['-n', fabricNetns(prefix), 'link', 'del', clientInterface(client)]);
+  await tryRun('ip', ['netns', 'del', clientNetns(prefix, client)]);
+}
+
 /** Pulls a node's cable: from now on nobody gets an answer of it. */
 export async function cutNodeLink(spec: FabricSpec, node: NodeLink): Promise<void> {
   await ipBatch(['link set eth0 down'], nodeNetns(spec.prefix, node.name));

@@ -61,13 +61,12 @@ export interface PlanInput {
 }
 
 export function planLoadBalancers(input: PlanInput, healthy: (check: HealthCheck) => boolean): LoadBalancerPlan {
-  const nodeCIDR = parseCIDR(input.nodeCIDR);
-  const nodes = input.nodes.flatMap((node) => {
-    const addresses = internalIPsOf(node);
-    const mark = indexOf(nodeCIDR, addresses.ipv4 ?? '');
-    return mark ? [{ name: nameOf(node), addresses, mark }] : [];
-  });
-  const eligible = input.nodes.filter(isEligible);
+  const nodes = nodesHere(input).map((node) => ({
+    name: nameOf(node),
+    addresses: internalIPsOf(node),
+    mark: markOf(node, input) ?? 0,
+  }));
+  const eligible = nodesHere(input).filter(isEligible);
   const addresses = input.services.filter(isBalanced).flatMap((service) => {
     const ready = eligible.filter((node) => healthy(checkOf(service, node)));
     return addressesOf(service, input.pools).map((address) => virtualAddress(service, address, ready));
@@ -96,9 +95,7 @@ export function checksFor(input: PlanInput): HealthCheck[] {
   const balanced = input.services.filter((each) => isBalanced(each) && addressesOf(each, input.pools).length > 0);
   if (balanced.length === 0) return [];
   // A node's own check also tells whether it is dead, whatever it serves.
-  return input.nodes
-    .filter((node) => internalIPsOf(node).ipv4)
-    .flatMap((node) => [nodeCheck(node), ...balanced.map((service) => checkOf(service, node))]);
+  return nodesHere(input).flatMap((node) => [nodeCheck(node), ...balanced.map((service) => checkOf(service, node))]);
 }
 
 export function nodeCheck(node: Node): HealthCheck {
@@ -131,6 +128,15 @@ function proxiedPortsOf({ spec, status }: Service): ProxiedPort[] | undefined {
   return (spec?.ports ?? []).flatMap(({ protocol = 'TCP', port, nodePort }) =>
     nodePort ? [{ protocol: protocol.toLowerCase() as ProxiedPort['protocol'], port, nodePort }] : [],
   );
+}
+
+/** Nodes in the nodes' network: others (hollow ones) are nowhere that a packet could be led to. */
+function nodesHere(input: PlanInput): Node[] {
+  return input.nodes.filter((node) => markOf(node, input) !== undefined);
+}
+
+function markOf(node: Node, { nodeCIDR }: PlanInput): number | undefined {
+  return indexOf(parseCIDR(nodeCIDR), internalIPsOf(node).ipv4 ?? '');
 }
 
 function sourceRangesOf({ spec }: Service, family: IPFamily): string[] | undefined {
