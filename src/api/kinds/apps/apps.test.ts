@@ -103,3 +103,17 @@ test('the other workloads get their defaults', () => {
     [],
   );
 });
+
+test("a StatefulSet's containers mount its claims", () => {
+  const mounting = template();
+  mounting.spec!.containers[0]!.volumeMounts = [{ name: 'data', mountPath: '/data' }];
+  const claim = {
+    metadata: { name: 'data' },
+    spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } },
+  };
+  const spec = { serviceName: 'web', selector: { matchLabels: labels }, template: mounting };
+  assert.deepEqual(errorsOf(statefulSet, { metadata, spec: { ...spec, volumeClaimTemplates: [claim] } }), []);
+  assert.deepEqual(errorsOf(statefulSet, { metadata, spec }), [
+    'spec.template.spec.containers[0].volumeMounts[0].name: Not found: "data"',
+  ]);
+});

@@ -25,7 +25,7 @@ export const statefulSet = defineKind<StatefulSet>({
   validate(object, old): FieldError[] {
     return [
       ...validateNotNegative(object.spec, ['replicas', 'minReadySeconds', 'revisionHistoryLimit']),
-      ...validateWorkload(object.spec, undefined, 'statefulset'),
+      ...validateWorkload(withClaims(object.spec), undefined, 'statefulset'),
       ...validatePolicies(object.spec),
       ...(old?.spec && object.spec ? validateUpdate(object.spec, old.spec) : []),
     ];
@@ -63,6 +63,16 @@ function setDefaults({ spec }: StatefulSet): void {
     if (claim.spec) setClaimSpecDefaults(claim.spec);
   }
   setTemplateDefaults(spec.template);
+}
+
+/** Containers mount the claims by the names of their templates, as volumes that each pod will have. */
+function withClaims(spec: Spec | undefined): Spec | undefined {
+  const claims = (spec?.volumeClaimTemplates ?? []).flatMap(({ metadata }) => metadata?.name ?? []);
+  if (!spec?.template?.spec || claims.length === 0) return spec;
+  const { template } = spec;
+  const others = (template.spec?.volumes ?? []).filter(({ name }) => !claims.includes(name));
+  const volumes = [...others, ...claims.map((name) => ({ name, emptyDir: {} }))];
+  return { ...spec, template: { ...template, spec: { containers: [], ...template.spec, volumes } } };
 }
 
 function validatePolicies(spec: Spec | undefined): FieldError[] {
