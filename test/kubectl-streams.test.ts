@@ -216,3 +216,34 @@ test('port-forward to a port where nobody listens says so', async () => {
     await forward.stop();
   }
 });
+
+test('debug looks into a running container, and stays to be read', async () => {
+  await kubectl([
+    'debug',
+    'talker',
+    '-c',
+    'look',
+    '--image=knit.dev/lab:1',
+    '--target=left',
+    '--',
+    'sh',
+    '-c',
+    'ps; exit 3',
+  ]);
+  const state = '-o jsonpath={.status.ephemeralContainerStatuses[0].state.terminated.exitCode}';
+  await eventually('the container to end', async () => (await kubectl(`get pod talker ${state}`)) === '3');
+  // The target's processes, and its own.
+  assert.match(await kubectl('logs talker -c look'), /echo left one.*sh -c ps/s);
+  assert.match(
+    await refused('debug talker -c left --image=knit.dev/lab:1'),
+    /spec.ephemeralContainers\[1\].name: Duplicate value: "left"/,
+  );
+  assert.equal(await kubectl('get pod talker -o jsonpath={.status.phase}'), 'Running');
+});
+
+test('debug of a node shows its processes and files', async () => {
+  const output = await kubectl('debug node/node-1 --image=knit.dev/lab:1 --profile=general -- cat /host/etc/hostname');
+  const name = /debugging pod (\S+)/.exec(output)?.[1] ?? '';
+  await kubectl(`wait --for=jsonpath={.status.phase}=Succeeded pod/${name} --timeout=60s`);
+  assert.equal(await kubectl(`logs ${name}`), 'node-1\n');
+});

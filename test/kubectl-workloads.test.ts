@@ -31,6 +31,56 @@ test('scale changes how many pods there are, and keeps off where there are other
   await eventually('two pods', async () => (await podsOf('app=web')).length === 2);
 });
 
+test('patch of a pod’s resize gives running containers other amounts, without a restart unless they ask for one', async () => {
+  const resources = { requests: { cpu: '100m', memory: '32Mi' }, limits: { memory: '64Mi' } };
+  await on.cluster.apply({
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name: 'sized' },
+    spec: {
+      containers: [
+        { name: 'stays', image: 'knit.dev/lab:1', resources },
+        {
+          name: 'restarts',
+          image: 'knit.dev/lab:1',
+          command: ['sh', '-c', "trap 'exit 0' TERM; sleep 3600 & wait"],
+          resources,
+          resizePolicy: [{ resourceName: 'memory', restartPolicy: 'RestartContainer' }],
+        },
+      ],
+    },
+  });
+  await kubectl('wait --for=condition=Ready pod/sized --timeout=60s');
+  const resize = (name: string, part: object) => [
+    'patch',
+    'pod',
+    'sized',
+    '--subresource=resize',
+    '-p',
+    JSON.stringify({ spec: { containers: [{ name, resources: part }] } }),
+  ];
+  await kubectl(resize('stays', { limits: { memory: '96Mi' } }));
+  await kubectl(resize('restarts', { limits: { memory: '96Mi' } }));
+  const has = (what: string) =>
+    kubectl(
+      `get pod sized -o jsonpath={.status.containerStatuses[?(@.name=="stays")].${what}},{.status.containerStatuses[?(@.name=="restarts")].${what}}`,
+    );
+  await eventually('both to have it', async () => (await has('resources.limits.memory')) === '96Mi,96Mi');
+  assert.equal(await has('restartCount'), '0,1');
+  const limit = 'cat /sys/fs/cgroup/memory/memory.limit_in_bytes 2>/dev/null || cat /sys/fs/cgroup/memory.max';
+  assert.equal(await kubectl(['exec', 'sized', '-c', 'stays', '--', 'sh', '-c', limit]), `${96 * 1024 * 1024}\n`);
+
+  await kubectl(resize('stays', { requests: { cpu: '5000' } }));
+  await kubectl('wait --for=condition=PodResizePending pod/sized --timeout=60s');
+  await kubectl(resize('stays', { requests: { cpu: '50m' } }));
+  await eventually('what is possible', async () => (await has('resources.requests.cpu')) === '50m,100m');
+  assert.doesNotMatch(await kubectl('get pod sized -o jsonpath={.status.conditions[*].type}'), /PodResize/);
+  assert.match(
+    await refused(resize('stays', { limits: { memory: null } })),
+    /spec.containers\[0\].resources.limits: Forbidden: resource limits cannot be removed/,
+  );
+});
+
 test('expose makes a Service that selects the pods of a deployment', async () => {
   assert.equal(
     await kubectl('expose deployment web --port=80 --target-port=8080 --type=NodePort'),

@@ -4,6 +4,8 @@ import {
   type ContainerConfig,
   type LinuxContainerSecurityContext,
   type Mount,
+  type NamespaceOption,
+  namespaceMode,
   profileType,
   type SecurityProfile,
 } from './cri/messages.ts';
@@ -22,6 +24,8 @@ export interface ContainerContext {
   /** The image's own user; a pod that must not run as root is checked against it. */
   readonly imageUser: { readonly uid: number | undefined; readonly username: string };
   readonly restartCount: number;
+  /** The container whose processes an ephemeral container shall see. */
+  readonly targetId?: string;
   /** The node's memory in bytes. */
   readonly memoryBytes: number;
 }
@@ -75,6 +79,7 @@ function annotations(pod: Pod, container: Container, restartCount: number): Reco
     [annotation.terminationMessagePath]: terminationMessagePath(container),
     [annotation.terminationMessagePolicy]: container.terminationMessagePolicy ?? 'File',
     [annotation.gracePeriod]: String(pod.spec?.terminationGracePeriodSeconds ?? 30),
+    [annotation.resources]: JSON.stringify(container.resources ?? {}),
     ...(preStop ? { [annotation.preStop]: JSON.stringify(preStop) } : {}),
   };
 }
@@ -95,7 +100,7 @@ function securityContext(pod: Pod, container: Container, context: ContainerConte
       dropCapabilities: own.capabilities?.drop ?? [],
     },
     privileged: own.privileged ?? false,
-    namespaceOptions: podNamespaces(pod),
+    namespaceOptions: namespaces(pod, context.targetId),
     ...(user === undefined ? { runAsUsername: context.imageUser.username } : { runAsUser: { value: user } }),
     ...(user === undefined || group === undefined ? {} : { runAsGroup: { value: group } }),
     readonlyRootfs: own.readOnlyRootFilesystem ?? false,
@@ -105,6 +110,11 @@ function securityContext(pod: Pod, container: Container, context: ContainerConte
     readonlyPaths: masked ? READONLY_PATHS : [],
     seccomp: seccomp(own.seccompProfile ?? ofPod.seccompProfile, context.paths.root),
   };
+}
+
+function namespaces(pod: Pod, targetId: string | undefined): NamespaceOption {
+  const shared = podNamespaces(pod);
+  return targetId === undefined ? shared : { ...shared, pid: namespaceMode.target, targetId };
 }
 
 function requireNonRoot(asked: boolean, user: number | undefined, username: string): void {

@@ -64,6 +64,7 @@ export async function startContainer(
       imageRef: image.id,
       imageUser,
       restartCount,
+      targetId: targetOf(container, runtime),
       memoryBytes,
     });
   });
@@ -76,6 +77,15 @@ export async function startContainer(
   kubelet.events.container(pod, container, 'Normal', 'Started', `Started container ${container.name}`);
   await postStart(kubelet, container, id, start);
   return id;
+}
+
+/** The running container that an ephemeral one is meant to look into. */
+function targetOf(container: Container & { targetContainerName?: string }, runtime: PodRuntime): string | undefined {
+  const name = container.targetContainerName;
+  if (!name) return undefined;
+  const target = latest(runtime, name);
+  if (target?.state !== 'running') throw new Error(`unable to find target container ${name}`);
+  return target.id;
 }
 
 /** Names the failure of one step, and tells of it. */

@@ -38,6 +38,8 @@ export interface KubeletContext {
   readonly allocatable: ResourceList;
   /** The node's memory in bytes. */
   readonly memoryBytes: number;
+  /** The other pods that take room on this node. */
+  otherPods(pod: Pod): readonly Pod[];
   /** See {@link KubeletOptions.podStarts}. */
   podStarts(pod: Pod, podIPs: readonly string[]): Promise<void>;
   /** Variables of the Services that a pod of this namespace sees. Throws while Services were not read yet. */

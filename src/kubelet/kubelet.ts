@@ -21,6 +21,7 @@ import { startLogRotation } from './log-rotation.ts';
 import { startNodeReporter } from './node.ts';
 import { nodeCapacity } from './node-status.ts';
 import { kubeletPaths } from './paths.ts';
+import { hasEnded } from './pod-change.ts';
 import { createPodEvents } from './pod-events.ts';
 import { createPodWorker, type PodWorker } from './pod-worker.ts';
 import { createProber } from './probes/prober.ts';
@@ -127,6 +128,8 @@ export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
     imagesReady: options.imagesReady ?? Promise.resolve(),
     allocatable: capacity,
     memoryBytes: quantity(capacity.memory),
+    otherPods: ({ metadata }) =>
+      podInformer.list().filter((other) => other.metadata?.uid !== metadata?.uid && !hasEnded(other.status?.phase)),
     podStarts: options.podStarts ?? (() => Promise.resolve()),
     serviceEnv: (namespace, links) => serviceEnv(serviceInformer.list(), namespace, links),
   };

@@ -17,6 +17,8 @@ export const annotation = {
   restartCount: 'io.kubernetes.container.restartCount',
   terminationMessagePath: 'io.kubernetes.container.terminationMessagePath',
   terminationMessagePolicy: 'io.kubernetes.container.terminationMessagePolicy',
+  /** `resources` of the container as it was started. */
+  resources: 'knit.dev/container.resources',
   preStop: 'io.kubernetes.container.preStopHandler',
   gracePeriod: 'io.kubernetes.pod.terminationGracePeriod',
 } as const;

@@ -9,13 +9,15 @@ export interface ConditionInput {
   readonly init: readonly ContainerStatus[];
   readonly main: readonly ContainerStatus[];
   readonly sandboxReady: boolean;
+  /** Why what the containers have is not what they ask for. */
+  readonly resize?: Verdict;
   /** RFC 3339 */
   readonly now: string;
 }
 
 interface Verdict {
   readonly type: string;
-  readonly status: 'True' | 'False';
+  readonly status: string;
   readonly reason?: string;
   readonly message?: string;
 }
@@ -32,9 +34,14 @@ export function podConditions(input: ConditionInput): Condition[] {
   ];
   const scheduled = before.some(({ type }) => type === 'PodScheduled');
   if (!scheduled) own.push({ type: 'PodScheduled', status: 'True' });
-  const others = before.filter(({ type }) => !own.some((verdict) => verdict.type === type));
+  if (input.resize) own.push(input.resize);
+  const foreign = before.filter(({ type }) => !isResizing(type));
+  const others = foreign.filter(({ type }) => !own.some((verdict) => verdict.type === type));
   return [...own.map((verdict) => withTimes(verdict, before, input)), ...others];
 }
+
+/** Conditions that are there only while they are true. */
+export const isResizing = (type: string): boolean => type === 'PodResizePending' || type === 'PodResizeInProgress';
 
 function withTimes(verdict: Verdict, before: readonly Condition[], input: ConditionInput): Condition {
   const old = before.find(({ type }) => type === verdict.type);

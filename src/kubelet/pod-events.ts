@@ -11,8 +11,9 @@ export function createPodEvents(recorder: EventRecorder): PodEvents {
   return {
     pod: (pod, type, reason, message) => recorder.event(pod, type, reason, message),
     container(pod, container, type, reason, message) {
-      const isInit = pod.spec?.initContainers?.some(({ name }) => name === container.name) === true;
-      const path = `spec.${isInit ? 'initContainers' : 'containers'}{${container.name}}`;
+      const lists = ['initContainers', 'ephemeralContainers'] as const;
+      const list = lists.find((each) => pod.spec?.[each]?.some(({ name }) => name === container.name)) ?? 'containers';
+      const path = `spec.${list}{${container.name}}`;
       recorder.event(pod, type, reason, message, path);
     },
   };

@@ -38,10 +38,17 @@ export function planPod(pod: Pod, runtime: PodRuntime, probes: ProbeVerdicts): P
     const attempts = runtime.sandboxes.map(({ metadata }) => metadata?.attempt ?? 0);
     return { kind: 'create-sandbox', attempt: runtime.sandboxes.length === 0 ? 0 : Math.max(...attempts) + 1 };
   }
+  const debug = newEphemeralContainers(pod, runtime);
   const init = planInit(pod, runtime, sandbox.id, probes);
-  if (!init.initialized) return { kind: 'run', kill: init.kill, start: init.start };
+  if (!init.initialized) return { kind: 'run', kill: init.kill, start: [...debug, ...init.start] };
   const main = planMain(pod, runtime, sandbox.id, probes);
-  return { kind: 'run', kill: [...init.kill, ...main.kill], start: [...init.start, ...main.start] };
+  return { kind: 'run', kill: [...init.kill, ...main.kill], start: [...debug, ...init.start, ...main.start] };
+}
+
+/** They are started once, whatever becomes of them and of the pod's other containers (KEP-277). */
+function newEphemeralContainers(pod: Pod, runtime: PodRuntime): Container[] {
+  const all: readonly Container[] = pod.spec?.ephemeralContainers ?? [];
+  return all.filter(({ name }) => latest(runtime, name) === undefined);
 }
 
 /** Every container has ended for good, or an init container has failed for good. */

@@ -13,6 +13,7 @@ import { podDNS } from './pod-dns.ts';
 import { deleteObject, endPod, pruneContainers, removeRemains } from './pod-end.ts';
 import { planPod } from './pod-plan.ts';
 import { emptyRuntime, inspectPod, isUnchanged, type PodRuntime, readySandbox } from './pod-runtime.ts';
+import { PodResize } from './resize.ts';
 import { podHostname, sandboxConfig } from './sandbox-config.ts';
 import { podStatus, type Waiting } from './status.ts';
 import { createStatusWriter } from './status-writer.ts';
@@ -41,6 +42,8 @@ const MAX_RETRY_MS = 10_000;
 const MAX_TIMER_MS = 2 ** 31 - 1;
 /** How often configMap, secret and token volumes are brought up to date; a tenth is added by chance. */
 const REFRESH_MS = 60_000;
+/** How often a resize that the node had no room for is tried. */
+const RESIZE_RETRY_MS = 10_000;
 
 export function createPodWorker(kubelet: KubeletContext, uid: string, done: () => void): PodWorker {
   return new Worker(kubelet, uid, done);
@@ -54,6 +57,7 @@ class Worker implements PodWorker {
   readonly #waiting = new Map<string, Waiting>();
   readonly #messages = new Map<string, string>();
   readonly #status;
+  readonly #resize: PodResize;
   #gone = false;
   #stopped = false;
   #dirty = false;
@@ -74,6 +78,7 @@ class Worker implements PodWorker {
     this.#done = done;
     this.#runtime = emptyRuntime(uid);
     this.#status = createStatusWriter(kubelet.client, kubelet.log);
+    this.#resize = new PodResize(kubelet);
   }
 
   update(pod: Pod | undefined, gone: boolean): void {
@@ -181,13 +186,18 @@ class Worker implements PodWorker {
       this.#dirty = true;
       return undefined;
     }
+    if (await this.#resize.apply(pod, runtime, gracePeriod(pod, []))) {
+      this.#dirty = true;
+      return undefined;
+    }
     const volumes = await this.#freshVolumes(pod, runtime);
     const retry = await this.#start(pod, runtime, plan.start, volumes, signal);
     const after = plan.start.length > 0 ? await this.#inspect() : runtime;
     for (const id of await pruneContainers(this.#kubelet, after)) this.#messages.delete(id);
     this.#report(pod, after);
     const refresh = hasChangingVolumes(pod) ? Math.max(1, this.#refreshAt - Date.now()) : undefined;
-    return soonest([retry, refresh, deadline]);
+    const resize = this.#resize.condition ? RESIZE_RETRY_MS : undefined;
+    return soonest([retry, refresh, deadline, resize]);
   }
 
   async #inspect(): Promise<PodRuntime> {
@@ -201,7 +211,9 @@ class Worker implements PodWorker {
       this.#messages.set(record.id, await terminationMessage(record, home, paths));
     }
     const running = runtime.containers.filter(({ state }) => state === 'running');
-    prober.keep(this.#uid, new Set(running.map(({ id }) => id)));
+    const ids = new Set(running.map(({ id }) => id));
+    prober.keep(this.#uid, ids);
+    this.#resize.forget(ids);
     if (this.pod && !this.#ending) this.#probe(this.pod, runtime);
     return runtime;
   }
@@ -307,6 +319,7 @@ class Worker implements PodWorker {
       probes: this.#kubelet.prober,
       waiting: this.#waiting,
       messages: this.#messages,
+      resize: this.#resize,
       hostIPs: this.#kubelet.nodeIPs,
       now: `${new Date().toISOString().slice(0, 19)}Z`,
     });

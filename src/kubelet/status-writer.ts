@@ -5,6 +5,7 @@ import type { Pod, PodStatus } from '../api/types.ts';
 import { messageOf } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import { type Client, isNotFound } from '../client/client.ts';
+import { isResizing } from './pod-conditions.ts';
 
 type Condition = NonNullable<PodStatus['conditions']>[number];
 
@@ -76,7 +77,13 @@ function patchOf(status: PodStatus, before: PodStatus | undefined): unknown {
     if (!before?.[field] || isDeepStrictEqual(before[field], status[field])) continue;
     patch[field] = [{ $patch: 'replace' }, ...(status[field] ?? [])];
   }
-  patch.conditions = status.conditions?.map((condition) => withoutStaleReason(condition, before));
+  const gone = (before?.conditions ?? []).filter(
+    ({ type }) => isResizing(type) && !status.conditions?.some((one) => one.type === type),
+  );
+  patch.conditions = [
+    ...(status.conditions ?? []).map((condition) => withoutStaleReason(condition, before)),
+    ...gone.map(({ type }) => ({ $patch: 'delete', type })),
+  ];
   return patch;
 }
 

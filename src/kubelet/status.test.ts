@@ -36,6 +36,7 @@ function runtimeWith(...starts: readonly Ran[]): PodRuntime {
 
 function statusOf(runtime: PodRuntime, spec: Partial<NonNullable<Pod['spec']>> = {}, more: Partial<StatusInput> = {}) {
   return podStatus({
+    resize: { givenTo: () => undefined, condition: undefined },
     pod: { metadata: { name: 'web', generation: 3 }, spec: { containers: [{ name: 'c', image: 'i' }], ...spec } },
     runtime,
     probes: { started: () => true, ready: () => true, failed: () => undefined },

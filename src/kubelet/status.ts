@@ -2,6 +2,7 @@ import type { Container, ContainerStatus, Pod, PodStatus } from '../api/types.ts
 import { podConditions } from './pod-conditions.ts';
 import { isSidecar, mayRestart, type ProbeVerdicts } from './pod-plan.ts';
 import { type ContainerRecord, latest, type PodRuntime, previous, readySandbox } from './pod-runtime.ts';
+import type { PodResize, Resources } from './resize.ts';
 import { qosClass } from './resources.ts';
 
 /** Why a container does not run: `CrashLoopBackOff` and its like. */
@@ -18,6 +19,8 @@ export interface StatusInput {
   readonly waiting: ReadonlyMap<string, Waiting>;
   /** Termination messages by container id. */
   readonly messages: ReadonlyMap<string, string>;
+  /** What running containers have of cpu and memory. */
+  readonly resize: Pick<PodResize, 'givenTo' | 'condition'>;
   /** Of the node, one a family. */
   readonly hostIPs: readonly string[];
   /** RFC 3339 */
@@ -33,6 +36,7 @@ export function podStatus(input: StatusInput): PodStatus {
   const { pod, runtime } = input;
   const init = (pod.spec?.initContainers ?? []).map((container) => containerStatus(container, input, true));
   const main = (pod.spec?.containers ?? []).map((container) => containerStatus(container, input, false));
+  const ephemeral = (pod.spec?.ephemeralContainers ?? []).map((container) => containerStatus(container, input, false));
   const phase = podPhase(pod, init, main, input.terminated);
   const hostNetwork = pod.spec?.hostNetwork === true;
   const podIPs = hostNetwork && readySandbox(runtime, true) ? input.hostIPs : runtime.podIPs;
@@ -48,6 +52,7 @@ export function podStatus(input: StatusInput): PodStatus {
       main,
       now: input.now,
       sandboxReady: readySandbox(runtime, hostNetwork) !== undefined,
+      resize: input.resize.condition,
     }),
     ...(pod.metadata?.generation === undefined ? {} : { observedGeneration: pod.metadata.generation }),
     hostIP: input.hostIPs[0],
@@ -57,6 +62,8 @@ export function podStatus(input: StatusInput): PodStatus {
     qosClass: qosClass(pod),
     ...(init.length > 0 ? { initContainerStatuses: init } : {}),
     containerStatuses: main,
+    // Nobody asks whether they are ready.
+    ...(ephemeral.length > 0 ? { ephemeralContainerStatuses: ephemeral.map((one) => ({ ...one, ready: false })) } : {}),
   };
 }
 
@@ -79,7 +86,13 @@ function containerStatus(container: Container, input: StatusInput, isInit: boole
     image: record?.status.image?.image || container.image || '',
     imageID: record?.status.imageRef ?? '',
     ...(record ? { containerID: containerID(record) } : {}),
+    ...resourcesOf(running ? input.resize.givenTo(record) : undefined),
   };
+}
+
+function resourcesOf(given: Resources | undefined): Pick<ContainerStatus, 'resources' | 'allocatedResources'> {
+  if (!given) return {};
+  return { resources: given, ...(given.requests ? { allocatedResources: given.requests } : {}) };
 }
 
 const containerID = (record: ContainerRecord): string => `containerd://${record.id}`;

@@ -161,7 +161,7 @@ async function replace(
   try {
     assertValid(kind, name, kind.validate?.(next, old, target.subresource) ?? []);
     if (sameObject(next, old)) return current;
-    if (target.subresource === '') raiseGeneration(kind, next, old);
+    if (!tellsNoIntent.has(target.subresource)) raiseGeneration(kind, next, old);
     if (mayVanish(next)) return await remove(context, target, current);
     return await write(context, target, next, current);
   } finally {
@@ -215,6 +215,9 @@ function keepAllButStatus(next: KubeObject, old: KubeObject): void {
 }
 
 /** Everything except metadata and status is intent: a change of it is a new generation. */
+/** Subresources through which something else than the author's intent is written. */
+const tellsNoIntent: ReadonlySet<string> = new Set(['status', 'binding']);
+
 function raiseGeneration(kind: Kind, next: KubeObject, old: KubeObject): void {
   if (!kind.generation) return;
   const isIntent = !equalFields(next, old, ['metadata', 'status']);

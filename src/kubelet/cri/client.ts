@@ -25,6 +25,7 @@ export interface CriClient {
   removeContainer(id: string): Promise<void>;
   listContainers(labels?: Readonly<Record<string, string>>): Promise<readonly m.Container[]>;
   containerStatus(id: string): Promise<m.ContainerStatus>;
+  updateContainerResources(id: string, resources: m.LinuxContainerResources): Promise<void>;
   reopenContainerLog(id: string): Promise<void>;
   /** Runs a command to its end. A command over its time throws with {@link grpcStatus.DEADLINE_EXCEEDED}. */
   execSync(id: string, command: readonly string[], timeoutSeconds: number): Promise<m.ExecSyncResponse>;
@@ -111,6 +112,12 @@ export function createCriClient(socketPath: string): CriClient {
       const timeoutMs = graceSeconds * 1000 + REQUEST_TIMEOUT_MS;
       const request = { containerId, timeout: graceSeconds };
       await call(`${RUNTIME}StopContainer`, m.StopContainerRequest, m.Empty, request, { timeoutMs });
+    },
+    async updateContainerResources(containerId, linux) {
+      await call(`${RUNTIME}UpdateContainerResources`, m.UpdateContainerResourcesRequest, m.Empty, {
+        containerId,
+        linux,
+      });
     },
     async removeContainer(containerId) {
       await call(`${RUNTIME}RemoveContainer`, m.ContainerId, m.Empty, { containerId });

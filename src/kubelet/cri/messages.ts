@@ -186,6 +186,10 @@ export const CreateContainerRequest = message({
   config: field(2, ContainerConfig),
   sandboxConfig: field(3, PodSandboxConfig),
 });
+export const UpdateContainerResourcesRequest = message({
+  containerId: field(1, string),
+  linux: field(2, LinuxContainerResources),
+});
 export const ContainerId = message({ containerId: field(1, string) });
 export const StopContainerRequest = message({ containerId: field(1, string), timeout: field(2, int) });
 export const ListContainersRequest = message({

@@ -1,8 +1,15 @@
 import type { FieldError } from '../../kind.ts';
-import type { Pod } from '../../types.ts';
+import type { Pod, PodSpec } from '../../types.ts';
 import { ageColumn, nameColumn, text, wide } from '../columns.ts';
 import { defineKind, subresource } from '../define.ts';
+import { forbidden } from '../errors.ts';
 import { setHostPorts, setPodSpecDefaults, setRequestsFromLimits } from '../podspec/defaults.ts';
+import {
+  keepAllButEphemeralContainers,
+  keepAllButResources,
+  validateEphemeralContainersUpdate,
+  validateResize,
+} from '../podspec/partial-updates.ts';
 import { qosClassOf } from '../podspec/resources.ts';
 import { hasEnded, readinessGates, summarizePod } from '../podspec/summary.ts';
 import { validatePodSpecUpdate } from '../podspec/update.ts';
@@ -22,6 +29,7 @@ export const pod = defineKind<Pod>({
   subresources: [
     subresource('attach', 'PodAttachOptions', connect),
     subresource('binding', 'Binding', ['create']),
+    subresource('ephemeralcontainers', 'Pod', ['get', 'patch', 'update']),
     subresource('eviction', 'Eviction', ['create'], 'policy/v1'),
     subresource('exec', 'PodExecOptions', connect),
     subresource('log', 'Pod', ['get']),
@@ -33,11 +41,13 @@ export const pod = defineKind<Pod>({
   prepareForCreate(object) {
     object.status = { phase: 'Pending', qosClass: qosClassOf(object.spec!) };
   },
+  prepareForUpdate(object, old, subresource) {
+    if (subresource === 'ephemeralcontainers') keepAllButEphemeralContainers(object, old);
+    if (subresource === 'resize') keepAllButResources(object, old);
+  },
   validate(object, old, subresource = ''): FieldError[] {
     const errors = validatePodSpec(object.spec, 'spec');
-    return old?.spec && object.spec && subresource === ''
-      ? [...errors, ...validatePodSpecUpdate(object.spec, old.spec, 'spec')]
-      : errors;
+    return [...errors, ...(object.spec ? validateChange(object.spec, old?.spec, subresource) : [])];
   },
   gracePeriodSeconds,
   fieldLabels: {
@@ -73,6 +83,16 @@ export const pod = defineKind<Pod>({
     wide(text('Readiness Gates', readinessGates, 'Readiness gates that are open, of all.')),
   ],
 });
+
+function validateChange(spec: PodSpec, old: PodSpec | undefined, subresource: string): FieldError[] {
+  const ephemeral = 'spec.ephemeralContainers';
+  if (!old) {
+    return spec.ephemeralContainers?.length ? [forbidden(ephemeral, 'cannot be set on create')] : [];
+  }
+  if (subresource === '') return validatePodSpecUpdate(spec, old, 'spec');
+  if (subresource === 'ephemeralcontainers') return validateEphemeralContainersUpdate(spec, old, ephemeral);
+  return subresource === 'resize' ? validateResize(spec, old, 'spec') : [];
+}
 
 function setDefaults(object: Pod): void {
   object.spec ??= { containers: [] };

@@ -23,12 +23,15 @@ export function validateContainers(spec: PodSpec, field: string): FieldError[] {
   };
   const containers = spec.containers ?? [];
   const init = spec.initContainers ?? [];
+  const ephemeral = spec.ephemeralContainers ?? [];
   return [
     ...(containers.length === 0 ? [required(`${field}.containers`)] : []),
     ...containers.flatMap((one, i) => validateContainer(one, `${field}.containers[${i}]`, parts)),
     ...containers.flatMap((one, i) => validateMainContainer(one, `${field}.containers[${i}]`)),
     ...init.flatMap((one, i) => validateContainer(one, `${field}.initContainers[${i}]`, parts)),
     ...init.flatMap((one, i) => validateInitContainer(one, `${field}.initContainers[${i}]`)),
+    ...ephemeral.flatMap((one, i) => validateContainer(one, `${field}.ephemeralContainers[${i}]`, parts)),
+    ...ephemeral.flatMap((one, i) => validateEphemeralContainer(one, spec, `${field}.ephemeralContainers[${i}]`)),
     ...validateUniqueNames(spec, field),
     ...validateHostPorts(spec, field),
   ];
@@ -63,6 +66,24 @@ function validateInitContainer(container: Container, field: string): FieldError[
   return lasting
     .filter((key) => container[key] !== undefined)
     .map((key) => forbidden(`${field}.${key}`, 'may not be set for init containers without restartPolicy=Always'));
+}
+
+type EphemeralContainer = NonNullable<PodSpec['ephemeralContainers']>[number];
+
+/** It is there to look, not to serve, and nothing was set aside for it. */
+function validateEphemeralContainer(container: EphemeralContainer, spec: PodSpec, field: string): FieldError[] {
+  const serving = ['ports', 'livenessProbe', 'readinessProbe', 'startupProbe', 'lifecycle', 'resources'] as const;
+  const errors = serving
+    .filter((key) => container[key] !== undefined && Object.keys(container[key]).length > 0)
+    .map((key) => forbidden(`${field}.${key}`, 'cannot be set for an Ephemeral Container'));
+  for (const [i, mount] of (container.volumeMounts ?? []).entries()) {
+    if (mount.subPath)
+      errors.push(forbidden(`${field}.volumeMounts[${i}].subPath`, 'cannot be set for an Ephemeral Container'));
+  }
+  const target = container.targetContainerName;
+  const names = [...(spec.containers ?? []), ...(spec.initContainers ?? [])].map(({ name }) => name);
+  if (target && !names.includes(target)) errors.push(notFound(`${field}.targetContainerName`, target));
+  return errors;
 }
 
 function validateName(name: string | undefined, field: string): FieldError[] {
@@ -163,6 +184,7 @@ function validateUniqueNames(spec: PodSpec, field: string): FieldError[] {
   const lists = [
     ['containers', spec.containers ?? []],
     ['initContainers', spec.initContainers ?? []],
+    ['ephemeralContainers', spec.ephemeralContainers ?? []],
   ] as const;
   return lists.flatMap(([list, containers]) =>
     containers.flatMap(({ name }, i) => {
