@@ -8,6 +8,7 @@ import { exportCommand } from './export.ts';
 import { imageCommand } from './image.ts';
 import { kubeconfigCommand, kubectlCommand } from './kubectl.ts';
 import { nodeCommand } from './node.ts';
+import { proxyCommand } from './proxy.ts';
 import { statusCommand } from './status.ts';
 import { traceCommand } from './trace.ts';
 import { upCommand } from './up.ts';
@@ -25,6 +26,7 @@ export const commands: readonly ((program: Command) => void)[] = [
   nodeCommand,
   clientCommand,
   imageCommand,
+  proxyCommand,
   doctorCommand,
   exportCommand,
   versionCommand,

@@ -27,6 +27,6 @@ export interface AgentConfig {
   readonly nodeCIDRs: readonly string[];
   readonly clusterDNS: string;
   readonly clusterDomain: string;
-  readonly proxyMode: ProxyMode;
+  readonly proxyMode: ProxyMode | 'none';
   readonly version: string;
 }

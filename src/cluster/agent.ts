@@ -47,6 +47,7 @@ async function startComponents(
   log: Log,
 ): Promise<Running[]> {
   const { name, addresses, labels } = config.node;
+  const mode = config.proxyMode;
   const shared = { client, informers, nodeName: name };
   const localPods = informers.informer(pods, { fieldSelector: `spec.nodeName=${name}` });
   const nft = openNft({ log: log.child('nft') });
@@ -79,16 +80,20 @@ async function startComponents(
       cniConfDir: config.cniConf,
       cniBinDirs: [cniPluginFolder()],
     }),
-    startProxy({
-      ...shared,
-      nft,
-      log: log.child('proxy'),
-      nodeIPs: addresses,
-      clusterCIDRs: config.podCIDRs,
-      mode: config.proxyMode,
-      healthz: { port: proxyHealthPort },
-      metrics: { host: '127.0.0.1', port: proxyMetricsPort },
-    }),
+    ...(mode === 'none'
+      ? []
+      : [
+          startProxy({
+            ...shared,
+            nft,
+            log: log.child('proxy'),
+            nodeIPs: addresses,
+            clusterCIDRs: config.podCIDRs,
+            mode,
+            healthz: { port: proxyHealthPort },
+            metrics: { host: '127.0.0.1', port: proxyMetricsPort },
+          }),
+        ]),
     kubelet.then(({ runtime }) =>
       startKubeletServer({
         log: log.child('kubelet-server'),

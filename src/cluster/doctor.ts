@@ -22,7 +22,7 @@ export interface ExamineOptions {
   /** Default `user`. */
   readonly uplink?: 'user' | 'nat' | 'none';
   /** iptables is looked for only where a cluster uses it. Default `nftables`. */
-  readonly proxyMode?: ProxyMode;
+  readonly proxyMode?: ProxyMode | 'none';
 }
 
 /** Looks at everything that a cluster needs, and changes nothing. */

@@ -73,7 +73,7 @@ const clusterSpec = z.strictObject({
       uplink: z.enum(['user', 'nat', 'none']).default('user'),
     })
     .prefault({}),
-  proxy: z.strictObject({ mode: z.enum(['nftables', 'iptables']).default('nftables') }).prefault({}),
+  proxy: z.strictObject({ mode: z.enum(['nftables', 'iptables', 'none']).default('nftables') }).prefault({}),
   loadBalancer: z
     .strictObject({
       healthCheck: z

@@ -39,7 +39,8 @@ export async function readWorld(config: ClusterConfig): Promise<World> {
       },
       network: {
         fabric: fabricSpec(config),
-        proxyMode: config.spec.proxy.mode,
+        // With `none` somebody runs a proxy by hand: most likely ours, in its own default mode.
+        proxyMode: config.spec.proxy.mode === 'none' ? 'nftables' : config.spec.proxy.mode,
         directCIDRs: [config.addresses.nodeCIDR, config.addresses.ipv6?.nodeCIDR].filter((cidr) => cidr !== undefined),
       },
     };

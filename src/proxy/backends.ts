@@ -1,6 +1,6 @@
 import type { Log } from '../base/log.ts';
 import { checkIptables, openIptables } from '../kernel/iptables.ts';
-import type { Nft } from '../kernel/nft.ts';
+import { type Nft, openNft } from '../kernel/nft.ts';
 import type { Backend } from './backend.ts';
 import { iptablesBackend } from './iptables/backend.ts';
 import { nftablesBackend } from './nftables/backend.ts';
@@ -12,6 +12,17 @@ export type ProxyMode = 'nftables' | 'iptables';
 export interface BackendTools {
   readonly nft: Nft;
   readonly log: Log;
+}
+
+/** Removes what the proxy wrote on this node, in whichever mode. */
+export async function removeAllModes(log: Log): Promise<void> {
+  const nft = openNft({ log });
+  try {
+    await removeOtherModes('nftables', { nft, log });
+    await nftablesBackend({ nft, log }).cleanup();
+  } finally {
+    await nft.stop();
+  }
 }
 
 /** What a plan must say for the back end of this mode. */

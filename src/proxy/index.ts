@@ -1,2 +1,2 @@
-export type { ProxyMode } from './backends.ts';
+export { type ProxyMode, removeAllModes } from './backends.ts';
 export { type ProxyOptions, startProxy } from './proxy.ts';

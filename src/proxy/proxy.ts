@@ -34,6 +34,8 @@ export interface ProxyOptions {
   readonly mode: ProxyMode;
   /** Where node ports answer. Default: on all of {@link nodeIPs}. */
   readonly nodePortIPs?: readonly string[];
+  /** Whether host ports of the node's pods are served. Default: they are, and pods are watched for it. */
+  readonly hostPorts?: boolean;
   /** For `/healthz` and `/livez`. */
   readonly healthz?: ListenAddress;
   /** For `/metrics` and `/proxyMode`. */
@@ -69,7 +71,7 @@ class ServiceProxy implements Running {
   readonly #backend: Backend;
   readonly #services: Informer<Service>;
   readonly #slices: Informer<EndpointSlice>;
-  readonly #pods: Informer<Pod>;
+  readonly #pods: Informer<Pod> | undefined;
   readonly #nodes: Informer<Node>;
   readonly #plan = new Map<string, PlanEntry>();
   readonly #dirty = new Set<string>();
@@ -95,7 +97,8 @@ class ServiceProxy implements Running {
     this.#slices = informers.informer(endpointSlices, {
       indexes: { [SERVICE_INDEX]: (slice) => [serviceKeyOf(slice) ?? []].flat() },
     });
-    this.#pods = informers.informer(pods, { fieldSelector: `spec.nodeName=${nodeName}` });
+    const hostPorts = options.hostPorts ?? true;
+    this.#pods = hostPorts ? informers.informer(pods, { fieldSelector: `spec.nodeName=${nodeName}` }) : undefined;
     this.#nodes = informers.informer(nodes, { fieldSelector: `metadata.name=${nodeName}` });
     this.#serviceHealth = new ServiceHealth(options.log, () => this.#healthy());
     this.#unsupported = new UnsupportedEvents(options.client, nodeName);
@@ -120,15 +123,15 @@ class ServiceProxy implements Running {
       if (now) this.#metrics.sliceChanged(now, old);
       for (const slice of [now, old]) if (slice) this.#touch(serviceKeyOf(slice));
     });
-    this.#pods.onChange((now, old) => {
+    this.#pods?.onChange((now, old) => {
       const pod = now ?? old;
       if (pod && hasHostPort(pod)) this.#touch(hostPortKey(pod));
     });
     this.#nodes.onChange(() => this.#wake());
-    await informers.start();
-    await Promise.all([this.#services.synced, this.#slices.synced, this.#pods.synced, this.#nodes.synced]);
-    await this.#load();
     await this.#serve();
+    await informers.start();
+    await Promise.all([this.#services.synced, this.#slices.synced, this.#pods?.synced, this.#nodes.synced]);
+    await this.#load();
     this.#ends.push(this.#nft.onForeignCommit(() => this.#upkeep.wantAudit()));
     this.#upkeep.begin();
     this.#log.info('Services are in the kernel', { node: nodeName, services: this.#plan.size });
@@ -162,7 +165,7 @@ class ServiceProxy implements Running {
     this.#node = this.#nodeFacts(this.#ownNode());
     const sync = this.#metrics.begin();
     this.#dirty.clear();
-    const keys = [...this.#services.list().map(keyOf), ...this.#pods.list().map(hostPortKey)];
+    const keys = [...this.#services.list().map(keyOf), ...(this.#pods?.list() ?? []).map(hostPortKey)];
     for (const key of keys) {
       const entry = key && this.#planKey(key);
       if (entry) this.#plan.set(entry.key, entry);
@@ -193,7 +196,7 @@ class ServiceProxy implements Running {
   /** A change of one object plans its own key anew. */
   #planKey(key: string): PlanEntry | undefined {
     if (key.startsWith('pod/')) {
-      const pod = this.#pods.get(key.slice('pod/'.length));
+      const pod = this.#pods?.get(key.slice('pod/'.length));
       return pod && planHostPorts(pod, this.#node);
     }
     const service = this.#services.get(key);
@@ -213,13 +216,14 @@ class ServiceProxy implements Running {
 
   async #sync(): Promise<void> {
     const sync = this.#metrics.begin();
+    const some = this.#dirty.size > 0;
     try {
       await this.#write();
     } catch (error) {
       this.#metrics.failed(sync);
       throw error;
     }
-    this.#metrics.done(sync, 'partial');
+    if (some) this.#metrics.done(sync, 'partial');
     this.#dirtySince = this.#dirty.size > 0 ? this.#dirtySince : undefined;
     this.#lastUpdated = new Date();
   }

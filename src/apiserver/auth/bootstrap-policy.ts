@@ -148,12 +148,19 @@ const roles: Readonly<Record<string, Rule[]>> = {
     rule([''], ['nodes'], ['get', 'list', 'watch', 'proxy']),
     rule([''], ['nodes/log', 'nodes/metrics', 'nodes/proxy', 'nodes/stats'], ['*']),
   ],
+  'system:node-proxier': [
+    rule([''], ['endpoints', 'services'], ['list', 'watch']),
+    rule([''], ['nodes'], read),
+    rule(['', 'events.k8s.io'], ['events'], ['create', 'patch', 'update']),
+    rule(['discovery.k8s.io'], ['endpointslices'], ['list', 'watch']),
+    rule(['networking.k8s.io'], ['servicecidrs'], ['list', 'watch']),
+  ],
   'system:monitoring': [paths(['/healthz', '/healthz/*', '/livez', '/livez/*', '/metrics', '/readyz', '/readyz/*'])],
 };
 
-const group = (name: string) => ({ kind: 'Group', apiGroup: RBAC, name });
+const subject = (kind: 'Group' | 'User', name: string) => ({ kind, apiGroup: RBAC, name });
 
-const bindings: Readonly<Record<string, { role: string; groups: string[] }>> = {
+const bindings: Readonly<Record<string, { role: string; groups?: string[]; users?: string[] }>> = {
   'cluster-admin': { role: 'cluster-admin', groups: ['system:masters'] },
   'system:basic-user': { role: 'system:basic-user', groups: ['system:authenticated'] },
   'system:discovery': { role: 'system:discovery', groups: ['system:authenticated'] },
@@ -165,6 +172,7 @@ const bindings: Readonly<Record<string, { role: string; groups: string[] }>> = {
     role: 'system:service-account-issuer-discovery',
     groups: ['system:serviceaccounts'],
   },
+  'system:node-proxier': { role: 'system:node-proxier', users: ['system:kube-proxy'] },
   'system:monitoring': { role: 'system:monitoring', groups: ['system:monitoring'] },
 };
 
@@ -180,9 +188,9 @@ export function bootstrapRoles(): ClusterRole[] {
 }
 
 export function bootstrapBindings(): ClusterRoleBinding[] {
-  return Object.entries(bindings).map(([name, { role, groups }]) => ({
+  return Object.entries(bindings).map(([name, { role, groups = [], users = [] }]) => ({
     metadata: { name, labels, annotations },
     roleRef: { apiGroup: RBAC, kind: 'ClusterRole', name: role },
-    subjects: groups.map(group),
+    subjects: [...groups.map((each) => subject('Group', each)), ...users.map((each) => subject('User', each))],
   }));
 }

@@ -1,0 +1,2 @@
+export { listenAddress, parseProxyConfiguration } from './configuration.ts';
+export { startStandaloneProxy } from './standalone.ts';
