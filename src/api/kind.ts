@@ -1,4 +1,7 @@
+import type { Dialect, SchemaObject } from './openapi/schemas.ts';
 import type { Resource } from './resource.ts';
+import type { CheckOptions, CheckResult } from './schema/check.ts';
+import type { Type } from './schema/schema.ts';
 import type { KubeObject, ObjectMeta } from './types.ts';
 
 /** One entry of `status.details.causes`, in Kubernetes' own words. */
@@ -31,6 +34,20 @@ export interface StoredAs<T> {
   /** Makes the stored form, `apiVersion` and `kind` included. Gives away its argument. */
   toStored(object: T): KubeObject;
   fromStored(object: KubeObject): T;
+  /** Whether a stored object is what clients get as it lies there; default: never. */
+  isShown?(bytes: Uint8Array, revision: number): boolean;
+}
+
+/** The schema of a kind that has no definition among the built-in ones. */
+export interface OwnSchema {
+  /** For patches and for who owns which field. */
+  readonly type: Type;
+  /** Makes a parsed body what the schema allows, in place, as `check` does it for built-in kinds. */
+  check(object: KubeObject, options: CheckOptions): CheckResult;
+  /** The definitions of the kind and its list for an OpenAPI document, by their names. */
+  openApi(dialect: Dialect): Record<string, SchemaObject>;
+  /** Another one when the schema changes. */
+  readonly hash: string;
 }
 
 /** Where `scale` finds its numbers: `.spec.replicas`, `.status.replicas`, `.status.selector`-like paths. */
@@ -51,6 +68,12 @@ export interface Kind<T extends KubeObject = KubeObject> extends Resource<T> {
   readonly categories: readonly string[];
   /** Name of its schema: `io.k8s.api.core.v1.Pod`. */
   readonly definition: string;
+  /** Of a kind that was defined at run time. */
+  readonly schema?: OwnSchema;
+  /** Why no object of it may be created any more. */
+  readonly refusesCreate?: string;
+  /** Who uses it is warned with this text. */
+  readonly deprecation?: string;
   /** Verbs of the main resource; `undefined` means all eight. */
   readonly verbs?: readonly string[];
   /** `spec` is written by the main resource only and `status` by `/status` only. */
@@ -78,11 +101,22 @@ export interface Kind<T extends KubeObject = KubeObject> extends Resource<T> {
   validate?(object: T, old: T | undefined, subresource?: string): FieldError[];
   /** What is not wrong and yet worth telling the author; clients print it. Of the object as it was sent. */
   warnings?(object: T): string[];
+  /** What has to be loaded before it can be checked (CEL, the rules of schemas). `found` is what `validate` found. */
+  validateRules?(
+    object: T,
+    old: T | undefined,
+    subresource: string | undefined,
+    found: readonly FieldError[],
+  ): Promise<FieldError[]>;
+  /** What its deletion adds to an object before anything is looked at: a finalizer, a condition. */
+  prepareForDelete?(object: T): void;
   /** What may be asked with `fieldSelector`, besides `metadata.name` and `metadata.namespace`. */
   readonly fieldLabels: Readonly<Record<string, FieldLabel<T>>>;
   readonly columns: readonly Column<T>[];
   /** Rule of its names. Default: DNS subdomain. */
   readonly nameRule?: (name: string) => string | undefined;
+  /** Finalizers may have plain names. */
+  readonly anyFinalizer?: boolean;
   /** Objects of this kind are kept under the key, and in the form, of another. */
   readonly storedAs?: StoredAs<T>;
   /** Seconds a graceful delete may take, when the kind has it (pods). */

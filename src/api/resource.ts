@@ -89,3 +89,9 @@ export const certificateSigningRequests = define<t.CertificateSigningRequest>(
 export const clusterRoles = define<t.ClusterRole>('rbac.authorization.k8s.io', 'ClusterRole', 'clusterroles', false);
 export const ingresses = define<t.Ingress>('networking.k8s.io', 'Ingress', 'ingresses', true);
 export const ingressClasses = define<t.IngressClass>('networking.k8s.io', 'IngressClass', 'ingressclasses', false);
+export const customResourceDefinitions: Resource<t.CustomResourceDefinition> = define(
+  'apiextensions.k8s.io',
+  'CustomResourceDefinition',
+  'customresourcedefinitions',
+  false,
+);

@@ -87,3 +87,4 @@ export type HorizontalPodAutoscalerV1 = Wire<k8s.V1HorizontalPodAutoscaler>;
 export type PriorityClass = Wire<k8s.V1PriorityClass>;
 export type RuntimeClass = Wire<k8s.V1RuntimeClass>;
 export type CertificateSigningRequest = Wire<k8s.V1CertificateSigningRequest>;
+export type CustomResourceDefinition = Wire<k8s.V1CustomResourceDefinition>;

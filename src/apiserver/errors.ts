@@ -49,8 +49,8 @@ export const notFound = (resource: Named, name: string) =>
 export const noSuchPath = () =>
   new StatusError(404, 'NotFound', 'the server could not find the requested resource', {});
 
-export const methodNotAllowed = () =>
-  new StatusError(405, 'MethodNotAllowed', 'the server does not allow this method on the requested resource', {});
+export const methodNotAllowed = (why = 'the server does not allow this method on the requested resource') =>
+  new StatusError(405, 'MethodNotAllowed', why, {});
 
 export const notAcceptable = (offered: readonly string[]) =>
   new StatusError(406, 'NotAcceptable', `only the following media types are accepted: ${offered.join(', ')}`);

@@ -6,7 +6,7 @@ import type { Context } from './context.ts';
 import { answerDiscovery } from './discovery/discovery.ts';
 import { methodNotAllowed, noSuchPath, toStatusError, unauthorized } from './errors.ts';
 import { answerHealth } from './health.ts';
-import { hasSubresource, offers } from './kinds.ts';
+import { hasSubresource, isInScope, offers } from './kinds.ts';
 import { answerMetrics } from './metrics.ts';
 import { mediaType } from './negotiation.ts';
 import { answerOpenApi } from './openapi.ts';
@@ -68,9 +68,12 @@ async function answerResource(context: Context, request: ApiRequest, info: Reque
   const target = info.resource;
   const kind = target && context.kinds.find(target);
   if (!target || !kind || !hasSubresource(kind, target.subresource)) throw noSuchPath();
+  if (!isInScope(kind, target)) throw noSuchPath();
   if (!offers(kind, info, target)) throw methodNotAllowed();
   const kindRequest: KindRequest = { request, info, target, kind, user, warnings: [] };
   const handler = specialHandler(kindRequest) ?? objectHandlers[info.verb];
   if (!handler) throw methodNotAllowed();
-  return handler(context, kindRequest);
+  const answer = await handler(context, kindRequest);
+  if (kind.deprecation === undefined) return answer;
+  return { ...answer, warnings: [kind.deprecation, ...(answer.warnings ?? [])] };
 }

@@ -6,7 +6,21 @@ import { mediaType } from './negotiation.ts';
 import type { ApiRequest, RequestInfo } from './request.ts';
 
 /** Documents are made when somebody asks, and kept: they are the same until the kinds change. */
-const documents = new WeakMap<object, Map<string, { body: Buffer; etag: string }>>();
+const documents = new WeakMap<Context, Documents>();
+
+interface Documents {
+  /** Of the kinds that they tell of. */
+  readonly revision: number;
+  readonly kept: Map<string, { body: Buffer; etag: string }>;
+}
+
+function keptOf(context: Context): Documents['kept'] {
+  const known = documents.get(context);
+  if (known?.revision === context.kinds.revision) return known.kept;
+  const kept: Documents['kept'] = new Map();
+  documents.set(context, { revision: context.kinds.revision, kept });
+  return kept;
+}
 
 /** `/openapi/v2`, `/openapi/v3` and a document for each group and version. */
 export async function answerOpenApi(
@@ -49,8 +63,7 @@ async function documentOf(
   path: string,
   form: Form,
 ): Promise<{ body: Buffer; etag: string } | undefined> {
-  const kept = documents.get(context) ?? new Map<string, { body: Buffer; etag: string }>();
-  documents.set(context, kept);
+  const kept = keptOf(context);
   const key = `${form} ${path}`;
   const known = kept.get(key);
   if (known) return known;

@@ -13,6 +13,7 @@ import { TokenIssuer } from './auth/tokens.ts';
 import { bootstrap } from './bootstrap.ts';
 import { WatchCache } from './cache/watch-cache.ts';
 import type { Context, KubeletTLS } from './context.ts';
+import { startCustomResources } from './custom-resources/registrar.ts';
 import { expireEvents } from './events-expiry.ts';
 import { handleRequest } from './handler.ts';
 import { HttpServer, type Listen, type ServerTLS } from './http/server.ts';
@@ -77,6 +78,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     authorizer: new UnionAuthorizer([new MastersAuthorizer(), new NodeAuthorizer(), new RbacAuthorizer(cache)]),
   };
   await bootstrap(context, options);
+  const customResources = await startCustomResources(context);
   const http = new HttpServer({
     tls: options.tls,
     tokens,
@@ -107,6 +109,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   async function stop(): Promise<void> {
     clearInterval(upkeep);
     await http.close();
+    customResources.stop();
     cache.stop();
   }
 }

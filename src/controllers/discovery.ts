@@ -16,19 +16,20 @@ interface ApiResourceList {
 }
 
 interface ApiGroupList {
-  readonly groups: readonly { readonly name: string; readonly preferredVersion: { readonly version: string } }[];
+  readonly groups: readonly { readonly name: string; readonly versions: readonly { readonly version: string }[] }[];
 }
 
-/** All resources of the preferred versions, without subresources. Throws where any group cannot be read. */
+/**
+ * All resources, without subresources, each in the first version of its group that has it. Throws where any group cannot
+ * be read.
+ */
 export async function discover(client: Client): Promise<DiscoveredResource[]> {
   const { groups } = JSON.parse(await client.raw('GET', '/apis')) as ApiGroupList;
   const versions = [
     { path: '/api/v1', group: '', version: 'v1' },
-    ...groups.map(({ name: group, preferredVersion: { version } }) => ({
-      path: `/apis/${group}/${version}`,
-      group,
-      version,
-    })),
+    ...groups.flatMap(({ name: group, versions: all }) =>
+      all.map(({ version }) => ({ path: `/apis/${group}/${version}`, group, version })),
+    ),
   ];
   const lists = await Promise.all(
     versions.map(async ({ path, group, version }) => {
@@ -38,7 +39,12 @@ export async function discover(client: Client): Promise<DiscoveredResource[]> {
         .map(({ name, kind, namespaced, verbs }) => ({ group, version, kind, plural: name, namespaced, verbs }));
     }),
   );
-  return lists.flat();
+  const found = new Map<string, DiscoveredResource>();
+  for (const resource of lists.flat()) {
+    const name = `${resource.group}/${resource.plural}`;
+    if (!found.has(name)) found.set(name, resource);
+  }
+  return [...found.values()];
 }
 
 /** Whether all of `verbs` are among what a resource can do. */

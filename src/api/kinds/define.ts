@@ -16,7 +16,7 @@ export type KindParts<T extends KubeObject> = Pick<Kind<T>, Required> & Partial<
 export function defineKind<T extends KubeObject>(parts: KindParts<T>): Kind<T> {
   const { group, kind, version = 'v1' } = parts;
   const validateRest = parts.validate?.bind(parts);
-  const nameRule = parts.nameRule;
+  const { nameRule, anyFinalizer } = parts;
   return {
     version,
     listKind: `${kind}List`,
@@ -32,7 +32,7 @@ export function defineKind<T extends KubeObject>(parts: KindParts<T>): Kind<T> {
     ...parts,
     validate(object: T, old: T | undefined, subresource?: string): FieldError[] {
       return [
-        ...validateMetadata(object, old, { namespaced: parts.namespaced, nameRule }),
+        ...validateMetadata(object, old, { namespaced: parts.namespaced, nameRule, anyFinalizer }),
         ...(validateRest?.(object, old, subresource) ?? []),
       ];
     },

@@ -6,6 +6,7 @@ import {
   validatingAdmissionPolicyBinding,
 } from './admissionregistration/policies.ts';
 import { mutatingWebhookConfiguration, validatingWebhookConfiguration } from './admissionregistration/webhooks.ts';
+import { customResourceDefinition } from './apiextensions/custom-resource-definition.ts';
 import { controllerRevision } from './apps/controller-revision.ts';
 import { daemonSet } from './apps/daemon-set.ts';
 import { deployment } from './apps/deployment.ts';
@@ -113,6 +114,7 @@ export const builtinKinds: readonly Kind[] = [
   validatingAdmissionPolicy,
   validatingAdmissionPolicyBinding,
   validatingWebhookConfiguration,
+  customResourceDefinition,
   priorityClass,
   lease,
   runtimeClass,

@@ -9,6 +9,8 @@ export interface MetadataRules {
   readonly namespaced: boolean;
   /** Default: DNS subdomain. */
   readonly nameRule?: Rule;
+  /** Finalizers may have any name: of kinds that are not Kubernetes' own core, and of definitions. */
+  readonly anyFinalizer?: boolean;
 }
 
 /** What holds for the `metadata` of every kind. `name` is there already: `generateName` was used up. */
@@ -20,7 +22,7 @@ export function validateMetadata(object: KubeObject, old: KubeObject | undefined
     ...validateLabels(meta.labels, 'metadata.labels'),
     ...validateAnnotations(meta.annotations, 'metadata.annotations'),
     ...validateOwners(meta.ownerReferences ?? []),
-    ...validateFinalizers(meta.finalizers ?? []),
+    ...validateFinalizers(meta.finalizers ?? [], rules.anyFinalizer === true),
     ...(old?.metadata ? validateMetadataUpdate(meta, old.metadata) : []),
   ];
 }
@@ -79,19 +81,26 @@ function validateOwners(owners: readonly OwnerReference[]): FieldError[] {
 
 const standardFinalizers = ['kubernetes', 'orphan', 'foregroundDeletion'];
 
-function validateFinalizers(finalizers: readonly string[]): FieldError[] {
+function validateFinalizers(finalizers: readonly string[], any: boolean): FieldError[] {
   const field = 'metadata.finalizers';
-  const errors = finalizers.flatMap((finalizer) => validateFinalizer(finalizer, field));
+  const errors = finalizers.flatMap((finalizer) =>
+    any ? validateQualified(finalizer, field) : validateFinalizer(finalizer, field),
+  );
   if (finalizers.includes('orphan') && finalizers.includes('foregroundDeletion')) {
     errors.push(invalid(field, finalizers, 'finalizer orphan and foregroundDeletion cannot be both set'));
   }
   return errors;
 }
 
+function validateQualified(finalizer: string, field: string): FieldError[] {
+  const wrong = qualifiedName(finalizer);
+  return wrong ? [invalid(field, finalizer, wrong)] : [];
+}
+
 /** A finalizer's name: a standard one, or one with a prefix. */
 export function validateFinalizer(finalizer: string, field: string): FieldError[] {
-  const wrong = qualifiedName(finalizer);
-  if (wrong) return [invalid(field, finalizer, wrong)];
+  const wrong = validateQualified(finalizer, field);
+  if (wrong.length > 0) return wrong;
   if (finalizer.includes('/') || standardFinalizers.includes(finalizer)) return [];
   return [invalid(field, finalizer, 'name is neither a standard finalizer name nor is it fully qualified')];
 }

@@ -87,7 +87,12 @@ function fieldsOf(definition: Definition): (name: string) => Child {
     if (found) return found;
     const field = definition.fields.get(name);
     const child: Child = field
-      ? { place: field, element: `f:${name}`, isField: true, isAlwaysThere: isAlwaysThere(field) }
+      ? {
+          place: field,
+          element: `f:${name}`,
+          isField: true,
+          isAlwaysThere: !definition.isUnstructured && isAlwaysThere(field),
+        }
       : keyOf(name, anything);
     if (field) known.set(name, child);
     return child;

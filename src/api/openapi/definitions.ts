@@ -8,7 +8,7 @@ import {
   type Path,
   statusDefinition,
 } from './operations.ts';
-import type { GroupVersionKind } from './schemas.ts';
+import type { Dialect, GroupVersionKind, SchemaObject } from './schemas.ts';
 
 /** Finds the definition of a kind, which may be one that is only a subresource's body (Scale, Eviction). */
 export function finder(kinds: readonly Kind[], schema: Schema): FindDefinition {
@@ -27,6 +27,11 @@ export function rootsOf(kinds: readonly Kind[], paths: readonly Path[]): Set<str
     }
   }
   return roots;
+}
+
+/** The schemas that kinds bring along themselves. */
+export function ownSchemas(kinds: readonly Kind[], dialect: Dialect): Record<string, SchemaObject> {
+  return Object.assign({}, ...kinds.map((kind) => kind.schema?.openApi(dialect) ?? {}));
 }
 
 /** Which kinds each definition is served as: `x-kubernetes-group-version-kind`. */

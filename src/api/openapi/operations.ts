@@ -12,6 +12,8 @@ export interface Operation {
   readonly query: readonly QueryParameter[];
   /** Definition of the body, where there is one. */
   readonly body?: string;
+  /** Of a kind that was defined at run time. */
+  readonly isCustom: boolean;
   /** Definition of the answer, where it is JSON. */
   readonly answer?: string;
 }
@@ -247,13 +249,15 @@ function connectOperations(kind: Kind, { name, verbs }: Subresource, of: GroupVe
 
 /** What follows from the names alone: `readNamespacedPodStatus` in `CoreV1`. */
 function about(kind: Kind, method: Operation['method'], verb: string, suffix: string) {
-  const group = kind.group === '' ? 'core' : kind.group.split('.')[0]!;
+  const parts = kind.group.split('.');
+  const group = kind.schema ? parts.map(capital).join('') : parts[0] || 'core';
   const scope = kind.namespaced && suffix !== 'ForAllNamespaces' ? 'Namespaced' : '';
   return {
     method,
     operationId: `${verb}${capital(group)}${capital(kind.version)}${scope}${kind.kind}${suffix}`,
     action: method,
     kind: kindOf(kind),
+    isCustom: kind.schema !== undefined,
   };
 }
 

@@ -76,6 +76,7 @@ function namedScalar(scalar: Scalar, dialect: Dialect): SchemaObject {
  * The schemas of `roots` and of all that they refer to, by definition name in alphabetical order.
  *
  * @param kinds the group, version and kinds that a definition is served as
+ * @param own schemas of kinds that have no definition
  */
 export function collectSchemas(
   roots: Iterable<string>,
@@ -83,9 +84,11 @@ export function collectSchemas(
   descriptions: Descriptions,
   dialect: Dialect,
   kinds: ReadonlyMap<string, readonly GroupVersionKind[]>,
+  own: Readonly<Record<string, SchemaObject>> = {},
 ): Record<string, SchemaObject> {
-  const found = new Map<string, SchemaObject>();
+  const found = new Map(Object.entries(own));
   const pending = [...roots];
+  if (found.size > 0) pending.push(`${meta}.ObjectMeta`, `${meta}.ListMeta`);
   for (let name = pending.pop(); name !== undefined; name = pending.pop()) {
     if (found.has(name)) continue;
     const definition = schema.definition(name);

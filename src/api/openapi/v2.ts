@@ -1,6 +1,6 @@
 import type { Kind } from '../kind.ts';
 import { loadDescriptions, loadSchema } from '../schema/index.ts';
-import { finder, kindsByDefinition, rootsOf } from './definitions.ts';
+import { finder, kindsByDefinition, ownSchemas, rootsOf } from './definitions.ts';
 import { type Operation, type Path, patchDefinition, pathsOf } from './operations.ts';
 import { collectSchemas, v2Dialect } from './schemas.ts';
 import { bodyTypes, type OpenApiDocument } from './v3.ts';
@@ -16,6 +16,7 @@ export function openapiV2(kinds: readonly Kind[]): OpenApiDocument {
     loadDescriptions(),
     v2Dialect,
     kindsByDefinition(kinds, { group: '', version: 'v1' }),
+    ownSchemas(kinds, v2Dialect),
   );
   definitions[patchDefinition] = { description: 'A patch of the kind that its content type says.', type: 'object' };
   return {

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Kind } from '../kind.ts';
 import { apiVersion } from '../resource.ts';
 import { loadDescriptions, loadSchema } from '../schema/index.ts';
-import { finder, kindsByDefinition, rootsOf } from './definitions.ts';
+import { finder, kindsByDefinition, ownSchemas, rootsOf } from './definitions.ts';
 import { type Operation, type Path, patchDefinition, pathsOf } from './operations.ts';
 import { collectSchemas, v3Dialect } from './schemas.ts';
 
@@ -27,6 +27,7 @@ export function openapiV3(kinds: readonly Kind[], group: string, version: string
     loadDescriptions(),
     v3Dialect,
     kindsByDefinition(kinds, { group, version }),
+    ownSchemas(served, v3Dialect),
   );
   schemas[patchDefinition] = { description: 'A patch of the kind that its content type says.', type: 'object' };
   return {
@@ -49,11 +50,16 @@ export function openapiV3Index(kinds: readonly Kind[]): OpenApiDocument {
     groups.set(path, [...(groups.get(path) ?? []), kind]);
   }
   const entries = [...groups].map(([path, served]) => {
-    const hash = createHash('sha256').update(`${documentForm} ${loadSchema().hash} ${JSON.stringify(served)}`);
+    const hash = createHash('sha256').update(
+      `${documentForm} ${loadSchema().hash} ${JSON.stringify(served.map(identity))}`,
+    );
     return [path, { serverRelativeURL: `/openapi/v3/${path}?hash=${hash.digest('hex').toUpperCase()}` }];
   });
   return { paths: Object.fromEntries(entries) };
 }
+
+/** What tells one form of a kind from another. */
+const identity = (kind: Kind) => ({ ...kind, schema: kind.schema?.hash });
 
 function pathItem({ parameters, operations }: Path): OpenApiDocument {
   return {
@@ -98,8 +104,9 @@ function operationObject(operation: Operation): OpenApiDocument {
 }
 
 /** Content types that an operation's body may have. */
-export function bodyTypes({ body }: Operation): string[] {
+export function bodyTypes({ body, isCustom }: Operation): string[] {
   if (body !== patchDefinition) return ['application/json', 'application/yaml'];
-  const forms = ['json-patch+json', 'merge-patch+json', 'strategic-merge-patch+json', 'apply-patch+yaml'];
+  const strategic = isCustom ? [] : ['strategic-merge-patch+json'];
+  const forms = ['json-patch+json', 'merge-patch+json', ...strategic, 'apply-patch+yaml'];
   return forms.map((form) => `application/${form}`);
 }

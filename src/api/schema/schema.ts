@@ -34,6 +34,8 @@ export interface Definition {
   readonly goType: string;
   readonly fields: ReadonlyMap<string, Field>;
   readonly facts: DefinitionFacts;
+  /** Its objects are held as JSON and not as a Go struct: no field is there that nobody wrote. */
+  readonly isUnstructured?: true;
 }
 
 export interface Schema {

@@ -10,7 +10,7 @@ export class ResourceCache {
   readonly prefix: string;
   /** Revision of the newest change of this resource. */
   changed = 0;
-  readonly #readers: FieldReaders;
+  #readers: FieldReaders;
   readonly #objects = new Map<string, CachedObject>();
   /** In key order; `undefined` while it must be made anew. */
   #sorted: CachedObject[] | undefined = [];
@@ -23,6 +23,12 @@ export class ResourceCache {
     this.prefix = prefix;
     this.#readers = readers;
     this.#oldest = revision;
+  }
+
+  /** Reads other facts from now on: what was read of the present objects is forgotten. */
+  setReaders(readers: FieldReaders): void {
+    this.#readers = readers;
+    for (const { key, revision, bytes } of [...this.#objects.values()]) this.load(key, revision, bytes);
   }
 
   get size(): number {

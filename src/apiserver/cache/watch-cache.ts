@@ -54,6 +54,13 @@ export class WatchCache {
     this.#unwatch();
   }
 
+  /** What selectors may ask of a resource's objects from now on. */
+  setReaders(resource: Named, readers: FieldReaders): void {
+    const prefix = resourcePrefix(resource);
+    this.#readers.set(prefix, readers);
+    this.#resources.get(prefix)?.setReaders(readers);
+  }
+
   resource(resource: Named): ResourceCache {
     return this.#byPrefix(resourcePrefix(resource));
   }

@@ -1,6 +1,13 @@
 import type { Kind } from '../../api/kind.ts';
 import { apiVersion } from '../../api/resource.ts';
-import { cannotBeHandled, check, strictMessages, strictReason } from '../../api/schema/check.ts';
+import {
+  type CheckOptions,
+  type CheckResult,
+  cannotBeHandled,
+  check,
+  strictMessages,
+  strictReason,
+} from '../../api/schema/check.ts';
 import { loadSchema } from '../../api/schema/load.ts';
 import type { KubeObject } from '../../api/types.ts';
 import { badRequest } from '../errors.ts';
@@ -11,7 +18,10 @@ type FieldValidation = 'Strict' | 'Warn' | 'Ignore';
 /** A body's object as the kind's type allows it: unknown fields are refused, warned of or dropped. */
 export function checkObject(request: KindRequest, object: KubeObject, kind: Kind = request.kind): KubeObject {
   assertKind(kind, object);
-  const checked = checkDefinition(request, object, kind.definition, kind.kind, kind.version);
+  const { schema } = kind;
+  const checked = schema
+    ? checkWith((options) => schema.check(object, options), request, object, kind.kind, kind.version)
+    : checkDefinition(request, object, kind.definition, kind.kind, kind.version);
   request.warnings.push(...(kind.warnings?.(checked) ?? []));
   return checked;
 }
@@ -24,10 +34,20 @@ export function checkDefinition(
   kind: string,
   version: string,
 ): KubeObject {
-  const mode = fieldValidationOf(request.info.query);
   const schema = loadSchema();
   if (!schema.definition(definition)) return object;
-  const { unknown, errors } = check(schema, definition, object, { onUnknown: mode === 'Ignore' ? 'prune' : 'report' });
+  return checkWith((options) => check(schema, definition, object, options), request, object, kind, version);
+}
+
+function checkWith(
+  checkBody: (options: CheckOptions) => CheckResult,
+  request: KindRequest,
+  object: KubeObject,
+  kind: string,
+  version: string,
+): KubeObject {
+  const mode = fieldValidationOf(request.info.query);
+  const { unknown, errors } = checkBody({ onUnknown: mode === 'Ignore' ? 'prune' : 'report' });
   if (errors.length > 0) throw badRequest(cannotBeHandled(kind, version, errors.join(', ')));
   const messages = strictMessages(unknown, []);
   if (messages.length > 0 && mode === 'Strict') {

@@ -74,6 +74,7 @@ async function deleteOnce(
 
 /** The object with what its deletion adds to it, or `gone` where nothing has to be waited for. */
 function mark(kind: Kind, object: KubeObject, options: DeleteOptions): KubeObject | 'gone' | 'unchanged' {
+  kind.prepareForDelete?.(object);
   const metadata = metaOf(object);
   const grace = kind.gracePeriodSeconds?.(object, options.gracePeriodSeconds) ?? 0;
   const before = metadata.finalizers ?? [];

@@ -56,7 +56,7 @@ const places = new WeakMap<Kind, Place>();
 export function placeOfKind(kind: Kind): Place {
   const known = places.get(kind);
   if (known) return known;
-  const place = placeOf(loadSchema(), kind.definition);
+  const place = kind.schema ? { type: kind.schema.type, facts: {} } : placeOf(loadSchema(), kind.definition);
   places.set(kind, place);
   return place;
 }

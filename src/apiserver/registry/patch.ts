@@ -23,8 +23,9 @@ export type Patch = (current: KubeObject) => KubeObject;
 /** Reads a patch of any of Kubernetes' types but apply, which is more than a patch. */
 export function parsePatch(kind: Kind, body: Body, contentType: string | undefined): Patch {
   const type = mediaType(contentType);
-  const apply = appliers[type];
-  if (!apply) throw unsupportedMediaType([JSON_PATCH, MERGE, STRATEGIC, APPLY]);
+  const offered = kind.schema ? [JSON_PATCH, MERGE, APPLY] : [JSON_PATCH, MERGE, STRATEGIC, APPLY];
+  const apply = offered.includes(type) ? appliers[type] : undefined;
+  if (!apply) throw unsupportedMediaType(offered);
   const patch = decodeJson(textOf(body)) as Json;
   return (current) => {
     const next = explained(kind, current, () => apply(current as Json, patch, kind));

@@ -25,10 +25,17 @@ export function viewOf(cache: WatchCache, kind: Kind): View {
     resource,
     prefix,
     key,
-    object: (object) => spelled(kind, object),
-    event: (event) => spelledEvent(kind, event),
+    object: (object) => (isShown(kind, object) ? object : spelled(kind, object)),
+    event: (event) => (areShown(kind, event) ? event : spelledEvent(kind, event)),
   };
 }
+
+/** Whether clients get an object as it is stored. */
+const isShown = ({ storedAs }: Kind, { bytes, revision }: CachedObject): boolean =>
+  storedAs?.isShown?.(bytes, revision) === true;
+
+const areShown = (kind: Kind, { object, previous }: CacheEvent): boolean =>
+  isShown(kind, object) && (!previous || isShown(kind, previous));
 
 /** Each object is spelled once for each kind, as long as it lives. */
 const spellings = new WeakMap<Kind, WeakMap<object, CachedObject | CacheEvent>>();
@@ -47,8 +54,8 @@ function spelled(kind: Kind, object: CachedObject): CachedObject {
 
 function spelledEvent(kind: Kind, event: CacheEvent): CacheEvent {
   return memo(kind, event, () => {
-    const previous = event.previous && spelled(kind, event.previous);
-    return new Change(event.type, event.revision, spelled(kind, event.object), previous);
+    const shown = (object: CachedObject) => (isShown(kind, object) ? object : spelled(kind, object));
+    return new Change(event.type, event.revision, shown(event.object), event.previous && shown(event.previous));
   });
 }
 

@@ -107,6 +107,8 @@ class ObjectWatch {
     if (markEnd && bookmarks) this.#bookmark(true);
     for (const event of missed) this.#send(view.event(event));
     const unsubscribe = view.resource.subscribe((event) => this.#send(view.event(event)));
+    // What the client knows of the kind is no longer so: it asks again.
+    const forget = this.#context.kinds.onRetired(this.#plan.kind, () => this.#sink.end());
     const bookmarking = bookmarks ? setInterval(() => this.#bookmark(false), BOOKMARK_MS) : undefined;
     const deadline = setTimeout(() => {
       if (bookmarks) this.#bookmark(false);
@@ -116,6 +118,7 @@ class ObjectWatch {
     bookmarking?.unref();
     return () => {
       unsubscribe();
+      forget();
       clearInterval(bookmarking);
       clearTimeout(deadline);
     };

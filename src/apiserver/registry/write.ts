@@ -1,12 +1,12 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { type FieldError, type Kind, metaOf } from '../../api/kind.ts';
+import { type Kind, metaOf } from '../../api/kind.ts';
 import { clone as cloneJson, type Json } from '../../api/patch/json.ts';
 import type { KubeObject, ObjectMeta } from '../../api/types.ts';
 import { RevisionConflict } from '../../store/store.ts';
 import type { AdmissionRequest } from '../admission/chain.ts';
 import { CachedObject, encodeObject, withRevision } from '../cache/object.ts';
 import type { Context } from '../context.ts';
-import { alreadyExists, badRequest, conflict, invalid, notFound, objectModified } from '../errors.ts';
+import { alreadyExists, badRequest, conflict, invalid, methodNotAllowed, notFound, objectModified } from '../errors.ts';
 import type { User } from '../request.ts';
 import { equalFields } from './equality.ts';
 import type { Manage } from './managers.ts';
@@ -32,6 +32,7 @@ const NAME_ALPHABET = 'bcdfghjklmnpqrstvwxz2456789';
 /** Creates an object whose schema was checked. Gives away its argument. */
 export async function createObject(context: Context, target: WriteTarget, object: KubeObject): Promise<CachedObject> {
   const { kind } = target;
+  if (kind.refusesCreate) throw methodNotAllowed(kind.refusesCreate);
   const generated = metaOf(object).name === undefined || metaOf(object).name === '';
   for (let attempt = 1; ; attempt++) {
     // Only a generated name is tried again.
@@ -44,7 +45,7 @@ export async function createObject(context: Context, target: WriteTarget, object
     kind.prepareForCreate?.(candidate);
     const settle = context.admission.admit(admissionOf({ ...target, name }, 'CREATE', candidate, undefined));
     try {
-      assertValid(kind, name, kind.validate?.(candidate, undefined) ?? []);
+      await assertValid(kind, name, candidate, undefined, undefined);
       return await write(context, target, candidate, undefined);
     } catch (error) {
       if (!(error instanceof RevisionConflict)) throw error;
@@ -159,8 +160,8 @@ async function replace(
   setManagers(next, target.manage ? target.manage(old, next, managers) : old.metadata?.managedFields);
   const settle = context.admission.admit(admissionOf(target, 'UPDATE', next, old));
   try {
-    assertValid(kind, name, kind.validate?.(next, old, target.subresource) ?? []);
-    if (sameObject(next, old)) return current;
+    await assertValid(kind, name, next, old, target.subresource);
+    if (sameObject(next, old) && isStoredSo(context, kind, current, next)) return current;
     if (!tellsNoIntent.has(target.subresource)) raiseGeneration(kind, next, old);
     if (mayVanish(next)) return await remove(context, target, current);
     return await write(context, target, next, current);
@@ -224,6 +225,14 @@ function raiseGeneration(kind: Kind, next: KubeObject, old: KubeObject): void {
   if (isIntent) metaOf(next).generation = (old.metadata?.generation ?? 0) + 1;
 }
 
+/** Whether a write that changes nothing leaves the store as it is: an old stored form is brought up to date by it. */
+function isStoredSo(context: Context, kind: Kind, { key, revision }: CachedObject, next: KubeObject): boolean {
+  if (!kind.storedAs?.isShown) return true;
+  const stored = viewOf(context.cache, kind).resource.get(key);
+  const text = encodeObject(kind.storedAs.toStored(structuredClone(next)));
+  return stored?.revision === revision && stored.bytes.equals(withRevision(text, revision));
+}
+
 function sameObject(next: KubeObject, old: KubeObject): boolean {
   return (
     equalFields(next, old, ['metadata']) && equalFields(next.metadata ?? {}, old.metadata ?? {}, ['resourceVersion'])
@@ -243,7 +252,16 @@ export function namespaceFinalizers(object: KubeObject): readonly string[] {
   return (object as { spec?: { finalizers?: string[] } }).spec?.finalizers ?? [];
 }
 
-function assertValid(kind: Kind, name: string, errors: readonly FieldError[]): void {
+/** @throws StatusError 422 that names every field that is wrong */
+async function assertValid(
+  kind: Kind,
+  name: string,
+  object: KubeObject,
+  old: KubeObject | undefined,
+  subresource: string | undefined,
+): Promise<void> {
+  const found = kind.validate?.(object, old, subresource) ?? [];
+  const errors = [...found, ...((await kind.validateRules?.(object, old, subresource, found)) ?? [])];
   if (errors.length > 0) throw invalid(kind, name, errors);
 }
 

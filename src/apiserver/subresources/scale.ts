@@ -19,7 +19,7 @@ interface Scale extends KubeObject {
   status?: { replicas: number; selector?: string };
 }
 
-const scaleKind = { definition: 'io.k8s.api.autoscaling.v1.Scale' };
+const scaleKind = { definition: 'io.k8s.api.autoscaling.v1.Scale', schema: undefined };
 
 /** `scale` of any kind that says where its numbers are: read, written and patched as if it were an object. */
 export async function answerScale(context: Context, request: KindRequest): Promise<Answer> {

@@ -16,12 +16,19 @@ export interface ObserverOptions {
   remove(uid: string): void;
 }
 
-/** New kinds (of custom resource definitions) are looked for this often. */
+/** New kinds are looked for this often, and when a definition of one changes. */
 const DISCOVERY_MS = 30_000;
 const RETRY_MS = 100;
 
 /** Nobody owns or is owned by these, and there are many of them. */
 const ignored = new Set(['events', 'events.events.k8s.io']);
+/** What makes kinds come and go. */
+const definitions = new Set(['customresourcedefinitions.apiextensions.k8s.io', 'apiservices.apiregistration.k8s.io']);
+
+interface Watched {
+  readonly done: Promise<void>;
+  readonly stop: AbortController;
+}
 
 export interface Observer {
   /** All kinds were listed. */
@@ -39,17 +46,25 @@ export function observe(options: ObserverOptions): Observer {
   const { client, log, signal } = options;
   const reachable = createReachability(client, signal);
   const synced = Promise.withResolvers<void>();
-  const watched = new Map<string, Promise<void>>();
+  const watched = new Map<string, Watched>();
+  let wake = new AbortController();
   let resources: readonly DiscoveredResource[] = [];
 
   const watchNew = async (): Promise<void> => {
+    wake = new AbortController();
     resources = await discover(client);
+    const served = new Set(resources.map(idOf));
+    for (const [id, { stop }] of watched) if (!served.has(id)) stop.abort();
     const fresh = resources.filter((each) => can(each, 'list', 'watch', 'delete') && !watched.has(idOf(each)));
     const listed = fresh
       .filter((each) => !ignored.has(idOf(each)))
       .map((resource) => {
         const first = Promise.withResolvers<void>();
-        watched.set(idOf(resource), watchOne(options, resource, reachable, first.resolve));
+        const stop = new AbortController();
+        const id = idOf(resource);
+        const changed = definitions.has(id) ? () => wake.abort() : () => undefined;
+        const done = watchOne(options, resource, { reachable, listed: first.resolve, changed, stop: stop.signal });
+        watched.set(id, { stop, done: done.then(() => void watched.delete(id)) });
         return first.promise;
       });
     await Promise.race([Promise.all(listed), aborted(signal)]);
@@ -65,9 +80,9 @@ export function observe(options: ObserverOptions): Observer {
         if (watched.size > 0) log.warn(`cannot look for new kinds: ${messageOf(error)}`);
         next = watched.size > 0 ? DISCOVERY_MS : RETRY_MS;
       }
-      await pause(next, signal);
+      await pause(next, AbortSignal.any([signal, wake.signal]));
     }
-    await Promise.all(watched.values());
+    await Promise.all([...watched.values()].map(({ done }) => done));
   };
 
   return {
@@ -91,23 +106,33 @@ function aborted(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
 }
 
-function watchOne(
+interface Watch {
+  reachable(): Promise<void>;
+  /** All objects of the kind are known, or it is gone. */
+  listed(): void;
+  changed(): void;
+  /** The kind is no longer served. */
+  readonly stop: AbortSignal;
+}
+
+async function watchOne(
   options: ObserverOptions,
   resource: Resource,
-  reachable: () => Promise<void>,
-  listed: () => void,
+  { reachable, listed, changed, stop }: Watch,
 ): Promise<void> {
   const { client, log, signal, set, remove } = options;
   const known = new Set<string>();
   const uidOf = (object: KubeObject) => object.metadata?.uid ?? '';
-  return reflect<KubeObject>({
+  await reflect<KubeObject>({
     client,
     resource,
     selector: {},
     log,
-    signal,
+    signal: AbortSignal.any([signal, stop]),
     reachable,
     replace(items) {
+      // Some may have come between the look for kinds and this list.
+      if (items.length > 0) changed();
       const gone = new Set(known);
       for (const item of items) {
         gone.delete(uidOf(item));
@@ -121,6 +146,7 @@ function watchOne(
       listed();
     },
     apply({ type, object }) {
+      changed();
       if (type === 'DELETED') {
         known.delete(uidOf(object));
         remove(uidOf(object));
@@ -130,4 +156,7 @@ function watchOne(
       }
     },
   });
+  listed();
+  // Of a kind that is no longer served no object is left.
+  if (!signal.aborted) for (const uid of known) remove(uid);
 }

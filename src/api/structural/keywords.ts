@@ -1,0 +1,187 @@
+import type { FieldError } from '../kind.ts';
+import { duplicate, forbidden, invalid, notSupported, required } from '../kinds/errors.ts';
+import { type JsonSchema, valuesOf } from './json-schema.ts';
+
+const types = ['array', 'boolean', 'integer', 'number', 'object', 'string'];
+const reasons = ['FieldValueDuplicate', 'FieldValueForbidden', 'FieldValueInvalid', 'FieldValueRequired'];
+/** Keywords of JSON schema that CRDs may not use. */
+const unsupported = ['id', 'additionalItems', 'patternProperties', 'definitions', 'dependencies', '$ref'] as const;
+/** What a schema with a status subresource may have at its root. */
+const atRoot = new Set(
+  (
+    'description type format title maximum exclusiveMaximum minimum exclusiveMinimum maxLength minLength pattern ' +
+    'maxItems minItems uniqueItems multipleOf required items properties externalDocs example ' +
+    'x-kubernetes-preserve-unknown-fields x-kubernetes-validations'
+  ).split(' '),
+);
+
+/** Rules for the root of a schema. */
+export function checkRoot(schema: JsonSchema, path: string, hasStatus: boolean): FieldError[] {
+  const errors: FieldError[] = [];
+  if (hasStatus) {
+    const wrong = Object.entries(schema).find(([name, value]) => value !== false && !atRoot.has(name));
+    const when = 'at the root of the schema if the status subresource is enabled';
+    if (schema.type !== 'object') {
+      errors.push(invalid(`${path}.type`, schema.type ?? '', `only "object" is allowed as the type ${when}`));
+    } else if (wrong) {
+      const names = [...atRoot].join(' ');
+      errors.push(invalid(path, wrong[0], `only [${names}] fields are allowed ${when}`));
+    }
+  }
+  if (schema.nullable) errors.push(forbidden(`${path}.nullable`, 'nullable cannot be true at the root'));
+  for (const name of ['apiVersion', 'kind', 'metadata']) {
+    if (schema.properties?.[name]?.default === undefined) continue;
+    errors.push(forbidden(`${path}.properties[${name}].default`, `must not be set in top-level ${name}`));
+  }
+  return errors;
+}
+
+/** Which keywords of a schema are used wrongly (apiextensions' ValidateCustomResourceDefinitionOpenAPISchema). */
+export function checkKeywords(schema: JsonSchema, path: string): FieldError[] {
+  const errors = [...checkOwn(schema, path), ...checkLists(schema, path), ...checkRules(schema, path)];
+  const values = valuesOf(schema);
+  if (schema.additionalProperties !== undefined && schema.additionalProperties !== true && schema.properties) {
+    errors.push(forbidden(`${path}.additionalProperties`, 'additionalProperties and properties are mutual exclusive'));
+  }
+  if (values) errors.push(...checkKeywords(values, `${path}.additionalProperties`));
+  for (const [name, child] of Object.entries(schema.properties ?? {})) {
+    errors.push(...checkKeywords(child, `${path}.properties[${name}]`));
+  }
+  if (schema.items) errors.push(...checkKeywords(schema.items, `${path}.items`));
+  if (schema.not) errors.push(...checkKeywords(schema.not, `${path}.not`));
+  for (const name of ['allOf', 'anyOf', 'oneOf'] as const) {
+    for (const [index, each] of (schema[name] ?? []).entries()) {
+      errors.push(...checkKeywords(each, `${path}.${name}[${index}]`));
+    }
+  }
+  return errors;
+}
+
+function checkOwn(schema: JsonSchema, path: string): FieldError[] {
+  const errors: FieldError[] = [];
+  if (schema.type === 'null') {
+    errors.push(forbidden(`${path}.type`, 'type cannot be set to null, use nullable as an alternative'));
+  } else if (schema.type && !types.includes(schema.type)) {
+    errors.push(notSupported(`${path}.type`, schema.type, types));
+  }
+  for (const name of unsupported) {
+    const value = (schema as Record<string, unknown>)[name];
+    if (value !== undefined && value !== '') errors.push(forbidden(`${path}.${name}`, `${name} is not supported`));
+  }
+  if (Array.isArray(schema.items)) {
+    errors.push(forbidden(`${path}.items`, 'items must be a schema object and not an array'));
+  }
+  if (schema.uniqueItems) {
+    const detail = 'uniqueItems cannot be set to true since the runtime complexity becomes quadratic';
+    errors.push(forbidden(`${path}.uniqueItems`, detail));
+  }
+  const keeps = schema['x-kubernetes-preserve-unknown-fields'];
+  if (keeps === false) {
+    errors.push(invalid(`${path}.x-kubernetes-preserve-unknown-fields`, false, 'must be true or undefined'));
+  }
+  return errors;
+}
+
+function checkLists(schema: JsonSchema, path: string): FieldError[] {
+  const errors: FieldError[] = [];
+  const mapType = schema['x-kubernetes-map-type'];
+  const listType = schema['x-kubernetes-list-type'];
+  if (mapType !== undefined) errors.push(...wantsType(schema, path, 'object', 'x-kubernetes-map-type'));
+  if (mapType !== undefined && mapType !== 'atomic' && mapType !== 'granular') {
+    errors.push(notSupported(`${path}.x-kubernetes-map-type`, mapType, ['atomic', 'granular']));
+  }
+  if (listType !== undefined) errors.push(...wantsType(schema, path, 'array', 'x-kubernetes-list-type'));
+  if (listType === 'set' && schema.type === 'array') errors.push(...checkSetItems(schema.items, path));
+  if (listType !== undefined && !['atomic', 'set', 'map'].includes(listType)) {
+    errors.push(notSupported(`${path}.x-kubernetes-list-type`, listType, ['atomic', 'set', 'map']));
+  }
+  const keys = schema['x-kubernetes-list-map-keys'] ?? [];
+  if (keys.length > 0 && listType !== 'map') {
+    const detail = 'must be map if x-kubernetes-list-map-keys is non-empty';
+    const field = `${path}.x-kubernetes-list-type`;
+    errors.push(listType === undefined ? required(field, detail) : invalid(field, listType, detail));
+  }
+  if (listType === 'map') errors.push(...checkMapItems(schema, keys, path));
+  if ((listType === 'set' || listType === 'map') && schema.items?.nullable) {
+    const detail = `cannot be nullable when x-kubernetes-list-type is ${listType}`;
+    errors.push(forbidden(`${path}.items.nullable`, detail));
+  }
+  return errors;
+}
+
+function wantsType({ type = '' }: JsonSchema, path: string, wanted: string, because: string): FieldError[] {
+  if (type === wanted) return [];
+  const detail = `must be ${wanted} if ${because} is specified`;
+  return [type === '' ? required(`${path}.type`, detail) : invalid(`${path}.type`, type, detail)];
+}
+
+function checkSetItems(items: JsonSchema | undefined, path: string): FieldError[] {
+  const detail = 'must be atomic as item of a list with x-kubernetes-list-type=set';
+  const listType = items?.['x-kubernetes-list-type'];
+  if (items?.type === 'array' && listType !== undefined && listType !== 'atomic') {
+    return [invalid(`${path}.items.x-kubernetes-list-type`, listType, detail)];
+  }
+  if (items?.type === 'object' && items['x-kubernetes-map-type'] !== 'atomic') {
+    return [invalid(`${path}.items.x-kubernetes-map-type`, items['x-kubernetes-map-type'] ?? null, detail)];
+  }
+  return [];
+}
+
+function checkMapItems({ items }: JsonSchema, keys: readonly string[], path: string): FieldError[] {
+  const errors: FieldError[] = [];
+  const field = `${path}.x-kubernetes-list-map-keys`;
+  if (keys.length === 0) errors.push(required(field, 'must not be empty if x-kubernetes-list-type is map'));
+  if (!items) return [...errors, required(`${path}.items`, 'must have a schema if x-kubernetes-list-type is map')];
+  if (items.type !== 'object') {
+    const detail = "must be object if parent array's x-kubernetes-list-type is map";
+    return [...errors, invalid(`${path}.items.type`, items.type ?? '', detail)];
+  }
+  for (const [index, key] of keys.entries()) {
+    const property = items.properties?.[key];
+    const at = `${path}.items.properties[${key}]`;
+    if (keys.indexOf(key) < index) errors.push(invalid(field, keys, 'must not contain duplicate entries'));
+    if (!property) {
+      errors.push(invalid(field, keys, 'entries must all be names of item properties'));
+      continue;
+    }
+    if (property.type === 'array' || property.type === 'object') {
+      const detail = "must be a scalar type if parent array's x-kubernetes-list-type is map";
+      errors.push(invalid(`${at}.type`, items.type, detail));
+    }
+    const isKey = 'this property is in x-kubernetes-list-map-keys, so it';
+    if (!items.required?.includes(key) && property.default === undefined) {
+      errors.push(required(`${at}.default`, `${isKey} must have a default or be a required property`));
+    }
+    if (property.nullable) errors.push(forbidden(`${at}.nullable`, `${isKey} cannot be nullable`));
+  }
+  return errors;
+}
+
+const hasLineBreaks = (text: string) => /[\n\r]/.test(text);
+
+/** What can be said of CEL rules without compiling them. */
+function checkRules(schema: JsonSchema, path: string): FieldError[] {
+  const rules = schema['x-kubernetes-validations'] ?? [];
+  return rules.flatMap(({ rule, message = '', messageExpression = '', reason, fieldPath = '' }, index) => {
+    const at = `${path}.x-kubernetes-validations[${index}]`;
+    const errors: FieldError[] = [];
+    if (rules.findIndex((each) => each.rule === rule) < index) errors.push(duplicate(at, { rule }));
+    if (rule.trim() === '') errors.push(required(`${at}.rule`, 'rule is not specified'));
+    else if (message !== '' && message.trim() === '') {
+      errors.push(invalid(`${at}.message`, message, 'must be non-empty if specified'));
+    } else if (hasLineBreaks(message.trim())) {
+      errors.push(invalid(`${at}.message`, message, 'must not contain line breaks'));
+    } else if (hasLineBreaks(rule.trim()) && message.trim() === '') {
+      errors.push(required(`${at}.message`, 'message must be specified if rule contains line breaks'));
+    }
+    if (messageExpression !== '' && messageExpression.trim() === '') {
+      errors.push(required(`${at}.messageExpression`, 'messageExpression must be non-empty if specified'));
+    }
+    if (reason !== undefined && !reasons.includes(reason)) errors.push(notSupported(`${at}.reason`, reason, reasons));
+    if (fieldPath !== '' && fieldPath.trim() === '') {
+      errors.push(invalid(`${at}.fieldPath`, fieldPath, 'must be non-empty if specified'));
+    }
+    if (hasLineBreaks(fieldPath)) errors.push(invalid(`${at}.fieldPath`, fieldPath, 'must not contain line breaks'));
+    return errors;
+  });
+}
