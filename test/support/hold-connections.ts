@@ -1,40 +1,9 @@
-/**
- * Opens COUNT connections to ADDRESS PORT, where each is greeted with a line and echoed from then on, and prints the
- * greetings as a JSON list. For each line of its standard input it says something on every connection, and prints as a
- * JSON list whether an echo came: `echo`, or the error.
- */
+/** Opens COUNT connections to ADDRESS:PORT that say nothing, prints how many are open, and ends with its standard input. */
 import { once } from 'node:events';
-import { connect, type Socket } from 'node:net';
-import { createInterface } from 'node:readline';
+import { connect } from 'node:net';
 
-const timeoutMs = 3000;
-const [address = '', port = '', count = '1'] = process.argv.slice(2);
-const connections = await Promise.all(Array.from({ length: Number(count) }, open));
-console.log(JSON.stringify(connections.map(({ greeting }) => greeting)));
-for await (const _ of createInterface(process.stdin))
-  console.log(JSON.stringify(await Promise.all(connections.map(({ socket }) => echoOf(socket)))));
-for (const { socket } of connections) socket.destroy();
-
-async function open(): Promise<{ socket: Socket; greeting: string }> {
-  const socket = connect(Number(port), address);
-  const greeting = await heard(socket);
-  return { socket, greeting: greeting.trim() };
-}
-
-async function echoOf(socket: Socket): Promise<string> {
-  if (socket.destroyed) return 'closed';
-  socket.write('still there?\n');
-  const answer = await heard(socket);
-  return answer === 'still there?\n' ? 'echo' : answer;
-}
-
-/** What comes next on a connection. */
-async function heard(socket: Socket): Promise<string> {
-  try {
-    const signal = AbortSignal.timeout(timeoutMs);
-    const [chunk] = await Promise.race([once(socket, 'data', { signal }), once(socket, 'close', { signal })]);
-    return Buffer.isBuffer(chunk) ? chunk.toString() : 'closed';
-  } catch (error) {
-    return error instanceof Error ? (error.name === 'AbortError' ? 'silence' : error.message) : String(error);
-  }
-}
+const [address = '', port = '', count = ''] = process.argv.slice(2);
+const sockets = Array.from({ length: Number(count) }, () => connect(Number(port), address));
+await Promise.all(sockets.map((socket) => once(socket, 'connect')));
+console.log(sockets.length);
+process.stdin.resume().on('end', () => process.exit(0));

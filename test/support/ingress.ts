@@ -71,9 +71,9 @@ export async function ask(address: string, host: string, path = '/', options: As
 /** Pods of `web-server.ts`, run by this machine's Node.js, and a Service `name` with the ports http, h2c and proxy. */
 export function webServer(
   name: string,
-  options: { replicas?: number; type?: string; drainMs?: number } = {},
+  options: { replicas?: number; type?: string; preStopSeconds?: number } = {},
 ): object[] {
-  const { replicas = 1, type = 'NodePort', drainMs = 0 } = options;
+  const { replicas = 1, type = 'NodePort', preStopSeconds } = options;
   const labels = { app: name };
   const paths = ['/usr/lib', ...(process.arch === 'x64' ? ['/usr/lib64'] : [])];
   const folders = [...paths.map((path) => [path, path]), [import.meta.dirname, '/opt/test']] as const;
@@ -88,9 +88,11 @@ export function webServer(
     name: 'web',
     image: 'knit.dev/lab:1',
     command: ['/usr/bin/node', join('/opt/test', 'web-server.ts')],
-    env: [{ name: 'DRAIN_MS', value: String(drainMs) }],
     ports: [{ containerPort: 8080 }],
     volumeMounts: mounts,
+    ...(preStopSeconds === undefined
+      ? {}
+      : { lifecycle: { preStop: { exec: { command: ['sleep', `${preStopSeconds}`] } } } }),
     readinessProbe: { httpGet: { path: '/', port: 8080 }, periodSeconds: 1 },
   };
   return [

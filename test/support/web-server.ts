@@ -1,7 +1,6 @@
 /**
  * A web server for pods, which tells of each request what arrived: HTTP/1.1 with WebSocket and server-sent events on
- * 8080, HTTP/2 without TLS on 8081, HTTP/1.1 behind a PROXY protocol header on 8082. Ends on SIGTERM after
- * `DRAIN_MS`, as a preStop hook would have it.
+ * 8080, HTTP/2 without TLS on 8081, HTTP/1.1 behind a PROXY protocol header on 8082.
  */
 import { createHash } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
@@ -98,11 +97,6 @@ function sendNext(): void {
 }
 
 process.on('SIGTERM', () => {
-  setTimeout(
-    () => {
-      web.close(() => process.exit(0));
-      web.closeIdleConnections();
-    },
-    Number(process.env.DRAIN_MS ?? 0),
-  );
+  web.close(() => process.exit(0));
+  web.closeIdleConnections();
 });
