@@ -1,4 +1,12 @@
-import type { BackendPlan, BackendPolicy, BackendProtocol, ProxyNode, RoutingPlan, ServerPlan } from '../plan.ts';
+import type {
+  BackendPlan,
+  BackendPolicy,
+  BackendProtocol,
+  CanaryRoute,
+  ProxyNode,
+  RoutingPlan,
+  ServerPlan,
+} from '../plan.ts';
 import type { ProxyFiles } from './files.ts';
 import { endOfRequest, field } from './routes.ts';
 
@@ -112,6 +120,7 @@ function binds(port: number, { addresses }: ProxyOptions, more = ''): string[] {
 function frontend(plan: RoutingPlan, options: ProxyOptions): string {
   const lookUp = `map_beg(${options.files.routes})`;
   const { trustedProxies } = plan;
+  const canaries = [...plan.routes.values()].flatMap(({ canary }) => canary ?? []);
   const lines = [
     ...binds(80, options),
     ...binds(443, options, `ssl crt-list ${options.files.certificateList} alpn h2,http/1.1`),
@@ -126,7 +135,7 @@ function frontend(plan: RoutingPlan, options: ProxyOptions): string {
     'http-request set-var(txn.parent) var(txn.host),field(2,.,0) unless routed',
     `http-request set-var(txn.route) str(*.),concat(,txn.parent),concat(,txn.path,${endOfRequest}),${lookUp} unless routed`,
     `http-request set-var(txn.route) var(txn.path),concat(${endOfRequest}),${lookUp} unless routed`,
-    ...canaryLines(plan),
+    ...canaryLines(canaries),
     // What may be repeated without harm is, on another server, where one ended without an answer.
     'http-request disable-l7-retry unless METH_GET',
     'http-request set-header X-Forwarded-For %[src]',
@@ -134,6 +143,9 @@ function frontend(plan: RoutingPlan, options: ProxyOptions): string {
     'http-request set-header X-Forwarded-Host %[req.hdr(host)]',
     'log stdout format raw local0',
     `log-format '${logFormat}'`,
+    ...(canaries.length > 0
+      ? [`use_backend %[var(txn.route),field(${field.canary},;)] if { var(txn.canary) -m bool }`]
+      : []),
     `use_backend %[var(txn.route),field(${field.backend},;)]`,
     'default_backend unclaimed',
   ];
@@ -141,8 +153,7 @@ function frontend(plan: RoutingPlan, options: ProxyOptions): string {
 }
 
 /** There only where a route has a canary: others do not pay for them. */
-function canaryLines(plan: RoutingPlan): string[] {
-  const canaries = [...plan.routes.values()].flatMap(({ canary }) => canary ?? []);
+function canaryLines(canaries: readonly CanaryRoute[]): string[] {
   if (canaries.length === 0) return [];
   const headers = new Set(canaries.flatMap(({ header }) => header?.toLowerCase() ?? []));
   const part = (of: number) => `var(txn.route),field(${of},;)`;
@@ -159,7 +170,6 @@ function canaryLines(plan: RoutingPlan): string[] {
     'acl chosen rand(100),sub(txn.weight) lt 0',
     'http-request set-var(txn.canary) bool(true) if split asked',
     'http-request set-var(txn.canary) bool(true) if split !asked !refused chosen',
-    `use_backend %[${part(field.canary)}] if { var(txn.canary) -m bool }`,
   ];
 }
 
@@ -198,8 +208,9 @@ function policyLines(policy: BackendPolicy): string[] {
       ? []
       : ['dynamic-cookie-key knit', `cookie ${quoted(affinityCookie)} insert indirect nocache httponly dynamic`]),
     ...(httpsRedirect ? ['http-request redirect scheme https code 308 unless { ssl_fc }'] : []),
-    ...(redirect ? [`http-request redirect location ${formatted(redirect.url)} code ${redirect.code}`] : []),
-    ...rewriteLines(policy.rewrite),
+    ...(redirect
+      ? [`http-request redirect location ${formatted(redirect.url)} code ${redirect.code}`]
+      : rewriteLines(policy.rewrite)),
   ];
 }
 

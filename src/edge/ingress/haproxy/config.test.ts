@@ -1,0 +1,84 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { CertificateAuthority } from '../../../cluster/pki.ts';
+import { tryRun } from '../../../kernel/run.ts';
+import { planIngress } from '../ingress.ts';
+import type { BackendPlan, BackendPolicy, Route, RoutingPlan } from '../plan.ts';
+import { readSettings } from '../settings.ts';
+import { testIngress } from '../testing.ts';
+import { formatConfig, frameOf, serversOf } from './config.ts';
+import { certificatePath, proxyFiles } from './files.ts';
+import { formatMap, routeMap } from './routes.ts';
+
+const backend = (name: string, policy: BackendPolicy = {}): BackendPlan => ({
+  name,
+  policy,
+  servers: [
+    { name: 'a', address: '10.0.0.1', port: 30080, protocol: 'http', node: 'a' },
+    { name: 'a:web-1', address: '10.1.0.1', port: 8080, protocol: 'grpcs' },
+  ],
+});
+
+const planOf = (routes: readonly Route[], backends: readonly BackendPlan[]): RoutingPlan => ({
+  routes: new Map(routes.map((route) => [route.path, route])),
+  backends: new Map(backends.map((each) => [each.name, each])),
+  certificates: new Map(),
+  nodes: [{ name: 'a', address: '10.0.0.1' }],
+  trustedProxies: ['10.0.0.0/8', 'fd00::/8'],
+});
+
+test('HAProxy accepts what becomes of a plan, whatever people wrote into their objects', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'knit-haproxy-'));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const files = proxyFiles(folder, folder);
+  const { cert, key } = await (await CertificateAuthority.open(folder)).identity('x', { commonName: 'x' });
+  mkdirSync(files.certificates);
+  writeFileSync(certificatePath(files, 'default'), `${cert}\n${key}`);
+  writeFileSync(files.certificateList, `${certificatePath(files, 'default')}\n`);
+
+  const path = `/it's "a" %[path] \\1 {$HOME} #;<<`.replaceAll(' ', '_');
+  const annotations = {
+    'knit.dev/replace-prefix': '/100%/$HOME',
+    'knit.dev/redirect': 'https://new.test/%20?q=%[src]&x=$Y',
+    'knit.dev/affinity': 'cookie',
+    'knit.dev/https-redirect': 'true',
+    'knit.dev/timeout-tunnel': '1h',
+    'knit.dev/send-proxy-protocol': 'v2',
+  };
+  const { settings, problems } = readSettings(annotations);
+  assert.deepEqual(problems, ['annotation knit.dev/redirect: "https://new.test/%20?q=%[src]&x=$Y": must be a URL']);
+  const [want] = planIngress(testIngress('odd', { '': [{ path }] }), settings).backends.values();
+  const canary = { backend: 'canary', source: 'b/b', weight: 20, header: 'X-Canary', value: 'yes' };
+  const route: Route = { host: 'a.test', match: 'prefix', path, backend: 'odd', source: 'a/a', canary };
+  const redirect = { url: '/100%/there', code: 301 };
+  const plan = planOf([route], [backend('odd', want?.policy), backend('moved', { redirect }), backend('canary')]);
+
+  const options = { files, addresses: ['192.0.2.1', 'fd00::1'], metricsFor: ['10.0.0.0/8', '192.0.2.9'] };
+  writeFileSync(files.routes, formatMap(routeMap(plan.routes.values())));
+  writeFileSync(files.config, formatConfig(frameOf(plan, options), serversOf(plan)));
+  const { code, stderr } = await tryRun('haproxy', ['-c', '-f', files.config]);
+  assert.deepEqual([code, stderr.match(/\[(ALERT|WARNING)\][^\n]*/g)], [0, null], stderr);
+});
+
+test('servers are no part of what needs a reload', () => {
+  const options = { files: proxyFiles('/f', '/l'), addresses: ['192.0.2.1'], metricsFor: ['10.0.0.0/8'] };
+  const one = planOf([], [backend('web')]);
+  const other = { ...one, backends: new Map([['web', { ...backend('web'), servers: [] }]]), nodes: [] };
+  assert.deepEqual(frameOf(one, options), frameOf(other, options));
+  assert.notDeepEqual(serversOf(one), serversOf(other));
+});
+
+test('a prefix ends with a slash in the map, an exact path with what no request has', () => {
+  const of = (host: string, match: Route['match'], path: string): Route => ({
+    host,
+    match,
+    path,
+    backend: 'b',
+    source: 's',
+  });
+  const map = routeMap([of('a.test', 'prefix', '/'), of('*.test', 'prefix', '/x'), of('', 'exact', '/x/')]);
+  assert.deepEqual([...map.keys()], ['a.test/', '*.test/x/', '/x//\x01']);
+});
