@@ -13,6 +13,7 @@ interface Flags {
   readonly name: string;
   readonly port?: number;
   readonly protocol?: Protocol;
+  readonly count: number;
 }
 
 export function traceCommand(program: Command): void {
@@ -26,11 +27,13 @@ export function traceCommand(program: Command): void {
     .addOption(
       new Option('--protocol <protocol>', 'default: what the Service says, else tcp').choices(['tcp', 'udp', 'icmp']),
     )
-    .action(async (from: string, to: string, { name, port, protocol }: Flags) => {
+    .option('--count <count>', 'how many connections, one after another', parseCount(1, 100), 1)
+    .action(async (from: string, to: string, { name, port, protocol, count }: Flags) => {
       if (process.getuid?.() !== 0) throw new KnitError('NOT_ROOT', 'captures need root', 'run it with sudo');
       const config = runningConfig(name);
       const world = await readWorld(config);
-      const story = await trace(world, reachOf(config, world), { from, to, port, protocol });
-      print(drawTree(story, { bold, dim, good: green, bad: red }));
+      const report = await trace(world, reachOf(config, world), { from, to, port, protocol }, { count });
+      const ink = { bold, dim, good: green, bad: red };
+      print(drawTree(report, { ink, width: process.stdout.columns }));
     });
 }

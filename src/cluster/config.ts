@@ -1,6 +1,7 @@
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { KnitError } from '../base/errors.ts';
+import type { AddressPool } from '../edge/loadbalancer/addresses.ts';
 import { defaultLoadBalancerCIDR, ingressAddress } from './addresses.ts';
 import { clusterPaths } from './paths.ts';
 import { type ClusterSpec, defaultClusterSpec } from './spec.ts';
@@ -58,6 +59,11 @@ export interface IPv6Addresses {
 /** The cluster's addresses, once a family. */
 export function familiesOf({ addresses }: ClusterConfig): IPv6Addresses[] {
   return addresses.ipv6 ? [addresses, addresses.ipv6] : [addresses];
+}
+
+/** Where Services of type LoadBalancer get their addresses from, one pool a family. */
+export function loadBalancerPools(config: ClusterConfig): AddressPool[] {
+  return familiesOf(config).map(({ loadBalancerCIDR, ingress }) => ({ cidr: loadBalancerCIDR, reserved: [ingress] }));
 }
 
 export interface NodeConfig {

@@ -28,7 +28,8 @@ export async function enterTarget(config: ClusterConfig, target: string): Promis
   );
 }
 
-function enterNodeTarget(config: ClusterConfig, name: string): string[] {
+/** Into all namespaces of a node. Throws `TARGET_UNKNOWN`, `NODE_STOPPED`. */
+export function enterNodeTarget(config: ClusterConfig, name: string): string[] {
   refuseUnknown(
     'node',
     name,

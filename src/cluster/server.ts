@@ -17,7 +17,7 @@ import { startScheduler } from '../scheduler/scheduler.ts';
 import { openSqliteStore } from '../store/index.ts';
 import { installAddon } from './addons.ts';
 import { keepCompiledCode } from './compile-cache.ts';
-import { type ClusterConfig, familiesOf, readConfig } from './config.ts';
+import { type ClusterConfig, loadBalancerPools, readConfig } from './config.ts';
 import { pauseImage } from './containerd.ts';
 import { inProcessTransport } from './in-process.ts';
 import { startIngress } from './ingress.ts';
@@ -72,10 +72,7 @@ async function main(name: string): Promise<void> {
       client: clientOf('service-controller'),
       informers,
       log: log.child('load-balancer'),
-      pools: familiesOf(config).map(({ loadBalancerCIDR, ingress }) => ({
-        cidr: loadBalancerCIDR,
-        reserved: [ingress],
-      })),
+      pools: loadBalancerPools(config),
       nodeCIDR: config.addresses.nodeCIDR,
       healthCheck: config.spec.loadBalancer.healthCheck,
     }),

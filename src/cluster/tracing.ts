@@ -1,18 +1,21 @@
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { endpointSlices, namespaces, networkPolicies, nodes, pods, services } from '../api/resource.ts';
 import type { Pod } from '../api/types.ts';
 import { KnitError } from '../base/errors.ts';
+import { parseNameServers } from '../dns/resolvconf.ts';
 import { processesIn } from '../kernel/cgroup.ts';
 import { netnsFolder } from '../kernel/netns.ts';
 import { podCgroup } from '../kubelet/resources.ts';
-import { clientNetns, fabricNetns, nodeNetns } from '../machine/fabric.ts';
+import { clientNetns, fabricNetns, ingressNetns, nodeNetns } from '../machine/fabric.ts';
 import { formatPlace, type Place } from '../trace/model.ts';
 import type { Reach } from '../trace/trace.ts';
 import type { World } from '../trace/world.ts';
-import { type ClusterConfig, contextName } from './config.ts';
-import { enterPodProcess } from './enter.ts';
+import { type ClusterConfig, contextName, loadBalancerPools } from './config.ts';
+import { enterNodeTarget, enterPodProcess } from './enter.ts';
 import { fabricSpec } from './fabric.ts';
 import { nodeCgroup } from './node.ts';
+import { clusterPaths } from './paths.ts';
 import { distFolder } from './processes.ts';
 import { adminClient } from './ready.ts';
 
@@ -42,6 +45,7 @@ export async function readWorld(config: ClusterConfig): Promise<World> {
         // With `none` somebody runs a proxy by hand: most likely ours, in its own default mode.
         proxyMode: config.spec.proxy.mode === 'none' ? 'nftables' : config.spec.proxy.mode,
         directCIDRs: [config.addresses.nodeCIDR, config.addresses.ipv6?.nodeCIDR].filter((cidr) => cidr !== undefined),
+        loadBalancerPools: loadBalancerPools(config),
       },
     };
   } finally {
@@ -52,27 +56,47 @@ export async function readWorld(config: ClusterConfig): Promise<World> {
 /** How tracing gets into the cluster's network namespaces. */
 export function reachOf(config: ClusterConfig, world: World): Reach {
   const prefix = contextName(config.name);
-  const program = [process.execPath, join(distFolder, 'probe.js')];
+  const netns = (name: string) => ['nsenter', `--net=${netnsFolder}/${name}`];
+  const pid = (place: PodPlace) => processOf(config, podOf(world, place));
   const enter = (place: Place): string[] => {
-    if (place.kind === 'pod') return ['nsenter', `--net=/proc/${processOf(config, podOf(world, place))}/ns/net`];
-    const name =
-      place.kind === 'node'
-        ? nodeNetns(prefix, place.name)
-        : place.kind === 'client'
-          ? clientNetns(prefix, place.name)
-          : fabricNetns(prefix);
-    return ['nsenter', `--net=${netnsFolder}/${name}`];
+    switch (place.kind) {
+      case 'pod':
+        return ['nsenter', `--net=/proc/${pid(place)}/ns/net`];
+      case 'node':
+        return netns(nodeNetns(prefix, place.name));
+      case 'client':
+        return netns(clientNetns(prefix, place.name));
+      case 'ingress':
+        return netns(ingressNetns(prefix));
+      default:
+        return netns(fabricNetns(prefix));
+    }
   };
   return {
     enter,
-    probe: (place) =>
-      place.kind === 'pod'
-        ? [...enterPodProcess(processOf(config, podOf(world, place))), ...program]
-        : [...enter(place), ...program],
+    enterAsProgram: (place) => {
+      if (place.kind === 'pod') return enterPodProcess(pid(place));
+      return place.kind === 'node' ? enterNodeTarget(config, place.name) : enter(place);
+    },
+    resolvers: (place) => {
+      const etc =
+        place.kind === 'pod'
+          ? `/proc/${pid(place)}/root/etc`
+          : place.kind === 'node'
+            ? nodeEtc(config, place.name)
+            : '/etc';
+      return parseNameServers(readFileSync(join(etc, 'resolv.conf'), 'utf8')).map(({ address }) => address);
+    },
+    probe: [process.execPath, join(distFolder, 'probe.js')],
+    ping: [join(distFolder, 'images/busybox'), 'ping'],
   };
 }
 
-function podOf(world: World, place: Extract<Place, { kind: 'pod' }>): Pod {
+type PodPlace = Extract<Place, { kind: 'pod' }>;
+
+const nodeEtc = (config: ClusterConfig, node: string) => join(clusterPaths(config.name).node(node).runtime, 'etc');
+
+function podOf(world: World, place: PodPlace): Pod {
   const pod = world.objects.pods.find(
     ({ metadata }) => metadata?.namespace === place.namespace && metadata.name === place.name,
   );

@@ -85,65 +85,68 @@ export async function openNftTrace({ enter, flow, onWalk }: NftTraceOptions): Pr
   };
 }
 
-/** Both families: the addresses of the flow say which of them does anything. */
+/** Both families, where the flow has addresses in them. A line is a command: `nft -i` reads no blocks. */
 export function traceRules(flow: TracedFlow): string {
-  const families = (['ip', 'ip6'] as const).filter((family) =>
-    flow.ends.some((end) => familyOf(end.address) === family),
-  );
-  return families.map((family) => familyRules(family, flow)).join('\n');
+  return (['ip', 'ip6'] as const)
+    .filter((family) => flow.ends.some(({ address }) => familyOf(address) === family))
+    .map((family) => familyRules(family, flow))
+    .join('\n');
 }
 
-function familyRules(ip: 'ip' | 'ip6', { protocol, ends, targets }: TracedFlow): string {
+function familyRules(ip: 'ip' | 'ip6', flow: TracedFlow): string {
   const table = `${ip} ${TRACE_TABLE}`;
-  const icmp = ip === 'ip' ? 'icmp' : 'icmpv6';
-  const addr = ip === 'ip' ? 'ipv4_addr' : 'ipv6_addr';
+  const words = wordsOf(ip, flow.protocol);
+  const { from, to, proto } = words;
   const own = <T extends { readonly address: string }>(list: readonly T[]) =>
-    list.filter((e) => familyOf(e.address) === ip);
-  const [from, to] = protocol === 'icmp' ? [`${icmp} id`, `${icmp} id`] : ['th sport', 'th dport'];
-  const isProtocol =
-    protocol === 'icmp' ? `meta l4proto ${ip === 'ip' ? 'icmp' : 'ipv6-icmp'}` : `meta l4proto ${protocol}`;
-  const target = protocol === 'icmp' ? `${ip} daddr` : `${ip} daddr . th dport`;
-  const matches = [`${ip} saddr . ${from} @ends`, `${ip} daddr . ${to} @ends`];
-  const rule = (chain: string, text: string) => `add rule ${table} ${chain} ${text}`;
-  const chain = (name: string, hook: string, priority: number) =>
-    `add chain ${table} ${name} { type filter hook ${hook} priority ${priority}; }`;
-  const origins = own(ends).map(
-    ({ address, port }) => `${isProtocol} ct original ${ip} saddr ${address} ${originPort(protocol, port)}`,
+    list.filter(({ address }) => familyOf(address) === ip);
+  const origins = own(flow.ends).map(
+    ({ address, port }) => `${proto} ct original ${ip} saddr ${address} ct original proto-src ${port}`,
   );
-  return [
-    `add table ${table} { flags owner; }`,
-    `add set ${table} ends { type ${addr} . ${protocol === 'icmp' ? 'icmp_id' : 'inet_service'}; flags dynamic; size 4096; }`,
-    `add set ${table} targets { type ${protocol === 'icmp' ? addr : `${addr} . inet_service`}; }`,
-    chain('arrives', 'prerouting', -350),
-    rule('arrives', `${isProtocol} ${ip} dscp ${DSCP} ${target} @targets add @ends { ${ip} saddr . ${from} }`),
-    ...matches.map((match) => rule('arrives', `${isProtocol} ${match} meta nftrace set 1`)),
-    chain('related', 'prerouting', -199),
-    ...origins.map((origin) => rule('related', `ct state related ${origin} meta nftrace set 1`)),
-    chain('sends', 'output', -350),
-    ...matches.map((match) => rule('sends', `${isProtocol} ${match} meta nftrace set 1`)),
-    chain('leaves', 'postrouting', 400),
-    ...origins.flatMap((origin) => [
-      rule('leaves', `ct direction original ct status snat ${origin} ${ip} dscp set ${DSCP}`),
-    ]),
-    rule('leaves', `ct direction original ${isProtocol} ${ip} dscp ${DSCP} add @ends { ${ip} saddr . ${from} }`),
-    ...elements(
-      table,
-      'ends',
-      own(ends).map(({ address, port }) => `${address} . ${port}`),
+  const ends = own(flow.ends).map(({ address, port }) => `${address} . ${port}`);
+  const targets = own(flow.targets).map(({ address, port }) => (words.portless ? address : `${address} . ${port}`));
+  const commands = [
+    `table ${table} { flags owner; }`,
+    // Both sides know the flow by the end that began it: as the sender has it, and as each SNAT made it.
+    `set ${table} ends { ${words.endType}; flags dynamic; size 4096; }`,
+    `set ${table} targets { ${words.targetType}; }`,
+    `chain ${table} arrives { type filter hook prerouting priority -350; }`,
+    `rule ${table} arrives ${proto} ${ip} dscp ${DSCP} ${words.target} @targets add @ends { ${ip} saddr . ${from} }`,
+    `rule ${table} arrives ${proto} ${ip} saddr . ${from} @ends meta nftrace set 1`,
+    `rule ${table} arrives ${proto} ${ip} daddr . ${to} @ends meta nftrace set 1`,
+    // Errors about the flow have addresses of their own.
+    `chain ${table} related { type filter hook prerouting priority -199; }`,
+    ...origins.map((origin) => `rule ${table} related ct state related ${origin} meta nftrace set 1`),
+    `chain ${table} sends { type filter hook output priority -350; }`,
+    `rule ${table} sends ${proto} ${ip} saddr . ${from} @ends meta nftrace set 1`,
+    `rule ${table} sends ${proto} ${ip} daddr . ${to} @ends meta nftrace set 1`,
+    `chain ${table} leaves { type filter hook postrouting priority 400; }`,
+    ...origins.map(
+      (origin) => `rule ${table} leaves ct direction original ct status snat ${origin} ${ip} dscp set ${DSCP}`,
     ),
-    ...elements(
-      table,
-      'targets',
-      own(targets).map(({ address, port }) => (protocol === 'icmp' ? address : `${address} . ${port}`)),
-    ),
-  ].join('\n');
+    `rule ${table} leaves ct direction original ${proto} ${ip} dscp ${DSCP} add @ends { ${ip} saddr . ${from} }`,
+    ...elements(table, 'ends', ends),
+    ...elements(table, 'targets', targets),
+  ];
+  return commands.map((command) => `add ${command}`).join('\n');
 }
 
-const originPort = (protocol: TracedFlow['protocol'], port: number) =>
-  protocol === 'icmp' ? '' : `ct original proto-src ${port}`;
+/** How a protocol's packets tell who speaks with whom: by ports, or by the echo's id. */
+function wordsOf(ip: 'ip' | 'ip6', protocol: TracedFlow['protocol']) {
+  const address = ip === 'ip' ? 'ipv4_addr' : 'ipv6_addr';
+  if (protocol !== 'icmp') {
+    const type = `type ${address} . inet_service`;
+    const target = `${ip} daddr . th dport`;
+    const proto = `meta l4proto ${protocol}`;
+    return { portless: false, from: 'th sport', to: 'th dport', proto, target, endType: type, targetType: type };
+  }
+  const [id, name] = ip === 'ip' ? ['icmp id', 'icmp'] : ['icmpv6 id', 'ipv6-icmp'];
+  const endType = `typeof ${ip} saddr . ${id}`;
+  const proto = `meta l4proto ${name}`;
+  return { portless: true, from: id, to: id, proto, target: `${ip} daddr`, endType, targetType: `type ${address}` };
+}
 
 function elements(table: string, set: string, list: readonly string[]): string[] {
-  return list.length === 0 ? [] : [`add element ${table} ${set} { ${[...new Set(list)].join(', ')} }`];
+  return list.length === 0 ? [] : [`element ${table} ${set} { ${[...new Set(list)].join(', ')} }`];
 }
 
 const familyOf = (address: string) => (address.includes(':') ? 'ip6' : 'ip');

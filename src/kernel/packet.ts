@@ -126,7 +126,8 @@ function icmpOf(family: IpPacket['family'], bytes: Buffer): IcmpFields {
   return { type, code, about: parsePacket(bytes.subarray(8)), ...(tooBig ? { mtu } : {}) };
 }
 
-function ipv6Text(bytes: Buffer): string {
+/** Sixteen bytes as the kernel prints them. */
+export function ipv6Text(bytes: Buffer): string {
   const groups = Array.from({ length: 8 }, (_, index) => bytes.readUInt16BE(index * 2).toString(16));
   return new SocketAddress({ address: groups.join(':'), family: 'ipv6' }).address;
 }

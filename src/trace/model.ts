@@ -20,6 +20,8 @@ export type Place =
   /** The network between nodes, and what stands for the cloud. */
   | { readonly kind: 'fabric' }
   | { readonly kind: 'client'; readonly name: string }
+  /** The L7 proxy, outside the nodes. */
+  | { readonly kind: 'ingress' }
   /** Nobody's namespace: the machine's own network and what is behind it. */
   | { readonly kind: 'outside' };
 
@@ -45,6 +47,8 @@ export type HopEvent =
   | { readonly kind: 'sent' }
   | { readonly kind: 'delivered'; readonly cause?: Cause }
   | { readonly kind: 'admitted'; readonly cause: Cause }
+  /** A load balancer chose a node; nothing in the packet changes. */
+  | { readonly kind: 'balanced'; readonly cause: Cause }
   | { readonly kind: 'dnat' | 'snat'; readonly before: Tuple; readonly after: Tuple; readonly cause?: Cause }
   /** A reply gets the addresses that the other side knows. */
   | { readonly kind: 'un-nat'; readonly before: Tuple; readonly after: Tuple }

@@ -33,6 +33,8 @@ export interface Evidence {
   readonly seen: readonly Seen[];
   readonly walks: readonly SeenWalk[];
   readonly connections: readonly SeenConnection[];
+  /** Rules of nodes and of the fabric were traced. */
+  readonly traced: boolean;
   /** Of each place, by {@link formatPlace}. */
   readonly links: ReadonlyMap<string, Links>;
 }
@@ -51,8 +53,8 @@ export interface ObserveOptions {
   enter(place: Place): readonly string[];
   /** Which packets are captured, as pcap-filter(7). */
   readonly filter: string;
-  /** Which packets' rules are traced. */
-  readonly flow: TracedFlow;
+  /** Which packets' rules are traced. Left out: none. */
+  readonly flow?: TracedFlow;
 }
 
 /** Watches every interface of the places, and the rules and connections of those that have some. Resolves when all listen. */
@@ -98,8 +100,11 @@ export async function observe({ places, enter, filter, flow }: ObserveOptions): 
       connections.push({ place, event });
       notify();
     };
-    others.push(await openNftTrace({ enter: command, flow, onWalk }));
-    others.push(await watchConntrack(command, onEvent));
+    const start = async (opening: Promise<{ stop(): Promise<void> }>) => void others.push(await opening);
+    await Promise.all([
+      flow && start(openNftTrace({ enter: command, flow, onWalk })),
+      start(watchConntrack(command, onEvent)),
+    ]);
   };
   const hasRules = (place: Place) => place.kind === 'node' || place.kind === 'fabric';
   const started = await Promise.allSettled([...places.map(watch), ...places.filter(hasRules).map(watchRules)]);
@@ -109,7 +114,7 @@ export async function observe({ places, enter, filter, flow }: ObserveOptions): 
     throw failed.reason;
   }
   return {
-    evidence: { seen, walks, connections, links },
+    evidence: { seen, walks, connections, links, traced: flow !== undefined },
     onMore(listener) {
       notify = listener;
     },

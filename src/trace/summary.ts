@@ -2,9 +2,11 @@ import type { End, Flow, Hop } from './model.ts';
 import { formatPlace } from './model.ts';
 import type { Evidence } from './observe.ts';
 import type { Summary } from './story.ts';
+import type { Atlas } from './world.ts';
 
 /** What a story comes to. */
 export function summarize(
+  atlas: Atlas,
   flow: Flow,
   request: readonly Hop[],
   reply: readonly Hop[],
@@ -17,6 +19,7 @@ export function summarize(
   const [first, last] = [times[0]?.at, times.at(-1)?.at];
   const answered = reply.length > 0;
   const mtu = smallestMtu([...request, ...reply], evidence);
+  const seen = end.kind === 'delivered' ? atlas.placeOf(end.packet.source) : undefined;
   const slowest = slowestStep(times);
   return {
     nodes,
@@ -27,6 +30,7 @@ export function summarize(
             address: end.packet.source,
             port: end.packet.sourcePort,
             isClient: end.packet.source === flow.packet.source,
+            ...(seen ? { who: formatPlace(seen) } : {}),
           },
         }
       : {}),

@@ -218,7 +218,7 @@ function serviceTarget(
     );
   }
   const port = findPort(service, question.port ?? written, question.protocol);
-  if (question.protocol === 'icmp' || !port) return wholeService(service, question);
+  if (question.protocol === 'icmp' || !port) return wholeService(service, question, written);
   const { host, number } = addressFor(atlas, from, service, port);
   return {
     host,
@@ -230,13 +230,13 @@ function serviceTarget(
 }
 
 /** A ping, or a port that the Service does not have. */
-function wholeService(service: Service, question: Question): Target {
+function wholeService(service: Service, question: Question, written: number | undefined): Target {
   const { namespace, name } = service.metadata ?? {};
   const protocol = question.protocol ?? 'tcp';
   const host = service.spec?.clusterIP ?? '';
   return {
     host,
-    port: neededPort(question.port, protocol, `service/${namespace}/${name}`),
+    port: neededPort(question.port ?? written, protocol, `service/${namespace}/${name}`),
     protocol,
     title: `Service ${namespace}/${name} ${host}`,
   };

@@ -1,6 +1,8 @@
 import type { EndpointSlice, Namespace, NetworkPolicy, Node, Pod, Service } from '../api/types.ts';
 import { addressAt, parseCIDR } from '../base/cidr.ts';
 import { canonicalAddress } from '../base/prefixes.ts';
+import type { AddressPool } from '../edge/loadbalancer/addresses.ts';
+import { type LoadBalancerPlan, planLoadBalancers } from '../edge/loadbalancer/plan.ts';
 import type { FabricSpec } from '../machine/fabric.ts';
 import { type PolicyPlan, planPolicies } from '../policy/index.ts';
 import { masqueradeOf, type ProxyMode } from '../proxy/backends.ts';
@@ -30,6 +32,8 @@ export interface Network {
   readonly proxyMode: ProxyMode;
   /** Destinations outside the pods' network that know pods by their own addresses. */
   readonly directCIDRs: readonly string[];
+  /** Where Services of type LoadBalancer get their addresses from, one a family; the reserved ones are the L7 proxy's. */
+  readonly loadBalancerPools: readonly AddressPool[];
 }
 
 /** A world with what is derived from it: each is computed when it is first asked for. */
@@ -41,6 +45,7 @@ export class Atlas {
   #slices: ReadonlyMap<string | undefined, readonly EndpointSlice[]> | undefined;
   #servicesBy: ReadonlyMap<string, readonly Service[]> | undefined;
   #places: ReadonlyMap<string, Place> | undefined;
+  #loadBalancers: LoadBalancerPlan | undefined;
 
   constructor(world: World) {
     this.world = world;
@@ -76,6 +81,23 @@ export class Atlas {
     const plan = planPolicies(networkPolicies, pods, namespaces, { ...facts, addresses });
     this.#policies.set(node, plan);
     return plan;
+  }
+
+  /** What the fabric should hold for load balancers, where every node's proxy runs. */
+  get loadBalancers(): LoadBalancerPlan {
+    const { objects, network } = this.world;
+    const { nodes, services } = objects;
+    const input = { nodes, services, pools: network.loadBalancerPools, nodeCIDR: network.fabric.nodeCIDR };
+    this.#loadBalancers ??= planLoadBalancers(input, ({ address, port }) => this.#isHealthy(address, port));
+    return this.#loadBalancers;
+  }
+
+  /** The health check of a Service of policy `Local` is answered by nodes with pods of it, all others by every node. */
+  #isHealthy(address: string, port: number): boolean {
+    const place = this.placeOf(address);
+    const service = this.world.objects.services.find(({ spec }) => spec?.healthCheckNodePort === port);
+    if (place?.kind !== 'node' || !service) return true;
+    return (this.#entry(place.name, service)?.healthCheck?.localEndpoints ?? 0) > 0;
   }
 
   /** What a node's kernel should hold for the Services that have this address or node port, the oldest first. */
@@ -131,7 +153,7 @@ function indexServices(services: readonly Service[]): Map<string, Service[]> {
   return index;
 }
 
-function indexPlaces({ objects, network: { fabric } }: World): Map<string, Place> {
+function indexPlaces({ objects, network: { fabric, loadBalancerPools } }: World): Map<string, Place> {
   const places = new Map<string, Place>();
   const pods = objects.pods.filter((pod) => !pod.spec?.hostNetwork && !isOver(pod));
   // Of two pods with one address the younger has it: the other is gone or will be soon.
@@ -146,6 +168,8 @@ function indexPlaces({ objects, network: { fabric } }: World): Map<string, Place
     for (const each of ofBoth(address, ipv6)) places.set(each, { kind: 'client', name });
   }
   for (const address of fabricAddresses(fabric)) places.set(address, { kind: 'fabric' });
+  for (const { reserved } of loadBalancerPools)
+    for (const address of reserved) places.set(address, { kind: 'ingress' });
   return places;
 }
 

@@ -11,7 +11,7 @@ export function tableOf(family: IPFamily): string {
 export const MARK_MASK = 0xffff;
 
 /** The same after every start, so that a flow that is chosen for again finds its node. */
-const SEED = 0x6b6e6974;
+export const SEED = 0x6b6e6974;
 
 /**
  * The table with empty sets and maps. A packet is never changed (but for `ipMode: Proxy`): a node is chosen once a

@@ -1,4 +1,4 @@
-import { formatPlace, type Place, type Sighting } from '../model.ts';
+import { type Place, type Sighting, samePlace } from '../model.ts';
 import type { Seen } from '../observe.ts';
 import { type Track, tupleOf } from './tracks.ts';
 
@@ -9,33 +9,23 @@ export interface SeenHop {
   readonly out?: Sighting & { readonly at: bigint };
 }
 
-/**
- * A track as stays in places. A packet that is sent and received in one place passes its loopback: it goes out before
- * it comes in.
- */
+/** A track as stays in places. */
 export function hopsOf({ sightings }: Track): SeenHop[] {
   const hops: SeenHop[] = [];
   for (const seen of sightings) {
     const sighting = sightingOf(seen);
     const last = hops.at(-1);
-    const here = last && formatPlace(last.place) === formatPlace(seen.place);
-    const fits =
-      here && (seen.direction === 'out' ? last.out === undefined : last.in === undefined && isLoopback(last, seen));
-    if (fits) hops[hops.length - 1] = { ...last, [seen.direction]: sighting };
-    else hops.push({ place: seen.place, [seen.direction]: sighting });
+    // A capture shows what passes a loopback once, though it is sent and received.
+    if (seen.interface === 'lo') hops.push({ place: seen.place, out: sighting, in: sighting });
+    else if (last && seen.direction === 'out' && last.out === undefined && samePlace(last.place, seen.place)) {
+      hops[hops.length - 1] = { ...last, out: sighting };
+    } else hops.push({ place: seen.place, [seen.direction]: sighting });
   }
   return hops;
 }
 
-const isLoopback = (hop: SeenHop, seen: Seen) => hop.out?.interface === seen.interface && seen.interface === 'lo';
-
 function sightingOf({ interface: name, packet, at }: Seen): Sighting & { at: bigint } {
-  const tuple = tupleOf(packet.icmp?.about ? { ...packet.icmp.about } : packet) ?? {
-    protocol: 'icmp' as const,
-    source: packet.source,
-    destination: packet.destination,
-    sourcePort: 0,
-    destinationPort: 0,
-  };
-  return { interface: name, packet: tuple, at };
+  const { source, destination } = packet;
+  const unknown = { protocol: 'icmp' as const, source, destination, sourcePort: 0, destinationPort: 0 };
+  return { interface: name, packet: tupleOf(packet) ?? unknown, at };
 }

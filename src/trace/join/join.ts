@@ -1,4 +1,5 @@
 import type { Links } from '../../kernel/ip.ts';
+import { nodeInterface } from '../../machine/fabric.ts';
 import {
   type End,
   type Flow,
@@ -20,13 +21,15 @@ import type { Difference, ToldHop } from '../story.ts';
 import type { Atlas } from '../world.ts';
 import { hopsOf, type SeenHop } from './hops.ts';
 import { type MetRules, rulesMet } from './rules.ts';
-import { answerOf, requestOf, type Track, tracksOf } from './tracks.ts';
+import { answerKind, answerOf, requestOf, type Track, tracksOf } from './tracks.ts';
 
 /** What was seen of a connection's first packet and of its answer, with the plans' reasons. */
 export interface Joined {
   readonly request: readonly ToldHop[];
   readonly end: End;
   readonly reply: readonly ToldHop[];
+  readonly replyIs?: string;
+  readonly replyEnd?: End;
   readonly differences: readonly Difference[];
   /** Both ends were seen: nothing more is to come. */
   readonly complete: boolean;
@@ -46,8 +49,9 @@ export function join(atlas: Atlas, flow: Flow, evidence: Evidence): Joined | und
     request: there.hops,
     end: there.end,
     reply: back?.hops ?? [],
+    ...(back ? { replyEnd: back.end, replyIs: answerKind(answer.sightings[0].packet) } : {}),
     differences: [...there.differences, ...(back?.differences ?? [])],
-    complete: there.end.kind === 'dropped' ? there.ended : back?.ended === true,
+    complete: there.end.kind === 'dropped' ? there.ended : back?.ended === true && back.end.kind === 'delivered',
   };
 }
 
@@ -67,6 +71,7 @@ function tell(
   sent: Tuple | undefined,
   step: (walk: Walk, place: Place, arrival: Arrival) => Step,
 ): Told {
+  if (track.sightings[0].packet.icmp?.about) return tellError(evidence, track);
   const stays = hopsOf(track).map((hop, index) =>
     tellStay(walk, evidence, track, hop, index === 0 ? (sent ?? hop.out?.packet) : undefined, step),
   );
@@ -85,6 +90,22 @@ function tell(
     differences: stays.flatMap(({ differences }) => differences),
     end: last?.end ?? lost,
     ended: contiguous && stays.every(({ whole }) => whole),
+  };
+}
+
+/** An error comes from wherever the packet got to; it ends where it is seen last. */
+function tellError(evidence: Evidence, track: Track): Told {
+  const hops = hopsOf(track).map(
+    (hop): ToldHop => ({ ...hop, events: [], rules: rulesMet(evidence, track, hop.place, undefined).rules }),
+  );
+  const last = track.sightings.at(-1) ?? track.sightings[0];
+  const { source, destination } = last.packet;
+  const packet: Tuple = { protocol: 'icmp', source, destination, sourcePort: 0, destinationPort: 0 };
+  return {
+    hops,
+    differences: [],
+    end: { kind: 'delivered', place: last.place, packet },
+    ended: last.direction === 'in',
   };
 }
 
@@ -114,10 +135,10 @@ function tellStay(
     : hop.in && { packet: hop.in.packet, interface: role(hop.in.interface) };
   const met = rulesMet(evidence, track, place, sent);
   if (!arrival) return { hop: { ...hop, events: [], rules: met.rules }, differences: [], whole: false };
-  const expected = step({ ...walk, choices: choicesOf(hop, arrival.packet, evidence) }, place, arrival);
+  const expected = step({ ...walk, choices: choicesOf(walk.atlas, hop, arrival.packet, evidence) }, place, arrival);
   const { events, differences, end } = compare(hop, role(hop.out?.interface ?? ''), arrival, expected, met);
   const told = { hop: { ...hop, events, rules: met.rules }, differences };
-  const ruled = met.traced || (place.kind !== 'node' && place.kind !== 'fabric');
+  const ruled = met.traced || !evidence.traced || (place.kind !== 'node' && place.kind !== 'fabric');
   if (!end)
     return {
       ...told,
@@ -128,8 +149,12 @@ function tellStay(
 }
 
 /** What the kernel chose, by which the plans are asked again. */
-function choicesOf(hop: SeenHop, arrived: Tuple, evidence: Evidence): Choices {
+function choicesOf(atlas: Atlas, hop: SeenHop, arrived: Tuple, evidence: Evidence): Choices {
   const out = hop.out?.packet;
+  const { nodes } = atlas.world.network.fabric;
+  const node = nodes.find(
+    ({ name }) => hop.place.kind === 'fabric' && nodeInterface(name) === hop.out?.interface,
+  )?.name;
   const tracked = evidence.connections.find(
     ({ place, event }) =>
       formatPlace(place) === formatPlace(hop.place) &&
@@ -138,6 +163,7 @@ function choicesOf(hop: SeenHop, arrived: Tuple, evidence: Evidence): Choices {
   )?.event.reply;
   if (tracked) {
     return {
+      node,
       endpoint: formatEndpoint(tracked.source, tracked.sourcePort),
       masqueradePort: tracked.destinationPort,
       uplinkAddress: tracked.destination,
@@ -145,6 +171,7 @@ function choicesOf(hop: SeenHop, arrived: Tuple, evidence: Evidence): Choices {
   }
   if (!out) return {};
   return {
+    node,
     endpoint: formatEndpoint(out.destination, out.destinationPort),
     masqueradePort: out.sourcePort,
     uplinkAddress: out.source,

@@ -71,7 +71,9 @@ function inOrder(group: readonly Seen[]): [Seen, ...Seen[]] {
 
 /** The packet that began the flow: the first that left the place where it began. */
 export function requestOf(tracks: readonly Track[], from: Place): Track | undefined {
-  return tracks.find(({ sightings: [first] }) => first.direction === 'out' && samePlace(first.place, from));
+  return tracks.find(
+    ({ sightings: [first] }) => (first.direction === 'out' || first.interface === 'lo') && samePlace(first.place, from),
+  );
 }
 
 /** The first packet that speaks back: it begins with the addresses of the request turned round, wherever that got to. */
@@ -85,4 +87,31 @@ export function answerOf(tracks: readonly Track[], request: Track): Track | unde
     if (about) return asked.some((each) => sameTuple(each, about));
     return tuple !== undefined && asked.some((each) => sameTuple(each, turnedRound(tuple)));
   });
+}
+
+/** Codes of "destination unreachable" (RFC 792, RFC 1812 §5.2.7.1) that routers and rules send. */
+const UNREACHABLE: Readonly<Record<number, string>> = {
+  0: 'network unreachable',
+  1: 'host unreachable',
+  2: 'protocol unreachable',
+  3: 'port unreachable',
+  4: 'fragmentation needed',
+  9: 'network prohibited',
+  10: 'host prohibited',
+  13: 'administratively prohibited',
+};
+const UNREACHABLE_IPV6: Readonly<Record<number, string>> = {
+  0: 'no route',
+  1: 'administratively prohibited',
+  3: 'address unreachable',
+  4: 'port unreachable',
+};
+
+/** What a first answer is, in words. */
+export function answerKind({ family, protocol, tcp, icmp }: IpPacket): string {
+  if (tcp) return tcp.flags.includes('R') ? 'refused by a reset' : 'accepted';
+  if (!icmp?.about) return protocol === 'icmp' ? 'echoed' : 'answered';
+  const [unreachable, names] = family === 'ipv4' ? [3, UNREACHABLE] : [1, UNREACHABLE_IPV6];
+  if (icmp.type === unreachable) return `ICMP: ${names[icmp.code] ?? `unreachable, code ${icmp.code}`}`;
+  return icmp.mtu === undefined ? `ICMP: type ${icmp.type}` : 'ICMP: too big';
 }

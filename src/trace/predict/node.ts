@@ -5,7 +5,7 @@ import type { NodeFacts } from '../../proxy/plan.ts';
 import { type Cause, formatEndpoint, type HopEvent, type Place, type Tuple } from '../model.ts';
 import { type Atlas, gatewaysOf } from '../world.ts';
 import { contains, type FoundFrontEnd, formatChoice, frontEndOf, isLocal, isLoopback, ownerOf } from './services.ts';
-import { ANY_PORT, type Arrival, type Departure, type Step, type Walk } from './step.ts';
+import { type Arrival, type Departure, masqueraded, type Step, type Walk } from './step.ts';
 
 /** The link between a node and one of its pods, on the node's side. */
 export const podLink = (pod: Extract<Place, { kind: 'pod' }>): string => `link of ${pod.namespace}/${pod.name}`;
@@ -49,11 +49,10 @@ export function throughNode(walk: Walk, place: Extract<Place, { kind: 'node' }>,
     if (judged?.kind === 'dropped') return stop('dropped', judged.cause);
     if (judged) events.push(judged);
   }
-  const masqueraded = masquerade(walk, facts, found, packet);
-  if (masqueraded) {
-    const cause = masqueraded.cause;
-    events.push({ kind: 'snat', before: packet, after: masqueraded.packet, cause });
-    packet = masqueraded.packet;
+  const hidden = masquerade(walk, facts, found, packet);
+  if (hidden) {
+    events.push({ kind: 'snat', before: packet, after: hidden.packet, cause: hidden.cause });
+    packet = hidden.packet;
   }
   return { events, next: departure(place, facts, target, packet) };
 }
@@ -132,8 +131,7 @@ function masquerade(
   // masquerade takes the address of the interface that the packet leaves by.
   const own = contains(facts.podCIDRs, packet.destination) ? gatewaysOf(facts) : facts.addresses;
   const source = own.find((address) => familyOf(address) === familyOf(packet.destination));
-  const sourcePort = packet.protocol === 'icmp' ? packet.sourcePort : (choices.masqueradePort ?? ANY_PORT);
-  return { packet: { ...packet, source: source ?? packet.source, sourcePort }, cause: reason };
+  return { packet: masqueraded(packet, source ?? packet.source, choices), cause: reason };
 }
 
 function serviceMasquerade(facts: NodeFacts, found: FoundFrontEnd, packet: Tuple): Cause | undefined {

@@ -61,7 +61,7 @@ function leave(place: Place, packet: Tuple, events: readonly HopEvent[]): Step {
   const next =
     place.kind === 'pod'
       ? { to: { kind: 'node', name: place.node } as const, toInterface: podLink(place) }
-      : { to: { kind: 'fabric' } as const, toInterface: place.kind === 'client' ? `c-${place.name}` : 'uplink' };
+      : { to: { kind: 'fabric' } as const, toInterface: place.kind === 'client' ? `c-${place.name}` : 'ingress' };
   return { events, next: { interface: 'eth0', packet, ...next } };
 }
 

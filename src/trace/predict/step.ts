@@ -10,6 +10,8 @@ export interface Arrival {
 
 /** Where a kernel chooses at random, a prediction is of one choice: what was seen, or the first. */
 export interface Choices {
+  /** The node that the load balancer sends it to. */
+  readonly node?: string;
   /** `address:port` of the endpoint. */
   readonly endpoint?: string;
   /** Source address and port after masquerade; unknown before it happened. */
@@ -42,5 +44,13 @@ export interface Walk {
   readonly tracked: Map<string, { readonly before: Tuple; readonly after: Tuple }>;
 }
 
-/** A source port that masquerade will choose: nobody knows it before. */
-export const ANY_PORT = 0;
+/** Stands for a port that masquerade will choose: nobody knows it before. */
+const ANY_PORT = 0;
+
+/** A packet under another source address; an echo's id is the port of both its sides. */
+export function masqueraded(packet: Tuple, source: string, { masqueradePort = ANY_PORT }: Choices): Tuple {
+  const sourcePort = masqueradePort;
+  return packet.protocol === 'icmp'
+    ? { ...packet, source, sourcePort, destinationPort: sourcePort }
+    : { ...packet, source, sourcePort };
+}

@@ -1,5 +1,5 @@
-import { formatEndpoint, formatPlace, formatTuple, type Hop, type HopEvent, type Tuple } from '../model.ts';
-import type { Story } from '../story.ts';
+import { type Cause, formatEndpoint, formatPlace, formatTuple, type Hop, type HopEvent, type Tuple } from '../model.ts';
+import type { Lookup, Report, Story, ToldHop } from '../story.ts';
 
 /** How words are set off; the command line gives colours, tests nothing. */
 export interface Ink {
@@ -11,155 +11,203 @@ export interface Ink {
 
 export const plainInk: Ink = { bold: (t) => t, dim: (t) => t, good: (t) => t, bad: (t) => t };
 
-/** A line of the drawing: number, place, interface, what happens, why, and the time since the line before. */
+export interface TreeOptions {
+  readonly ink?: Ink;
+  /** Columns of the terminal: reasons that do not fit stand below. Default: as wide as it takes. */
+  readonly width?: number;
+}
+
+export function drawTree(
+  report: Report,
+  { ink = plainInk, width = Number.POSITIVE_INFINITY }: TreeOptions = {},
+): string {
+  const blocks = [
+    ink.bold(report.title),
+    ...(report.lookup ? [drawLookup(report.lookup, ink, width)] : []),
+    ...report.stories.map((story) => drawStory(story, ink, width)),
+    ...(report.stories.length > 1 ? [drawSpread(report.stories)] : []),
+    ...(report.lost > 0 ? [ink.bad(`The captures lost ${report.lost} packets: there may be more than is shown.`)] : []),
+  ];
+  return blocks.join('\n\n');
+}
+
+function drawStory(story: Story, ink: Ink, width: number): string {
+  const rows = [...rowsThere(story), ...rowsBack(story)];
+  return [
+    ...story.differences.map(({ place, predicted, seen }) =>
+      ink.bad(` ! ${formatPlace(place)} does not do what the plans say. Planned: ${predicted}. Seen: ${seen}.`),
+    ),
+    ...layOut(rows, ink, width),
+    '',
+    ...summaryLines(story, ink).map((line) => ` ${line}`),
+  ].join('\n');
+}
+
+/** A line of the drawing. */
 interface Row {
   readonly number: string;
   readonly place: string;
   readonly interface: string;
+  /** Since the line before. */
+  readonly time: string;
   readonly what: string;
   readonly why: string;
-  readonly time: string;
+  readonly isBad?: boolean;
 }
 
-export function drawTree(story: Story, ink: Ink = plainInk): string {
-  const rows = [...rowsOf(story.request, story), ...backRows(story)];
-  return [
-    ink.bold(story.title),
-    ...story.differences.map(({ place, predicted, seen }) =>
-      ink.bad(` ! ${formatPlace(place)}: the plans say: ${predicted}; the kernel: ${seen}`),
-    ),
-    '',
-    ...layOut(rows, ink),
-    '',
-    ` ${summaryLine(story, ink)}`,
-  ].join('\n');
-}
-
-function rowsOf(hops: readonly Hop[], story: Story): Row[] {
-  const start = hops[0]?.out?.at;
-  let before = start;
-  return hops.flatMap((hop, index) => {
-    const stamp = index === 0 ? hop.out?.at : (hop.in?.at ?? hop.out?.at);
-    const time =
-      stamp === undefined || before === undefined ? '' : index === 0 ? '0 µs' : `+${micro(Number(stamp - before))}`;
-    before = hop.out?.at ?? stamp;
-    const lines = describe(hop, story);
+function rowsThere(story: Story): Row[] {
+  let shown = '';
+  let before: bigint | undefined;
+  return story.request.flatMap((hop, index) => {
+    const came = index === 0 ? hop.out?.at : (hop.in?.at ?? hop.out?.at);
+    const time = came === undefined ? '' : before === undefined ? '0 µs' : `+${duration(Number(came - before))}`;
+    before = hop.out?.at ?? came ?? before;
+    const lines = hop.events.flatMap((event) => lineOf(event, hop, story) ?? []);
+    const packet = formatTuple(index === 0 ? story.packet : ((hop.out ?? hop.in)?.packet ?? story.packet));
+    if (lines.length === 0) lines.push({ what: packet === shown ? 'routed' : packet, why: '' });
+    shown = formatTuple((hop.out ?? hop.in)?.packet ?? story.packet);
     return lines.map(
-      (line, at): Row => ({
-        number: at === 0 ? String(index + 1) : '',
-        place: at === 0 ? formatPlace(hop.place) : '',
-        interface: at === 0 ? interfaces(hop) : '',
-        what: line.what,
-        why: line.why ?? '',
-        time: at === 0 ? time : '',
-      }),
+      (line, at): Row =>
+        at === 0
+          ? { number: String(index + 1), place: formatPlace(hop.place), interface: interfacesOf(hop), time, ...line }
+          : { number: '', place: '', interface: '', time: '', ...line },
     );
   });
 }
 
-function interfaces({ in: comes, out: leaves }: Hop): string {
-  const names = [comes?.interface, leaves?.interface].filter((name) => name !== undefined);
-  return [...new Set(names)].join(' → ');
-}
+type Line = Pick<Row, 'what' | 'why' | 'isBad'>;
 
-function describe(hop: Hop, story: Story): { what: string; why?: string }[] {
-  const lines = hop.events.flatMap((event) => describeEvent(event, hop, story));
-  if (lines.length > 0) return lines;
-  const packet = hop.out?.packet ?? hop.in?.packet;
-  return [{ what: packet ? formatTuple(packet) : '', why: hop.place.kind === 'fabric' ? 'routed' : '' }];
-}
-
-function describeEvent(event: HopEvent, hop: Hop, story: Story): { what: string; why?: string }[] {
-  const causeText = (cause: { object?: string; text: string } | undefined) =>
-    [cause?.object, cause?.text].filter(Boolean).join(': ');
+function lineOf(event: HopEvent, hop: ToldHop, story: Story): Line | undefined {
   switch (event.kind) {
     case 'sent':
-      return hop.out ? [{ what: formatTuple(story.packet) }] : [];
+      return { what: formatTuple(story.packet), why: '' };
     case 'dnat':
-      return [
-        {
-          what: `DNAT ${endpointOf(event.before, 'destination')} → ${endpointOf(event.after, 'destination')}`,
-          why: causeText(event.cause),
-        },
-      ];
+      return {
+        what: `DNAT ${end(event.before, 'destination')} → ${end(event.after, 'destination')}`,
+        why: reason(event.cause),
+      };
     case 'snat':
-      return [
-        {
-          what: `SNAT ${endpointOf(event.before, 'source')} → ${endpointOf(event.after, 'source')}`,
-          why: causeText(event.cause),
-        },
-      ];
+      return { what: `SNAT ${end(event.before, 'source')} → ${end(event.after, 'source')}`, why: reason(event.cause) };
     case 'un-nat':
-      return [{ what: `back to ${formatTuple(event.after)}` }];
+      return { what: `back to ${formatTuple(event.after)}`, why: '' };
     case 'admitted':
-      return [{ what: 'admitted', why: causeText(event.cause) }];
+      return { what: 'admitted', why: reason(event.cause) };
+    case 'balanced':
+      return { what: formatTuple(hop.out?.packet ?? story.packet), why: reason(event.cause) };
     case 'delivered':
-      return [{ what: `delivered; ${seenClient(story)}` }];
+      return { what: `delivered${seenClient(story)}`, why: '' };
     default:
-      return [{ what: event.kind.toUpperCase(), why: causeText(event.cause) }];
+      return { what: event.kind.toUpperCase(), why: reason(event.cause), isBad: true };
   }
 }
+
+const reason = (cause: Cause | undefined): string => [cause?.object, cause?.text].filter(Boolean).join(': ');
 
 function seenClient({ summary, from }: Story): string {
   const { serverSaw } = summary;
   if (!serverSaw) return '';
-  const who = serverSaw.isClient ? formatPlace(from) : `not ${formatPlace(from)}`;
-  return `the server sees ${serverSaw.address} (${who})`;
+  if (serverSaw.isClient) return `; the server sees ${serverSaw.address} (${formatPlace(from)})`;
+  return `; the server sees ${serverSaw.address}${serverSaw.who ? ` (${serverSaw.who})` : ''}, not ${formatPlace(from)}`;
 }
 
-function endpointOf(tuple: Tuple, side: 'source' | 'destination'): string {
+function end(tuple: Tuple, side: 'source' | 'destination'): string {
   return tuple.protocol === 'icmp' ? tuple[side] : formatEndpoint(tuple[side], tuple[`${side}Port`]);
 }
 
+/** A pod's link has a random name on its node: `-o table` has it. */
+function interfacesOf({ in: comes, out: leaves }: Hop): string {
+  const names = [comes?.interface, leaves?.interface].flatMap((name) => (name ? name.replace(/^veth.+/, 'veth') : []));
+  return names[0] === names[1] && names[0] !== 'veth' ? (names[0] ?? '') : names.join(' → ');
+}
+
 /** The answer's way, in one line: who turned what round. */
-function backRows({ reply, request }: Story): Row[] {
+function rowsBack({ reply, replyEnd, replyIs, request }: Story): Row[] {
   const first = reply[0];
   const last = reply.at(-1);
   if (!first || !last) return [];
-  const turned = reply
-    .filter(({ events }) => events.some(({ kind }) => kind === 'un-nat'))
-    .map(({ place }) => formatPlace(place));
-  const via = turned.length === 0 ? '' : ` by ${turned.join(', ')} (translated back)`;
-  const sent = request.at(-1)?.in?.at ?? request.at(-1)?.out?.at;
-  const arrived = last.in?.at;
-  const time = sent === undefined || arrived === undefined ? '' : `+${micro(Number(arrived - sent))}`;
+  const turned = reply.flatMap(({ place, events }) =>
+    events.some(({ kind }) => kind === 'un-nat') ? [formatPlace(place)] : [],
+  );
+  const sent = request.at(-1);
+  const [from, to] = [sent?.in?.at ?? sent?.out?.at, last.in?.at];
+  const time = from === undefined || to === undefined ? '' : `+${duration(Number(to - from))}`;
+  const arrived = replyEnd?.kind === 'delivered';
+  const through = reply.slice(1, -1).map(({ place }) => formatPlace(place));
+  const via = through.length > 0 ? `through ${[...new Set(through)].join(', ')}` : '';
+  const what = arrived
+    ? [replyIs, via].filter(Boolean).join(' ')
+    : `${replyEnd?.kind ?? 'lost'} at ${formatPlace(last.place)}`;
+  const restored = reply.flatMap(({ events }) =>
+    events.flatMap((each) => (each.kind === 'un-nat' ? [each.after] : [])),
+  );
+  const sender = restored.at(-1);
+  const why = sender ? `translated back by ${turned.join(', ')}: from ${end(sender, 'source')}` : '';
   return [
-    { number: '↩', place: `back to ${formatPlace(last.place)}`, interface: '', what: `${via.trim()}`, why: '', time },
+    { number: '↩', place: formatPlace(last.place), interface: interfacesOf(last), time, what, why, isBad: !arrived },
   ];
 }
 
-function layOut(rows: readonly Row[], ink: Ink): string[] {
-  const width = (column: keyof Row) => Math.max(...rows.map((row) => row[column].length), 0);
-  const [place, device, what, time] = [width('place'), width('interface'), width('what'), width('time')];
-  return rows.map((row) =>
-    [
-      ` ${row.number.padStart(2)}  ${ink.bold(row.place.padEnd(place))}  ${ink.dim(row.interface.padEnd(device))}`,
-      row.what.padEnd(what),
-      `${ink.dim(row.time.padStart(time))}`,
-      row.why,
-    ]
-      .join('  ')
-      .trimEnd(),
-  );
+function layOut(rows: readonly Row[], ink: Ink, width: number): string[] {
+  const widest = (column: 'place' | 'interface' | 'time' | 'what') =>
+    Math.max(0, ...rows.map((row) => row[column].length));
+  const [place, device, time] = [widest('place'), widest('interface'), widest('time')];
+  const what = Math.max(0, ...rows.flatMap((row) => (row.why === '' ? [] : [row.what.length])));
+  const indent = 5 + place + 2 + device + 2 + time + 2;
+  return rows.flatMap((row) => {
+    const head = ` ${row.number.padStart(2)}  ${ink.bold(row.place.padEnd(place))}  ${ink.dim(row.interface.padEnd(device))}  ${ink.dim(row.time.padStart(time))}  `;
+    const text = row.isBad ? ink.bad(row.what) : row.what;
+    if (row.why === '') return [head + text];
+    if (indent + what + 2 + row.why.length <= width)
+      return [`${head}${text}${' '.repeat(what - row.what.length)}  ${row.why}`];
+    return [head + text, `${' '.repeat(indent + 2)}${row.why}`];
+  });
 }
 
-function summaryLine({ summary, differences, end }: Story, ink: Ink): string {
-  const parts = [
+function summaryLines(story: Story, ink: Ink): string[] {
+  const { summary, differences, end: ended, outcome } = story;
+  const verdict = [
     count(summary.nodes.length, 'node'),
     count(summary.translations, 'translation'),
     ...(summary.serverSaw ? [summary.serverSaw.isClient ? 'client address kept' : ink.bad('client address lost')] : []),
-    ...(end.kind === 'delivered' ? [] : [ink.bad(`${end.kind} at ${formatPlace(end.place)}`)]),
-    ...(summary.roundTrip === undefined ? [] : [`round trip ${micro(summary.roundTrip)}`]),
-    ...(summary.slowest ? [`slowest ${summary.slowest.where} ${micro(summary.slowest.ns)}`] : []),
-    ...(summary.mtu === undefined ? [] : [`MTU ${summary.mtu}`]),
+    ...(ended.kind === 'delivered' ? [] : [ink.bad(`${ended.kind} at ${formatPlace(ended.place)}`)]),
     differences.length === 0 ? ink.good('as predicted') : ink.bad('not as predicted'),
   ];
-  return parts.join(' · ');
+  const figures = [
+    ...(summary.roundTrip === undefined ? [] : [`answer after ${duration(summary.roundTrip)}`]),
+    ...(summary.slowest ? [`longest ${summary.slowest.where} ${duration(summary.slowest.ns)}`] : []),
+    ...(summary.mtu === undefined ? [] : [`MTU ${summary.mtu}`]),
+    ...(outcome === undefined ? [] : [`the program got: ${outcome}`]),
+  ];
+  return [verdict.join(' · '), ...(figures.length > 0 ? [ink.dim(figures.join(' · '))] : [])];
+}
+
+function drawLookup({ name, address, questions, story }: Lookup, ink: Ink, width: number): string {
+  const server = story ? `, asked of ${end(story.packet, 'destination')}` : '';
+  const rows = story ? [...rowsThere(story), ...rowsBack(story)] : [];
+  const asked = questions.map(({ name: full, type, answer, took }) => {
+    const time = took === undefined ? '' : `   ${ink.dim(duration(took))}`;
+    return `     ${type.padEnd(4)} ${full} → ${answer ?? ink.bad('no answer')}${time}`;
+  });
+  return [
+    ` ${ink.bold('name')}  ${name} → ${address ?? ink.bad('no address')}${server}`,
+    ...asked,
+    ...(rows.length > 0 ? ['', ...layOut(rows, ink, width)] : []),
+  ].join('\n');
+}
+
+/** Where several connections went. */
+function drawSpread(stories: readonly Story[]): string {
+  const places = stories.map(
+    ({ end: ended }) => `${ended.kind === 'delivered' ? '' : `${ended.kind} at `}${formatPlace(ended.place)}`,
+  );
+  const counts = [...Map.groupBy(places, (place) => place)].map(([place, all]) => `${place} ${all.length}`);
+  return ` ${stories.length} connections: ${counts.join(' · ')}`;
 }
 
 const count = (number: number, what: string) => `${number} ${what}${number === 1 ? '' : 's'}`;
 
 /** `41 µs`, `1.2 ms` */
-export function micro(ns: number): string {
-  return ns < 999_500 ? `${Math.round(ns / 1000)} µs` : `${(ns / 1e6).toFixed(1)} ms`;
+export function duration(ns: number): string {
+  if (ns < 999_500) return `${Math.round(ns / 1000)} µs`;
+  return ns < 999_500_000 ? `${(ns / 1e6).toFixed(1)} ms` : `${(ns / 1e9).toFixed(2)} s`;
 }

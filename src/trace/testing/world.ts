@@ -17,6 +17,7 @@ export function testWorld(objects: Partial<World['objects']> = {}, network: Part
     network: {
       proxyMode: 'nftables',
       directCIDRs: ['10.89.0.0/24'],
+      loadBalancerPools: [{ cidr: '203.0.113.0/27', reserved: ['203.0.113.1'] }],
       fabric: {
         prefix: 'knit-test',
         fabric: '10.89.0.1',

@@ -1,0 +1,67 @@
+import { type Flow, formatEndpoint, formatPlace, type Hop, type Place, type Tuple, type Way } from './model.ts';
+import { predict } from './predict/predict.ts';
+import { frontEndOf } from './predict/services.ts';
+import type { Choices } from './predict/step.ts';
+import type { Atlas } from './world.ts';
+
+/** Where a flow may go, before it goes: what is watched, and which packets are looked at. */
+
+/** The most endpoints that are watched; of the others the node's side of the link tells. */
+const MAX_ENDPOINTS = 24;
+/** The load balancer's choice is known but for health checks that fail: that many other nodes are watched too. */
+const MAX_NODES = 4;
+
+/** The way that the plans give the flow, and those that it may take by another choice. */
+export function possibleWays(atlas: Atlas, flow: Flow): Way[] {
+  const virtual = atlas.loadBalancers.addresses.find(({ address }) => address === flow.packet.destination);
+  const nodes = virtual?.nodes.slice(0, MAX_NODES) ?? [];
+  return [undefined, ...nodes].flatMap((node) => waysTo(atlas, flow, node)).slice(0, MAX_ENDPOINTS);
+}
+
+function waysTo(atlas: Atlas, flow: Flow, node: string | undefined): Way[] {
+  const choices: Choices = node === undefined ? {} : { node };
+  const first = predict(atlas, flow, choices);
+  const pools = first.request.flatMap(({ place, in: comes, events }) => {
+    if (place.kind !== 'node' || !events.some(({ kind }) => kind === 'dnat')) return [];
+    return frontEndOf(atlas, place.name, comes?.packet ?? flow.packet)?.pool ?? [];
+  });
+  const others = pools.map(({ address, port }) => formatEndpoint(address, port));
+  return [first, ...others.slice(1).map((endpoint) => predict(atlas, flow, { ...choices, endpoint }))];
+}
+
+export function placesOf(from: Place, ways: readonly Way[]): Place[] {
+  const all = [from, ...ways.flatMap(({ request, reply }) => [...request, ...reply].map(({ place }) => place))];
+  const byName = new Map(all.map((place) => [formatPlace(place), place]));
+  return [...byName.values()].filter(({ kind }) => kind !== 'outside');
+}
+
+/** Where the packet may be led to. */
+export function targetsOf(ways: readonly Way[]): { address: string; port: number }[] {
+  return ways.flatMap(({ request }) =>
+    request.flatMap(packetsOf).map(({ destination: address, destinationPort: port }) => ({ address, port })),
+  );
+}
+
+const packetsOf = ({ in: comes, out: leaves }: Hop): Tuple[] => [comes, leaves].flatMap((each) => each?.packet ?? []);
+
+/** The probe's own ports say which packets are its; beyond an SNAT, the addresses that it is led to do. */
+export function filterOf(flows: readonly Flow[], ways: readonly Way[]): string {
+  const [first] = flows;
+  if (!first) return 'less 0';
+  const hidden = ways.flatMap(({ request }) => {
+    const at = request.findIndex(({ events }) => events.some(({ kind }) => kind === 'snat'));
+    return at < 0 ? [] : request.slice(at).flatMap(packetsOf);
+  });
+  const { protocol, source } = first.packet;
+  if (protocol === 'icmp') {
+    const hosts = new Set([source, ...hidden.map(({ destination }) => destination)]);
+    return `(icmp or icmp6) and (${[...hosts].map((host) => `host ${host}`).join(' or ')})`;
+  }
+  const own = flows.map(({ packet }) => `port ${packet.sourcePort}`);
+  const led = new Set(hidden.map((packet) => `(host ${packet.destination} and port ${packet.destinationPort})`));
+  return `(${protocol} and (${[...own, ...led].join(' or ')})) or ${ERRORS}`;
+}
+
+/** Unreachable, too big, time exceeded. */
+export const ERRORS =
+  'icmp[icmptype] == icmp-unreach or icmp[icmptype] == icmp-timxceed or (icmp6 and ip6[40] >= 1 and ip6[40] <= 4)';
