@@ -13,6 +13,7 @@ const programs = {
   agent: 'src/cluster/agent.ts',
   dns: 'src/dns/main.ts',
   probe: 'src/trace/probe.ts',
+  knock: 'src/trace/knock.ts',
 };
 
 /**

@@ -44,6 +44,8 @@ before(async () => {
     ...labPods('web', ['node-1', 'node-2']),
     balancedService('cluster', 'web', dual),
     balancedService('local', 'web', dual, { 'service.beta.kubernetes.io/external-traffic': 'OnlyLocal' }),
+    ...labPods('uneven', ['node-1', 'node-2', 'node-2']),
+    balancedService('uneven', 'uneven', { externalTrafficPolicy: 'Local' }),
     balancedService('proxied', 'web', {}, { 'knit.dev/load-balancer-ip-mode': 'Proxy' }),
   );
   pods = await podsReady(cluster, 'web');
@@ -165,6 +167,42 @@ test('the machine’s own user reaches virtual addresses too', async () => {
     await run('curl', ['-sS', '-m', '5', `http://${await virtualAddress(cluster, 'local')}/`]),
     /^pod +web-/,
   );
+});
+
+test('knit balance: measured shares are those that the plan expects, for either policy', async () => {
+  await podsReady(cluster, 'uneven');
+  await reachable('uneven');
+  for (const policy of ['Local', 'Cluster'] as const) {
+    await cluster.kubectl([
+      'patch',
+      'service',
+      'uneven',
+      '-p',
+      JSON.stringify({ spec: { externalTrafficPolicy: policy } }),
+    ]);
+    const expected = policy === 'Local' ? [0.5, 0.25, 0.25] : [1 / 3, 1 / 3, 1 / 3];
+    await eventually(`${policy} to be in force`, async () => {
+      const report = JSON.parse(await cluster.knit(['balance', 'service/uneven', '--requests', '200', '-o', 'json']));
+      const pods: { endpoint: string; share: number }[] = report.now.pods;
+      const measured = pods.map(
+        ({ endpoint }) => (report.measured.endpoints[endpoint] ?? 0) / report.measured.connections,
+      );
+      const near = (shares: readonly number[], by: number) =>
+        shares.every((share, index) => Math.abs(share - expected[index]!) < by);
+      assert.ok(
+        near(
+          pods.map(({ share }) => share),
+          0.01,
+        ),
+        JSON.stringify(pods),
+      );
+      const secondHop = report.measured.secondHops / report.measured.connections;
+      return near(measured, 0.15) && Math.abs(secondHop - report.now.secondHop) < 0.15;
+    });
+  }
+  const drawn = await cluster.knit(['balance', '--kubeconfig', cluster.kubeconfig, 'service/uneven']);
+  assert.match(drawn, /uneven-1 +node-1 +33 % █+ +50 % █+\n/);
+  assert.match(drawn, /uneven-1 gets 50 % where 33 % would be fair.*topologySpreadConstraints/);
 });
 
 test('a port of this machine’s loopback leads to what it publishes', async () => {

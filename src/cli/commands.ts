@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { balanceCommand } from './balance.ts';
 import { clientCommand } from './client.ts';
 import { completionCommand } from './completion.ts';
 import { doctorCommand } from './doctor.ts';
@@ -23,6 +24,7 @@ export const commands: readonly ((program: Command) => void)[] = [
   kubeconfigCommand,
   execCommand,
   traceCommand,
+  balanceCommand,
   nodeCommand,
   clientCommand,
   imageCommand,
