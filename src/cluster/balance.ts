@@ -54,7 +54,9 @@ export async function readBalanceInput(
 
 /** What is known of clusters of this machine beyond their objects: how the fabric spreads, and what nodes hide. */
 export function ownBalance(config: ClusterConfig): Pick<BalanceInput, 'spread' | 'masquerade'> {
-  return { spread: nodeShares, masquerade: masqueradeOf[config.spec.proxy.mode] };
+  const { mode } = config.spec.proxy;
+  // A proxy that was installed instead of knit's is taken for kube-proxy.
+  return { spread: nodeShares, masquerade: mode === 'none' ? 'always' : masqueradeOf[mode] };
 }
 
 /** Opens `count` connections from an outside client, and looks where the kernels led them. */
