@@ -11,6 +11,10 @@ export class Histogram {
     this.#counts = bounds.map(() => 0);
   }
 
+  get count(): number {
+    return this.#count;
+  }
+
   observe(value: number): void {
     this.#sum += value;
     this.#count++;

@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { knitVersion } from '../cluster/version.ts';
+import { knitVersion } from '../base/version.ts';
 import { commands } from './commands.ts';
 import { fail } from './output.ts';
 

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
-import { knitVersion, kubernetesVersion } from '../cluster/version.ts';
+import { knitVersion } from '../base/version.ts';
+import { kubernetesVersion } from '../cluster/version.ts';
 import { outputOption } from './options.ts';
 import { print, printJson } from './output.ts';
 

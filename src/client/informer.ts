@@ -27,6 +27,11 @@ export interface Informer<T extends KubeObject> {
 export interface InformerOptions<T extends KubeObject> extends SelectorOptions {
   /** A name means the same to all who share the informer: the function that was given first is kept. */
   readonly indexes?: Readonly<Record<string, (object: T) => readonly string[]>>;
+  /**
+   * Cuts an object down to what is used of it, before it is kept. Name, namespace and resource version must stay. As
+   * with indexes, all who share the informer get what the first one asked for.
+   */
+  readonly transform?: (object: T) => T;
 }
 
 /** Makes each informer once and shares it among those who ask alike; runs them all. */

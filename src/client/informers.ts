@@ -26,7 +26,8 @@ export function createInformers(client: Client, log: Log): InformerFactory {
       const id = [resource.group, resource.version, resource.plural, namespace, labelSelector, fieldSelector].join(' ');
       // What is stored under a resource's name was made with that resource's type.
       const known = made.get(id) as unknown as SharedInformer<T> | undefined;
-      const informer = known ?? new SharedInformer(resource, { namespace, labelSelector, fieldSelector }, log);
+      const informer =
+        known ?? new SharedInformer(resource, { namespace, labelSelector, fieldSelector }, options.transform, log);
       if (!known) made.set(id, informer as unknown as SharedInformer<KubeObject>);
       for (const [name, valuesOf] of Object.entries(options.indexes ?? {})) informer.cache.addIndex(name, valuesOf);
       return informer;
@@ -54,13 +55,15 @@ class SharedInformer<T extends KubeObject> implements Informer<T> {
   started = false;
   hasSynced = false;
   readonly #selector: SelectorOptions;
+  readonly #transform: ((object: T) => T) | undefined;
   readonly #log: Log;
   readonly #listeners: ((object: T | undefined, old: T | undefined) => void)[] = [];
   readonly #markSynced: () => void;
 
-  constructor(resource: Resource<T>, selector: SelectorOptions, log: Log) {
+  constructor(resource: Resource<T>, selector: SelectorOptions, transform: InformerOptions<T>['transform'], log: Log) {
     this.resource = resource;
     this.#selector = selector;
+    this.#transform = transform;
     this.#log = log;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.synced = promise;
@@ -93,9 +96,16 @@ class SharedInformer<T extends KubeObject> implements Informer<T> {
       resource: this.resource,
       selector: this.#selector,
       log: this.#log,
+      keep: (object) => this.#keep(object),
       replace: (items) => this.#replace(items),
       apply: ({ type, object }) => this.#change(keyOf(object), type === 'DELETED' ? undefined : object, object),
     });
+  }
+
+  #keep(object: T): T {
+    // Nobody here reads who set which field, and it can be half of an object's size.
+    if (object.metadata) delete object.metadata.managedFields;
+    return this.#transform?.(object) ?? object;
   }
 
   #replace(items: readonly T[]): void {
@@ -112,8 +122,6 @@ class SharedInformer<T extends KubeObject> implements Informer<T> {
 
   /** `last` is the newest known state of an object that is gone. */
   #change(key: Key, object: T | undefined, last?: T): void {
-    // Nobody here reads who set which field, and it can be half of an object's size.
-    if (object?.metadata) delete object.metadata.managedFields;
     const old = this.cache.get(key);
     if (!object && !old) return;
     if (object && old?.metadata?.resourceVersion === object.metadata?.resourceVersion) return;

@@ -13,6 +13,8 @@ export interface ReflectorOptions<T extends KubeObject> {
   readonly signal: AbortSignal;
   /** Resolves when the server answers again. */
   reachable(): Promise<void>;
+  /** What is to be kept of an object as it came; called before the next page is asked for. Default: all. */
+  keep?(object: T): T;
   /** All objects, as of one moment. */
   replace(items: T[]): void;
   apply(event: Exclude<WatchEvent<T>, { type: 'BOOKMARK' }>): void;
@@ -46,21 +48,24 @@ export async function reflect<T extends KubeObject>(options: ReflectorOptions<T>
   }
 }
 
-async function list<T extends KubeObject>({ client, resource, selector, replace }: ReflectorOptions<T>) {
+async function list<T extends KubeObject>(options: ReflectorOptions<T>) {
+  const { client, resource, selector, replace, keep = all } = options;
   const items: T[] = [];
   let page = await client.list(resource, { ...selector, limit: PAGE });
-  items.push(...page.items);
+  items.push(...page.items.map(keep));
   while (page.metadata.continue) {
     page = await client.list(resource, { ...selector, limit: PAGE, continue: page.metadata.continue });
-    items.push(...page.items);
+    items.push(...page.items.map(keep));
   }
   replace(items);
   return page.metadata.resourceVersion;
 }
 
+const all = <T>(object: T): T => object;
+
 /** Yields the version to resume from, after each event. */
 async function* watch<T extends KubeObject>(options: ReflectorOptions<T>, from: string): AsyncGenerator<string> {
-  const { client, resource, selector, signal } = options;
+  const { client, resource, selector, signal, keep = all } = options;
   const timeoutSeconds = Math.round(WATCH_SECONDS * (1 + Math.random()));
   const dead = new AbortController();
   const watchdog = setTimeout(() => dead.abort(), (timeoutSeconds + WATCH_GRACE_SECONDS) * 1000);
@@ -76,7 +81,7 @@ async function* watch<T extends KubeObject>(options: ReflectorOptions<T>, from: 
       signal: any,
     })) {
       events++;
-      if (event.type !== 'BOOKMARK') options.apply(event);
+      if (event.type !== 'BOOKMARK') options.apply({ ...event, object: keep(event.object) });
       const version = event.object.metadata?.resourceVersion;
       if (version) yield version;
     }

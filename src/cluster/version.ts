@@ -1,4 +1,4 @@
-/** Of knit itself. */
-export const knitVersion = '0.1.0';
+import { knitVersion } from '../base/version.ts';
+
 /** Of the Kubernetes API that knit serves, as nodes and `/version` tell it. */
 export const kubernetesVersion = `v1.36.0+knit.${knitVersion}`;

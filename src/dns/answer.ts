@@ -10,7 +10,7 @@ const maxAliases = 8;
 const maxAdditional = 16;
 
 export type Answered =
-  | { readonly kind: 'answer'; readonly bytes: Buffer }
+  | { readonly kind: 'answer'; readonly bytes: Buffer; readonly rcode: number }
   /** The question is for an upstream. */
   | { readonly kind: 'elsewhere' }
   /** An ExternalName leads out of the zone: `chain` was followed, `target` is for an upstream. */
@@ -18,16 +18,25 @@ export type Answered =
 
 const elsewhere: Answered = { kind: 'elsewhere' };
 
-/** Answers from the zone alone, or says who has to be asked. */
-export function answerFromZone(zone: Zone, writer: ResponseWriter, query: Query, protocol: Protocol): Answered {
+/**
+ * Answers from the zone alone, or says who has to be asked. With `as`, the name that was asked for is taken for an alias
+ * of that one.
+ */
+export function answerFromZone(
+  zone: Zone,
+  writer: ResponseWriter,
+  query: Query,
+  protocol: Protocol,
+  as: NameKey = query.name,
+): Answered {
   if (query.edns && query.edns.version > 0) return refuse(writer, query, Rcode.BADVERS);
   if (query.class !== Class.IN && query.class !== Class.ANY) return refuse(writer, query, Rcode.REFUSED);
   if (query.type === Type.AXFR || query.type === Type.IXFR) return refuse(writer, query, Rcode.REFUSED);
   if (query.type === Type.OPT) return refuse(writer, query, Rcode.FORMERR);
-  let name = query.name;
+  let name = as;
   let found = zone.lookup(name, query.type);
   if (found.kind === 'elsewhere') return elsewhere;
-  const chain: NameKey[] = [];
+  const chain: NameKey[] = as === query.name ? [] : [query.name];
   while (found.kind === 'alias' && chain.length < maxAliases) {
     chain.push(name);
     name = found.target;
@@ -37,11 +46,15 @@ export function answerFromZone(zone: Zone, writer: ResponseWriter, query: Query,
   begin(zone, writer, query, protocol, chain, name);
   if (found.kind === 'records') {
     writeSet(zone, writer, name, found);
-    return { kind: 'answer', bytes: writer.finish(Rcode.NOERROR) };
+    return finish(writer, Rcode.NOERROR);
   }
-  if (found.kind === 'alias') return { kind: 'answer', bytes: writer.finish(Rcode.SERVFAIL) };
+  if (found.kind === 'alias') return finish(writer, Rcode.SERVFAIL);
   writer.authority(zone.domain, Type.SOA, zone.ttl, zone.soa);
-  return { kind: 'answer', bytes: writer.finish(found.kind === 'nxdomain' ? Rcode.NXDOMAIN : Rcode.NOERROR) };
+  return finish(writer, found.kind === 'nxdomain' ? Rcode.NXDOMAIN : Rcode.NOERROR);
+}
+
+function finish(writer: ResponseWriter, rcode: number): Answered & { kind: 'answer' } {
+  return { kind: 'answer', bytes: writer.finish(rcode), rcode };
 }
 
 /** Header, question and the CNAME records that lead from the question to `last`. */
@@ -99,5 +112,5 @@ function shuffle(data: string[]): void {
 export function refuse(writer: ResponseWriter, query: Query, rcode: number): Answered & { kind: 'answer' } {
   writer.begin(query, answerLimit(query, 'tcp'));
   writer.flag(Flag.RA);
-  return { kind: 'answer', bytes: writer.finish(rcode) };
+  return finish(writer, rcode);
 }

@@ -1,4 +1,4 @@
-import { headerBytes, Rcode, readRecord, skipName, Type, word } from './message.ts';
+import { Flag, headerBytes, Rcode, readRecord, skipName, Type, word } from './message.ts';
 
 /** Caps of CoreDNS' `cache 30`, in seconds; failures are kept 5. */
 const maxTtl = 30;
@@ -11,18 +11,32 @@ export interface CachedAnswer {
   /** Where each record's TTL stands in `bytes`. */
   readonly ttlsAt: readonly number[];
   readonly rcode: number;
+  /** Records in the answer section. */
+  readonly answers: number;
   /** Seconds it may be kept. */
   readonly ttl: number;
   readonly receivedAt: number;
 }
 
+/** Whether there is such a name and type (RFC 2308), and so one of CoreDNS' two caches. */
+export function isDenial({ rcode, answers }: Pick<CachedAnswer, 'rcode' | 'answers'>): boolean {
+  return rcode !== Rcode.NOERROR || answers === 0;
+}
+
+/** Counts for metrics. */
+class CacheStats {
+  requests = 0;
+  readonly hits = { success: 0, denial: 0 };
+  readonly entries = { success: 0, denial: 0 };
+  evictions = 0;
+}
+
 /** Answers of upstreams for as long as their TTL allows (RFC 2308 for negative ones), oldest out first when full. */
 export class AnswerCache {
+  readonly stats = new CacheStats();
   readonly #answers = new Map<string, CachedAnswer>();
   readonly #capacity: number;
   readonly #now: () => number;
-  hits = 0;
-  misses = 0;
 
   constructor(capacity = defaultEntries, now: () => number = Date.now) {
     this.#capacity = capacity;
@@ -30,66 +44,79 @@ export class AnswerCache {
   }
 
   get(key: string): CachedAnswer | undefined {
+    this.stats.requests++;
     const answer = this.#answers.get(key);
-    if (answer && this.#now() - answer.receivedAt < answer.ttl * 1000) {
-      this.hits++;
+    if (!answer) return undefined;
+    if (this.#now() - answer.receivedAt < answer.ttl * 1000) {
+      this.stats.hits[kindOf(answer)]++;
       return answer;
     }
-    if (answer) this.#answers.delete(key);
-    this.misses++;
+    this.#delete(key);
     return undefined;
   }
 
   set(key: string, answer: CachedAnswer): void {
     if (answer.ttl <= 0) return;
-    this.#answers.delete(key);
+    this.#delete(key);
     if (this.#answers.size >= this.#capacity) {
       const oldest = this.#answers.keys().next();
-      if (!oldest.done) this.#answers.delete(oldest.value);
+      if (!oldest.done) this.#delete(oldest.value);
+      this.stats.evictions++;
     }
     this.#answers.set(key, answer);
+    this.stats.entries[kindOf(answer)]++;
+  }
+
+  clear(): void {
+    this.#answers.clear();
+    this.stats.entries.success = this.stats.entries.denial = 0;
+  }
+
+  #delete(key: string): void {
+    const answer = this.#answers.get(key);
+    if (!answer) return;
+    this.#answers.delete(key);
+    this.stats.entries[kindOf(answer)]--;
   }
 }
+
+const kindOf = (answer: CachedAnswer) => (isDenial(answer) ? 'denial' : 'success');
 
 /** Reads an upstream's answer; `undefined` where it is malformed. */
 export function readAnswer(message: Buffer, now: number): CachedAnswer | undefined {
   if (message.length < headerBytes || word(message, 4) !== 1) return undefined;
   const nameEnd = skipName(message, headerBytes);
   if (nameEnd < 0 || nameEnd + 4 > message.length) return undefined;
-  const counts = [word(message, 6), word(message, 8), word(message, 10)] as const;
-  const answer = { ttlsAt: [] as number[], ttl: maxTtl, soa: undefined as number | undefined };
-  let optAt: { start: number; end: number } | undefined;
+  const [answers, authorities, additionals] = [word(message, 6), word(message, 8), word(message, 10)];
+  const ttlsAt: number[] = [];
+  let ttl = maxTtl;
+  let denialTtl = 0;
   let at = nameEnd + 4;
-  for (let i = 0; i < counts[0] + counts[1] + counts[2]; i++) {
+  for (let i = 0; i < answers + authorities + additionals; i++) {
     const record = readRecord(message, at);
     if (!record) return undefined;
-    at = record.end;
+    // OPT speaks of one hop and is no part of what is passed on, nor are the few records that may stand behind it.
     if (record.type === Type.OPT) {
-      optAt = record;
-      continue;
+      if (i < answers + authorities) return undefined;
+      break;
     }
-    answer.ttlsAt.push(record.ttlAt);
-    answer.ttl = Math.min(answer.ttl, record.ttl);
+    at = record.end;
+    ttlsAt.push(record.ttlAt);
+    ttl = Math.min(ttl, record.ttl);
     // The SOA's last word is how long "there is none" holds (RFC 2308 §5).
-    if (record.type === Type.SOA && record.end - record.dataAt >= 22) answer.soa = message.readUInt32BE(record.end - 4);
+    if (record.type === Type.SOA && record.end - record.dataAt >= 22) denialTtl = message.readUInt32BE(record.end - 4);
   }
-  const rcode = word(message, 2) & 15;
-  const bytes = withoutOpt(message.subarray(0, at), optAt);
-  if (!bytes) return undefined;
-  const ttl = keepSeconds(rcode, counts[0], answer.ttl, answer.soa);
-  return { bytes, ttlsAt: answer.ttlsAt, rcode, ttl, receivedAt: now };
+  const bytes = Buffer.from(message.subarray(0, at));
+  bytes.writeUInt16BE(ttlsAt.length - answers - authorities, 10);
+  const flags = word(message, 2);
+  const rcode = flags & 15;
+  // Part of an answer is passed on, so that the asker comes back over TCP, but not kept.
+  const keep = flags & Flag.TC ? 0 : keepSeconds({ rcode, answers }, ttl, denialTtl);
+  return { bytes, ttlsAt, rcode, answers, ttl: keep, receivedAt: now };
 }
 
-function keepSeconds(rcode: number, answers: number, ttl: number, soa: number | undefined): number {
-  if (rcode === Rcode.NOERROR && answers > 0) return ttl;
-  if (rcode === Rcode.NOERROR || rcode === Rcode.NXDOMAIN) return soa === undefined ? 0 : Math.min(ttl, soa);
-  return rcode === Rcode.SERVFAIL ? failureTtl : 0;
-}
-
-/** OPT speaks of one hop and is no part of what is passed on. Servers put it last; where not, it can't be cut out. */
-function withoutOpt(message: Buffer, opt: { start: number; end: number } | undefined): Buffer | undefined {
-  if (opt && opt.end !== message.length) return undefined;
-  const bytes = Buffer.from(opt ? message.subarray(0, opt.start) : message);
-  if (opt) bytes.writeUInt16BE(bytes.readUInt16BE(10) - 1, 10);
-  return bytes;
+function keepSeconds(answer: Pick<CachedAnswer, 'rcode' | 'answers'>, ttl: number, denialTtl: number): number {
+  if (!isDenial(answer)) return ttl;
+  if (answer.rcode === Rcode.NOERROR || answer.rcode === Rcode.NXDOMAIN) return Math.min(ttl, denialTtl);
+  return answer.rcode === Rcode.SERVFAIL ? failureTtl : 0;
 }

@@ -31,7 +31,7 @@ describe('cluster DNS, on a real API server', () => {
     informers = createInformers(client, quiet);
     const options = parseDnsOptions([...flags, '--address=127.0.0.1', '--upstreams=127.0.0.1:9'], {});
     await client.create(namespaces, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'shop' } });
-    dns = await startDns({ ...options, informers, log: quiet });
+    dns = await startDns({ ...options, informers, log: quiet, version: '1' });
     await dns.serving;
     resolver = new Resolver({ timeout: 30_000, tries: 1 });
     resolver.setServers([`127.0.0.1:${dns.ports.dns}`]);
@@ -103,7 +103,7 @@ describe('cluster DNS, on a real API server', () => {
     assert.equal(await status(dns.ports.health, '/elsewhere'), 404);
     assert.equal(await status(dns.ports.ready, '/ready'), 200);
     const metrics = await (await fetch(`http://127.0.0.1:${dns.ports.metrics}/metrics`)).text();
-    assert.match(metrics, /^coredns_dns_requests_total\{proto="udp"\} [1-9]/m);
+    assert.match(metrics, /^coredns_dns_requests_total\{.*proto="udp",family="1",type="A"\} [1-9]/m);
     dns.drain();
     assert.equal(await status(dns.ports.ready, '/ready'), 503);
     assert.equal((await resolver.resolveTxt('dns-version.cluster.local')).join(), '1.1.0');

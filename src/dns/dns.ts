@@ -1,19 +1,29 @@
-import { readFile } from 'node:fs/promises';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Log } from '../base/log.ts';
 import type { Running } from '../base/running.ts';
 import type { InformerFactory } from '../client/informer.ts';
+import { AutopathSwitch } from './autopath.ts';
 import { feedZone } from './feed.ts';
 import { Forwarder } from './forward.ts';
-import { type HttpAnswer, metricsText, startHttp } from './health.ts';
+import { type HttpAnswer, startHttp } from './health.ts';
+import { DnsMetrics, metricsText } from './metrics.ts';
 import type { DnsOptions } from './options.ts';
-import { parseNameServers, type Upstream } from './resolvconf.ts';
 import { Resolver } from './resolve.ts';
+import { Routing } from './routing.ts';
 import { startDnsServer } from './server.ts';
+import { feedSettings } from './settings.ts';
 import { Zone } from './zone.ts';
+
+/** The config map is waited for so long: one that may not be read must not keep the cluster's names from being ready. */
+const settingsMs = 1000;
+/** Questions that wait for an upstream at the end may do so for as long as one try has. */
+const finishMs = 2000;
 
 export interface StartDnsOptions extends DnsOptions {
   readonly informers: InformerFactory;
   readonly log: Log;
+  /** Of knit, for metrics. */
+  readonly version: string;
 }
 
 export interface Dns extends Running {
@@ -23,6 +33,8 @@ export interface Dns extends Running {
   drain(): void;
   /** Resolves when it answers questions; rejects where it never will (a taken port). */
   readonly serving: Promise<void>;
+  /** Ends when the questions that wait for an upstream have their answers, or after 2 s. */
+  stop(): Promise<void>;
 }
 
 /**
@@ -30,27 +42,46 @@ export interface Dns extends Running {
  * only when the zone is in sync, so that a name which is there is never denied; `/ready` says when.
  */
 export async function startDns(options: StartDnsOptions): Promise<Dns> {
-  const { informers, log, address } = options;
+  const { informers, log, address, version } = options;
+  const metrics = new DnsMetrics();
   const zone = new Zone({ domain: options.domain, ttl: options.ttl });
-  const forwarder = new Forwarder({ upstreams: await upstreamsOf(options), log });
-  const resolver = new Resolver({ zone, forwarder, log });
-  const parts: Running[] = [];
+  const routing = new Routing(options, log);
+  const forwarder = new Forwarder({ routes: () => routing.routes(), log });
+  const autopath = new AutopathSwitch({
+    client: informers.client,
+    log,
+    domain: zone.domain,
+    searches: () => routing.searches(),
+  });
+  const resolver = new Resolver({ zone, forwarder, metrics, log, autopath: () => autopath.current });
+  const settings = feedSettings(informers, log, (changed) => {
+    routing.use(changed);
+    autopath.turn(changed.autopath);
+  });
+  const parts: Running[] = [autopath];
+  const ports = { dns: 0, health: 0, ready: 0, metrics: 0 };
   let state: 'syncing' | 'serving' | 'draining' | 'stopped' = 'syncing';
 
   const paths = {
     health: () => [200, 'OK'] as const,
     ready: () => (state === 'serving' ? ([200, 'OK'] as const) : ([503, `${state}\n`] as const)),
-    metrics: () => [200, metricsText({ stats: resolver.stats, cache: forwarder.cache, names: zone.size })] as const,
+    metrics: () => {
+      const input = { version, port: options.port, metrics, forwarder, names: zone.size };
+      return [200, metricsText({ ...input, refusedSettings: settings.refused })] as const;
+    },
   };
   const isStopped = () => state === 'stopped';
   const stop = async () => {
     state = 'stopped';
+    await Promise.race([resolver.whenIdle(), delay(finishMs, undefined, { ref: false })]);
     await Promise.all(parts.map((part) => part.stop()));
     forwarder.close();
   };
   const serve = async () => {
-    feedZone(zone, informers);
-    await informers.start();
+    const fed = feedZone(zone, informers, (seconds) => metrics.programming.observe(seconds));
+    // It ends early where everything is stopped, and late where something that can be missed may not be read.
+    await Promise.race([fed, informers.start()]);
+    await Promise.race([settings.synced, delay(settingsMs, undefined, { ref: false })]);
     if (state !== 'syncing') return;
     const server = await startDnsServer({ resolver, log, address, port: options.port });
     // The end may have come meanwhile.
@@ -58,7 +89,7 @@ export async function startDns(options: StartDnsOptions): Promise<Dns> {
     parts.push(server);
     ports.dns = server.port;
     state = 'serving';
-    log.info('serving', { names: zone.size, port: options.port });
+    log.info('serving', { names: zone.size, port: server.port });
     // Not waited for: a dead upstream must not keep the cluster's names from being ready.
     void forwarder.checkLoop();
   };
@@ -67,7 +98,6 @@ export async function startDns(options: StartDnsOptions): Promise<Dns> {
     parts.push(http);
     return http.port;
   };
-  const ports = { dns: 0, health: 0, ready: 0, metrics: 0 };
   try {
     ports.health = await listen(options.healthPort, '/health', paths.health);
     ports.ready = await listen(options.readyPort, '/ready', paths.ready);
@@ -84,11 +114,4 @@ export async function startDns(options: StartDnsOptions): Promise<Dns> {
     },
     stop,
   };
-}
-
-/** resolv.conf's servers, without those that are this server itself. */
-async function upstreamsOf(options: DnsOptions): Promise<readonly Upstream[]> {
-  const upstreams =
-    options.upstreams.length > 0 ? options.upstreams : parseNameServers(await readFile(options.resolvConf, 'utf8'));
-  return upstreams.filter(({ address, port }) => port !== options.port || !options.ownAddresses.includes(address));
 }

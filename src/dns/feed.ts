@@ -1,16 +1,32 @@
 import { endpointSlices, namespaces, services } from '../api/resource.ts';
-import type { EndpointSlice, KubeObject } from '../api/types.ts';
+import type { EndpointSlice, KubeObject, Service } from '../api/types.ts';
 import type { InformerFactory } from '../client/informer.ts';
 import { planService } from './records.ts';
 import type { Zone } from './zone.ts';
 
 const serviceNameLabel = 'kubernetes.io/service-name';
+const headlessLabel = 'service.kubernetes.io/headless';
+const managedByLabel = 'endpointslice.kubernetes.io/managed-by';
+const managers = ['endpointslice-controller.k8s.io', 'endpointslicemirroring-controller.k8s.io'];
+/** When what led to the endpoints' change happened, as their controller says. */
+const triggerTime = 'endpoints.kubernetes.io/last-change-trigger-time';
 
-/** Keeps the zone as the API server's Services, EndpointSlices and Namespaces say: each change plans its Service anew. */
-export function feedZone(zone: Zone, informers: InformerFactory): void {
-  const serviceInformer = informers.informer(services);
-  const sliceInformer = informers.informer(endpointSlices, { indexes: { service: serviceOf } });
-  const namespaceInformer = informers.informer(namespaces);
+/**
+ * Keeps the zone as the API server's Services, EndpointSlices and Namespaces say: each change plans its Service anew.
+ * `programmed` is told how long after its cause a change of endpoints was in the zone, in seconds. Resolves when all is in
+ * the zone that was there at the start.
+ */
+export async function feedZone(
+  zone: Zone,
+  informers: InformerFactory,
+  programmed: (seconds: number) => void,
+): Promise<void> {
+  const serviceInformer = informers.informer(services, { transform: partOfService });
+  const sliceInformer = informers.informer(endpointSlices, {
+    indexes: { service: serviceOf },
+    transform: partOfSlice,
+  });
+  const namespaceInformer = informers.informer(namespaces, { transform: identity });
 
   const plan = (key: string) => {
     const service = serviceInformer.get(key);
@@ -22,12 +38,17 @@ export function feedZone(zone: Zone, informers: InformerFactory): void {
     const keys = new Set([slice, old].flatMap((each) => (each ? serviceOf(each) : [])));
     for (const key of keys) {
       // Endpoints of a Service with a virtual IP are not in the zone.
-      if (serviceInformer.get(key)?.spec?.clusterIP === 'None') plan(key);
+      if (serviceInformer.get(key)?.spec?.clusterIP !== 'None') continue;
+      plan(key);
+      const trigger = slice?.metadata?.annotations?.[triggerTime];
+      if (trigger && sliceInformer.hasSynced && trigger !== old?.metadata?.annotations?.[triggerTime])
+        programmed(Math.max(0, Date.now() - Date.parse(trigger)) / 1000);
     }
   });
   namespaceInformer.onChange((namespace, old) =>
     zone.setNamespace((namespace ?? old)?.metadata?.name ?? '', namespace !== undefined),
   );
+  await Promise.all([serviceInformer.synced, sliceInformer.synced, namespaceInformer.synced]);
 }
 
 function serviceOf(slice: EndpointSlice): readonly string[] {
@@ -37,4 +58,41 @@ function serviceOf(slice: EndpointSlice): readonly string[] {
 
 function keyOf(object: KubeObject | undefined): string {
   return `${object?.metadata?.namespace}/${object?.metadata?.name}`;
+}
+
+/** What is kept of each object: most of their bytes are of no use for names. */
+function identity(object: KubeObject): KubeObject {
+  const { name, namespace, resourceVersion } = object.metadata ?? {};
+  return { metadata: { name, namespace, resourceVersion } };
+}
+
+function partOfService(service: Service): Service {
+  const { type, clusterIP, clusterIPs, externalName, ports } = service.spec ?? {};
+  const part = ports?.map(({ name, port, protocol }) => ({ name, port, protocol }));
+  return { ...identity(service), spec: { type, clusterIP, clusterIPs, externalName, ports: part } };
+}
+
+function partOfSlice(slice: EndpointSlice): EndpointSlice {
+  const { labels, annotations } = slice.metadata ?? {};
+  const trigger = annotations?.[triggerTime];
+  const part: EndpointSlice = {
+    metadata: {
+      ...identity(slice).metadata,
+      labels: { [serviceNameLabel]: labels?.[serviceNameLabel] ?? '' },
+      annotations: trigger ? { [triggerTime]: trigger } : undefined,
+    },
+    addressType: slice.addressType,
+    endpoints: [],
+  };
+  // Their controllers mark the slices of headless Services. Of all others only those made by hand may be needed.
+  if (managers.includes(labels?.[managedByLabel] ?? '') && labels?.[headlessLabel] === undefined) return part;
+  return {
+    ...part,
+    ports: slice.ports?.map(({ name, port, protocol }) => ({ name, port, protocol })),
+    endpoints: (slice.endpoints ?? []).map(({ addresses, hostname, conditions }) => ({
+      addresses,
+      hostname,
+      conditions: { ready: conditions?.ready },
+    })),
+  };
 }

@@ -1,7 +1,11 @@
 import type { EndpointSlice, Service } from '../api/types.ts';
 import { createLog } from '../base/log.ts';
+import type { Autopath } from './autopath.ts';
 import { Forwarder, type ForwarderOptions } from './forward.ts';
+import { DnsMetrics } from './metrics.ts';
+import type { NameKey } from './names.ts';
 import { planService } from './records.ts';
+import type { Upstream } from './resolvconf.ts';
 import { Resolver } from './resolve.ts';
 import { type DnsServer, startDnsServer } from './server.ts';
 import { Zone } from './zone.ts';
@@ -49,19 +53,38 @@ export function setService(zone: Zone, key: string, { spec, slices = [] }: Servi
 
 export interface TestServer extends DnsServer {
   readonly forwarder: Forwarder;
+  readonly metrics: DnsMetrics;
+}
+
+export interface ServeOptions extends Partial<ForwarderOptions> {
+  readonly upstreams?: readonly Upstream[];
+  readonly address?: string;
+  readonly autopath?: Autopath;
 }
 
 /** A real server on a free loopback port. */
-export async function serve(zone: Zone, options: Partial<ForwarderOptions> = {}): Promise<TestServer> {
-  const forwarder = new Forwarder({ upstreams: [], log: quiet, ...options });
-  const resolver = new Resolver({ zone, forwarder, log: quiet });
-  const server = await startDnsServer({ resolver, log: quiet, address: '127.0.0.1', port: 0 });
+export async function serve(zone: Zone, options: ServeOptions = {}): Promise<TestServer> {
+  const { upstreams = [], address = '127.0.0.1', autopath } = options;
+  const forwarder = new Forwarder({ routes: routesTo(upstreams), log: quiet, ...options });
+  const metrics = new DnsMetrics();
+  const resolver = new Resolver({ zone, forwarder, metrics, log: quiet, autopath: () => autopath });
+  const server = await startDnsServer({ resolver, log: quiet, address, port: 0 });
   return {
     port: server.port,
     forwarder,
+    metrics,
     stop: async () => {
       forwarder.close();
       await server.stop();
     },
   };
+}
+
+/** Routes that never change. */
+export function routesTo(
+  upstreams: readonly Upstream[],
+  stubs: ReadonlyMap<NameKey, readonly Upstream[]> = new Map(),
+): ForwarderOptions['routes'] {
+  const routes = { upstreams, stubs };
+  return () => routes;
 }

@@ -14,6 +14,8 @@ const plurals: Record<string, string> = {
   ServiceAccount: '/api/v1/namespaces/kube-system/serviceaccounts',
   ClusterRole: '/apis/rbac.authorization.k8s.io/v1/clusterroles',
   ClusterRoleBinding: '/apis/rbac.authorization.k8s.io/v1/clusterrolebindings',
+  Role: '/apis/rbac.authorization.k8s.io/v1/namespaces/kube-system/roles',
+  RoleBinding: '/apis/rbac.authorization.k8s.io/v1/namespaces/kube-system/rolebindings',
   Service: '/api/v1/namespaces/kube-system/services',
   Deployment: '/apis/apps/v1/namespaces/kube-system/deployments',
 };

@@ -1,5 +1,6 @@
 import { apiVersion, deployments, serviceAccounts, services } from '../api/resource.ts';
 import type { Container, Deployment, KubeObject, Service, Volume } from '../api/types.ts';
+import { settingsMap } from './settings.ts';
 
 /** What a pod takes from its node to run: the lab image has no Node.js of its own, and shared pages cost nothing. */
 export interface HostRuntime {
@@ -49,13 +50,29 @@ export function dnsManifests(options: DnsManifestOptions): KubeObject[] {
   const subject = { kind: 'ServiceAccount', name, namespace };
   const roleRef = { apiGroup: rbac, kind: 'ClusterRole', name: role };
   const rules = [
-    { apiGroups: [''], resources: ['services', 'namespaces'], verbs: ['list', 'watch'] },
+    // Pods are for autopath alone.
+    { apiGroups: [''], resources: ['services', 'namespaces', 'pods'], verbs: ['list', 'watch'] },
     { apiGroups: ['discovery.k8s.io'], resources: ['endpointslices'], verbs: ['list', 'watch'] },
   ];
+  const settings = {
+    rules: [
+      { apiGroups: [''], resources: ['configmaps'], resourceNames: [settingsMap.name], verbs: ['list', 'watch'] },
+    ],
+    roleRef: { ...roleRef, kind: 'Role' },
+    metadata: { name: role, namespace: settingsMap.namespace },
+  };
   const objects: (KubeObject & Record<string, unknown>)[] = [
     { apiVersion: 'v1', kind: serviceAccounts.kind, metadata: { name, namespace } },
     { apiVersion: `${rbac}/v1`, kind: 'ClusterRole', metadata: { name: role }, rules },
     { apiVersion: `${rbac}/v1`, kind: 'ClusterRoleBinding', metadata: { name: role }, roleRef, subjects: [subject] },
+    { apiVersion: `${rbac}/v1`, kind: 'Role', metadata: settings.metadata, rules: settings.rules },
+    {
+      apiVersion: `${rbac}/v1`,
+      kind: 'RoleBinding',
+      metadata: settings.metadata,
+      roleRef: settings.roleRef,
+      subjects: [subject],
+    },
   ];
   return [...objects, service(options), deployment(options)];
 }

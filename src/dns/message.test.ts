@@ -2,9 +2,10 @@ import assert from 'node:assert/strict';
 import { randomBytes, randomInt } from 'node:crypto';
 import { describe, it } from 'node:test';
 import { readAnswer } from './cache.ts';
-import { quiet, zoneOf } from './fixtures.ts';
+import { quiet, routesTo, zoneOf } from './fixtures.ts';
 import { Forwarder } from './forward.ts';
 import { parseQuery, Rcode, readName, readRecord, Type, word } from './message.ts';
+import { DnsMetrics } from './metrics.ts';
 import { knownNameKey } from './names.ts';
 import { Resolver } from './resolve.ts';
 import { buildQuery } from './response.ts';
@@ -13,12 +14,19 @@ const name = knownNameKey('web.default.svc.cluster.local');
 const zone = zoneOf('cluster.local', ['default'], {
   'default/web': { spec: { clusterIP: '10.96.0.7', ports: [{ name: 'http', port: 80 }] } },
 });
-const resolver = new Resolver({ zone, forwarder: new Forwarder({ upstreams: [], log: quiet }), log: quiet });
+const forwarder = new Forwarder({ routes: routesTo([]), log: quiet });
+const metrics = new DnsMetrics();
+const resolver = new Resolver({ zone, forwarder, metrics, log: quiet });
 
 function ask(message: Buffer): Buffer | undefined {
   let answer: Buffer | undefined;
-  resolver.resolve(message, 'udp', (bytes) => {
-    answer = bytes;
+  resolver.resolve({
+    message,
+    protocol: 'udp',
+    from: '127.0.0.1',
+    reply: (bytes) => {
+      answer = bytes;
+    },
   });
   return answer;
 }

@@ -1,81 +1,122 @@
-import { messageOf } from '../base/errors.ts';
+import { KnitError, messageOf } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import { answerFromZone, begin, refuse } from './answer.ts';
-import type { CachedAnswer } from './cache.ts';
+import type { Autopath } from './autopath.ts';
+import { type CachedAnswer, isDenial } from './cache.ts';
 import type { Forwarder } from './forward.ts';
-import {
-  Flag,
-  headerBytes,
-  parseQuery,
-  type Query,
-  Rcode,
-  readName,
-  readRecord,
-  skipName,
-  Type,
-  word,
-} from './message.ts';
+import { Class, Flag, parseQuery, type Query, Rcode, Type, word } from './message.ts';
+import type { DnsMetrics, Plugin } from './metrics.ts';
 import type { NameKey } from './names.ts';
-import { answerLimit, bareError, type Protocol, ResponseWriter } from './response.ts';
+import { passOn, recordsOf } from './pass-on.ts';
+import { bareError, type Protocol, ResponseWriter } from './response.ts';
 import type { Zone } from './zone.ts';
 
 export interface ResolverOptions {
   readonly zone: Zone;
   readonly forwarder: Forwarder;
+  readonly metrics: DnsMetrics;
   readonly log: Log;
+  /** Asked at each question that the zone denies; `undefined` while it is off. */
+  autopath?(): Autopath | undefined;
 }
 
-/** Counts for metrics: questions by protocol, answers by code. */
-export interface ResolverStats {
-  readonly requests: Record<Protocol, number>;
-  readonly responses: Map<number, number>;
+/** A question as it came in. */
+export interface Asked {
+  readonly message: Buffer;
+  readonly protocol: Protocol;
+  /** The asker's address. */
+  readonly from: string;
+  /** Called at most once; never for what is not to be answered. */
+  reply(answer: Buffer): void;
+}
+
+/** An answer and who made it. */
+interface Made {
+  readonly bytes: Buffer;
+  readonly plugin: Plugin;
 }
 
 /** From a message to its answer: the zone's own names at once, all others through the forwarder. */
 export class Resolver {
-  readonly stats: ResolverStats = { requests: { udp: 0, tcp: 0 }, responses: new Map() };
   readonly #zone: Zone;
   readonly #forwarder: Forwarder;
+  readonly #metrics: DnsMetrics;
   readonly #log: Log;
+  readonly #autopath: () => Autopath | undefined;
   readonly #writer = new ResponseWriter();
+  #waiting = 0;
+  #idle: (() => void) | undefined;
 
-  constructor(options: ResolverOptions) {
-    this.#zone = options.zone;
-    this.#forwarder = options.forwarder;
-    this.#log = options.log;
+  constructor({ zone, forwarder, metrics, log, autopath = () => undefined }: ResolverOptions) {
+    this.#zone = zone;
+    this.#forwarder = forwarder;
+    this.#metrics = metrics;
+    this.#log = log;
+    this.#autopath = autopath;
   }
 
-  /** Calls `reply` once, before it returns where the zone knows the answer; never for what is not to be answered. */
-  resolve(message: Buffer, protocol: Protocol, reply: (answer: Buffer) => void): void {
-    const send = (answer: Buffer) => {
-      const rcode = word(answer, 2) & 15;
-      this.stats.responses.set(rcode, (this.stats.responses.get(rcode) ?? 0) + 1);
-      reply(answer);
-    };
-    this.stats.requests[protocol]++;
-    const parsed = parseQuery(message);
-    if (parsed.kind === 'drop') return;
-    if (parsed.kind === 'error') {
-      send(bareError(message, parsed.rcode));
-      return;
+  /** Replies before it returns where the zone or the cache knows the answer. Never throws. */
+  resolve(asked: Asked): void {
+    const began = performance.now();
+    try {
+      this.#resolve(asked, began);
+    } catch (error) {
+      // A mistake of ours costs this one question, not the cluster's names.
+      this.#metrics.panics++;
+      this.#log.error('a question failed', { error, message: asked.message.toString('hex') });
+      this.#send(asked, { bytes: bareError(asked.message, Rcode.SERVFAIL), plugin: '' }, began);
     }
-    const { query } = parsed;
-    const answered = answerFromZone(this.#zone, this.#writer, query, protocol);
-    if (answered.kind === 'answer') {
-      send(answered.bytes);
-      return;
-    }
-    const forwarded =
-      answered.kind === 'elsewhere'
-        ? this.#forward(query, protocol)
-        : this.#followAlias(query, protocol, answered.chain, answered.target);
-    forwarded.then(send, (error: unknown) => {
-      this.#log.warn('not resolved', { reason: messageOf(error) });
-      send(this.#code(query, Rcode.SERVFAIL));
+  }
+
+  /** Resolves when no question waits for an upstream. */
+  async whenIdle(): Promise<void> {
+    if (this.#waiting === 0) return;
+    await new Promise<void>((resolve) => {
+      this.#idle = resolve;
     });
   }
 
-  async #forward(query: Query, protocol: Protocol): Promise<Buffer> {
+  #resolve(asked: Asked, began: number): void {
+    const { message, protocol, from } = asked;
+    const parsed = parseQuery(message);
+    if (parsed.kind === 'drop') return;
+    const type = parsed.kind === 'query' ? parsed.query.type : 0;
+    this.#metrics.asked(type, protocol, from.includes(':'), message.length);
+    if (parsed.kind === 'error') {
+      this.#send(asked, { bytes: bareError(message, parsed.rcode), plugin: '' }, began);
+      return;
+    }
+    const { query } = parsed;
+    if (query.edns?.dnssec) this.#metrics.dnssec++;
+    const made = this.#make(query, protocol, from);
+    if (!(made instanceof Promise)) {
+      this.#send(asked, made, began);
+      return;
+    }
+    this.#waiting++;
+    made
+      .catch((error: unknown) => this.#failure(query, error))
+      .then((answer) => this.#send(asked, answer, began))
+      .finally(() => {
+        if (--this.#waiting === 0) this.#idle?.();
+      });
+  }
+
+  #send(asked: Asked, { bytes, plugin }: Made, began: number): void {
+    const rcode = word(bytes, 2) & 15;
+    this.#metrics.answered(rcode, plugin, asked.protocol, bytes.length, performance.now() - began);
+    asked.reply(bytes);
+  }
+
+  #make(query: Query, protocol: Protocol, from: string): Made | Promise<Made> {
+    const answered = answerFromZone(this.#zone, this.#writer, query, protocol);
+    if (answered.kind === 'elsewhere') return this.#forward(query, protocol);
+    if (answered.kind === 'alias') return this.#followAlias(query, protocol, answered.chain, answered.target);
+    const made: Made = { bytes: answered.bytes, plugin: 'kubernetes' };
+    return answered.rcode === Rcode.NXDOMAIN ? this.#searchOn(query, protocol, from, made) : made;
+  }
+
+  #forward(query: Query, protocol: Protocol): Made | Promise<Made> {
     if (query.name === this.#forwarder.loopName) {
       this.#forwarder.loopFound();
       return this.#code(query, Rcode.REFUSED);
@@ -83,82 +124,86 @@ export class Resolver {
     // Without "recursion desired" only the zone is asked for, and it had no answer.
     if (!(query.flags & Flag.RD)) return this.#code(query, Rcode.REFUSED);
     const dnssec = query.edns?.dnssec ?? false;
-    const answer = await this.#forwarder.resolve(query.name, query.type, dnssec, protocol);
-    return passOn(query, answer, protocol);
+    const cached = this.#forwarder.cached(query.name, query.type, dnssec);
+    if (cached) return { bytes: passOn(query, cached, protocol), plugin: 'cache' };
+    return this.#forwarder
+      .resolve(query.name, query.type, dnssec)
+      .then((answer) => ({ bytes: passOn(query, answer, protocol), plugin: 'forward' }));
   }
 
   /** CNAME records of the zone, then what the upstream says of the last one's target. */
-  async #followAlias(query: Query, protocol: Protocol, chain: readonly NameKey[], target: NameKey): Promise<Buffer> {
+  async #followAlias(query: Query, protocol: Protocol, chain: readonly NameKey[], target: NameKey): Promise<Made> {
     // The aliases are worth having even where nobody can say what is behind them.
-    const answer = await this.#forwarder.resolve(target, query.type, false, protocol).catch(() => undefined);
-    begin(this.#zone, this.#writer, query, protocol, chain, target);
-    for (const record of answer ? addressRecords(answer.bytes, query.type) : [])
-      this.#writer.answer(record.owner, record.type, Math.min(record.ttl, this.#zone.ttl), record.data);
-    return this.#writer.finish(answer?.rcode ?? Rcode.SERVFAIL);
+    const answer = await this.#ask(target, query.type).catch(() => undefined);
+    return { bytes: this.#throughAlias(query, protocol, chain, target, answer), plugin: 'kubernetes' };
   }
 
-  #code(query: Query, rcode: number): Buffer {
-    const answered = refuse(this.#writer, query, rcode);
-    return answered.bytes;
+  #throughAlias(
+    query: Query,
+    protocol: Protocol,
+    chain: readonly NameKey[],
+    target: NameKey,
+    answer: CachedAnswer | undefined,
+  ): Buffer {
+    const writer = this.#writer;
+    begin(this.#zone, writer, query, protocol, chain, target);
+    for (const { owner, type, ttl, data, section } of answer ? recordsOf(answer, query.type) : []) {
+      const limited = Math.min(ttl, this.#zone.ttl);
+      if (section === 'answer') writer.answer(owner, type, limited, data);
+      else writer.authority(owner, type, limited, data);
+    }
+    return writer.finish(answer?.rcode ?? Rcode.SERVFAIL);
   }
-}
 
-/** An upstream's answer as an answer to this very question: its id, its case, TTLs that have run on, its EDNS. */
-function passOn(query: Query, answer: CachedAnswer, protocol: Protocol): Buffer {
-  const fits = answer.bytes.length + (query.edns ? 11 : 0) <= answerLimit(query, protocol);
-  const bytes = fits ? Buffer.from(answer.bytes) : questionOf(answer.bytes);
-  query.bytes.copy(bytes, 0, 0, 2);
-  query.bytes.copy(bytes, headerBytes, headerBytes, query.questionEnd);
-  const flags = (bytes.readUInt16BE(2) & ~(Flag.RD | Flag.CD)) | (query.flags & (Flag.RD | Flag.CD)) | Flag.RA;
-  bytes.writeUInt16BE(fits ? flags : flags | Flag.TC, 2);
-  if (fits) {
-    const elapsed = Math.floor((Date.now() - answer.receivedAt) / 1000);
-    for (const at of answer.ttlsAt) bytes.writeUInt32BE(Math.max(0, bytes.readUInt32BE(at) - elapsed), at);
+  async #ask(name: NameKey, type: number): Promise<CachedAnswer> {
+    return this.#forwarder.cached(name, type, false) ?? (await this.#forwarder.resolve(name, type, false));
   }
-  return query.edns ? withOpt(bytes, query.edns.dnssec) : bytes;
-}
 
-function questionOf(message: Buffer): Buffer {
-  const bytes = Buffer.from(message.subarray(0, skipName(message, headerBytes) + 4));
-  bytes.fill(0, 6, headerBytes);
-  return bytes;
-}
-
-function withOpt(message: Buffer, dnssec: boolean): Buffer {
-  const opt = Buffer.from([0, 0, Type.OPT, 0x04, 0xd0, 0, 0, dnssec ? 0x80 : 0, 0, 0, 0]);
-  const bytes = Buffer.concat([message, opt]);
-  bytes.writeUInt16BE(bytes.readUInt16BE(10) + 1, 10);
-  return bytes;
-}
-
-interface PlainRecord {
-  readonly owner: NameKey;
-  readonly type: number;
-  readonly ttl: number;
-  readonly data: string;
-}
-
-/** The answer section's records of a type and the CNAMEs that lead to them, with names written out. */
-function addressRecords(message: Buffer, type: number): PlainRecord[] {
-  const records: PlainRecord[] = [];
-  let at = skipName(message, headerBytes) + 4;
-  for (let i = 0; i < word(message, 6); i++) {
-    const record = readRecord(message, at);
-    if (!record) break;
-    at = record.end;
-    const owner = readName(message, record.start);
-    const data =
-      record.type === Type.CNAME
-        ? readName(message, record.dataAt)
-        : message.toString('latin1', record.dataAt, record.end);
-    const wanted = record.type === Type.CNAME || (record.type === type && hasNoNames(type));
-    if (wanted && owner !== undefined && data !== undefined)
-      records.push({ owner, type: record.type, ttl: record.ttl, data });
+  /** Where a pod's search begins at a name that is not there, the names that it would ask next are asked for it. */
+  #searchOn(query: Query, protocol: Protocol, from: string, denied: Made): Made | Promise<Made> {
+    if (query.class !== Class.IN || query.type === Type.ANY) return denied;
+    const candidates = this.#autopath()?.candidates(query.name, from) ?? [];
+    return candidates.length === 0 ? denied : this.#search(query, protocol, candidates, denied);
   }
-  return records;
-}
 
-/** Data of other types may hold compressed names, which mean nothing in another message. */
-function hasNoNames(type: number): boolean {
-  return type === Type.A || type === Type.AAAA || type === Type.TXT;
+  /** The first candidate with records is the answer; else one that is there without; else the name is denied. */
+  async #search(query: Query, protocol: Protocol, candidates: readonly NameKey[], denied: Made): Promise<Made> {
+    let found: (() => Buffer | Promise<Buffer>) | undefined;
+    for (const name of candidates) {
+      const { kind } = this.#zone.lookup(name, query.type);
+      if (kind === 'nxdomain' || kind === 'nodata') continue;
+      if (kind !== 'elsewhere') {
+        found = () => this.#answerAs(query, protocol, name);
+        break;
+      }
+      const answer = await this.#ask(name, query.type);
+      if (answer.rcode !== Rcode.NOERROR) continue;
+      found = () => this.#throughAlias(query, protocol, [query.name], name, answer);
+      if (!isDenial(answer)) break;
+    }
+    if (!found) return denied;
+    this.#metrics.autopaths++;
+    return { bytes: await found(), plugin: 'autopath' };
+  }
+
+  /** The zone's answer, as if the name that was asked for were an alias of `name`. */
+  async #answerAs(query: Query, protocol: Protocol, name: NameKey): Promise<Buffer> {
+    const answered = answerFromZone(this.#zone, this.#writer, query, protocol, name);
+    if (answered.kind === 'answer') return answered.bytes;
+    const chain = answered.kind === 'alias' ? answered.chain : [query.name];
+    const target = answered.kind === 'alias' ? answered.target : name;
+    return (await this.#followAlias(query, protocol, chain, target)).bytes;
+  }
+
+  #failure(query: Query, error: unknown): Made {
+    const code = error instanceof KnitError ? error.code : '';
+    if (code === 'TOO_MANY') return this.#code(query, Rcode.REFUSED);
+    // That no upstream answers is told once, by the forwarder.
+    if (code !== 'NO_UPSTREAM') this.#log.error('a question failed', { reason: messageOf(error) });
+    return this.#code(query, Rcode.SERVFAIL);
+  }
+
+  #code(query: Query, rcode: number): Made {
+    return { bytes: refuse(this.#writer, query, rcode).bytes, plugin: 'forward' };
+  }
 }

@@ -1,5 +1,6 @@
 import { createSocket } from 'node:dgram';
 import { createServer, isIPv6, type Server, type Socket } from 'node:net';
+import { KnitError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { Running } from '../base/running.ts';
 import { frame, Unframer } from './framing.ts';
@@ -52,12 +53,19 @@ interface Listener {
 
 function listenUdp(options: DnsServerOptions, address: string, port: number): Promise<Listener> {
   const { resolver, log } = options;
-  const socket = createSocket({ type: isIPv6(address) ? 'udp6' : 'udp4', recvBufferSize: receiveBytes });
+  const type = isIPv6(address) ? 'udp6' : 'udp4';
+  const socket = createSocket({ type, recvBufferSize: receiveBytes, lookup: asItIs });
   let open = true;
-  socket.on('message', (message, from) => {
-    resolver.resolve(message, 'udp', (answer) => {
-      // The socket may be closed while an upstream was asked; nobody is left to be told.
-      if (open) socket.send(answer, from.port, from.address, ignoreSendError);
+  socket.on('message', (message, { address: from, port: fromPort }) => {
+    resolver.resolve({
+      message,
+      protocol: 'udp',
+      from: plainAddress(from),
+      reply: (answer) => {
+        // The socket may be closed while an upstream was asked. An answer that cannot be delivered is the asker's to
+        // ask for again: without a callback nobody is told.
+        if (open) socket.send(answer, fromPort, from);
+      },
     });
   });
   const close = () => {
@@ -65,17 +73,33 @@ function listenUdp(options: DnsServerOptions, address: string, port: number): Pr
     return new Promise<void>((resolve) => socket.close(() => resolve()));
   };
   return new Promise((resolve, reject) => {
-    socket.once('error', reject);
+    socket.once('error', (error) => reject(listenError(error, address, port)));
     socket.bind(port, address, () => {
-      socket.off('error', reject);
+      socket.removeAllListeners('error');
       socket.on('error', (error) => log.warn('udp socket', { reason: error }));
       resolve({ close });
     });
   });
 }
 
-/** An answer that can't be delivered is the asker's to ask for again. */
-function ignoreSendError(): void {}
+/** Where answers go is an address already. Node's own lookup takes a turn of the event loop to find that out. */
+function asItIs(
+  address: string,
+  _options: unknown,
+  callback: (error: null, address: string, family: number) => void,
+): void {
+  callback(null, address, isIPv6(address) ? 6 : 4);
+}
+
+/** IPv4 as a socket for both families has it: `::ffff:10.0.0.1`. */
+function plainAddress(address: string): string {
+  return address.startsWith('::ffff:') ? address.slice(7) : address;
+}
+
+function listenError(error: NodeJS.ErrnoException, address: string, port: number): Error {
+  if (error.code !== 'EADDRINUSE') return error;
+  return new KnitError('PORT_IN_USE', `port ${port} of ${address} is taken`, 'choose another port or address');
+}
 
 function listenTcp(options: DnsServerOptions, address: string): Promise<Listener & { readonly server: Server }> {
   const connections = new Set<Socket>();
@@ -87,9 +111,9 @@ function listenTcp(options: DnsServerOptions, address: string): Promise<Listener
       for (const socket of connections) socket.destroy();
     });
   return new Promise((resolve, reject) => {
-    server.once('error', reject);
+    server.once('error', (error) => reject(listenError(error, address, options.port)));
     server.listen(options.port, address, () => {
-      server.off('error', reject);
+      server.removeAllListeners('error');
       server.on('error', (error) => options.log.warn('tcp server', { reason: error }));
       resolve({ server, close });
     });
@@ -98,6 +122,7 @@ function listenTcp(options: DnsServerOptions, address: string): Promise<Listener
 
 function serveConnection(socket: Socket, resolver: Resolver, connections: Set<Socket>): void {
   const unframer = new Unframer();
+  const from = plainAddress(socket.remoteAddress ?? '');
   connections.add(socket);
   socket.setNoDelay(true);
   socket.setTimeout(idleMs, () => socket.destroy());
@@ -106,8 +131,13 @@ function serveConnection(socket: Socket, resolver: Resolver, connections: Set<So
   socket.on('error', () => socket.destroy());
   socket.on('data', (data) => {
     for (const message of unframer.push(data))
-      resolver.resolve(message, 'tcp', (answer) => {
-        if (socket.writable) socket.write(frame(answer));
+      resolver.resolve({
+        message,
+        protocol: 'tcp',
+        from,
+        reply: (answer) => {
+          if (socket.writable) socket.write(frame(answer));
+        },
       });
   });
 }
