@@ -70,6 +70,23 @@ describe('access', () => {
     assert.equal(asked.json.status.allowed, true);
   });
 
+  it('of a name covers lists of that name alone', async () => {
+    const reader = await as('reader');
+    await admin.post(`${RBAC}/namespaces/default/roles`, {
+      metadata: { name: 'one' },
+      rules: [{ apiGroups: [''], resources: ['configmaps'], resourceNames: ['one'], verbs: ['list'] }],
+    });
+    await admin.post(`${RBAC}/namespaces/default/rolebindings`, {
+      metadata: { name: 'one' },
+      roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name: 'one' },
+      subjects: [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name: 'reader' }],
+    });
+    const path = '/api/v1/namespaces/default/configmaps';
+    assert.equal((await reader.get(`${path}?fieldSelector=metadata.name%3Done`)).status, 200);
+    for (const query of ['', '?fieldSelector=metadata.name%3Dtwo', '?fieldSelector=metadata.name!%3Done'])
+      assert.equal((await reader.get(`${path}${query}`)).status, 403, query);
+  });
+
   it('may be lent only by who is allowed to', async () => {
     const bill = { 'impersonate-user': 'bill', 'impersonate-group': 'system:masters' };
     const self = await admin.post(

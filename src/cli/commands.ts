@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { balanceCommand } from './balance.ts';
 import { clientCommand } from './client.ts';
 import { completionCommand } from './completion.ts';
+import { dnsCommand } from './dns.ts';
 import { doctorCommand } from './doctor.ts';
 import { downCommand } from './down.ts';
 import { execCommand } from './exec.ts';
@@ -31,6 +32,7 @@ export const commands: readonly ((program: Command) => void)[] = [
   proxyCommand,
   doctorCommand,
   exportCommand,
+  dnsCommand,
   versionCommand,
   completionCommand,
 ];

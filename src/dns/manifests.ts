@@ -151,7 +151,7 @@ function container(options: DnsManifestOptions): Container {
     image: options.image,
     imagePullPolicy: 'IfNotPresent',
     command: [runtime ? node : 'node', ...nodeFlags, `${dist}/dns.js`],
-    args: [`--domain=${domain}`, `--ttl=${ttl}`, `--own-addresses=${clusterIP}`],
+    args: [`--domain=${domain}`, `--ttl=${ttl}`, `--own-addresses=${clusterIP}`, '--lame-duck-ms=1000'],
     // One worker thread for files is enough where none are read while serving.
     env: [{ name: 'UV_THREADPOOL_SIZE', value: '1' }],
     resources: { limits: { memory: '170Mi' }, requests: { cpu: '100m', memory: '70Mi' } },

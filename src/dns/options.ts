@@ -20,30 +20,30 @@ export interface DnsOptions {
   readonly lameDuckMs: number;
 }
 
-/** Flags, each also as a variable of the environment: `--health-port` is `DNS_HEALTH_PORT`. */
-const flags = {
-  domain: 'cluster.local',
-  ttl: '30',
-  address: '0.0.0.0',
-  port: '53',
-  'health-port': '8080',
-  'ready-port': '8181',
-  'metrics-port': '9153',
-  'resolv-conf': '/etc/resolv.conf',
-  upstreams: '',
-  'own-addresses': '',
-  'lame-duck-ms': '1000',
+/** Flags with what they stand for and their defaults; each also as a variable of the environment: `DNS_HEALTH_PORT`. */
+export const dnsFlags = {
+  domain: ['domain of the cluster', 'cluster.local'],
+  ttl: ['seconds that answers may be kept', '30'],
+  address: ['address to listen on; :: is both families', '0.0.0.0'],
+  port: ['of DNS, over UDP and TCP', '53'],
+  'health-port': ['of /health', '8080'],
+  'ready-port': ['of /ready', '8181'],
+  'metrics-port': ['of /metrics', '9153'],
+  upstreams: ['who is asked for all other names, 10.0.0.2,10.0.0.3:5353; none: those of --resolv-conf', ''],
+  'resolv-conf': ['file that names the upstreams, followed as it changes', '/etc/resolv.conf'],
+  'own-addresses': ["addresses of this server's own, which are never asked", ''],
+  'lame-duck-ms': ['time between the signal to end and the end, in which answers go on', '5000'],
 } as const;
 
-type Flag = keyof typeof flags;
+type Flag = keyof typeof dnsFlags;
 
 /** Throws {@link KnitError} `BAD_FLAG` that names the flag. */
 export function parseDnsOptions(args: readonly string[], env: NodeJS.ProcessEnv): DnsOptions {
-  const options = Object.fromEntries(Object.keys(flags).map((flag) => [flag, { type: 'string' as const }]));
+  const options = Object.fromEntries(Object.keys(dnsFlags).map((flag) => [flag, { type: 'string' as const }]));
   const { values } = parse(args, options);
   const text = (flag: Flag): string => {
     const given = values[flag] ?? env[`DNS_${flag.replaceAll('-', '_').toUpperCase()}`];
-    return typeof given === 'string' ? given : flags[flag];
+    return typeof given === 'string' ? given : dnsFlags[flag][1];
   };
   const number = (flag: Flag, max: number): number => {
     const value = Number(text(flag));

@@ -1,3 +1,4 @@
+import { parseFieldSelector } from '../../api/field-selectors.ts';
 import type { Context } from '../context.ts';
 import { StatusError } from '../errors.ts';
 import type { RequestInfo, User } from '../request.ts';
@@ -13,7 +14,19 @@ export function attributesOf(info: RequestInfo, user: User): Attributes {
   if (!resource) return { user, verb, path };
   // A namespace is its own namespace, so that a role inside it may grant reading it.
   const inNamespace = resource.plural === 'namespaces' && resource.group === '' ? resource.name : resource.namespace;
-  return { user, verb, resource: { ...resource, namespace: inNamespace } };
+  return { user, verb, resource: { ...resource, namespace: inNamespace, name: resource.name || selectedName(info) } };
+}
+
+/** As in Kubernetes, a list or watch of one object by its name may be granted to whom only that name is granted. */
+function selectedName({ query }: RequestInfo): string {
+  const selector = query.get('fieldSelector');
+  if (!selector) return '';
+  try {
+    return parseFieldSelector(selector).equalities['metadata.name'] ?? '';
+  } catch {
+    // Who may ask at all is told below what is wrong with it.
+    return '';
+  }
 }
 
 /** @throws StatusError 403, in Kubernetes' words */
