@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { endpointSlices, namespaces, networkPolicies, nodes, pods, services } from '../api/resource.ts';
 import type { Pod } from '../api/types.ts';
 import { KnitError } from '../base/errors.ts';
-import { parseNameServers } from '../dns/resolvconf.ts';
+import { parseResolvConf } from '../dns/resolvconf.ts';
 import { processesIn } from '../kernel/cgroup.ts';
 import { netnsFolder } from '../kernel/netns.ts';
 import { podCgroup } from '../kubelet/resources.ts';
@@ -85,7 +85,7 @@ export function reachOf(config: ClusterConfig, world: World): Reach {
           : place.kind === 'node'
             ? nodeEtc(config, place.name)
             : '/etc';
-      return parseNameServers(readFileSync(join(etc, 'resolv.conf'), 'utf8')).map(({ address }) => address);
+      return parseResolvConf(readFileSync(join(etc, 'resolv.conf'), 'utf8')).upstreams.map(({ address }) => address);
     },
     probe: [process.execPath, join(distFolder, 'probe.js')],
     ping: [join(distFolder, 'images/busybox'), 'ping'],
