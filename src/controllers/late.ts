@@ -1,4 +1,5 @@
 import {
+  cronJobs,
   daemonSets,
   jobs,
   persistentVolumeClaims,
@@ -31,6 +32,10 @@ const lateControllers: readonly LateController[] = [
   {
     resources: [daemonSets],
     load: async () => (await import('./daemonset/controller.ts')).startDaemonSetController,
+  },
+  {
+    resources: [cronJobs],
+    load: async () => (await import('./cronjob/controller.ts')).startCronJobController,
   },
   { resources: [jobs], load: async () => (await import('./job/controller.ts')).startJobController },
   {

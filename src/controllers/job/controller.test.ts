@@ -61,3 +61,32 @@ test('a job that is done goes when its time is over, with its pods', async (t) =
   await cluster.until('its end', async () => (await cluster.listed(jobs, inDefault)).length === 0);
   await cluster.until('no pods', async () => (await cluster.listed(pods, inDefault)).length === 0);
 });
+
+test('an indexed job does each of its parts once', async (t) => {
+  const cluster = await startTestCluster(t);
+  await cluster.client.create(jobs, job({ completionMode: 'Indexed', completions: 3, parallelism: 2 }));
+  for (const pod of await waiting(cluster, 2)) await end(cluster, pod, 'Succeeded');
+  for (const pod of await waiting(cluster, 1)) await end(cluster, pod, 'Succeeded');
+  const status = await condition(cluster, 'Complete');
+  assert.equal(status.completedIndexes, '0-2');
+  assert.equal(status.succeeded, 3);
+});
+
+test('a suspended job has no pods until it is resumed', async (t) => {
+  const cluster = await startTestCluster(t);
+  await cluster.client.create(jobs, job({ suspend: true }));
+  await condition(cluster, 'Suspended');
+  assert.equal((await cluster.listed(pods, inDefault)).length, 0);
+  await cluster.client.patch(jobs, ref, 'merge', { spec: { suspend: false } });
+  await waiting(cluster, 1);
+});
+
+test('a job that another controller manages is left alone', async (t) => {
+  const cluster = await startTestCluster(t);
+  await cluster.client.create(jobs, job({ managedBy: 'example.com/queue' }));
+  const own = { ...job(), metadata: { name: 'own', namespace: 'default' } };
+  await cluster.client.create(jobs, own);
+  const [pod] = await waiting(cluster, 1);
+  assert.equal(pod?.metadata?.ownerReferences?.[0]?.name, 'own');
+  assert.equal((await cluster.client.get(jobs, ref)).status?.startTime, undefined);
+});

@@ -6,8 +6,7 @@ import { isNotFound } from '../../client/client.ts';
 import type { ControllerContext } from '../context.ts';
 import { createOwnedPods } from '../owned-pods.ts';
 import { controllerOf } from '../owners.ts';
-import { podOf } from '../pod-template.ts';
-import { isActive, isReady, isTerminating } from '../pods.ts';
+import { hasEnded, isActive, isReady, isTerminating } from '../pods.ts';
 import { writeStatus } from '../status.ts';
 import { timestamp } from '../time.ts';
 import {
@@ -18,13 +17,13 @@ import {
   withCondition,
   withOutcome,
 } from './outcome.ts';
-import { FINALIZER, failedOf, isTracked, type Status, succeededOf, track } from './tracking.ts';
+import { planJob } from './plan.ts';
+import { FINALIZER, isTracked, type Status, track } from './tracking.ts';
 
-/** The first pause after a failed pod; it doubles with each, up to ten minutes. */
-const BACKOFF_MS = 10_000;
-const MAX_BACKOFF_MS = 600_000;
+/** Jobs of another name are somebody else's (`spec.managedBy`). */
+const NAME = 'kubernetes.io/job-controller';
 
-/** Runs pods until enough of them ended well. Of Kubernetes' jobs only those without an index. */
+/** Runs pods until enough of them ended well. */
 export function startJobController(context: ControllerContext): Running {
   const { client, informers, run } = context;
   const allJobs = informers.informer(jobs);
@@ -36,7 +35,7 @@ export function startJobController(context: ControllerContext): Running {
     informers: [allJobs, owned.informer],
     async sync(key) {
       const job = allJobs.get(key);
-      if (!job) return;
+      if (!job || (job.spec?.managedBy ?? NAME) !== NAME) return;
       const all = await owned.of(job);
       if (job.metadata?.deletionTimestamp) return releaseAll(all);
       const finished = finishedCondition(job.status);
@@ -44,61 +43,49 @@ export function startJobController(context: ControllerContext): Running {
         await releaseAll(all);
         return expire(job, key, finished.lastTransitionTime);
       }
-      if (job.spec?.completionMode === 'Indexed') {
-        events.event(job, 'Warning', 'IndexedJobNotSupported', 'completionMode Indexed is not supported yet');
-        return;
-      }
       if (owned.isCurrent(key)) await advance(job, key, all);
     },
   });
 
   const advance = async (job: Job, key: string, all: readonly Pod[]): Promise<void> => {
-    const started = {
-      ...job.status,
-      startTime: job.status?.startTime ?? (job.spec?.suspend ? undefined : timestamp()),
-    };
-    const { status, release } = track(started, all);
+    const { suspend } = job.spec ?? {};
+    const now = Date.now();
+    const started = { ...job.status, startTime: job.status?.startTime ?? (suspend ? undefined : timestamp()) };
+    const { status, release } = track(job, started, all);
     const active = all.filter(isActive);
-    const outcome = announcedOutcome(job.status) ?? outcomeOf(job, status, active, Date.now());
-    const surplus = outcome || job.spec?.suspend ? active : active.slice(job.spec?.parallelism ?? 1);
+    const outcome = announcedOutcome(job.status) ?? outcomeOf(job, status, all, active, now);
+    const plan = outcome || suspend ? { create: [], remove: active } : planJob(job, status, all, now);
+    const kept = active.filter((pod) => !plan.remove.includes(pod));
     const counted: Status = {
       ...suspended(job, status),
-      active: active.length - surplus.length || undefined,
-      ready: active.filter((pod) => isReady(pod) && !surplus.includes(pod)).length,
-      terminating: all.filter(isTerminating).length,
+      active: kept.length || undefined,
+      ready: kept.filter(isReady).length,
+      terminating: all.filter((pod) => isTerminating(pod) && !hasEnded(pod)).length,
     };
     const isOver = release.length === 0 && active.length === 0 && !all.some((pod) => isTracked(pod));
     const next = outcome ? withOutcome(counted, outcome, isOver) : counted;
     await writeStatus(client, jobs, job, next);
-    if (outcome && isOver) tellEnd(job, next);
+    tellChanges(job, next, outcome !== undefined && isOver);
     await releaseAll(release);
-    const missing = outcome || job.spec?.suspend ? 0 : missingPods(job, key, next, active, all);
-    const failure = await owned.change(
-      job,
-      Array.from({ length: missing }, () => newPod(job)),
-      surplus,
-    );
+    const failure = await owned.change(job, plan.create, plan.remove);
     if (failure) throw failure.error;
-    const deadline = untilDeadline(job, next, Date.now());
+    if (plan.again !== undefined) controller.enqueueAfter(key, plan.again - now + 1);
+    const deadline = untilDeadline(job, next, now);
     if (deadline !== undefined && !outcome) controller.enqueueAfter(key, deadline + 1);
+  };
+
+  const tellChanges = (job: Job, next: Status, isOver: boolean): void => {
+    const isSuspended = (status: Status | undefined) =>
+      status?.conditions?.some(({ type, status: value }) => type === 'Suspended' && value === 'True') ?? false;
+    if (isSuspended(next) && !isSuspended(job.status)) events.event(job, 'Normal', 'Suspended', 'Job suspended');
+    if (!isSuspended(next) && isSuspended(job.status)) events.event(job, 'Normal', 'Resumed', 'Job resumed');
+    if (isOver) tellEnd(job, next);
   };
 
   const tellEnd = (job: Job, status: Status): void => {
     const end = finishedCondition(status);
     if (end?.type === 'Complete') events.event(job, 'Normal', 'Completed', 'Job completed');
     else events.event(job, 'Warning', end?.reason ?? 'Failed', end?.message ?? 'Job failed');
-  };
-
-  /** How many pods may start now. Looks again when more may. */
-  const missingPods = (job: Job, key: string, status: Status, active: readonly Pod[], all: readonly Pod[]): number => {
-    const { parallelism = 1, completions } = job.spec ?? {};
-    const left = completions === undefined ? parallelism : completions - succeededOf(status);
-    const isEnough = completions === undefined && succeededOf(status) > 0;
-    const missing = isEnough ? 0 : Math.min(parallelism, left) - active.length;
-    if (missing <= 0) return 0;
-    const wait = backoffOf(status, all) - Date.now();
-    if (wait > 0) controller.enqueueAfter(key, wait);
-    return wait > 0 ? 0 : missing;
   };
 
   const releaseAll = async (some: readonly Pod[]): Promise<void> => {
@@ -161,22 +148,4 @@ function suspended(job: Job, status: Status): Status {
   if (!was) return status;
   const reason = { reason: 'JobResumed', message: 'Job resumed' };
   return { ...withCondition(status, { type: 'Suspended', status: 'False', ...reason }), startTime: timestamp() };
-}
-
-/** When the next pod may start, in ms of the epoch. */
-function backoffOf(status: Status, owned: readonly Pod[]): number {
-  const failures = failedOf(status);
-  const ends = owned
-    .filter((pod) => pod.status?.phase === 'Failed')
-    .flatMap((pod) => pod.status?.containerStatuses ?? [])
-    .flatMap((container) => container.state?.terminated?.finishedAt ?? [])
-    .map((time) => Date.parse(time));
-  if (failures === 0 || ends.length === 0) return 0;
-  return Math.max(...ends) + Math.min(MAX_BACKOFF_MS, BACKOFF_MS * 2 ** (failures - 1));
-}
-
-function newPod(job: Job): Pod {
-  const pod = podOf(jobs, job, job.spec?.template);
-  pod.metadata.finalizers = [...(pod.metadata.finalizers ?? []), FINALIZER];
-  return pod;
 }
