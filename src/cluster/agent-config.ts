@@ -21,6 +21,8 @@ export interface AgentConfig {
   readonly kubeletRoot: string;
   /** Of the node's pods, as CRI wants it: `/knit/NAME/NODE/pods`. */
   readonly cgroupParent: string;
+  /** Of the node's own processes. */
+  readonly systemCgroup: string;
   readonly cniConf: string;
   /** Of all pods of the cluster, one a family. */
   readonly podCIDRs: readonly string[];

@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs';
-import { pods } from '../api/resource.ts';
 import { createLog, type Log } from '../base/log.ts';
 import type { Running } from '../base/running.ts';
 import { type Client, createClient, createInformers, httpsTransport, type InformerFactory } from '../client/index.ts';
@@ -49,7 +48,6 @@ async function startComponents(
   const { name, addresses, labels } = config.node;
   const mode = config.proxyMode;
   const shared = { client, informers, nodeName: name };
-  const localPods = informers.informer(pods, { fieldSelector: `spec.nodeName=${name}` });
   const nft = openNft({ log: log.child('nft') });
   const policy = startPolicy({ ...shared, nft, log: log.child('policy'), nodeIPs: addresses });
   const kubelet = startKubelet({
@@ -60,6 +58,7 @@ async function startComponents(
     criSocket: config.criSocket,
     rootDir: config.kubeletRoot,
     cgroupParent: config.cgroupParent,
+    systemCgroup: config.systemCgroup,
     clusterDNS: [config.clusterDNS],
     clusterDomain: config.clusterDomain,
     kubeletPort,
@@ -94,13 +93,13 @@ async function startComponents(
             metrics: { host: '127.0.0.1', port: proxyMetricsPort },
           }),
         ]),
-    kubelet.then(({ runtime }) =>
+    kubelet.then((node) =>
       startKubeletServer({
         log: log.child('kubelet-server'),
         host: '0.0.0.0',
         port: kubeletPort,
         tls: { ...tls, clientCA: tls.ca },
-        node: { runtime, pods: () => localPods.list() },
+        node,
       }),
     ),
   ]);

@@ -80,6 +80,7 @@ function agentConfig(config: ClusterConfig, node: NodeConfig): AgentConfig {
     criRoot: nodePaths.containerdRoot,
     kubeletRoot: nodePaths.kubelet,
     cgroupParent: `/${nodeCgroup(config.name, node.name)}/pods`,
+    systemCgroup: `${nodeCgroup(config.name, node.name)}/system`,
     cniConf: nodePaths.cniConf,
     podCIDRs: [config.addresses.podCIDR, config.addresses.ipv6?.podCIDR ?? []].flat(),
     nodeCIDRs: [config.addresses.nodeCIDR, config.addresses.ipv6?.nodeCIDR ?? []].flat(),

@@ -29,6 +29,7 @@ import { quantity, type ResourceList } from './resources.ts';
 import { createRuntimeView, type RuntimeView } from './runtime-view.ts';
 import { serviceEnv } from './service-env.ts';
 import { settled } from './settled.ts';
+import { createStats, type NodeUsage } from './stats.ts';
 import { createClaimSource } from './volumes/claims.ts';
 import { createTokenSource } from './volumes/tokens.ts';
 
@@ -45,6 +46,8 @@ export interface KubeletOptions {
   readonly rootDir: string;
   /** Path in the cgroup tree below which pods run: `/knit/NAME/node-1/pods`. */
   readonly cgroupParent: string;
+  /** Path in the cgroup tree of the node's own processes, which count as the node's use of cpu and memory. */
+  readonly systemCgroup?: string;
   readonly clusterDNS: readonly string[];
   /** `cluster.local` */
   readonly clusterDomain: string;
@@ -67,8 +70,12 @@ export interface KubeletOptions {
 
 export interface Kubelet extends Running {
   readonly runtime: RuntimeView;
+  /** The node's name. */
+  readonly name: string;
   /** The node's pods, as the API server has them. */
   pods(): readonly Pod[];
+  /** See {@link createStats}. */
+  usage(): Promise<NodeUsage>;
 }
 
 /** Between two attempts to listen to the runtime. */
@@ -184,7 +191,9 @@ export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
 
   return {
     runtime: createRuntimeView(cri, paths),
+    name: nodeName,
     pods: () => podInformer.list(),
+    usage: createStats(cri, options.systemCgroup).usage,
     async stop() {
       abort.abort();
       // Of shared informers the pods' listener stays; it wakes nobody who was stopped.

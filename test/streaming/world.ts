@@ -13,6 +13,7 @@ import { label, podLabels } from '../../src/kubelet/labels.ts';
 import { kubeletPaths } from '../../src/kubelet/paths.ts';
 import { createRuntimeView } from '../../src/kubelet/runtime-view.ts';
 import { startKubeletServer } from '../../src/kubelet/server/server.ts';
+import { createStats } from '../../src/kubelet/stats.ts';
 import { startTestContainerd, type TestContainerd, testCgroup, testImage } from '../../src/kubelet/testing.ts';
 
 export interface TestContainer {
@@ -61,7 +62,12 @@ export async function startWorld(): Promise<World> {
     host: '127.0.0.1',
     port: 0,
     tls: { cert: serving.cert, key: serving.key, clientCA: ca.cert },
-    node: { pods: () => [...pods.values()], runtime: createRuntimeView(cri, paths) },
+    node: {
+      name: 'node-1',
+      pods: () => [...pods.values()],
+      runtime: createRuntimeView(cri, paths),
+      usage: createStats(cri, undefined).usage,
+    },
   });
   const tls: ClientTls = { cert: credentials.cert, key: credentials.key, ca: ca.cert };
   const api = await startTestApiServer({ kubeletTLS: tls });

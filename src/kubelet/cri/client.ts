@@ -25,6 +25,7 @@ export interface CriClient {
   removeContainer(id: string): Promise<void>;
   listContainers(labels?: Readonly<Record<string, string>>): Promise<readonly m.Container[]>;
   containerStatus(id: string): Promise<m.ContainerStatus>;
+  listContainerStats(): Promise<readonly m.ContainerStats[]>;
   updateContainerResources(id: string, resources: m.LinuxContainerResources): Promise<void>;
   reopenContainerLog(id: string): Promise<void>;
   /** Runs a command to its end. A command over its time throws with {@link grpcStatus.DEADLINE_EXCEEDED}. */
@@ -112,6 +113,15 @@ export function createCriClient(socketPath: string): CriClient {
       const timeoutMs = graceSeconds * 1000 + REQUEST_TIMEOUT_MS;
       const request = { containerId, timeout: graceSeconds };
       await call(`${RUNTIME}StopContainer`, m.StopContainerRequest, m.Empty, request, { timeoutMs });
+    },
+    async listContainerStats() {
+      const answer = await call(
+        `${RUNTIME}ListContainerStats`,
+        m.ListContainerStatsRequest,
+        m.ListContainerStatsResponse,
+        {},
+      );
+      return answer.stats;
     },
     async updateContainerResources(containerId, linux) {
       await call(`${RUNTIME}UpdateContainerResources`, m.UpdateContainerResourcesRequest, m.Empty, {

@@ -293,6 +293,16 @@ const FilesystemUsage = message({
   usedBytes: field(3, UInt64Value),
   inodesUsed: field(4, UInt64Value),
 });
+const MemoryUsage = message({ timestamp: field(1, int), workingSetBytes: field(2, UInt64Value) });
+const CpuUsage = message({ timestamp: field(1, int), usageCoreNanoSeconds: field(2, UInt64Value) });
+const ContainerStats = message({
+  attributes: field(1, message({ id: field(1, string), labels: stringMap(3) })),
+  cpu: field(2, CpuUsage),
+  memory: field(3, MemoryUsage),
+  writableLayer: field(4, FilesystemUsage),
+});
+export const ListContainerStatsRequest = message({});
+export const ListContainerStatsResponse = message({ stats: repeated(1, ContainerStats) });
 export const ImageFsInfoResponse = message({ imageFilesystems: repeated(1, FilesystemUsage) });
 export const Empty = message({});
 
@@ -318,6 +328,7 @@ export type AuthConfig = Write<typeof AuthConfig>;
 export type PodSandbox = Read<typeof PodSandbox>;
 export type PodSandboxStatus = Read<typeof PodSandboxStatus>;
 export type Container = Read<typeof Container>;
+export type ContainerStats = Read<typeof ContainerStats>;
 export type ContainerStatus = Read<typeof ContainerStatus>;
 export type Image = Read<typeof Image>;
 export type VersionResponse = Read<typeof VersionResponse>;

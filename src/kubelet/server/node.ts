@@ -1,5 +1,6 @@
 import type { Pod } from '../../api/types.ts';
 import type { RuntimeView } from '../runtime-view.ts';
+import type { NodeUsage } from '../stats.ts';
 import { HttpError } from './answer.ts';
 
 /** What the server asks of the kubelet. */
@@ -7,6 +8,9 @@ export interface NodeView {
   /** The node's pods with the status that the kubelet would report now. */
   pods(): readonly Pod[];
   readonly runtime: RuntimeView;
+  readonly name: string;
+  /** What its containers use; takes a second where nobody has asked for a while. */
+  usage(): Promise<NodeUsage>;
 }
 
 export interface PodName {

@@ -10,6 +10,7 @@ import { serveContainerLogs } from './container-logs.ts';
 import type { NodeView } from './node.ts';
 import { servePortForward } from './port-forward.ts';
 import { serveRemoteCommand } from './remote-command.ts';
+import { resourceMetrics, summaryOf } from './stats.ts';
 
 export interface KubeletServerOptions {
   readonly log: Log;
@@ -32,7 +33,7 @@ export interface KubeletServer extends Running {
 }
 
 /**
- * The kubelet's HTTPS API: `/healthz`, `/pods`, `/containerLogs`, `/exec`, `/attach`, `/portForward`, at the paths and
+ * The kubelet's HTTPS API: `/healthz`, `/pods`, `/stats/summary`, `/metrics/resource`, `/containerLogs`, `/exec`, `/attach`, `/portForward`, at the paths and
  * with the parameters of Kubernetes' kubelet, for its API server.
  */
 export async function startKubeletServer(options: KubeletServerOptions): Promise<KubeletServer> {
@@ -86,17 +87,32 @@ async function answer(
   }
 }
 
+interface Told {
+  readonly type: string;
+  readonly text: string;
+}
+
+const json = (value: unknown): Told => ({ type: 'application/json', text: JSON.stringify(value) });
+
+/** What is there to be read, by its path. */
+const tellers: Readonly<Record<string, (node: NodeView) => Promise<Told>>> = {
+  '/healthz': async () => ({ type: 'text/plain; charset=utf-8', text: 'ok' }),
+  '/pods': async (node) => json({ kind: 'PodList', apiVersion: 'v1', metadata: {}, items: node.pods() }),
+  '/stats/summary': async (node) => json(summaryOf(node.name, await node.usage(), node.pods())),
+  '/metrics/resource': async (node) => ({
+    type: 'text/plain; version=0.0.4; charset=utf-8',
+    text: resourceMetrics(await node.usage()),
+  }),
+};
+
 async function route(options: KubeletServerOptions, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const url = new URL(request.url ?? '/', 'https://kubelet');
   const [root, ...rest] = pathOf(url);
-  if (root === 'healthz' && rest.length === 0) {
-    response.setHeader('Content-Type', 'text/plain; charset=utf-8');
-    response.end('ok');
-    return;
-  }
-  if (root === 'pods' && rest.length === 0) {
-    response.setHeader('Content-Type', 'application/json');
-    response.end(JSON.stringify({ kind: 'PodList', apiVersion: 'v1', metadata: {}, items: options.node.pods() }));
+  const tell = tellers[url.pathname];
+  if (tell) {
+    const { type, text } = await tell(options.node);
+    response.setHeader('Content-Type', type);
+    response.end(text);
     return;
   }
   const [namespace, pod, container] = rest;
