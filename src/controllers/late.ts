@@ -4,6 +4,7 @@ import {
   jobs,
   persistentVolumeClaims,
   persistentVolumes,
+  podDisruptionBudgets,
   pods,
   type Resource,
   replicationControllers,
@@ -36,6 +37,10 @@ const lateControllers: readonly LateController[] = [
   {
     resources: [cronJobs],
     load: async () => (await import('./cronjob/controller.ts')).startCronJobController,
+  },
+  {
+    resources: [podDisruptionBudgets],
+    load: async () => (await import('./disruption/controller.ts')).startDisruptionController,
   },
   { resources: [jobs], load: async () => (await import('./job/controller.ts')).startJobController },
   {

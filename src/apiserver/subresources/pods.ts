@@ -1,8 +1,7 @@
-import type { Binding, KubeObject, Pod } from '../../api/types.ts';
+import type { Binding, Pod } from '../../api/types.ts';
 import { type Answer, jsonAnswer } from '../answer.ts';
 import type { Context } from '../context.ts';
 import { badRequest, conflict } from '../errors.ts';
-import { type DeleteOptions, deleteObject } from '../registry/delete.ts';
 import { writeTargetOf } from '../registry/handlers.ts';
 import { now, updateObject } from '../registry/write.ts';
 import type { KindRequest } from '../request.ts';
@@ -45,14 +44,4 @@ function bound(target: { kind: KindRequest['kind']; name: string }, pod: Pod, bi
   const scheduled = { type: 'PodScheduled', status: 'True', lastTransitionTime: now() };
   pod.status = { ...pod.status, conditions: [...conditions, scheduled] };
   return pod;
-}
-
-/** POST pods/NAME/eviction: a delete that disruption budgets may refuse. */
-export async function evictPod(context: Context, request: KindRequest): Promise<Answer> {
-  const definition = 'io.k8s.api.policy.v1.Eviction';
-  const eviction = await readBodyAs<KubeObject & { deleteOptions?: DeleteOptions }>(request, definition, 'Eviction');
-  const target = { ...writeTargetOf(request), subresource: '' };
-  const dryRun = target.dryRun || (eviction.deleteOptions?.dryRun?.length ?? 0) > 0;
-  await deleteObject(context, { ...target, dryRun }, eviction.deleteOptions ?? {});
-  return jsonAnswer(created, 201);
 }

@@ -1,7 +1,8 @@
 import type { Handler } from '../registry/handlers.ts';
 import type { KindRequest } from '../request.ts';
+import { evictPod } from './eviction.ts';
 import { finalizeNamespace } from './finalize.ts';
-import { bindPod, evictPod } from './pods.ts';
+import { bindPod } from './pods.ts';
 import { reviewAccess, reviewRules, reviewSelf, reviewSelfAccess, reviewToken } from './reviews.ts';
 import { answerScale } from './scale.ts';
 import { requestToken } from './token.ts';
