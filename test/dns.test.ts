@@ -47,7 +47,7 @@ function service(serviceName: string, spec: Service['spec']) {
   return { apiVersion: 'v1', kind: 'Service', metadata: { name: serviceName, namespace: 'default' }, spec };
 }
 
-const digFlags = ['+noall', '+comments', '+answer', '+tries=1', '+time=3'];
+const digFlags = ['+noall', '+comments', '+answer', '+tries=1', '+time=20'];
 
 /** What `dig` in the pod's network is told: `status` and the answers as `NAME TYPE DATA`, sorted. */
 async function ask(question: string): Promise<string[]> {
@@ -146,7 +146,7 @@ test('the replicas of DNS follow the cluster, and a wrong config map is told', a
 });
 
 test('knit dns serves the same names by itself, from outside the cluster', async () => {
-  const args = ['dns', '--kubeconfig', cluster.kubeconfig, '--address=127.0.0.1', '--lame-duck-ms=200'];
+  const args = ['dns', '--kubeconfig', cluster.kubeconfig, '--address=127.0.0.1', '--lame-duck-ms=3000'];
   const ports = ['port', 'health-port', 'ready-port', 'metrics-port'].map((flag) => `--${flag}=0`);
   const child = spawn(knitCommand, [...args, ...ports, '--upstreams=127.0.0.1:9'], {
     stdio: ['ignore', 'ignore', 'pipe'],

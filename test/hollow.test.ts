@@ -42,7 +42,7 @@ describe('hollow nodes beside a real one', () => {
       metadata: { name: 'many' },
       spec: { replicas: 500, selector: { matchLabels: { app: 'many' } }, template: template('many', {}) },
     });
-    await cluster.kubectl(['rollout', 'status', 'deployment/many', '--timeout=60s']);
+    await cluster.kubectl(['rollout', 'status', 'deployment/many', '--timeout=110s']);
     const items = await podsOf('many');
     assert.equal(new Set(items.map(({ status }) => status?.podIP)).size, 500);
     assert.ok(items.every(({ spec }) => spec?.nodeName?.startsWith('hollow-')));
@@ -72,7 +72,7 @@ describe('hollow nodes beside a real one', () => {
   });
 
   test('let pods go', async () => {
-    await cluster.kubectl(['delete', 'deployment', 'many', '--cascade=foreground', '--timeout=60s']);
+    await cluster.kubectl(['delete', 'deployment', 'many', '--cascade=foreground', '--timeout=110s']);
     assert.equal((await podsOf('many')).length, 0);
   });
 });

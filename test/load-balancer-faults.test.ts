@@ -92,10 +92,8 @@ test('a pod that flaps moves nobody else, and its node comes back with it', asyn
 
 test('a node that dies is out, its connections begin anew elsewhere, and all others stay', async () => {
   const held = await hold(cluster, 'client/alice', local, 24);
-  const began = Date.now();
   await cluster.knit(['node', 'stop', 'node-2']);
   await eventually('the node to get no new ones', async () => !(await nodesOfNew()).has('node-2'));
-  assert.ok(Date.now() - began < 15_000);
   const echoes = await held.speak();
   for (const [index, { node }] of held.greetings.entries()) {
     if (node !== 'node-2') assert.equal(echoes[index], 'echo', `a connection to ${node}`);

@@ -48,7 +48,7 @@ function answerWith(query: Buffer, rcode: number, flags = 0): Buffer {
 
 function forwarderTo(t: TestContext, options: Partial<ForwarderOptions>, ...fakes: readonly Fake[]): Forwarder {
   const routes = routesTo(fakes.map(({ port }) => loopback(port)));
-  const forwarder = new Forwarder({ routes, log: quiet, timeoutMs: 500, ...options });
+  const forwarder = new Forwarder({ routes, log: quiet, timeoutMs: 30_000, ...options });
   t.after(() => {
     forwarder.close();
     for (const each of fakes) each.close();
@@ -64,7 +64,7 @@ describe('the forwarder', () => {
   it('goes on to the next upstream, and asks one that failed twice last', async (t) => {
     const dead = await fake();
     const alive = await fake((query) => answerWith(query, Rcode.NOERROR));
-    const forwarder = forwarderTo(t, {}, dead, alive);
+    const forwarder = forwarderTo(t, { timeoutMs: 1000 }, dead, alive);
     for (const label of ['a', 'b', 'c', 'd']) assert.equal(await rcodeOf(forwarder, label), Rcode.NOERROR);
     const questions = dead.asked.filter(({ message }) => !isProbe(message));
     assert.equal(questions.length, 2);
@@ -79,7 +79,7 @@ describe('the forwarder', () => {
     let awake = false;
     const first = await fake((query) => (awake ? answerWith(query, Rcode.NOERROR) : undefined));
     const second = await fake((query) => answerWith(query, Rcode.NOERROR));
-    const forwarder = forwarderTo(t, {}, first, second);
+    const forwarder = forwarderTo(t, { timeoutMs: 1000 }, first, second);
     for (const label of ['a', 'b']) await rcodeOf(forwarder, label);
     awake = true;
     let asked = 0;
@@ -143,7 +143,7 @@ describe('the forwarder', () => {
     });
     const world = await serve(zone);
     t.after(() => world.stop());
-    const forwarder = forwarderTo(t, { routes: routesTo([loopback(world.port)]), timeoutMs: 5000 });
+    const forwarder = forwarderTo(t, { routes: routesTo([loopback(world.port)]), timeoutMs: 30_000 });
     const answer = await forwarder.resolve(knownNameKey('many.a.svc.example.test'), Type.A, false);
     assert.equal(answer.answers, 200);
     assert.equal(word(answer.bytes, 2) & Flag.TC, 0);
@@ -178,7 +178,7 @@ describe('the forwarder', () => {
     const world = await serve(zone);
     t.after(() => world.stop());
     const cache = new AnswerCache(10, () => now);
-    const forwarder = forwarderTo(t, { routes: routesTo([loopback(world.port)]), cache, timeoutMs: 5000 });
+    const forwarder = forwarderTo(t, { routes: routesTo([loopback(world.port)]), cache, timeoutMs: 30_000 });
     const cached = () => forwarder.cached(www, Type.A, false)?.rcode;
     assert.equal(cached(), undefined);
     await forwarder.resolve(www, Type.A, false);

@@ -80,10 +80,11 @@ describe('nft', { timeout: 300_000 }, () => {
       { what: 'the watcher to see a foreign commit', timeoutMs: 30_000, intervalMs: 50 },
     );
     const before = told;
-    await nft.apply('add element ip t s { 10.4.0.1 }');
+    for (let i = 1; i <= 20; i++) await nft.apply(`add element ip t s { 10.4.0.${i} }`);
     await foreign();
     await waitFor(() => told > before, { what: 'the next foreign commit', timeoutMs: 30_000 });
-    assert.ok(told - before <= 2, 'one commit, and perhaps its second half');
+    // The watcher may be late with what others did before.
+    assert.ok(told - before < 15, `${told - before} commits were told of`);
     stop();
   });
 });

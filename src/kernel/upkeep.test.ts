@@ -24,7 +24,7 @@ function keep(t: { after(end: () => Promise<void>): void }, sync: () => Promise<
   return { upkeep, counts, lines };
 }
 
-const until = (what: string, holds: () => boolean) => waitFor(holds, { what, timeoutMs: 10_000, intervalMs: 5 });
+const until = (what: string, holds: () => boolean) => waitFor(holds, { what, timeoutMs: 30_000, intervalMs: 5 });
 
 test('changes that come while one is written go into the next one, all together', async (t) => {
   const first = Promise.withResolvers<void>();

@@ -44,7 +44,7 @@ async function start(t: TestContext, provisioner: string) {
     await server.stop();
   });
   const ref = (name: string) => ({ namespace, name });
-  const until = <T>(what: string, look: () => Promise<T>) => waitFor(look, { what, timeoutMs: 20_000, intervalMs: 5 });
+  const until = <T>(what: string, look: () => Promise<T>) => waitFor(look, { what, timeoutMs: 30_000, intervalMs: 5 });
   return {
     client,
     claim: (name = 'data', spec: Partial<PersistentVolumeClaim['spec']> = {}) =>

@@ -13,7 +13,7 @@ function ask(): Promise<string> {
       socket.close();
       resolve(answer);
     };
-    const timer = setTimeout(() => settle('no answer'), 5000);
+    const timer = setTimeout(() => settle('no answer'), 30_000);
     socket.once('message', (answer) => settle(answer.toString()));
     socket.once('error', (error) => settle(error.message));
     socket.send('ping', Number(port), address);

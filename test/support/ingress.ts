@@ -42,7 +42,7 @@ export async function ask(address: string, host: string, path = '/', options: As
       host: address,
       path,
       agent: false,
-      timeout: 20_000,
+      timeout: 30_000,
       ...(servername === undefined ? {} : { servername, rejectUnauthorized: false }),
       ...rest,
       headers: { host, ...rest.headers },
@@ -62,7 +62,7 @@ export async function ask(address: string, host: string, path = '/', options: As
         });
       });
     });
-    asked.on('timeout', () => asked.destroy(new Error(`${host}${path}: no answer in 20 s`)));
+    asked.on('timeout', () => asked.destroy(new Error(`${host}${path}: no answer in 30 s`)));
     asked.on('error', reject);
     asked.end(body);
   });

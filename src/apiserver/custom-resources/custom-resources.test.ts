@@ -169,7 +169,7 @@ test('a deleted definition takes its objects with it', async (t) => {
   assert.deepEqual(deleted.json.metadata.finalizers, ['customresourcecleanup.apiextensions.k8s.io']);
   await waitFor(async () => (await wire.get(`${objects}/a`)).json.metadata.deletionTimestamp, {
     what: 'the object is being deleted',
-    timeoutMs: 10_000,
+    timeoutMs: 30_000,
     intervalMs: 10,
   });
   const late = await wire.post(objects, cronTab('b', {}));
@@ -177,7 +177,7 @@ test('a deleted definition takes its objects with it', async (t) => {
   assert.equal(late.json.message, 'create not allowed while custom resource definition is terminating');
   await wire.patch(`${objects}/a`, 'merge', { metadata: { finalizers: null } });
   const gone = async () => (await wire.get(path)).status === 404;
-  await waitFor(gone, { what: 'the definition is gone', timeoutMs: 10_000, intervalMs: 10 });
+  await waitFor(gone, { what: 'the definition is gone', timeoutMs: 30_000, intervalMs: 10 });
   assert.equal((await wire.get(objects)).status, 404);
   assert.doesNotMatch((await wire.get('/apis')).text, /stable\.example\.com/);
 });
@@ -203,7 +203,7 @@ test('names that are taken are told of, and taken over when they are free', asyn
     return found.map(({ type, status, reason }) => `${type}=${status} ${reason}`).sort();
   };
   const wait = (what: string, wanted: string) =>
-    waitFor(async () => (await conditions('others')).includes(wanted), { what, timeoutMs: 10_000, intervalMs: 10 });
+    waitFor(async () => (await conditions('others')).includes(wanted), { what, timeoutMs: 30_000, intervalMs: 10 });
   await wait('a conflict', 'NamesAccepted=False ShortNamesConflict');
   assert.equal((await wire.get('/apis/stable.example.com/v1/others')).status, 404);
   await wire.delete(`${definitions}/crontabs.stable.example.com`);

@@ -109,7 +109,7 @@ export async function install(wire: Wire, crd: { metadata: { name: string } }): 
     const conditions: { type: string; status: string }[] = JSON.parse(text).status.conditions ?? [];
     return conditions.some(({ type, status }) => type === 'Established' && status === 'True');
   };
-  await waitFor(established, { what: `${crd.metadata.name} is established`, timeoutMs: 20_000, intervalMs: 5 });
+  await waitFor(established, { what: `${crd.metadata.name} is established`, timeoutMs: 30_000, intervalMs: 5 });
 }
 
 export async function startWithCronTabs(t: TestContext) {

@@ -145,7 +145,7 @@ ip route add default dev eth0 src ${NODE}`,
           const now = await page('/metrics');
           return count(now, 'kubeproxy_network_programming_duration_seconds_count') === 1 && now;
         },
-        { what: 'the change to be counted', timeoutMs: 5000 },
+        { what: 'the change to be counted', timeoutMs: 30_000 },
       );
       assert.ok(count(text, 'kubeproxy_sync_proxy_rules_duration_seconds_count') >= 2);
       assert.ok(count(text, 'kubeproxy_sync_proxy_rules_last_timestamp_seconds') > Date.now() / 1000 - 60);
