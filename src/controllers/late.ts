@@ -8,6 +8,7 @@ import {
   pods,
   type Resource,
   replicationControllers,
+  resourceQuotas,
   statefulSets,
 } from '../api/resource.ts';
 import type { KubeObject, Pod } from '../api/types.ts';
@@ -41,6 +42,10 @@ const lateControllers: readonly LateController[] = [
   {
     resources: [podDisruptionBudgets],
     load: async () => (await import('./disruption/controller.ts')).startDisruptionController,
+  },
+  {
+    resources: [resourceQuotas],
+    load: async () => (await import('./resource-quota.ts')).startResourceQuotaController,
   },
   { resources: [jobs], load: async () => (await import('./job/controller.ts')).startJobController },
   {

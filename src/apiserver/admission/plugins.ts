@@ -1,8 +1,10 @@
 import type { WatchCache } from '../cache/watch-cache.ts';
 import type { AdmissionPlugin } from './chain.ts';
 import { defaultIngressClass } from './ingress-class.ts';
+import { limitRanger } from './limit-range.ts';
 import { namespaceLifecycle } from './namespace-lifecycle.ts';
 import { defaultTolerations, priorityAdmission } from './pods.ts';
+import { resourceQuota } from './resource-quota.ts';
 import { serviceAccountAdmission } from './service-account.ts';
 import { type ServiceRanges, serviceAllocation } from './service-allocation.ts';
 import { defaultStorageClass, storageProtection } from './storage.ts';
@@ -17,6 +19,9 @@ export function admissionPlugins(cache: WatchCache, ranges: ServiceRanges): Admi
     defaultIngressClass(cache),
     storageProtection,
     defaultStorageClass(cache),
+    limitRanger(cache),
+    // Before what is given to the object is reserved, and after all that changes it.
+    resourceQuota(cache),
     serviceAllocation(cache, ranges),
   ];
 }
