@@ -64,7 +64,7 @@ export const TRACE_TABLE = 'knit-trace';
  * The mark of a probe's packets beyond an SNAT (a DSCP of the local-use pool 3, RFC 2474 §6): masquerade gives them a
  * source port that nobody knows before, and what they are in one namespace is not seen in the next.
  */
-const DSCP = 43;
+export const TRACE_DSCP = 43;
 /** Longer than any trace: nft has nothing to do while its table stands. */
 const IDLE_MS = 2 ** 31 - 1;
 
@@ -110,7 +110,7 @@ function familyRules(ip: 'ip' | 'ip6', flow: TracedFlow): string {
     `set ${table} ends { ${words.endType}; flags dynamic; size 4096; }`,
     `set ${table} targets { ${words.targetType}; }`,
     `chain ${table} arrives { type filter hook prerouting priority -350; }`,
-    `rule ${table} arrives ${proto} ${ip} dscp ${DSCP} ${words.target} @targets add @ends { ${ip} saddr . ${from} }`,
+    `rule ${table} arrives ${proto} ${ip} dscp ${TRACE_DSCP} ${words.target} @targets add @ends { ${ip} saddr . ${from} }`,
     `rule ${table} arrives ${proto} ${ip} saddr . ${from} @ends meta nftrace set 1`,
     `rule ${table} arrives ${proto} ${ip} daddr . ${to} @ends meta nftrace set 1`,
     // Errors about the flow have addresses of their own.
@@ -121,9 +121,9 @@ function familyRules(ip: 'ip' | 'ip6', flow: TracedFlow): string {
     `rule ${table} sends ${proto} ${ip} daddr . ${to} @ends meta nftrace set 1`,
     `chain ${table} leaves { type filter hook postrouting priority 400; }`,
     ...origins.map(
-      (origin) => `rule ${table} leaves ct direction original ct status snat ${origin} ${ip} dscp set ${DSCP}`,
+      (origin) => `rule ${table} leaves ct direction original ct status snat ${origin} ${ip} dscp set ${TRACE_DSCP}`,
     ),
-    `rule ${table} leaves ct direction original ${proto} ${ip} dscp ${DSCP} add @ends { ${ip} saddr . ${from} }`,
+    `rule ${table} leaves ct direction original ${proto} ${ip} dscp ${TRACE_DSCP} add @ends { ${ip} saddr . ${from} }`,
     ...elements(table, 'ends', ends),
     ...elements(table, 'targets', targets),
   ];

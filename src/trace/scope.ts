@@ -1,3 +1,4 @@
+import { TRACE_DSCP } from '../kernel/nft-trace.ts';
 import { type Flow, formatEndpoint, formatPlace, type Hop, type Place, type Tuple, type Way } from './model.ts';
 import { predict } from './predict/predict.ts';
 import { frontEndOf } from './predict/services.ts';
@@ -59,9 +60,12 @@ export function filterOf(flows: readonly Flow[], ways: readonly Way[]): string {
   }
   const own = flows.map(({ packet }) => `port ${packet.sourcePort}`);
   const led = new Set(hidden.map((packet) => `(host ${packet.destination} and port ${packet.destinationPort})`));
-  return `(${protocol} and (${[...own, ...led].join(' or ')})) or ${ERRORS}`;
+  return `(${protocol} and (${[...own, ...led, ...MARKED].join(' or ')})) or ${ERRORS}`;
 }
 
+/** By the DSCP that packets of the flow have beyond an SNAT, in both families. */
+const MARKED = [`ip[1] & 0xfc == ${TRACE_DSCP << 2}`, `ip6[0:2] & 0x0fc0 == ${TRACE_DSCP << 6}`];
+
 /** Unreachable, too big, time exceeded. */
-export const ERRORS =
+const ERRORS =
   'icmp[icmptype] == icmp-unreach or icmp[icmptype] == icmp-timxceed or (icmp6 and ip6[40] >= 1 and ip6[40] <= 4)';

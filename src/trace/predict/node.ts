@@ -136,15 +136,21 @@ function masquerade(
 
 function serviceMasquerade(facts: NodeFacts, found: FoundFrontEnd, packet: Tuple): Cause | undefined {
   if (packet.source === packet.destination) return { text: 'the pod reaches itself: its reply must come back here' };
-  if (facts.masquerade === 'always' && found.front.kind !== 'HostPort') {
-    const external = found.front.kind !== 'ClusterIP' && found.destination === 'cluster';
-    if (external || (found.front.kind === 'ClusterIP' && !found.fromCluster)) {
-      return { text: 'traffic from outside: the reply must come back through this node' };
-    }
-    return undefined;
+  if (facts.masquerade === 'always') {
+    return alwaysMasqueraded(facts, found, packet)
+      ? { text: 'iptables mode: the reply must come back through this node' }
+      : undefined;
   }
   if (isLocal(facts, packet.source) || isLocal(facts, packet.destination)) return undefined;
   return { text: 'the endpoint is not on this node: the reply must come back through it' };
+}
+
+/** As kube-proxy's chains have it: whoever is no pod at a cluster IP, and everybody at outside addresses. */
+function alwaysMasqueraded(facts: NodeFacts, { front }: FoundFrontEnd, { source }: Tuple): boolean {
+  if (front.kind === 'HostPort') return false;
+  if (front.kind !== 'ClusterIP' && front.fromOutside === 'cluster') return true;
+  const fromPods = contains(facts.clusterCIDRs, source);
+  return front.kind === 'ClusterIP' ? !fromPods : !fromPods && isLocal(facts, source);
 }
 
 function egressMasquerade(atlas: Atlas, facts: NodeFacts, packet: Tuple): Cause | undefined {

@@ -40,13 +40,13 @@ function answers(front: FrontEnd, port: PortPlan, node: NodeFacts, packet: Tuple
     : front.address === packet.destination;
 }
 
-/** The Service whose address this is, on whatever port. */
+/** The Service that answers for an address on whatever port, to refuse what it does not serve. */
 export function ownerOf(atlas: Atlas, node: string, address: string): string | undefined {
   const entry = atlas.entriesAt(node, address, 0).find((each) => !each.key.startsWith('pod/'));
+  // kube-proxy's chains let what a cluster IP does not serve follow the routes.
+  const kinds = atlas.world.network.proxyMode === 'iptables' ? ['LoadBalancer'] : ['ClusterIP', 'LoadBalancer'];
   const virtual = entry?.ports.some((port) =>
-    port.frontEnds.some(
-      (front) => front.address === address && (front.kind === 'ClusterIP' || front.kind === 'LoadBalancer'),
-    ),
+    port.frontEnds.some((front) => front.address === address && kinds.includes(front.kind)),
   );
   return virtual ? entry?.key : undefined;
 }
