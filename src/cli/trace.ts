@@ -4,16 +4,25 @@ import { KnitError } from '../base/errors.ts';
 import { runningConfig } from '../cluster/nodes.ts';
 import { reachOf, readWorld } from '../cluster/tracing.ts';
 import type { Protocol } from '../trace/model.ts';
+import { toJson } from '../trace/render/json.ts';
+import { drawMermaid } from '../trace/render/mermaid.ts';
+import { toPcapng } from '../trace/render/pcapng.ts';
+import { tableFooter, tableRows } from '../trace/render/table.ts';
 import { drawTree } from '../trace/render/tree.ts';
+import type { Report } from '../trace/story.ts';
 import { trace } from '../trace/trace.ts';
 import { nameOption, parseCount } from './options.ts';
-import { bold, dim, green, print, red } from './output.ts';
+import { bold, dim, green, print, printJson, red, table } from './output.ts';
+
+const forms = ['tree', 'table', 'json', 'pcapng', 'mermaid'] as const;
+type Form = (typeof forms)[number];
 
 interface Flags {
   readonly name: string;
   readonly port?: number;
   readonly protocol?: Protocol;
   readonly count: number;
+  readonly output: Form;
 }
 
 export function traceCommand(program: Command): void {
@@ -28,12 +37,30 @@ export function traceCommand(program: Command): void {
       new Option('--protocol <protocol>', 'default: what the Service says, else tcp').choices(['tcp', 'udp', 'icmp']),
     )
     .option('--count <count>', 'how many connections, one after another', parseCount(1, 100), 1)
-    .action(async (from: string, to: string, { name, port, protocol, count }: Flags) => {
+    .addOption(
+      new Option('-o, --output <form>', 'how to print; pcapng is for Wireshark').choices(forms).default('tree'),
+    )
+    .action(async (from: string, to: string, { name, port, protocol, count, output }: Flags) => {
       if (process.getuid?.() !== 0) throw new KnitError('NOT_ROOT', 'captures need root', 'run it with sudo');
+      if (output === 'pcapng' && process.stdout.isTTY) {
+        throw new KnitError(
+          'NOT_TEXT',
+          'a capture file is not for a terminal',
+          'send it to a file: … -o pcapng > trace.pcapng',
+        );
+      }
       const config = runningConfig(name);
       const world = await readWorld(config);
       const report = await trace(world, reachOf(config, world), { from, to, port, protocol }, { count });
-      const ink = { bold, dim, good: green, bad: red };
-      print(drawTree(report, { ink, width: process.stdout.columns }));
+      show(report, output);
+      if (report.stories.some(({ differences }) => differences.length > 0)) process.exitCode = 2;
     });
+}
+
+function show(report: Report, form: Form): void {
+  if (form === 'json') printJson(toJson(report));
+  else if (form === 'mermaid') print(drawMermaid(report));
+  else if (form === 'pcapng') process.stdout.write(toPcapng(report));
+  else if (form === 'table') print([table(tableRows(report)), ...tableFooter(report)].join('\n'));
+  else print(drawTree(report, { ink: { bold, dim, good: green, bad: red }, width: process.stdout.columns }));
 }

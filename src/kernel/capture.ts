@@ -7,9 +7,11 @@ export interface CapturedPacket {
   /** The interface's number in its namespace. */
   readonly interface: number;
   readonly direction: 'in' | 'out';
-  /** From the IP header on. */
+  /** With the capture's own header before it (LINKTYPE_LINUX_SLL2). */
+  readonly frame: Buffer;
+  /** The frame from its IP header on. */
   readonly bytes: Buffer;
-  /** What was on the wire; more than `bytes` where it was cut. */
+  /** What of the frame there was on the wire; more than is here where it was cut. */
   readonly length: number;
 }
 
@@ -87,13 +89,14 @@ export function pcapReader(onPacket: (packet: CapturedPacket) => void): (chunk: 
 }
 
 function packetOf(record: Buffer): CapturedPacket | undefined {
-  const link = record.subarray(RECORD_HEADER);
+  const link = Buffer.from(record.subarray(RECORD_HEADER));
   if (!ETHERTYPES.has(link.readUInt16BE(0))) return undefined;
   return {
     at: BigInt(record.readUInt32LE(0)) * 1_000_000_000n + BigInt(record.readUInt32LE(4)),
     interface: link.readUInt32BE(4),
     direction: link[10] === PACKET_OUTGOING ? 'out' : 'in',
-    bytes: Buffer.from(link.subarray(LINK_HEADER)),
-    length: record.readUInt32LE(12) - LINK_HEADER,
+    frame: link,
+    bytes: link.subarray(LINK_HEADER),
+    length: record.readUInt32LE(12),
   };
 }

@@ -189,8 +189,15 @@ export function walkReader(onWalk: (walk: ChainWalk) => void): (line: string) =>
 
 function parseTracedRule(chain: string, text: string): TracedRule | undefined {
   const [, rule, handle, verdict] = /^rule (.*?)(?: # handle (\d+))? \(verdict ([^)]*)\)\s*$/.exec(text) ?? [];
-  return rule === undefined ? undefined : { chain, text: rule, handle: Number(handle ?? 0), verdict: verdict ?? '' };
+  if (rule === undefined) return undefined;
+  return { chain, text: withoutCounters(rule), handle: Number(handle ?? 0), verdict: verdict ?? '' };
 }
+
+const withoutCounters = (rule: string) =>
+  rule
+    .replaceAll(/counter packets \d+ bytes \d+ ?/g, '')
+    .replaceAll(/ {2,}/g, ' ')
+    .trim();
 
 const FLAG_BITS: Readonly<Record<string, number>> = { fin: 1, syn: 2, rst: 4, psh: 8, ack: 16, urg: 32 };
 

@@ -1,18 +1,17 @@
+import { setTimeout } from 'node:timers/promises';
 import { type DnsMessage, readDns } from './dns.ts';
 import { join } from './join/join.ts';
 import { tupleOf } from './join/tracks.ts';
 import { type Flow, type Place, samePlace, type Tuple } from './model.ts';
-import { type Observation, observe } from './observe.ts';
+import { type Evidence, type Observation, observe, untilSeen } from './observe.ts';
 import { placesOf, possibleWays } from './scope.ts';
 import type { Sender } from './sender.ts';
 import type { Lookup, Question } from './story.ts';
 import { sourceAddress } from './target.ts';
-import { type Reach, tellStory } from './trace.ts';
+import { GRACE_MS, type Reach, tellStory } from './trace.ts';
 import type { Atlas } from './world.ts';
 
 const DNS_PORT = 53;
-/** Packets of a lookup that is over are here within a few ms. */
-const GRACE_MS = 250;
 
 /** Lets the sender look a name up, and tells how: which names were asked, who answered, and the way of the query. */
 export async function lookUp(atlas: Atlas, reach: Reach, from: Place, name: string, sender: Sender): Promise<Lookup> {
@@ -30,7 +29,8 @@ export async function lookUp(atlas: Atlas, reach: Reach, from: Place, name: stri
   try {
     await sender.ready;
     const address = await sender.resolve().catch(() => undefined);
-    await untilAnswered(observation, from, name);
+    const told = untilSeen(observation, () => isTold(atlas, observation, from, name, address));
+    await Promise.race([told, setTimeout(GRACE_MS, undefined, { ref: false })]);
     return tellLookup(atlas, observation, from, name, address);
   } finally {
     await observation.stop();
@@ -69,18 +69,23 @@ function askedOf({ evidence }: Observation, from: Place, name: string): Asked[] 
     });
 }
 
-async function untilAnswered(observation: Observation, from: Place, name: string): Promise<void> {
-  const all = () => {
-    const asked = askedOf(observation, from, name);
-    return asked.length > 0 && asked.every(({ answer }) => answer !== undefined);
-  };
-  if (all()) return;
-  const { promise, resolve } = Promise.withResolvers<void>();
-  observation.onMore(() => {
-    if (all()) resolve();
-  });
-  const limit = setTimeout(resolve, GRACE_MS);
-  await promise.finally(() => clearTimeout(limit));
+/** All that was asked has its answer, and the way of what is told was seen whole. */
+function isTold(
+  atlas: Atlas,
+  observation: Observation,
+  from: Place,
+  name: string,
+  address: string | undefined,
+): boolean {
+  const asked = askedOf(observation, from, name);
+  const told = hitOf(asked, address);
+  if (!told || asked.some(({ answer }) => answer === undefined)) return false;
+  return join(atlas, { from, packet: told.packet }, evidenceOf(observation, told))?.complete === true;
+}
+
+/** The query whose answer is the address, or the first where none is. */
+function hitOf(asked: readonly Asked[], address: string | undefined): Asked | undefined {
+  return asked.find(({ answer }) => address !== undefined && answer?.answer.includes(address)) ?? asked[0];
 }
 
 function tellLookup(
@@ -99,19 +104,18 @@ function tellLookup(
       ...(answeredAt === undefined ? {} : { took: Number(answeredAt - at) }),
     }),
   );
-  const hit = asked.find(({ answer }) => address !== undefined && answer?.answer.includes(address)) ?? asked[0];
-  const story = hit && storyOf(atlas, observation, from, hit);
+  const hit = hitOf(asked, address);
+  const flow = hit && { from, packet: hit.packet };
+  const own = hit && { ...observation, evidence: evidenceOf(observation, hit) };
+  const story = flow && own && join(atlas, flow, own.evidence) ? tellStory(atlas, flow, own, undefined) : undefined;
   return { name, ...(address === undefined ? {} : { address }), questions, ...(story ? { story } : {}) };
 }
 
-/** One socket asks several questions: only the packets of this one are its story. */
-function storyOf(atlas: Atlas, observation: Observation, from: Place, { packet, message }: Asked) {
-  const { evidence } = observation;
-  const isOther = (each: { packet: { payload: Buffer } }) => {
-    const other = readDns(each.packet.payload);
+/** One socket asks several questions: only the packets of one are its story. */
+function evidenceOf({ evidence }: Observation, { message }: Asked): Evidence {
+  const isOther = (payload: Buffer) => {
+    const other = readDns(payload);
     return other !== undefined && (other.id !== message.id || other.type !== message.type);
   };
-  const flow: Flow = { from, packet };
-  const own = { ...observation, evidence: { ...evidence, seen: evidence.seen.filter((each) => !isOther(each)) } };
-  return join(atlas, flow, own.evidence) ? tellStory(atlas, flow, own, undefined) : undefined;
+  return { ...evidence, seen: evidence.seen.filter(({ packet }) => !isOther(packet.payload)) };
 }

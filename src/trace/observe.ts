@@ -14,7 +14,8 @@ export interface Seen {
   /** ns since the epoch; one clock for all places. */
   readonly at: bigint;
   readonly packet: IpPacket;
-  readonly bytes: Buffer;
+  /** As it was captured, and how long it was on the wire. */
+  readonly frame: Buffer;
   readonly length: number;
 }
 
@@ -81,10 +82,10 @@ export async function observe({ places, enter, filter, flow }: ObserveOptions): 
       await openCapture({
         enter: command,
         filter,
-        onPacket({ at, direction, bytes, length, interface: index }) {
+        onPacket({ at, direction, frame, bytes, length, interface: index }) {
           const packet = parsePacket(bytes);
           if (!packet) return;
-          seen.push({ place, interface: names.names.get(index) ?? `#${index}`, direction, at, packet, bytes, length });
+          seen.push({ place, interface: names.names.get(index) ?? `#${index}`, direction, at, packet, frame, length });
           notify();
         },
       }),
@@ -120,4 +121,20 @@ export async function observe({ places, enter, filter, flow }: ObserveOptions): 
     },
     stop,
   };
+}
+
+/** Resolves when the evidence is enough: `isEnough` is asked after each group of events. */
+export function untilSeen({ onMore }: Observation, isEnough: () => boolean): Promise<void> {
+  return new Promise((resolve) => {
+    let looking = false;
+    const look = () => {
+      looking = false;
+      if (isEnough()) resolve();
+    };
+    onMore(() => {
+      if (!looking) setImmediate(look);
+      looking = true;
+    });
+    look();
+  });
 }

@@ -28,21 +28,25 @@ export interface Sender {
 export function startSender(command: readonly string[], order: ProbeOrder): Sender {
   const probe = startAttached([...command, JSON.stringify(order)]);
   const reports = reportsOf(probe, (line) => [JSON.parse(line) as ProbeReport]);
-  const tell = (line: string) => probe.child.stdin?.write(`${line}\n`);
+  let last: Promise<unknown> = Promise.resolve();
+  const ask = (line: string): Promise<ProbeReport> => {
+    const report = last.then(() => {
+      probe.child.stdin?.write(`${line}\n`);
+      return reports.next();
+    });
+    last = report;
+    return report;
+  };
   return {
     ports: order.localPorts,
     ready: ready(reports.next()),
     async resolve() {
-      tell('resolve');
-      const report = await reports.next();
+      const report = await ask('resolve');
       if (report.event === 'resolved') return report.address;
       const failure = report.event === 'ended' ? report.failure : undefined;
       throw new KnitError('NAME_UNKNOWN', `the name ${order.host} has no address here (${failure ?? 'no answer'})`);
     },
-    async send() {
-      tell('send');
-      return outcomeOf(await reports.next());
-    },
+    send: async () => outcomeOf(await ask('send')),
     async stop() {
       await probe.stop('SIGKILL');
     },

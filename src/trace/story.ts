@@ -1,5 +1,7 @@
 import type { TracedRule } from '../kernel/nft-trace.ts';
 import type { End, Hop, Place, Tuple } from './model.ts';
+import type { Seen } from './observe.ts';
+import type { ProbeOutcome } from './sender.ts';
 
 /** All that a trace found out. */
 export interface Report {
@@ -50,8 +52,10 @@ export interface Story {
   /** How the answer's way ends; not there where none was seen. */
   readonly replyEnd?: End;
   readonly summary: Summary;
-  /** What the sender's program got: the first line of an answer, or why there was none. */
-  readonly outcome?: string;
+  /** Every sighting of every packet of the connection, in the order of time. */
+  readonly packets: readonly Seen[];
+  /** What the sender's program got; not there where it was not waited for. */
+  readonly outcome?: ProbeOutcome;
 }
 
 /** A hop with the rules that saw the packet there. Stamps are the kernel's. */

@@ -1,10 +1,11 @@
 import { randomInt } from 'node:crypto';
 import { isIP } from 'node:net';
+import { setTimeout } from 'node:timers/promises';
 import { KnitError } from '../base/errors.ts';
 import { join } from './join/join.ts';
 import { lookUp } from './lookup.ts';
 import { type Flow, formatPlace, type Place, type Tuple } from './model.ts';
-import { type Observation, observe } from './observe.ts';
+import { type Observation, observe, untilSeen } from './observe.ts';
 import { filterOf, placesOf, possibleWays, targetsOf } from './scope.ts';
 import { type ProbeOutcome, type Sender, startPings, startSender } from './sender.ts';
 import type { Lookup, Report, Story } from './story.ts';
@@ -36,7 +37,7 @@ export interface TraceOptions {
 /** Ports that no kernel gives out by itself (`ip_local_port_range` begins at 32768) and no node port is in. */
 const PROBE_PORTS = [20_000, 29_000] as const;
 /** Evidence of a packet is here within a few ms of it; a machine that is busy gets more. */
-const GRACE_MS = 250;
+export const GRACE_MS = 1000;
 const DEFAULT_TIMEOUT_MS = 2000;
 
 /** Sends what was asked for and tells its way. Throws `TARGET_UNKNOWN`, `NAME_UNKNOWN`, `NOTHING_SEEN`, `CAPTURE_FAILED`. */
@@ -114,32 +115,18 @@ function packetOf(atlas: Atlas, from: Place, target: Target, destination: string
 }
 
 async function tellOne(atlas: Atlas, flow: Flow, sender: Sender, observation: Observation): Promise<Story> {
-  const complete = untilComplete(atlas, flow, observation);
+  const complete = untilSeen(observation, () => join(atlas, flow, observation.evidence)?.complete === true);
   const outcome = sender.send();
   // Where a rule dropped the packet there is no use in waiting for an answer.
   await Promise.race([outcome, complete]);
   await Promise.race([grace(), complete]);
-  const told = await Promise.race([outcome, grace()]);
-  return tellStory(atlas, flow, observation, told ?? undefined);
+  const isDropped = join(atlas, flow, observation.evidence)?.end.kind === 'dropped';
+  return tellStory(atlas, flow, observation, isDropped ? undefined : await Promise.race([outcome, grace()]));
 }
 
-const grace = () => new Promise<void>((resolve) => setTimeout(resolve, GRACE_MS));
+const grace = () => setTimeout(GRACE_MS, undefined, { ref: false });
 
-/** Resolves when both ends of the story were seen. */
-function untilComplete(atlas: Atlas, flow: Flow, { evidence, onMore }: Observation): Promise<void> {
-  return new Promise((resolve) => {
-    let looking = false;
-    onMore(() => {
-      if (looking) return;
-      looking = true;
-      setImmediate(() => {
-        looking = false;
-        if (join(atlas, flow, evidence)?.complete) resolve();
-      });
-    });
-  });
-}
-
+/** Throws `NOTHING_SEEN`. */
 export function tellStory(
   atlas: Atlas,
   flow: Flow,
@@ -155,8 +142,7 @@ export function tellStory(
       'look at its own routes: knit exec TARGET -- ip route',
     );
   }
-  const { request, reply, replyEnd, replyIs, end, differences } = joined;
-  const said = outcome?.failure ?? outcome?.answer?.split(/\r?\n/)[0];
+  const { request, reply, replyEnd, replyIs, end, differences, packets } = joined;
   return {
     from: flow.from,
     packet: flow.packet,
@@ -165,7 +151,8 @@ export function tellStory(
     end,
     reply,
     ...(replyEnd ? { replyEnd, replyIs } : {}),
+    packets,
     summary: summarize(atlas, flow, request, reply, end, evidence),
-    ...(said === undefined ? {} : { outcome: said }),
+    ...(outcome ? { outcome } : {}),
   };
 }

@@ -14,6 +14,8 @@ export interface TestCluster {
   readonly config: ClusterConfig;
   readonly kubeconfig: string;
   knit(args: readonly string[], options?: RunOptions): Promise<string>;
+  /** For what is expected to fail. */
+  tryKnit(args: readonly string[], options?: RunOptions): Promise<RunResult>;
   /** Standard output; throws where kubectl fails. */
   kubectl(args: readonly string[], options?: RunOptions): Promise<string>;
   /** For what is expected to fail. */
@@ -45,6 +47,8 @@ export async function startCluster(name: string, flags: readonly string[] = []):
     config,
     kubeconfig,
     knit,
+    tryKnit: (args, options) =>
+      tryRun(knitCommand, args, { timeoutMs: 120_000, env: { ...process.env, KNIT_NAME: name }, ...options }),
     kubectl,
     tryKubectl: (args, options) => tryRun(kubectlCommand, args, { timeoutMs: 120_000, env, ...options }),
     apply: (...objects) =>

@@ -5,6 +5,8 @@ import { type Track, tupleOf } from './tracks.ts';
 /** A packet's stay in a place, as it was seen. */
 export interface SeenHop {
   readonly place: Place;
+  /** The packet as it came and as it left. */
+  readonly seen: readonly Seen[];
   readonly in?: Sighting & { readonly at: bigint };
   readonly out?: Sighting & { readonly at: bigint };
 }
@@ -16,10 +18,10 @@ export function hopsOf({ sightings }: Track): SeenHop[] {
     const sighting = sightingOf(seen);
     const last = hops.at(-1);
     // A capture shows what passes a loopback once, though it is sent and received.
-    if (seen.interface === 'lo') hops.push({ place: seen.place, out: sighting, in: sighting });
+    if (seen.interface === 'lo') hops.push({ place: seen.place, seen: [seen], out: sighting, in: sighting });
     else if (last && seen.direction === 'out' && last.out === undefined && samePlace(last.place, seen.place)) {
-      hops[hops.length - 1] = { ...last, out: sighting };
-    } else hops.push({ place: seen.place, [seen.direction]: sighting });
+      hops[hops.length - 1] = { ...last, seen: [...last.seen, seen], out: sighting };
+    } else hops.push({ place: seen.place, seen: [seen], [seen.direction]: sighting });
   }
   return hops;
 }

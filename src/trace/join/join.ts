@@ -13,7 +13,7 @@ import {
   type Tuple,
   turnedRound,
 } from '../model.ts';
-import type { Evidence } from '../observe.ts';
+import type { Evidence, Seen } from '../observe.ts';
 import { podLink } from '../predict/node.ts';
 import { stepBack, stepThere } from '../predict/predict.ts';
 import type { Arrival, Choices, Step, Walk } from '../predict/step.ts';
@@ -31,6 +31,7 @@ export interface Joined {
   readonly replyIs?: string;
   readonly replyEnd?: End;
   readonly differences: readonly Difference[];
+  readonly packets: readonly Seen[];
   /** Both ends were seen: nothing more is to come. */
   readonly complete: boolean;
 }
@@ -51,6 +52,7 @@ export function join(atlas: Atlas, flow: Flow, evidence: Evidence): Joined | und
     reply: back?.hops ?? [],
     ...(back ? { replyEnd: back.end, replyIs: answerKind(answer.sightings[0].packet) } : {}),
     differences: [...there.differences, ...(back?.differences ?? [])],
+    packets: tracks.flatMap(({ sightings }) => sightings),
     complete: there.end.kind === 'dropped' ? there.ended : back?.ended === true && back.end.kind === 'delivered',
   };
 }
@@ -73,7 +75,7 @@ function tell(
 ): Told {
   if (track.sightings[0].packet.icmp?.about) return tellError(evidence, track);
   const stays = hopsOf(track).map((hop, index) =>
-    tellStay(walk, evidence, track, hop, index === 0 ? (sent ?? hop.out?.packet) : undefined, step),
+    tellStay(walk, evidence, hop, index === 0 ? (sent ?? hop.out?.packet) : undefined, step),
   );
   const last = stays.at(-1);
   const lost: End = {
@@ -95,9 +97,7 @@ function tell(
 
 /** An error comes from wherever the packet got to; it ends where it is seen last. */
 function tellError(evidence: Evidence, track: Track): Told {
-  const hops = hopsOf(track).map(
-    (hop): ToldHop => ({ ...hop, events: [], rules: rulesMet(evidence, track, hop.place, undefined).rules }),
-  );
+  const hops = hopsOf(track).map((hop): ToldHop => toldHop(hop, [], rulesMet(evidence, hop, undefined)));
   const last = track.sightings.at(-1) ?? track.sightings[0];
   const { source, destination } = last.packet;
   const packet: Tuple = { protocol: 'icmp', source, destination, sourcePort: 0, destinationPort: 0 };
@@ -122,7 +122,6 @@ interface Stay {
 function tellStay(
   walk: Walk,
   evidence: Evidence,
-  track: Track,
   hop: SeenHop,
   sent: Tuple | undefined,
   step: (walk: Walk, place: Place, arrival: Arrival) => Step,
@@ -133,11 +132,11 @@ function tellStay(
   const arrival: Arrival | undefined = sent
     ? { packet: sent }
     : hop.in && { packet: hop.in.packet, interface: role(hop.in.interface) };
-  const met = rulesMet(evidence, track, place, sent);
-  if (!arrival) return { hop: { ...hop, events: [], rules: met.rules }, differences: [], whole: false };
+  const met = rulesMet(evidence, hop, sent);
+  if (!arrival) return { hop: toldHop(hop, [], met), differences: [], whole: false };
   const expected = step({ ...walk, choices: choicesOf(walk.atlas, hop, arrival.packet, evidence) }, place, arrival);
   const { events, differences, end } = compare(hop, role(hop.out?.interface ?? ''), arrival, expected, met);
-  const told = { hop: { ...hop, events, rules: met.rules }, differences };
+  const told = { hop: toldHop(hop, events, met), differences };
   const ruled = met.traced || !evidence.traced || (place.kind !== 'node' && place.kind !== 'fabric');
   if (!end)
     return {
@@ -146,6 +145,10 @@ function tellStay(
       whole: ruled && hop.out !== undefined,
     };
   return { ...told, end, whole: ruled && (end.kind === 'delivered' || met.dropped !== undefined) };
+}
+
+function toldHop({ seen: _, ...hop }: SeenHop, events: readonly HopEvent[], { rules }: MetRules): ToldHop {
+  return { ...hop, events, rules };
 }
 
 /** What the kernel chose, by which the plans are asked again. */

@@ -1,8 +1,8 @@
 import { type ChainWalk, TRACE_TABLE, type TracedRule } from '../../kernel/nft-trace.ts';
-import type { IpPacket } from '../../kernel/packet.ts';
-import { formatPlace, type Place, type Tuple } from '../model.ts';
-import type { Evidence } from '../observe.ts';
-import { type Track, tupleOf } from './tracks.ts';
+import { formatPlace, type Tuple } from '../model.ts';
+import type { Evidence, Seen } from '../observe.ts';
+import type { SeenHop } from './hops.ts';
+import { tupleOf } from './tracks.ts';
 
 /** A rule that a packet met in a place. */
 export type MetRule = TracedRule & { readonly table: string };
@@ -19,12 +19,11 @@ export interface MetRules {
 const FLAG_BITS: Readonly<Record<string, number>> = { F: 1, S: 2, R: 4, P: 8, A: 16, U: 32 };
 
 /** `sent` are the addresses with which it began there, if it did: rules see them before any interface does. */
-export function rulesMet(evidence: Evidence, track: Track, place: Place, sent: Tuple | undefined): MetRules {
+export function rulesMet(evidence: Evidence, { place, seen: packets }: SeenHop, sent: Tuple | undefined): MetRules {
   const here = formatPlace(place);
-  const packets = track.sightings.filter((seen) => formatPlace(seen.place) === here);
   const tuples = [...packets.flatMap(({ packet }) => tupleOf(packet) ?? []), ...(sent ? [sent] : [])];
   const walks = evidence.walks
-    .filter(({ place: at, walk }) => formatPlace(at) === here && packets.some(({ packet }) => isOf(walk, packet)))
+    .filter(({ place: at, walk }) => formatPlace(at) === here && packets.some((seen) => isOf(walk, seen)))
     // Between DNAT and SNAT a packet has addresses that no interface sees, but never both of somebody else's.
     .filter(({ walk }) =>
       tuples.some((each) =>
@@ -39,9 +38,11 @@ export function rulesMet(evidence: Evidence, track: Track, place: Place, sent: T
   };
 }
 
-function isOf({ packet: traced }: ChainWalk, packet: IpPacket): boolean {
+function isOf({ packet: traced }: ChainWalk, { packet, direction }: Seen): boolean {
   const flags = [...(packet.tcp?.flags ?? '')].reduce((sum, letter) => sum + (FLAG_BITS[letter] ?? 0), 0);
-  return traced.id === packet.id && traced.length === packet.length && (traced.tcpFlags ?? 0) === flags;
+  const same = traced.id === packet.id && traced.length === packet.length && (traced.tcpFlags ?? 0) === flags;
+  // A router takes one from it before the forward hook: so the stays of one packet in one place are told apart.
+  return same && (traced.ttl === packet.ttl || (direction === 'in' && traced.ttl === packet.ttl - 1));
 }
 
 const rulesOf = ({ table, rules }: ChainWalk): MetRule[] => rules.map((rule) => ({ table, ...rule }));

@@ -1,5 +1,6 @@
-import { type Cause, formatEndpoint, formatPlace, formatTuple, type Hop, type HopEvent, type Tuple } from '../model.ts';
+import { formatPlace, formatTuple, type Hop, type HopEvent } from '../model.ts';
 import type { Lookup, Report, Story, ToldHop } from '../story.ts';
+import { duration, endText, wordsOf } from './words.ts';
 
 /** How words are set off; the command line gives colours, tests nothing. */
 export interface Ink {
@@ -62,7 +63,7 @@ function rowsThere(story: Story): Row[] {
     const came = index === 0 ? hop.out?.at : (hop.in?.at ?? hop.out?.at);
     const time = came === undefined ? '' : before === undefined ? '0 µs' : `+${duration(Number(came - before))}`;
     before = hop.out?.at ?? came ?? before;
-    const lines = hop.events.flatMap((event) => lineOf(event, hop, story) ?? []);
+    const lines = hop.events.flatMap((event) => lineOf(event, hop, story));
     const packet = formatTuple(index === 0 ? story.packet : ((hop.out ?? hop.in)?.packet ?? story.packet));
     if (lines.length === 0) lines.push({ what: packet === shown ? 'routed' : packet, why: '' });
     shown = formatTuple((hop.out ?? hop.in)?.packet ?? story.packet);
@@ -77,41 +78,19 @@ function rowsThere(story: Story): Row[] {
 
 type Line = Pick<Row, 'what' | 'why' | 'isBad'>;
 
-function lineOf(event: HopEvent, hop: ToldHop, story: Story): Line | undefined {
-  switch (event.kind) {
-    case 'sent':
-      return { what: formatTuple(story.packet), why: '' };
-    case 'dnat':
-      return {
-        what: `DNAT ${end(event.before, 'destination')} → ${end(event.after, 'destination')}`,
-        why: reason(event.cause),
-      };
-    case 'snat':
-      return { what: `SNAT ${end(event.before, 'source')} → ${end(event.after, 'source')}`, why: reason(event.cause) };
-    case 'un-nat':
-      return { what: `back to ${formatTuple(event.after)}`, why: '' };
-    case 'admitted':
-      return { what: 'admitted', why: reason(event.cause) };
-    case 'balanced':
-      return { what: formatTuple(hop.out?.packet ?? story.packet), why: reason(event.cause) };
-    case 'delivered':
-      return { what: `delivered${seenClient(story)}`, why: '' };
-    default:
-      return { what: event.kind.toUpperCase(), why: reason(event.cause), isBad: true };
-  }
+function lineOf(event: HopEvent, hop: ToldHop, story: Story): Line {
+  const { what, why } = wordsOf(event);
+  if (event.kind === 'sent') return { what: formatTuple(story.packet), why };
+  if (event.kind === 'delivered') return { what: `delivered${seenClient(story)}`, why };
+  if (event.kind === 'balanced') return { what: formatTuple(hop.out?.packet ?? story.packet), why };
+  return { what, why, isBad: event.kind === 'dropped' || event.kind === 'rejected' };
 }
-
-const reason = (cause: Cause | undefined): string => [cause?.object, cause?.text].filter(Boolean).join(': ');
 
 function seenClient({ summary, from }: Story): string {
   const { serverSaw } = summary;
   if (!serverSaw) return '';
   if (serverSaw.isClient) return `; the server sees ${serverSaw.address} (${formatPlace(from)})`;
   return `; the server sees ${serverSaw.address}${serverSaw.who ? ` (${serverSaw.who})` : ''}, not ${formatPlace(from)}`;
-}
-
-function end(tuple: Tuple, side: 'source' | 'destination'): string {
-  return tuple.protocol === 'icmp' ? tuple[side] : formatEndpoint(tuple[side], tuple[`${side}Port`]);
 }
 
 /** A pod's link has a random name on its node: `-o table` has it. */
@@ -141,7 +120,7 @@ function rowsBack({ reply, replyEnd, replyIs, request }: Story): Row[] {
     events.flatMap((each) => (each.kind === 'un-nat' ? [each.after] : [])),
   );
   const sender = restored.at(-1);
-  const why = sender ? `translated back by ${turned.join(', ')}: from ${end(sender, 'source')}` : '';
+  const why = sender ? `translated back by ${turned.join(', ')}: from ${endText(sender, 'source')}` : '';
   return [
     { number: '↩', place: formatPlace(last.place), interface: interfacesOf(last), time, what, why, isBad: !arrived },
   ];
@@ -165,6 +144,7 @@ function layOut(rows: readonly Row[], ink: Ink, width: number): string[] {
 
 function summaryLines(story: Story, ink: Ink): string[] {
   const { summary, differences, end: ended, outcome } = story;
+  const said = outcome?.failure ?? outcome?.answer?.split(/\r?\n/)[0];
   const verdict = [
     count(summary.nodes.length, 'node'),
     count(summary.translations, 'translation'),
@@ -176,13 +156,13 @@ function summaryLines(story: Story, ink: Ink): string[] {
     ...(summary.roundTrip === undefined ? [] : [`answer after ${duration(summary.roundTrip)}`]),
     ...(summary.slowest ? [`longest ${summary.slowest.where} ${duration(summary.slowest.ns)}`] : []),
     ...(summary.mtu === undefined ? [] : [`MTU ${summary.mtu}`]),
-    ...(outcome === undefined ? [] : [`the program got: ${outcome}`]),
+    ...(said ? [`the program got: ${said}`] : []),
   ];
   return [verdict.join(' · '), ...(figures.length > 0 ? [ink.dim(figures.join(' · '))] : [])];
 }
 
 function drawLookup({ name, address, questions, story }: Lookup, ink: Ink, width: number): string {
-  const server = story ? `, asked of ${end(story.packet, 'destination')}` : '';
+  const server = story ? `, asked of ${endText(story.packet, 'destination')}` : '';
   const rows = story ? [...rowsThere(story), ...rowsBack(story)] : [];
   const asked = questions.map(({ name: full, type, answer, took }) => {
     const time = took === undefined ? '' : `   ${ink.dim(duration(took))}`;
@@ -205,9 +185,3 @@ function drawSpread(stories: readonly Story[]): string {
 }
 
 const count = (number: number, what: string) => `${number} ${what}${number === 1 ? '' : 's'}`;
-
-/** `41 µs`, `1.2 ms` */
-export function duration(ns: number): string {
-  if (ns < 999_500) return `${Math.round(ns / 1000)} µs`;
-  return ns < 999_500_000 ? `${(ns / 1e6).toFixed(1)} ms` : `${(ns / 1e9).toFixed(2)} s`;
-}
