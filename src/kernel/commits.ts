@@ -110,8 +110,9 @@ function monitorCommand(): readonly string[] {
 
 /**
  * Prints what `nft monitor` prints at the end of each commit, and nothing else: NFT_MSG_NEWGEN (0xa0f), which comes in a
- * datagram of its own, has the writer's process in its attribute 2. What did not fit into the socket's buffer (64 MB)
- * counts as somebody else's. linux/nfnetlink.h, linux/netfilter/nf_tables.h.
+ * datagram of its own. Its header has the writer's socket, which is numbered as the writer's process is in the writer's own
+ * process namespace; the process that the message itself and `nft monitor` name is a stranger's inside a container. What
+ * did not fit into the socket's buffer (64 MB) counts as somebody else's. linux/netlink.h, linux/netfilter/nf_tables.h.
  */
 const LISTENER = `
 socket(my $s, 16, 3, 12) or die "$!\\n";
@@ -122,9 +123,5 @@ while (1) {
   my $n = sysread($s, my $m, 65536);
   if (!defined $n) { print "# new generation by process 0\\n" if $! != 4; next }
   next if unpack("x4 S", $m) != 0xa0f;
-  for (my $at = 20; $at + 8 <= $n;) {
-    my ($length, $type) = unpack("x$at SS", $m);
-    print "# new generation by process ", unpack("x" . ($at + 4) . " N", $m), "\\n" if $type == 2;
-    $at += ($length + 3) & ~3 || last;
-  }
+  print "# new generation by process ", unpack("x12 L", $m), "\\n";
 }`;

@@ -87,4 +87,12 @@ describe('nft', { timeout: 300_000 }, () => {
     assert.ok(told - before < 15, `${told - before} commits were told of`);
     stop();
   });
+
+  const inside = 'KNIT_TEST_IN_CONTAINER';
+  test('knows its own commits in a container too, whose processes have other numbers outside', async () => {
+    if (process.env[inside]) return;
+    const unshare = ['--pid', '--fork', '--kill-child', '--mount-proc', process.execPath];
+    const env = { ...process.env, [inside]: '1', NODE_TEST_CONTEXT: undefined };
+    await run('unshare', [...unshare, '--test-name-pattern=tells of commits', import.meta.filename], { env });
+  });
 });
