@@ -4,9 +4,10 @@ import { table } from '../src/cli/output.ts';
 import { boot } from './boot.ts';
 import type { Benchmark, Figure } from './figures.ts';
 import { scheduler } from './scheduler.ts';
+import { services } from './services.ts';
 
 /** Every benchmark, in the order in which `make bench` runs them. `make bench ONLY=boot` runs one. */
-const benchmarks: readonly Benchmark[] = [boot, scheduler];
+const benchmarks: readonly Benchmark[] = [boot, scheduler, services];
 
 const only = process.argv[2];
 const chosen = benchmarks.filter((each) => only === undefined || each.name === only);

@@ -1,9 +1,14 @@
 import type { Elements } from './elements.ts';
 
-interface Claim {
-  readonly owner: string;
+/** Who wants elements. */
+export interface Owner {
+  readonly key: string;
   /** The smaller one wins. */
   readonly precedence: string;
+}
+
+interface Claim {
+  readonly owner: Owner;
   readonly value: string;
 }
 
@@ -18,14 +23,23 @@ export interface Change {
  * the last of them lets go, and where their values differ the oldest owner's stands.
  */
 export class Claims {
-  readonly #claims = new Map<string, readonly Claim[]>();
+  /** Nearly all have one owner: these have no list. */
+  readonly #claims = new Map<string, Claim | readonly Claim[]>();
 
   /** Replaces the owner's elements; notes in `changes` what that does, by element. */
-  replace(owner: string, precedence: string, before: Elements, after: Elements, changes: Map<string, Change>): void {
+  replace(owner: Owner, before: Elements, after: Elements, changes: Map<string, Change>): void {
     for (const key of before.keys()) if (!after.has(key)) this.#set(key, owner, undefined, changes);
-    for (const [key, value] of after) {
-      if (before.get(key) !== value) this.#set(key, owner, { owner, precedence, value }, changes);
+    for (const [key, value] of after) if (before.get(key) !== value) this.claim(owner, key, value, changes);
+  }
+
+  claim(owner: Owner, key: string, value: string, changes: Map<string, Change>): void {
+    const claim: Claim = { owner, value };
+    if (this.#claims.has(key)) {
+      this.#set(key, owner, claim, changes);
+      return;
     }
+    this.#claims.set(key, claim);
+    changes.set(key, { before: changes.get(key)?.before, after: value });
   }
 
   /** Every element that should be there. */
@@ -37,20 +51,33 @@ export class Claims {
     return winner(this.#claims.get(key))?.value;
   }
 
-  #set(key: string, owner: string, claim: Claim | undefined, changes: Map<string, Change>): void {
-    const claims = this.#claims.get(key) ?? [];
+  #set(key: string, owner: Owner, claim: Claim | undefined, changes: Map<string, Change>): void {
+    const claims = this.#claims.get(key);
     const before = winner(claims)?.value;
-    const others = claims.length === 0 ? claims : claims.filter((c) => c.owner !== owner);
+    const others = listOf(claims).filter((each) => each.owner.key !== owner.key);
     const now = claim ? [...others, claim] : others;
-    if (now.length === 0) this.#claims.delete(key);
-    else this.#claims.set(key, now);
+    const [only] = now;
+    if (only === undefined) this.#claims.delete(key);
+    else this.#claims.set(key, now.length === 1 ? only : now);
     const after = winner(now)?.value;
     const first = changes.get(key);
     if (before !== after || first) changes.set(key, { before: first ? first.before : before, after });
   }
 }
 
-function winner(claims: readonly Claim[] | undefined): Claim | undefined {
-  if (!claims || claims.length < 2) return claims?.[0];
-  return claims.reduce((a, b) => (b.precedence < a.precedence ? b : a));
+function isList(claims: Claim | readonly Claim[]): claims is readonly Claim[] {
+  return Array.isArray(claims);
+}
+
+function listOf(claims: Claim | readonly Claim[] | undefined): readonly Claim[] {
+  if (claims === undefined) return [];
+  return isList(claims) ? claims : [claims];
+}
+
+function winner(claims: Claim | readonly Claim[] | undefined): Claim | undefined {
+  if (claims === undefined || !isList(claims)) return claims;
+  return claims.reduce<Claim | undefined>(
+    (a, b) => (a === undefined || b.owner.precedence < a.owner.precedence ? b : a),
+    undefined,
+  );
 }

@@ -33,36 +33,49 @@ export function nodeElements(node: NodeFacts, family: Family): Elements {
 /** All elements of one entry. */
 export function entryElements(entry: PlanEntry, placements: Placements, family: Family, node: NodeFacts): Elements {
   const elements: Elements = new Map();
-  for (const port of entry.ports) {
-    if (port.family !== family) continue;
-    for (const pool of ['cluster', 'local'] as const) addPool(elements, port, pool, placements, node);
-    for (const front of port.frontEnds) addFrontEnd(elements, port, front, placements);
-  }
+  eachElement(entry, placements, family, node, (key, value) => elements.set(key, value));
   return elements;
 }
 
-function addPool(elements: Elements, port: PortPlan, pool: PoolName, placements: Placements, node: NodeFacts): void {
+/** Tells them one by one, some of them twice, for whom a map of each entry would be too much. */
+export function eachElement(
+  entry: PlanEntry,
+  placements: Placements,
+  family: Family,
+  node: NodeFacts,
+  tell: Tell,
+): void {
+  for (const port of entry.ports) {
+    if (port.family !== family) continue;
+    for (const pool of ['cluster', 'local'] as const) addPool(tell, port, pool, placements, node);
+    for (const front of port.frontEnds) addFrontEnd(tell, port, front, placements);
+  }
+}
+
+type Tell = (key: string, value: string) => void;
+
+function addPool(tell: Tell, port: PortPlan, pool: PoolName, placements: Placements, node: NodeFacts): void {
   const placement = placements.get(placementKey(port, pool));
   if (!placement) return;
   placement.endpoints.forEach((endpoint, slot) => {
     const at = poolValue(placement.pool, slot);
     if (!placement.serials) {
-      elements.set(`slot ${at}`, endpoint);
+      tell(`slot ${at}`, endpoint);
       return;
     }
     const serial = poolValue(placement.pool, placement.serials[slot] ?? slot);
-    elements.set(`pick ${at}`, serial);
-    elements.set(`ep ${serial}`, endpoint);
+    tell(`pick ${at}`, serial);
+    tell(`ep ${serial}`, endpoint);
   });
   for (const endpoint of port.pools[pool] ?? []) {
     // What runs in the node's own network answers itself over loopback and must keep its address.
     if (endpoint.local && !node.addresses.includes(endpoint.address)) {
-      elements.set(`hairpin ${endpoint.address} . ${endpoint.address}`, '');
+      tell(`hairpin ${endpoint.address} . ${endpoint.address}`, '');
     }
   }
 }
 
-function addFrontEnd(elements: Elements, port: PortPlan, front: FrontEnd, placements: Placements): void {
+function addFrontEnd(tell: Tell, port: PortPlan, front: FrontEnd, placements: Placements): void {
   const value = (destination: Destination): string => {
     if (destination === 'refuse' || destination === 'drop') return verdictValue(destination);
     const placement = placements.get(placementKey(port, destination));
@@ -73,17 +86,17 @@ function addFrontEnd(elements: Elements, port: PortPlan, front: FrontEnd, placem
   const outside = value(front.fromOutside) + comment;
   if (front.address === undefined) {
     const tuple = `${port.protocol} . ${front.port}`;
-    elements.set(`np ${tuple}`, inside);
-    if (outside !== inside) elements.set(`npext ${tuple}`, outside);
+    tell(`np ${tuple}`, inside);
+    if (outside !== inside) tell(`npext ${tuple}`, outside);
     return;
   }
   const tuple = `${front.address} . ${port.protocol} . ${front.port}`;
-  elements.set(`vip ${tuple}`, inside);
-  if (outside !== inside) elements.set(`ext ${tuple}`, outside);
-  if (front.kind === 'ClusterIP' || front.kind === 'LoadBalancer') elements.set(`vips ${front.address}`, '');
+  tell(`vip ${tuple}`, inside);
+  if (outside !== inside) tell(`ext ${tuple}`, outside);
+  if (front.kind === 'ClusterIP' || front.kind === 'LoadBalancer') tell(`vips ${front.address}`, '');
   if (front.sourceRanges) {
-    elements.set(`fw ${tuple}`, '');
-    for (const range of front.sourceRanges) elements.set(`allow ${tuple} . ${range}`, '');
+    tell(`fw ${tuple}`, '');
+    for (const range of front.sourceRanges) tell(`allow ${tuple} . ${range}`, '');
   }
 }
 

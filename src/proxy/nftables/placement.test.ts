@@ -55,22 +55,22 @@ describe('claims of elements', () => {
   test('the oldest owner of an address keeps it until it lets go', () => {
     const claims = new Claims();
     const changes = new Map<string, Change>();
-    claims.replace('young', '2', new Map(), elements('1'), changes);
-    claims.replace('old', '1', new Map(), elements('2'), changes);
+    claims.replace({ key: 'young', precedence: '2' }, new Map(), elements('1'), changes);
+    claims.replace({ key: 'old', precedence: '1' }, new Map(), elements('2'), changes);
     assert.equal(claims.get('vip x'), '2');
-    claims.replace('old', '1', elements('2'), new Map(), changes);
+    claims.replace({ key: 'old', precedence: '1' }, elements('2'), new Map(), changes);
     assert.equal(claims.get('vip x'), '1');
     assert.deepEqual(changes.get('vip x'), { before: undefined, after: '1' }, 'one change in one transaction');
   });
 
   test('what two want stays until both let go', () => {
     const claims = new Claims();
-    claims.replace('a', '1', new Map(), elements(''), new Map());
-    claims.replace('b', '2', new Map(), elements(''), new Map());
+    claims.replace({ key: 'a', precedence: '1' }, new Map(), elements(''), new Map());
+    claims.replace({ key: 'b', precedence: '2' }, new Map(), elements(''), new Map());
     const changes = new Map<string, Change>();
-    claims.replace('a', '1', elements(''), new Map(), changes);
+    claims.replace({ key: 'a', precedence: '1' }, elements(''), new Map(), changes);
     assert.equal(changes.size, 0);
-    claims.replace('b', '2', elements(''), new Map(), changes);
+    claims.replace({ key: 'b', precedence: '2' }, elements(''), new Map(), changes);
     assert.deepEqual(changes.get('vip x'), { before: '', after: undefined });
   });
 });

@@ -2,8 +2,8 @@ import { KnitError } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
 import type { Nft } from '../../kernel/nft.ts';
 import type { Family, NodeFacts, PlanEntry, ServicePlan } from '../plan.ts';
-import { type Change, Claims } from './claims.ts';
-import { type Elements, entryElements, nodeElements } from './elements.ts';
+import { type Change, Claims, type Owner } from './claims.ts';
+import { type Elements, eachElement, entryElements, nodeElements } from './elements.ts';
 import { Allocator, type Placements, type PoolPlacement, placementKey } from './placement.ts';
 import { readTable, type TableState } from './read.ts';
 import { nftFamily, ruleset, shapeChain, slotChain, TABLE, tableComment, tableName } from './ruleset.ts';
@@ -15,7 +15,11 @@ interface Placed {
   readonly placements: Placements;
 }
 
-const NODE = '(node)';
+const NODE: Owner = { key: '(node)', precedence: '' };
+const NOTHING: Elements = new Map();
+/** Entries between two looks at what else there is to do, and in one transaction, of a first load. */
+const BREATH = 100;
+const BATCH = 1_000;
 /** Of writing the whole table, where somebody else interferes. */
 const MAX_TRIES = 3;
 
@@ -43,12 +47,12 @@ export class ServiceTable {
     const rules = await this.#nft.listRules(nftFamily(this.#family), TABLE);
     const kernel = rules?.includes(tableComment) ? await this.#readIfWhole() : undefined;
     if (kernel) this.#adoptChains(kernel);
-    const entries = [...plan.values()].sort((a, b) => (precedence(a) < precedence(b) ? -1 : 1));
+    const entries = inOrder(plan);
+    if (rules === undefined) return await this.#fill(entries);
     const previous = new Map(kernel ? entries.map((entry) => [entry.key, this.#adopt(entry, kernel)]) : []);
     const changes = new Map<string, Change>();
-    this.#claims.replace(NODE, '', new Map(), nodeElements(this.#node, this.#family), changes);
+    this.#claims.replace(NODE, NOTHING, nodeElements(this.#node, this.#family), changes);
     for (const entry of entries) this.#put(entry.key, entry, previous.get(entry.key) ?? new Map(), changes);
-    if (rules === undefined) return await this.#fill();
     if (!kernel) return await this.#rebuild();
     const chains = this.#allocator.takeNewChains();
     await this.#nft.apply(transactionText(this.#family, chains, this.#difference(kernel)));
@@ -68,10 +72,10 @@ export class ServiceTable {
     const before = nodeElements(this.#node, this.#family);
     const old = this.#node;
     this.#node = node;
-    this.#claims.replace(NODE, '', before, nodeElements(node, this.#family), changes);
+    this.#claims.replace(NODE, before, nodeElements(node, this.#family), changes);
     for (const [key, { entry, placements }] of this.#placed) {
       const was = entryElements(entry, placements, this.#family, old);
-      this.#claims.replace(key, precedence(entry), was, this.#elementsOf(entry, placements), changes);
+      this.#claims.replace(ownerOf(key, entry), was, this.#elementsOf(entry, placements), changes);
     }
     await this.#commit(changes);
   }
@@ -102,12 +106,27 @@ export class ServiceTable {
     }
   }
 
-  /** Where there was no table: rules first, since listing them is cheap only while there are no elements. */
-  async #fill(): Promise<void> {
-    this.#allocator.takeNewChains();
-    await this.#nft.apply(ruleset(this.#family) + transactionText(this.#family, this.#allocator.allChains(), []));
-    if (!(await this.#learnRules())) return await this.#rebuild();
-    await this.#nft.apply(transactionText(this.#family, NO_CHAINS, this.#everything()));
+  /**
+   * Where there was no table: rules first, since listing them is cheap only while there are no elements; then the
+   * elements, the oldest entries first, in transactions that nft takes while the next one is made.
+   */
+  async #fill(entries: readonly PlanEntry[]): Promise<void> {
+    await this.#nft.apply(ruleset(this.#family));
+    const learned = await this.#learnRules();
+    let changes = new Map<string, Change>();
+    this.#claims.replace(NODE, NOTHING, nodeElements(this.#node, this.#family), changes);
+    const commits: Promise<void>[] = [];
+    for (const [index, entry] of entries.entries()) {
+      this.#putFirst(entry, changes);
+      if ((index + 1) % BREATH === 0) await new Promise<void>((resolve) => setImmediate(resolve));
+      if ((index + 1) % BATCH > 0 && index + 1 < entries.length) continue;
+      commits.push(this.#nft.apply(transactionText(this.#family, this.#allocator.takeNewChains(), changes)));
+      changes = new Map();
+    }
+    if (changes.size > 0) commits.push(this.#nft.apply(transactionText(this.#family, NO_CHAINS, changes)));
+    const results = await Promise.allSettled(commits);
+    // Somebody came between: all of it at once, and as often as it takes.
+    if (!learned || results.some(({ status }) => status === 'rejected')) await this.#rebuild();
   }
 
   *#everything(): Iterable<readonly [string, Change]> {
@@ -130,7 +149,26 @@ export class ServiceTable {
 
   #put(key: string, entry: PlanEntry | undefined, previous: Placements, changes: Map<string, Change>): void {
     const old = this.#placed.get(key);
-    const before: Elements = old ? this.#elementsOf(old.entry, old.placements) : new Map();
+    const before = old ? this.#elementsOf(old.entry, old.placements) : NOTHING;
+    const placements = this.#place(entry, previous);
+    for (const [at, placement] of previous) if (!placements.has(at)) this.#allocator.free(placement);
+    const after = entry ? this.#elementsOf(entry, placements) : NOTHING;
+    this.#claims.replace(ownerOf(key, entry ?? old?.entry), before, after, changes);
+    if (entry) this.#placed.set(key, { entry, placements });
+    else this.#placed.delete(key);
+  }
+
+  /** The same for an entry that was not there. */
+  #putFirst(entry: PlanEntry, changes: Map<string, Change>): void {
+    const placements = this.#place(entry, new Map());
+    const owner = ownerOf(entry.key, entry);
+    eachElement(entry, placements, this.#family, this.#node, (key, value) =>
+      this.#claims.claim(owner, key, value, changes),
+    );
+    this.#placed.set(entry.key, { entry, placements });
+  }
+
+  #place(entry: PlanEntry | undefined, previous: Placements): Map<string, PoolPlacement> {
     const placements = new Map<string, PoolPlacement>();
     for (const port of entry?.ports ?? []) {
       if (port.family !== this.#family) continue;
@@ -141,11 +179,7 @@ export class ServiceTable {
         placements.set(at, this.#allocator.place(endpoints, port.affinitySeconds, previous.get(at)));
       }
     }
-    for (const [at, placement] of previous) if (!placements.has(at)) this.#allocator.free(placement);
-    const after: Elements = entry ? this.#elementsOf(entry, placements) : new Map();
-    this.#claims.replace(key, precedence(entry ?? old?.entry), before, after, changes);
-    if (entry) this.#placed.set(key, { entry, placements });
-    else this.#placed.delete(key);
+    return placements;
   }
 
   #elementsOf(entry: PlanEntry, placements: Placements): Elements {
@@ -263,6 +297,12 @@ function ruleCount(text: string | undefined): number | undefined {
   return text?.split('\n').filter((line, index) => index > 0 && line.trim() !== '' && !line.includes(' hook ')).length;
 }
 
-function precedence(entry: PlanEntry | undefined): string {
-  return `${entry?.createdAt} ${entry?.key}`;
+function ownerOf(key: string, entry: PlanEntry | undefined): Owner {
+  return { key, precedence: `${entry?.createdAt} ${entry?.key}` };
+}
+
+/** The oldest first. */
+function inOrder(plan: ServicePlan): PlanEntry[] {
+  const owned = [...plan.values()].map((entry) => ({ entry, precedence: ownerOf(entry.key, entry).precedence }));
+  return owned.sort((a, b) => (a.precedence < b.precedence ? -1 : 1)).map(({ entry }) => entry);
 }
