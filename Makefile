@@ -37,4 +37,5 @@ test: test-deps
 	$(ROOT) $(NODE) --test --test-timeout=600000 --test-concurrency=1 'test/**/*.test.ts'
 
 bench: build
+	@scripts/deps.sh bench
 	@$(ROOT) $(NODE) bench/run.ts $(ONLY)

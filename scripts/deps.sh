@@ -67,6 +67,8 @@ if [ "${1:-}" = test ]; then
   want iptables iptables
 fi
 
+[ "${1:-}" = bench ] && want wrk wrk
+
 # What building the images downloads, apt must know of, whether anything is installed or not.
 lists=''
 if [ ! -e dist/images/lab.tar ] && have apt-cache && [ -z "$(apt-cache --quiet madison busybox-static 2>/dev/null)" ]; then lists=missing; fi

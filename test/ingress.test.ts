@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { createHash, randomBytes, X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { request } from 'node:http';
 import { connect as connectHttp2 } from 'node:http2';
 import { connect } from 'node:net';
@@ -422,19 +422,27 @@ async function certificateOf(servername: string): Promise<string | undefined> {
   return new X509Certificate(raw).subject.replace('CN=', '');
 }
 
-test('each request is a line of the access log, and metrics are there for the cluster', async () => {
-  await ask('native.test', '/logged');
-  const log = `/var/lib/knit/${name}/logs/ingress/access.log`;
-  const line = await eventually('the line', async () =>
-    readFileSync(log, 'utf8')
+test('knit logs tells of each request: client, Ingress, node and pod; metrics are there for the cluster', async () => {
+  const logged = async (...flags: string[]) =>
+    (await cluster.knit(['logs', 'ingress', '-o', 'json', ...flags]))
       .split('\n')
-      .find((each) => each.includes('logged')),
+      .filter((line) => line.includes('/logged'))
+      .map((line) => JSON.parse(line));
+  const direct = (await ask('native.test', '/logged?native')).told.pod;
+  const byNode = (await ask('shop.test', '/logged?nodes')).told.pod;
+  const [first, second] = await eventually('both lines', async () => {
+    const lines = await logged();
+    return lines.length === 2 && lines;
+  });
+  assert.deepEqual([first.ingress, first.service, first.pod], ['default/native', 'default/one:http', direct]);
+  assert.deepEqual([second.ingress, second.path, second.pod], ['default/hosts', '/logged?nodes', byNode]);
+  assert.match(first.client, new RegExp(`^${cluster.config.addresses.host.host}:`));
+  assert.ok(first.ms.total >= first.ms.response && first.ms.response >= 0);
+  assert.deepEqual(await logged('--ingress', 'default/hosts'), [second]);
+  assert.match(
+    await cluster.knit(['logs', 'ingress', '--tail', '1']),
+    /200 GET http:\/\/shop.test\/logged\?nodes .*→ default\/hosts →/,
   );
-  const { client, ingress: of, server, status, ms } = JSON.parse(line);
-  assert.match(client, new RegExp(`^${cluster.config.addresses.host.host}:`));
-  assert.deepEqual([of, status], ['default/native', 200]);
-  assert.match(server, /^node-[12]:one-/);
-  assert.ok(ms.total >= ms.response && ms.response >= 0);
   const metrics = await cluster.kubectl(['exec', 'deploy/two', '--', 'wget', '-qO-', `http://${address}:8404/metrics`]);
   assert.match(
     metrics,

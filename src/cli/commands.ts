@@ -9,6 +9,7 @@ import { execCommand } from './exec.ts';
 import { exportCommand } from './export.ts';
 import { imageCommand } from './image.ts';
 import { kubeconfigCommand, kubectlCommand } from './kubectl.ts';
+import { logsCommand } from './logs.ts';
 import { nodeCommand } from './node.ts';
 import { proxyCommand } from './proxy.ts';
 import { statusCommand } from './status.ts';
@@ -31,6 +32,7 @@ export const commands: readonly ((program: Command) => void)[] = [
   imageCommand,
   proxyCommand,
   doctorCommand,
+  logsCommand,
   exportCommand,
   dnsCommand,
   versionCommand,

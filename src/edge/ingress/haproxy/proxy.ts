@@ -15,6 +15,7 @@ import {
 import { ask, Commands } from './commands.ts';
 import { type Frame, formatConfig, frameOf, type ProxyOptions, type Servers, serversOf } from './config.ts';
 import { certificatePath, type ProxyFiles } from './files.ts';
+import { keepLogsSmall } from './rotation.ts';
 import { formatMap, routeMap } from './routes.ts';
 
 /** Where the proxy runs: makes its place on the machine when it is wanted, and takes it away. */
@@ -57,6 +58,7 @@ export class Haproxy {
   #link: { readonly commands: Commands; readonly retirement: Retirement } | undefined;
   #held: Wanted | undefined;
   #fileTimer: NodeJS.Timeout | undefined;
+  #endRotation: (() => void) | undefined;
   readonly #written = new Map<string, string>();
   /** When it last began to serve a new configuration, in ms of `performance.now()`. */
   reloadedAt = Number.NEGATIVE_INFINITY;
@@ -89,6 +91,8 @@ export class Haproxy {
 
   /** Leaves it running, as it is now. */
   detach(): void {
+    this.#endRotation?.();
+    this.#endRotation = undefined;
     if (this.#fileTimer && this.#held) this.#write(this.#held);
     this.#forget();
   }
@@ -96,6 +100,8 @@ export class Haproxy {
   async #begin(wanted: Wanted): Promise<void> {
     this.#writeDefaultCertificate();
     this.#write(wanted);
+    const logs = [this.#files.accessLog, this.#files.log];
+    this.#endRotation ??= keepLogsSmall(logs, (error) => this.#options.log.warn('a log was not rotated', { error }));
     const { place } = this.#options;
     const ran = place.runs();
     if (!ran) await place.start(startCommand(this.#files));
