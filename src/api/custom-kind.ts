@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { SchemaRules } from './cel/rules.ts';
 import type { Column, FieldError, FieldLabel, Kind, OwnSchema, ScalePaths } from './kind.ts';
 import { ageColumn, nameColumn } from './kinds/columns.ts';
 import { ageOf } from './kinds/duration.ts';
@@ -11,7 +12,7 @@ import type { Type } from './schema/schema.ts';
 import { applyDefaults } from './structural/defaults.ts';
 import { checkEmbedded } from './structural/embedded.ts';
 import { compileJsonPath } from './structural/json-path.ts';
-import type { JsonObject, JsonSchema } from './structural/json-schema.ts';
+import { hasRules, type JsonObject, type JsonSchema } from './structural/json-schema.ts';
 import { checkListTypes } from './structural/list-types.ts';
 import { openApiOfSchema } from './structural/openapi.ts';
 import { prune } from './structural/prune.ts';
@@ -72,6 +73,7 @@ function customKind(crd: CustomResourceDefinition, version: Version): Kind {
       ...validateCustom(schema, object as CustomObject, old as CustomObject | undefined, subresource),
       ...validateScale(object, kind.scale, subresource),
     ],
+    validateRules: hasRules(schema) ? rulesOf(schema) : undefined,
     storedAs: storedAs(crd, kind.kind, version.name, own, schema),
   };
 }
@@ -200,6 +202,29 @@ function validateCustom(
   const status = schema.properties?.status;
   if (!status || object.status === undefined) return rest;
   return [...validateValue(status, object.status, 'status', old?.status), ...rest];
+}
+
+/** What rules do not say anything of: they are for values of the right form. */
+const blocking = new Set([
+  'FieldValueNotSupported',
+  'FieldValueRequired',
+  'FieldValueTooLong',
+  'FieldValueTooMany',
+  'FieldValueTypeInvalid',
+]);
+
+/** Rules in CEL are compiled at the first write. */
+function rulesOf(schema: JsonSchema): NonNullable<Kind['validateRules']> {
+  let rules: SchemaRules | undefined;
+  return async (object, old, _subresource, found) => {
+    if (found.some(({ reason }) => blocking.has(reason))) {
+      const detail =
+        'some validation rules were not checked because the object was invalid; correct the existing errors to complete validation';
+      return [invalid('<nil>', null, detail)];
+    }
+    rules ??= new (await import('./cel/rules.ts')).SchemaRules(schema);
+    return rules.validate(schema, object, '', old);
+  };
 }
 
 /** A finalizer without a domain may be taken for another's. */

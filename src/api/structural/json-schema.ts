@@ -81,3 +81,8 @@ export function* schemasIn(schema: JsonSchema): Generator<JsonSchema> {
   const parts = [valuesOf(schema), items, not, ...allOf, ...anyOf, ...oneOf, ...Object.values(properties)];
   for (const part of parts) if (part) yield* schemasIn(part);
 }
+
+/** Whether there are CEL rules in a schema: what runs them is loaded only then. */
+export function hasRules(schema: JsonSchema): boolean {
+  return schemasIn(schema).some((each) => (each['x-kubernetes-validations']?.length ?? 0) > 0);
+}

@@ -1,7 +1,7 @@
 import type { FieldError } from '../../kind.ts';
 import { equal, type Json } from '../../patch/json.ts';
 import { checkDefaults } from '../../structural/check-defaults.ts';
-import { childOf, type JsonSchema } from '../../structural/json-schema.ts';
+import { childOf, hasRules, type JsonSchema } from '../../structural/json-schema.ts';
 import { checkKeywords, checkRoot } from '../../structural/keywords.ts';
 import { checkStructural } from '../../structural/structural.ts';
 import type { CustomResourceDefinition } from '../../types.ts';
@@ -17,10 +17,30 @@ type Column = NonNullable<Version['additionalPrinterColumns']>[number];
 const MAX_SELECTABLE_FIELDS = 8;
 
 /** What Kubernetes checks of a definition (apiextensions' ValidateCustomResourceDefinition). */
-export function validateDefinition(
+export async function validateDefinition(
   crd: CustomResourceDefinition,
   old: CustomResourceDefinition | undefined,
-): FieldError[] {
+): Promise<FieldError[]> {
+  const errors = validateParts(crd, old);
+  return errors.length > 0 ? errors : validateCelRules(crd, old);
+}
+
+/** Rules are compiled against schemas that are otherwise sound. */
+async function validateCelRules(
+  { spec }: CustomResourceDefinition,
+  old: CustomResourceDefinition | undefined,
+): Promise<FieldError[]> {
+  const errors: FieldError[] = [];
+  for (const [index, version] of spec.versions.entries()) {
+    const schema = schemaOf(version);
+    if (!schema || !hasRules(schema) || isUnchanged(version, old)) continue;
+    const { SchemaRules } = await import('../../cel/rules.ts');
+    errors.push(...new SchemaRules(schema).check(schema, `spec.versions[${index}].schema.openAPIV3Schema`));
+  }
+  return errors;
+}
+
+function validateParts(crd: CustomResourceDefinition, old: CustomResourceDefinition | undefined): FieldError[] {
   const { spec } = crd;
   return [
     ...validateName(crd),

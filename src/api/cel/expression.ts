@@ -1,0 +1,58 @@
+import type { Environment } from '@marcbachmann/cel-js';
+import { messageOf } from '../../base/errors.ts';
+import { withHas } from './has.ts';
+
+/** A compiled expression. */
+export interface Expression {
+  readonly source: string;
+  /** What it gives: `bool`, `string`, `dyn` … */
+  readonly type: string;
+  /** Throws where the evaluation fails. */
+  run(variables: Readonly<Record<string, unknown>>): unknown;
+  /** Whether it speaks of a variable. */
+  mentions(variable: string): boolean;
+}
+
+/** Why an expression cannot be compiled, in the form of Kubernetes' messages. */
+export class CompileError extends Error {}
+
+/** @throws CompileError */
+export function compile(env: Environment, source: string): Expression {
+  const { program, type } = parse(env, source);
+  return {
+    source,
+    type,
+    run: (variables) => program(variables),
+    mentions: (variable) => mentions(program.ast, variable),
+  };
+}
+
+function parse(env: Environment, source: string) {
+  try {
+    const program = env.parse(withHas(source));
+    const checked = program.check();
+    if (!checked.valid) throw checked.error;
+    return { program, type: String(checked.type) };
+  } catch (error) {
+    throw new CompileError(`compilation failed: ERROR: <input>:${placeOf(error, source)}: ${summaryOf(error)}`);
+  }
+}
+
+/** The library's messages show the source too; only what is wrong is wanted. */
+export function summaryOf(error: unknown): string {
+  if (error instanceof Error && 'summary' in error && typeof error.summary === 'string') return error.summary;
+  return messageOf(error).split('\n')[0] ?? '';
+}
+
+function placeOf(error: unknown, source: string): string {
+  const range =
+    error instanceof Error && 'range' in error ? (error.range as { start?: number } | undefined) : undefined;
+  const lines = source.slice(0, range?.start ?? 0).split('\n');
+  return `${lines.length}:${(lines.at(-1)?.length ?? 0) + 1}`;
+}
+
+function mentions(node: unknown, variable: string): boolean {
+  if (Array.isArray(node)) return node.some((each) => mentions(each, variable));
+  if (typeof node !== 'object' || node === null || !('op' in node) || !('args' in node)) return false;
+  return (node.op === 'id' && node.args === variable) || mentions(node.args, variable);
+}

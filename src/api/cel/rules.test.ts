@@ -1,0 +1,166 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { JsonSchema, ValidationRule } from '../structural/json-schema.ts';
+import { SchemaRules } from './rules.ts';
+
+const text: JsonSchema = { type: 'string' };
+const number: JsonSchema = { type: 'integer' };
+
+/** A schema of everything that rules speak of, with these rules at its `spec`. */
+function schemaWith(...rules: ValidationRule[]): JsonSchema {
+  return {
+    type: 'object',
+    properties: {
+      spec: {
+        type: 'object',
+        'x-kubernetes-validations': rules,
+        properties: {
+          min: number,
+          max: number,
+          ratio: { type: 'number' },
+          name: text,
+          port: { 'x-kubernetes-int-or-string': true },
+          when: { type: 'string', format: 'date-time' },
+          every: { type: 'string', format: 'duration' },
+          labels: { type: 'object', additionalProperties: text },
+          tags: { type: 'array', items: text },
+          items: { type: 'array', items: { type: 'object', properties: { name: text, size: number } } },
+          inner: { type: 'object', nullable: true, properties: { a: number } },
+          'a-b': text,
+          namespace: text,
+        },
+      },
+    },
+  };
+}
+
+function failures(rule: string, spec: object, old?: object, more: Partial<ValidationRule> = {}): string[] {
+  const schema = schemaWith({ rule, ...more });
+  const rules = new SchemaRules(schema);
+  assert.deepEqual(rules.check(schema, 'schema'), [], rule);
+  return rules.validate(schema, { spec }, '', old && { spec: old }).map(({ field, message }) => `${field}: ${message}`);
+}
+
+const spec = {
+  min: 1,
+  max: 3,
+  ratio: 0.5,
+  name: 'web-1',
+  port: 80,
+  when: '2026-01-02T03:04:05Z',
+  every: '1h30m',
+  labels: { app: 'web', 'example.com/x': 'y' },
+  tags: ['a', 'b'],
+  items: [
+    { name: 'x', size: 1 },
+    { name: 'y', size: 2 },
+  ],
+  inner: { a: 1 },
+  'a-b': 'dash',
+  namespace: 'reserved',
+};
+
+for (const rule of [
+  'self.min <= self.max',
+  'self.min + 1 == 2',
+  'self.ratio < 1.0',
+  'has(self.name) && !has(self.inner.a) || self.inner.a == 1',
+  "self.name.matches('^[a-z-0-9]+$') && self.name.find('[0-9]+') == '1'",
+  'type(self.port) == int ? self.port < 100 : self.port.startsWith("p")',
+  'self.when > timestamp("2020-01-01T00:00:00Z") && self.when.getFullYear() == 2026',
+  'self.every == duration("90m")',
+  "self.labels['app'] == 'web' && 'example.com/x' in self.labels && self.labels.all(k, self.labels[k] != '')",
+  'self.tags.isSorted() && self.tags.indexOf("b") == 1 && self.tags.join("-") == "a-b"',
+  'self.items.map(i, i.size).sum() == 3 && self.items.exists_one(i, i.name == "x")',
+  'self.items.all(i, self.items.exists_one(j, j.name == i.name))',
+  'self.items[0] == self.items[0] && self.items[0] != self.items[1]',
+  "self.a__dash__b == 'dash' && self.__namespace__ == 'reserved'",
+  'self.?inner.?a.orValue(5) == 1',
+  'has(self.items[0].name) && "has(x)" == "has(x)"',
+  "quantity('1Gi').isGreaterThan(quantity('1M')) && isQuantity('500m')",
+  "cidr('10.0.0.0/8').containsIP('10.1.2.3') && ip('::1').isLoopback() && !isIP('300.1.1.1')",
+  "url('https://example.com:80/a?x=1').getHost() == 'example.com:80' && isURL('/path')",
+  "format.dns1123Label().validate('ok').hasValue() == false && format.dns1123Label().validate('No').hasValue()",
+  "sets.contains(self.tags, ['a']) && sets.intersects([1, 2], [2])",
+  "semver('1.2.3').isLessThan(semver('1.10.0'))",
+  "'%s has %d'.format([self.name, self.min]) == 'web-1 has 1'",
+]) {
+  test(`holds: ${rule}`, () => assert.deepEqual(failures(rule, spec), []));
+}
+
+test('a rule that fails is told by its text, its message or what its expression says', () => {
+  assert.deepEqual(failures('self.min > self.max', spec), ['spec: Invalid value: failed rule: self.min > self.max']);
+  assert.deepEqual(failures('self.min > self.max', spec, undefined, { message: 'too small' }), [
+    'spec: Invalid value: too small',
+  ]);
+  const messageExpression = '"min is " + string(self.min)';
+  assert.deepEqual(failures('self.min > self.max', spec, undefined, { messageExpression }), [
+    'spec: Invalid value: min is 1',
+  ]);
+  const where = { fieldPath: '.min', reason: 'FieldValueForbidden', message: 'no' };
+  assert.deepEqual(failures('self.min > self.max', spec, undefined, where), ['spec.min: Forbidden: no']);
+});
+
+test('a rule that cannot be evaluated fails', () => {
+  assert.deepEqual(failures('self.name == "x"', { min: 1 }), [
+    'spec: Invalid value: No such key: name evaluating rule: self.name == "x"',
+  ]);
+});
+
+test('a rule of a change is asked of changes only', () => {
+  const rule = 'self.min == oldSelf.min';
+  assert.deepEqual(failures(rule, spec), []);
+  assert.deepEqual(failures(rule, spec, spec), []);
+  assert.deepEqual(failures(rule, { ...spec, min: 2 }, spec), [`spec: Invalid value: failed rule: ${rule}`]);
+});
+
+test('with an optional old value, a rule is asked of new objects too', () => {
+  const more = { optionalOldSelf: true };
+  const rule = 'oldSelf.hasValue() || self.min == 1';
+  assert.deepEqual(failures(rule, { min: 1 }, undefined, more), []);
+  assert.equal(failures(rule, { min: 2 }, undefined, more).length, 1);
+  assert.deepEqual(failures(rule, { min: 3 }, { min: 2 }, more), []);
+});
+
+test('what an update leaves as it was is not held against it', () => {
+  assert.deepEqual(failures('self.min > self.max', spec, spec), []);
+  assert.equal(failures('self.min > self.max', { ...spec, name: 'b' }, spec).length, 1);
+});
+
+test('null has no rules', () => {
+  const schema: JsonSchema = {
+    type: 'object',
+    properties: { a: { type: 'string', nullable: true, 'x-kubernetes-validations': [{ rule: 'self == "x"' }] } },
+  };
+  const rules = new SchemaRules(schema);
+  assert.deepEqual(rules.validate(schema, { a: null }), []);
+  assert.equal(rules.validate(schema, { a: 'y' })[0]?.message, 'Invalid value: "y": failed rule: self == "x"');
+});
+
+test('the root sees the name of its object', () => {
+  const schema: JsonSchema = { type: 'object', 'x-kubernetes-validations': [{ rule: "self.metadata.name == 'one'" }] };
+  const rules = new SchemaRules(schema);
+  assert.deepEqual(rules.validate(schema, { metadata: { name: 'one' } }), []);
+  assert.equal(rules.validate(schema, { metadata: { name: 'two' } }).length, 1);
+});
+
+for (const [what, rule, wanted] of [
+  ['a field that is not there', 'self.nope', /compilation failed: ERROR: <input>:1:\d+: No such key: nope/],
+  ['types that do not fit', 'self.min == "a"', /no such overload: int == string/],
+  ['something that is no condition', 'self.min + 1', /cel expression must evaluate to a bool/],
+  ['no CEL', 'self..x', /compilation failed/],
+] as const) {
+  test(`a rule is refused for ${what}`, () => {
+    const schema = schemaWith({ rule });
+    const [error] = new SchemaRules(schema).check(schema, 'schema');
+    assert.equal(error?.field, 'schema.properties[spec].x-kubernetes-validations[0].rule');
+    assert.match(error.message, wanted);
+  });
+}
+
+test('a rule of a change is refused where items cannot be told again', () => {
+  const items: JsonSchema = { type: 'string', 'x-kubernetes-validations': [{ rule: 'self == oldSelf' }] };
+  const schema: JsonSchema = { type: 'object', properties: { list: { type: 'array', items } } };
+  const [error] = new SchemaRules(schema).check(schema, 'schema');
+  assert.match(error?.message ?? '', /oldSelf cannot be used on the uncorrelatable portion of the schema/);
+});

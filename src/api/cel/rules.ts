@@ -1,0 +1,195 @@
+import { type Environment, Optional } from '@marcbachmann/cel-js';
+import { messageOf } from '../../base/errors.ts';
+import type { FieldError } from '../kind.ts';
+import { duplicate, forbidden, invalid, required } from '../kinds/errors.ts';
+import { equal, type Json } from '../patch/json.ts';
+import { childOf, isObject, type JsonSchema, type ValidationRule, valuesOf } from '../structural/json-schema.ts';
+import { correlated } from '../structural/validate.ts';
+import { createEnvironment } from './environment.ts';
+import { CompileError, compile, type Expression, summaryOf } from './expression.ts';
+import { type CelType, CelTypes } from './values.ts';
+
+/** The rules of one schema node (`x-kubernetes-validations`), compiled. */
+interface NodeRules {
+  readonly type: CelType;
+  readonly rules: readonly CompiledRule[];
+}
+
+interface CompiledRule {
+  readonly rule: ValidationRule;
+  readonly condition: Expression | undefined;
+  readonly message: Expression | undefined;
+  readonly usesOldSelf: boolean;
+  /** Errors of `rule` and `messageExpression`, where they do not compile. */
+  readonly ruleError?: string;
+  readonly messageError?: string;
+}
+
+/** The rules of a schema and of all that is in it. */
+export class SchemaRules {
+  readonly #nodes = new Map<JsonSchema, NodeRules>();
+  /** Schemas that have rules somewhere in them: values of others are not walked over. */
+  readonly #holders = new Set<JsonSchema>();
+
+  constructor(schema: JsonSchema) {
+    const env = createEnvironment();
+    const types = new CelTypes(env);
+    const typed = new Map<JsonSchema, CelType>();
+    this.#collect(schema, types, typed, true);
+    // An environment takes no more types once it is copied for a rule.
+    for (const [node, type] of typed) {
+      const rules = node['x-kubernetes-validations'] ?? [];
+      this.#nodes.set(node, { type, rules: rules.map((rule) => compileRule(rule, type, env)) });
+    }
+  }
+
+  get isEmpty(): boolean {
+    return this.#holders.size === 0;
+  }
+
+  /** What is wrong with the rules themselves. */
+  check(schema: JsonSchema, path: string, correlatable = true): FieldError[] {
+    if (!this.#holders.has(schema)) return [];
+    const errors = (this.#nodes.get(schema)?.rules ?? []).flatMap((each, index) =>
+      checkRule(each, `${path}.x-kubernetes-validations[${index}]`, correlatable ? undefined : path),
+    );
+    for (const [name, child] of Object.entries(schema.properties ?? {})) {
+      errors.push(...this.check(child, `${path}.properties[${name}]`, correlatable));
+    }
+    const values = valuesOf(schema);
+    if (values) errors.push(...this.check(values, `${path}.additionalProperties`, correlatable));
+    const isMap = schema['x-kubernetes-list-type'] === 'map';
+    if (schema.items) errors.push(...this.check(schema.items, `${path}.items`, correlatable && isMap));
+    return errors;
+  }
+
+  /** What of a value breaks a rule. What an update leaves as it was is not held against it. */
+  validate(schema: JsonSchema, value: unknown, path = '', old?: unknown): FieldError[] {
+    if (value === null || value === undefined || !this.#holders.has(schema)) return [];
+    const node = this.#nodes.get(schema);
+    const errors = node ? runRules(node, value, path, old ?? undefined) : [];
+    if (Array.isArray(value)) {
+      const { items } = schema;
+      const before = correlated(schema, old);
+      if (items) errors.push(...value.flatMap((item, i) => this.validate(items, item, `${path}[${i}]`, before(item))));
+    } else if (isObject(value)) {
+      const was = isObject(old) ? old : {};
+      for (const [name, field] of Object.entries(value)) {
+        const child = childOf(schema, name);
+        const at = schema.properties?.[name] ? (path === '' ? name : `${path}.${name}`) : `${path}[${name}]`;
+        if (child) errors.push(...this.validate(child, field, at, was[name]));
+      }
+    }
+    return errors;
+  }
+
+  /** Finds the types of all schemas with rules; tells whether there are any in this one. */
+  #collect(schema: JsonSchema, types: CelTypes, typed: Map<JsonSchema, CelType>, isRoot: boolean): boolean {
+    const type = schema['x-kubernetes-validations']?.length ? types.of(schema, isRoot || undefined) : undefined;
+    if (type) typed.set(schema, type);
+    let holds = type !== undefined;
+    for (const part of [...Object.values(schema.properties ?? {}), valuesOf(schema), schema.items]) {
+      if (part && this.#collect(part, types, typed, false)) holds = true;
+    }
+    if (holds) this.#holders.add(schema);
+    return holds;
+  }
+}
+
+function compileRule(rule: ValidationRule, type: CelType, env: Environment): CompiledRule {
+  const oldType = rule.optionalOldSelf ? `optional<${type.name}>` : type.name;
+  const scope = env.clone().registerVariable('self', type.name).registerVariable('oldSelf', oldType);
+  const [condition, ruleError] = attempt(() => expecting(compile(scope, rule.rule), 'bool', 'cel expression'));
+  const [message, messageError] = rule.messageExpression
+    ? attempt(() => expecting(compile(scope, rule.messageExpression ?? ''), 'string', 'messageExpression'))
+    : [];
+  return { rule, condition, message, usesOldSelf: condition?.mentions('oldSelf') ?? false, ruleError, messageError };
+}
+
+function attempt(make: () => Expression): [Expression | undefined, string | undefined] {
+  try {
+    return [make(), undefined];
+  } catch (error) {
+    if (error instanceof CompileError) return [undefined, error.message];
+    throw error;
+  }
+}
+
+function expecting(expression: Expression, type: string, what: string): Expression {
+  if (expression.type === type || expression.type === 'dyn') return expression;
+  throw new CompileError(`${what} must evaluate to a ${type}`);
+}
+
+function checkRule(compiled: CompiledRule, path: string, uncorrelated: string | undefined): FieldError[] {
+  const { rule, ruleError, messageError, usesOldSelf } = compiled;
+  const errors: FieldError[] = [];
+  if (ruleError) errors.push(invalid(`${path}.rule`, rule, ruleError));
+  if (messageError) errors.push(invalid(`${path}.messageExpression`, rule, messageError));
+  if (usesOldSelf && uncorrelated !== undefined) {
+    const detail = `oldSelf cannot be used on the uncorrelatable portion of the schema within ${uncorrelated}`;
+    errors.push(invalid(`${path}.rule`, rule.rule, detail));
+  } else if (!usesOldSelf && rule.optionalOldSelf !== undefined) {
+    const detail = 'may not be set if oldSelf is not used in rule';
+    errors.push(invalid(`${path}.optionalOldSelf`, rule.optionalOldSelf, detail));
+  }
+  return errors;
+}
+
+function runRules({ type, rules }: NodeRules, value: unknown, path: string, old: unknown): FieldError[] {
+  const self = type.fromJson(value);
+  const before = old === undefined ? undefined : type.fromJson(old);
+  const isSame = old !== undefined && equal(value as Json, old as Json);
+  return rules.flatMap((compiled) => {
+    const { rule, condition, usesOldSelf } = compiled;
+    if (!condition || (usesOldSelf && before === undefined && !rule.optionalOldSelf)) return [];
+    const optional = before === undefined ? Optional.none() : Optional.of(before);
+    const oldSelf = rule.optionalOldSelf ? optional : before;
+    const failure = evaluate(compiled, condition, { self, oldSelf });
+    if (failure === undefined || (isSame && !usesOldSelf)) return [];
+    const field = rule.fieldPath ? path + (path === '' ? rule.fieldPath.replace(/^\./, '') : rule.fieldPath) : path;
+    return [errorOf(rule, field || '<nil>', value, failure)];
+  });
+}
+
+/** Why the rule does not hold; `undefined` where it does. */
+function evaluate(
+  { rule, message }: CompiledRule,
+  condition: Expression,
+  variables: Readonly<Record<string, unknown>>,
+): string | undefined {
+  try {
+    if (condition.run(variables) === true) return undefined;
+  } catch (error) {
+    return `${summaryOf(error)} evaluating rule: ${rule.message || rule.rule.trim()}`;
+  }
+  return spoken(message, variables) ?? (rule.message?.trim() || `failed rule: ${rule.rule.trim()}`);
+}
+
+/** What the message expression says, unless it fails or says nothing that fits a line. */
+function spoken(message: Expression | undefined, variables: Readonly<Record<string, unknown>>): string | undefined {
+  try {
+    const text = message?.run(variables);
+    if (typeof text !== 'string' || text.trim() === '' || /[\r\n]/.test(text)) return undefined;
+    return text.trim().slice(0, 5 * 1024);
+  } catch (error) {
+    // The rule's own message stands in, as in Kubernetes.
+    return messageOf(error) && undefined;
+  }
+}
+
+function errorOf(rule: ValidationRule, field: string, value: unknown, detail: string): FieldError {
+  switch (rule.reason) {
+    case 'FieldValueForbidden':
+      return forbidden(field, detail);
+    case 'FieldValueRequired':
+      return required(field, detail);
+    case 'FieldValueDuplicate':
+      return duplicate(field, value);
+    default:
+      // Objects and lists are not repeated in the message.
+      if (typeof value === 'object') {
+        return { reason: 'FieldValueInvalid', field, message: `Invalid value: ${detail}` };
+      }
+      return invalid(field, value, detail);
+  }
+}
