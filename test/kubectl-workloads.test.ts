@@ -200,8 +200,9 @@ test('run makes a pod; with --restart=Never it ends for good, and with --rm it g
   const run = ['run', '-i', '--rm', '--image=knit.dev/lab:1', '--restart=Never', '--quiet'];
   const echoed = await kubectl([...run, 'echo', '--command', '--', 'cat'], 'through the pod\n');
   assert.match(echoed, /^through the pod\n/);
+  assert.match(await kubectl([...run, 'brief', '--command', '--', 'echo', 'soon over'], ''), /^soon over\n/);
   await refused([...run, 'fails', '--command', '--', 'sh', '-c', 'read line; exit 4'], 'go\n', 4);
-  for (const pod of ['echo', 'fails']) assert.equal(await kubectl(`get pod ${pod} --ignore-not-found`), '');
+  for (const pod of ['echo', 'brief', 'fails']) assert.equal(await kubectl(`get pod ${pod} --ignore-not-found`), '');
 });
 
 test('delete --grace-period=0 --force takes a pod away at once', async () => {

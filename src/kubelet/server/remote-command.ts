@@ -1,5 +1,8 @@
 import { dialUpgrade, forwardedHeaders, grantUpgrade, type Upgraded } from '../../base/upgrade.ts';
+import { containerState } from '../cri/messages.ts';
+import type { FoundContainer, RuntimeView } from '../runtime-view.ts';
 import { HttpError, type UpgradeCall } from './answer.ts';
+import { whenExited } from './exit.ts';
 import { type ContainerName, containerSpec, findPod, type NodeView } from './node.ts';
 import { SpdyConnection } from './spdy/connection.ts';
 import { type StreamOptions, translate } from './translate.ts';
@@ -30,8 +33,10 @@ export async function serveRemoteCommand(
     kind === 'exec'
       ? await cri.exec({ containerId: found.id, cmd: call.url.searchParams.getAll('command'), ...options })
       : await cri.attach({ containerId: found.id, ...options });
-  if (offeredProtocols(call.request).includes(protocolV5)) await serveV5(call, new URL(url), options);
-  else await joinRuntime(call, new URL(url));
+  if (!offeredProtocols(call.request).includes(protocolV5)) return joinRuntime(call, new URL(url));
+  const missed: Missed =
+    kind === 'attach' ? (since) => missedContainer(node.runtime, found, since) : async () => undefined;
+  await serveV5(call, new URL(url), options, missed);
 }
 
 const protocolV5 = 'v5.channel.k8s.io';
@@ -45,12 +50,34 @@ function streamOptions(query: URLSearchParams): StreamOptions {
   return options;
 }
 
-async function serveV5(call: UpgradeCall, url: URL, options: StreamOptions): Promise<void> {
+/** Why a command that said nothing counts as failed, if it does. `since`: when its streams were opened, in ms. */
+type Missed = (since: number) => Promise<string | undefined>;
+
+/** How long a runtime may take from the end of a container's output to the container's end. */
+const exitMs = 2_000;
+
+/**
+ * A container may end while somebody is on the way to it. The runtime then attaches to nothing and calls it a success;
+ * told that it failed, `kubectl run` shows the log in its place.
+ */
+async function missedContainer(
+  runtime: RuntimeView,
+  { id, name }: FoundContainer,
+  since: number,
+): Promise<string | undefined> {
+  await whenExited(runtime, id, AbortSignal.timeout(exitMs));
+  const status = await runtime.containerStatus(id);
+  const missed = status?.state === containerState.exited && status.finishedAt < since * 1e6;
+  return missed ? `container "${name}" ended before it was attached to` : undefined;
+}
+
+async function serveV5(call: UpgradeCall, url: URL, options: StreamOptions, missed: Missed): Promise<void> {
   const { socket, head } = await dialSpdy(url, 'v4.channel.k8s.io');
   const spdy = new SpdyConnection(socket, head);
   try {
     const ws = await acceptWebSocket(call.request, call.socket, call.head, protocolV5);
-    await translate(ws, spdy, options);
+    const since = Date.now();
+    await translate(ws, spdy, options, () => missed(since));
   } finally {
     spdy.close();
   }

@@ -19,10 +19,17 @@ const maxStatusBytes = 1024 * 1024;
 /**
  * Carries a remote command between a client that speaks v5.channel.k8s.io and a runtime that speaks v4.channel.k8s.io
  * over SPDY: stdin and its end, window sizes, output, and the Status at the end. Resolves when both sides are closed.
+ * Where there was no output at all, `missed` is asked why that is a failure, if it is one.
  */
-export async function translate(ws: WebSocket, spdy: SpdyConnection, options: StreamOptions): Promise<void> {
+export async function translate(
+  ws: WebSocket,
+  spdy: SpdyConnection,
+  options: StreamOptions,
+  missed: () => Promise<string | undefined>,
+): Promise<void> {
   const status: Buffer[] = [];
   let statusBytes = 0;
+  let silent = true;
   // The order is the one that runtimes know from client-go.
   spdy.open(
     { streamtype: 'error' },
@@ -35,7 +42,15 @@ export async function translate(ws: WebSocket, spdy: SpdyConnection, options: St
   );
   const stdin = options.stdin ? spdy.open({ streamtype: 'stdin' }) : undefined;
   const output = (name: 'stdout' | 'stderr') =>
-    spdy.open({ streamtype: name }, { onData: (payload) => sendBinary(ws, message(channel[name], payload)) });
+    spdy.open(
+      { streamtype: name },
+      {
+        onData(payload) {
+          silent = false;
+          return sendBinary(ws, message(channel[name], payload));
+        },
+      },
+    );
   if (options.stdout) output('stdout');
   if (options.stderr) output('stderr');
   const resize = options.tty ? spdy.open({ streamtype: 'resize' }) : undefined;
@@ -44,7 +59,9 @@ export async function translate(ws: WebSocket, spdy: SpdyConnection, options: St
   ws.once('close', () => spdy.close());
   announce(ws, options);
   const failure = await outcome(spdy);
-  const text = status.length > 0 ? Buffer.concat(status) : Buffer.from(JSON.stringify(internalError(failure)));
+  const why = silent && ws.readyState === ws.OPEN ? await missed() : undefined;
+  const known = status.length > 0 && why === undefined;
+  const text = known ? Buffer.concat(status) : Buffer.from(JSON.stringify(internalError(why ?? failure)));
   await sendBinary(ws, message(channel.error, text));
   ws.close(1000);
   spdy.close();
