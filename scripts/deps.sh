@@ -49,6 +49,7 @@ want util-linux nsenter
 want procps sysctl
 want slirp4netns slirp4netns
 want haproxy haproxy
+want tcpdump tcpdump
 want curl curl
 have node && have npm || wanted="$wanted nodejs npm"
 [ -e /etc/ssl/certs/ca-certificates.crt ] || wanted="$wanted ca-certificates"

@@ -22,6 +22,7 @@ interface Flags {
   readonly port?: number;
   readonly protocol?: Protocol;
   readonly count: number;
+  readonly timeout: number;
   readonly output: Form;
 }
 
@@ -36,11 +37,12 @@ export function traceCommand(program: Command): void {
     .addOption(
       new Option('--protocol <protocol>', 'default: what the Service says, else tcp').choices(['tcp', 'udp', 'icmp']),
     )
+    .option('--timeout <seconds>', 'how long an answer may take', parseCount(1, 600), 2)
     .option('--count <count>', 'how many connections, one after another', parseCount(1, 100), 1)
     .addOption(
       new Option('-o, --output <form>', 'how to print; pcapng is for Wireshark').choices(forms).default('tree'),
     )
-    .action(async (from: string, to: string, { name, port, protocol, count, output }: Flags) => {
+    .action(async (from: string, to: string, { name, port, protocol, count, timeout, output }: Flags) => {
       if (process.getuid?.() !== 0) throw new KnitError('NOT_ROOT', 'captures need root', 'run it with sudo');
       if (output === 'pcapng' && process.stdout.isTTY) {
         throw new KnitError(
@@ -51,7 +53,12 @@ export function traceCommand(program: Command): void {
       }
       const config = runningConfig(name);
       const world = await readWorld(config);
-      const report = await trace(world, reachOf(config, world), { from, to, port, protocol }, { count });
+      const report = await trace(
+        world,
+        reachOf(config, world),
+        { from, to, port, protocol },
+        { count, timeoutMs: timeout * 1000 },
+      );
       show(report, output);
       if (report.stories.some(({ differences }) => differences.length > 0)) process.exitCode = 2;
     });

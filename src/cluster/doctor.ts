@@ -37,7 +37,8 @@ export async function examine(options: ExamineOptions = {}): Promise<Check[]> {
     root,
     kernelCheck(),
     ...commands(options.uplink ?? 'user').map(commandCheck),
-    haproxyCheck(),
+    optionalCheck('haproxy', 'Ingresses are not served'),
+    optionalCheck('tcpdump', 'knit trace sees no packets'),
     ...iptables,
     containerd,
     await check('CNI plugins', () => cniPluginFolder()),
@@ -80,10 +81,10 @@ function commandCheck({ command, package: name }: NeededCommand): Check {
   };
 }
 
-/** Only Ingresses need it. */
-function haproxyCheck(): Check {
-  const found = commandCheck({ command: 'haproxy', package: 'haproxy' });
-  return found.state === 'ok' ? found : { ...found, state: 'poor', found: 'not installed: Ingresses are not served' };
+/** A cluster starts without it. */
+function optionalCheck(command: string, without: string): Check {
+  const found = commandCheck({ command, package: command });
+  return found.state === 'ok' ? found : { ...found, state: 'poor', found: `not installed: ${without}` };
 }
 
 /** Full path of a command, also where `/usr/sbin` is not searched. */

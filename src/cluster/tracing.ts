@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { endpointSlices, namespaces, networkPolicies, nodes, pods, services } from '../api/resource.ts';
 import type { Pod } from '../api/types.ts';
@@ -56,12 +56,15 @@ export async function readWorld(config: ClusterConfig): Promise<World> {
 /** How tracing gets into the cluster's network namespaces. */
 export function reachOf(config: ClusterConfig, world: World): Reach {
   const prefix = contextName(config.name);
-  const netns = (name: string) => ['nsenter', `--net=${netnsFolder}/${name}`];
-  const pid = (place: PodPlace) => processOf(config, podOf(world, place));
-  const enter = (place: Place): string[] => {
+  const netns = (name: string) => {
+    const file = `${netnsFolder}/${name}`;
+    return existsSync(file) ? ['nsenter', `--net=${file}`] : undefined;
+  };
+  const pid = (place: PodPlace) => runningProcess(config, podOf(world, place));
+  const enter = (place: Place): string[] | undefined => {
     switch (place.kind) {
       case 'pod':
-        return ['nsenter', `--net=/proc/${pid(place)}/ns/net`];
+        return netnsOf(processOf(config, podOf(world, place)));
       case 'node':
         return netns(nodeNetns(prefix, place.name));
       case 'client':
@@ -76,7 +79,7 @@ export function reachOf(config: ClusterConfig, world: World): Reach {
     enter,
     enterAsProgram: (place) => {
       if (place.kind === 'pod') return enterPodProcess(pid(place));
-      return place.kind === 'node' ? enterNodeTarget(config, place.name) : enter(place);
+      return place.kind === 'node' ? enterNodeTarget(config, place.name) : (enter(place) ?? []);
     },
     resolvers: (place) => {
       const etc =
@@ -104,8 +107,14 @@ function podOf(world: World, place: PodPlace): Pod {
   throw new KnitError('TARGET_UNKNOWN', `there is no ${formatPlace(place)}`);
 }
 
-function processOf(config: ClusterConfig, pod: Pod): number {
-  const [pid] = processesIn(podCgroup(`${nodeCgroup(config.name, pod.spec?.nodeName ?? '')}/pods`, pod));
+const netnsOf = (pid: number | undefined) => (pid === undefined ? undefined : ['nsenter', `--net=/proc/${pid}/ns/net`]);
+
+function processOf(config: ClusterConfig, pod: Pod): number | undefined {
+  return processesIn(podCgroup(`${nodeCgroup(config.name, pod.spec?.nodeName ?? '')}/pods`, pod))[0];
+}
+
+function runningProcess(config: ClusterConfig, pod: Pod): number {
+  const pid = processOf(config, pod);
   if (pid !== undefined) return pid;
   const { namespace, name } = pod.metadata ?? {};
   throw new KnitError(

@@ -50,8 +50,8 @@ export interface Observation {
 
 export interface ObserveOptions {
   readonly places: readonly Place[];
-  /** What comes before a command to run it in a place's network namespace. */
-  enter(place: Place): readonly string[];
+  /** What comes before a command to run it in a place's network namespace; a place that has none is not watched. */
+  enter(place: Place): readonly string[] | undefined;
   /** Which packets are captured, as pcap-filter(7). */
   readonly filter: string;
   /** Which packets' rules are traced. Left out: none. */
@@ -74,8 +74,7 @@ export async function observe({ places, enter, filter, flow }: ObserveOptions): 
     ]);
     return { lost: counts.reduce((sum, each) => sum + each.lost, 0) };
   };
-  const watch = async (place: Place) => {
-    const command = enter(place);
+  const watch = async (place: Place, command: readonly string[]) => {
     const names = await linksOf(command);
     links.set(formatPlace(place), names);
     captures.push(
@@ -91,8 +90,7 @@ export async function observe({ places, enter, filter, flow }: ObserveOptions): 
       }),
     );
   };
-  const watchRules = async (place: Place) => {
-    const command = enter(place);
+  const watchRules = async (place: Place, command: readonly string[]) => {
     const onWalk = (walk: ChainWalk) => {
       walks.push({ place, walk });
       notify();
@@ -108,7 +106,13 @@ export async function observe({ places, enter, filter, flow }: ObserveOptions): 
     ]);
   };
   const hasRules = (place: Place) => place.kind === 'node' || place.kind === 'fabric';
-  const started = await Promise.allSettled([...places.map(watch), ...places.filter(hasRules).map(watchRules)]);
+  const started = await Promise.allSettled(
+    places.flatMap((place) => {
+      const command = enter(place);
+      if (!command) return [];
+      return [watch(place, command), ...(hasRules(place) ? [watchRules(place, command)] : [])];
+    }),
+  );
   const failed = started.find((each) => each.status === 'rejected');
   if (failed) {
     await stop();

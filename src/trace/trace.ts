@@ -15,8 +15,8 @@ import { Atlas, type World } from './world.ts';
 
 /** How tracing reaches the cluster's places. */
 export interface Reach {
-  /** What comes before a command to run it in a place's network namespace. */
-  enter(place: Place): readonly string[];
+  /** What comes before a command to run it in a place's network namespace; undefined where it has none now. */
+  enter(place: Place): readonly string[] | undefined;
   /** The same, where names mean what they mean to the place's own programs. */
   enterAsProgram(place: Place): readonly string[];
   /** Name servers of the place's programs. */
