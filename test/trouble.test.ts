@@ -67,9 +67,9 @@ test('a wrong cluster file is refused with each path, what stands there and what
     ['nodes: [{ name: a }, { name: a }]', ['two nodes are named a']],
     ['clients: [bob, bob]', ['two clients are named bob']],
     [
-      'network: { mode: vxlan, podCIDR: 10.244.1.0/16, uplink: modem, mtu: 1 }',
+      'network: { podNetwork: bridge, podCIDR: 10.244.1.0/16, uplink: modem, mtu: 1 }',
       [
-        'network.mode: "vxlan": must be "routes"',
+        'network.podNetwork: "bridge": must be one of "routes"|"vxlan"',
         'network.podCIDR: "10.244.1.0/16": 10.244.1.0/16 has bits set after its prefix; did you mean 10.244.0.0/16?',
         'network.uplink: "modem": must be one of "user"|"nat"|"none"',
         'network.mtu: unknown field',

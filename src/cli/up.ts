@@ -18,6 +18,7 @@ interface UpFlags {
   readonly apiPort?: number;
   readonly ipFamily?: string;
   readonly uplink?: string;
+  readonly podNetwork?: string;
   readonly proxyMode?: ProxyMode;
   readonly publish?: readonly string[];
   readonly output: string;
@@ -39,6 +40,7 @@ export function upCommand(program: Command): void {
     .option('--api-port <port>', "the API server's port on this machine's loopback", parseCount(1, 65535))
     .option('--ip-family <families>', 'ipv4, or dual for IPv4 and IPv6')
     .option('--uplink <kind>', 'way out of the cluster: user, nat or none')
+    .option('--pod-network <kind>', 'between nodes: routes of the fabric, or vxlan')
     .addOption(proxyModeOption('how Services stand in the kernel of each node: nftables or iptables'))
     .option(
       '--publish <port:target>',
@@ -49,8 +51,8 @@ export function upCommand(program: Command): void {
     .addOption(outputOption())
     .action(async (given: UpFlags, command: Command) => {
       const flags = withNameOfFile(given, command.getOptionValueSource('name') === 'default');
-      const { file, nodes, hollow, apiPort, ipFamily, uplink, proxyMode, publish } = flags;
-      const chosen = [file, nodes, hollow, apiPort, ipFamily, uplink, proxyMode, publish].some(
+      const { file, nodes, hollow, apiPort, ipFamily, uplink, podNetwork, proxyMode, publish } = flags;
+      const chosen = [file, nodes, hollow, apiPort, ipFamily, uplink, podNetwork, proxyMode, publish].some(
         (value) => value !== undefined,
       );
       const result = await interruptible((signal) =>
@@ -98,6 +100,7 @@ function specOf(flags: ChosenUp): ClusterSpec {
         ...base.network,
         ...(flags.ipFamily === undefined ? {} : { ipFamily: flags.ipFamily }),
         ...(flags.uplink === undefined ? {} : { uplink: flags.uplink }),
+        ...(flags.podNetwork === undefined ? {} : { podNetwork: flags.podNetwork }),
       },
       publish: flags.publish ?? base.publish,
       proxy: { ...base.proxy, ...(flags.proxyMode === undefined ? {} : { mode: flags.proxyMode }) },

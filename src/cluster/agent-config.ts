@@ -1,3 +1,4 @@
+import type { OverlayEnd } from '../podnet/index.ts';
 import type { ProxyMode } from '../proxy/index.ts';
 
 /** What a node agent is told when it starts: `nodes/NODE/agent.json`. */
@@ -27,6 +28,8 @@ export interface AgentConfig {
   /** Of all pods of the cluster, one a family. */
   readonly podCIDRs: readonly string[];
   readonly nodeCIDRs: readonly string[];
+  /** Ends of the overlay that are no nodes; left out where the fabric routes pods' networks. */
+  readonly overlayEnds?: readonly OverlayEnd[];
   readonly clusterDNS: string;
   readonly clusterDomain: string;
   readonly proxyMode: ProxyMode | 'none';

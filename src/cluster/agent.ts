@@ -75,7 +75,9 @@ async function startComponents(
       nft,
       log: log.child('podnet'),
       clusterCIDRs: config.podCIDRs,
-      directCIDRs: config.nodeCIDRs,
+      // The way to other nodes is not that to their pods, where it is a tunnel.
+      directCIDRs: config.overlayEnds ? [] : config.nodeCIDRs,
+      overlayEnds: config.overlayEnds,
       cniConfDir: config.cniConf,
       cniBinDirs: [cniPluginFolder()],
     }),

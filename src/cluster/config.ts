@@ -132,10 +132,11 @@ export function migrated(config: ClusterConfig): ClusterConfig {
 
 /** Clusters had no virtual addresses of load balancers before version 2. The number in their link's name is their slot. */
 function withLoadBalancers(config: ClusterConfig): ClusterConfig {
+  const defaults = defaultClusterSpec();
   const loadBalancerCIDR = defaultLoadBalancerCIDR(Number(config.addresses.host.interface.replace(/^\D+/, '')));
   return {
     ...config,
-    spec: { ...defaultClusterSpec(), ...config.spec },
+    spec: { ...defaults, ...config.spec, network: { ...defaults.network, ...config.spec.network } },
     addresses: { ...config.addresses, loadBalancerCIDR, ingress: ingressAddress(loadBalancerCIDR) },
   };
 }

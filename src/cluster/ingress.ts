@@ -14,23 +14,36 @@ import {
 import { type ClusterConfig, contextName, familiesOf } from './config.ts';
 import { findCommand } from './doctor.ts';
 import { clusterCgroup } from './node.ts';
+import { type IngressOverlay, ingressOverlay } from './overlay.ts';
 import { clusterPaths } from './paths.ts';
 import { readIdentity } from './pki-files.ts';
 
+interface IngressOptions {
+  readonly client: Client;
+  readonly informers: InformerFactory;
+  readonly log: Log;
+}
+
 /** Serves the cluster's Ingresses; runs in the server. */
-export async function startIngress(
-  config: ClusterConfig,
-  options: { readonly client: Client; readonly informers: InformerFactory; readonly log: Log },
-): Promise<Running> {
+export async function startIngress(config: ClusterConfig, options: IngressOptions): Promise<Running> {
   const families = familiesOf(config);
-  return await startIngressController({
+  const machine = machineOf(config);
+  const overlay = ingressOverlay(config, options);
+  if (ingressMachineRuns(machine)) await overlay.follow();
+  const controller = await startIngressController({
     ...options,
     addresses: families.map(({ ingress }) => ingress),
     files: ingressFiles(config.name),
-    place: placeOf(config),
+    place: placeOf(machine, overlay),
     defaultCertificate: () => defaultCertificate(config.name),
     metricsFor: [...families.flatMap(({ podCIDR, nodeCIDR }) => [podCIDR, nodeCIDR]), config.addresses.host.host],
   });
+  return {
+    async stop() {
+      await controller.stop();
+      await overlay.stop();
+    },
+  };
 }
 
 /** Where the Ingress proxy keeps its files, its logs among them. */
@@ -39,15 +52,18 @@ export function ingressFiles(cluster: string): ProxyFiles {
   return proxyFiles(paths.ingress, join(paths.logs, 'ingress'));
 }
 
-function placeOf(config: ClusterConfig): ProxyPlace {
+function machineOf(config: ClusterConfig): IngressMachine {
   const files = ingressFiles(config.name);
-  const machine: IngressMachine = {
+  return {
     prefix: contextName(config.name),
     links: familiesOf(config).map(({ ingress, fabric }) => ({ address: ingress, gateway: fabric })),
     cgroup: `${clusterCgroup(config.name)}/ingress`,
     folder: files.folder,
     log: files.log,
   };
+}
+
+function placeOf(machine: IngressMachine, overlay: IngressOverlay): ProxyPlace {
   return {
     runs: () => ingressMachineRuns(machine),
     start: async (command) => {
@@ -55,8 +71,12 @@ function placeOf(config: ClusterConfig): ProxyPlace {
         throw new KnitError('COMMAND_MISSING', 'HAProxy is not installed', 'install the package haproxy');
       }
       await startIngressMachine(machine, command);
+      await overlay.follow();
     },
-    stop: () => stopIngressMachine(machine),
+    stop: async () => {
+      await overlay.stop();
+      await stopIngressMachine(machine);
+    },
   };
 }
 

@@ -5,6 +5,7 @@ import { machineResolvConf } from '../machine/resolvers.ts';
 import type { AgentConfig } from './agent-config.ts';
 import { type ClusterConfig, contextName, type NodeConfig, writeFileAtomically } from './config.ts';
 import { writeContainerdConfig } from './containerd.ts';
+import { ingressEnd } from './overlay.ts';
 import { clusterPaths, runtimeRoot } from './paths.ts';
 import type { CertificateAuthority } from './pki.ts';
 import { placeImages, prepareImages } from './prepared-images.ts';
@@ -83,6 +84,7 @@ function agentConfig(config: ClusterConfig, node: NodeConfig): AgentConfig {
     systemCgroup: `${nodeCgroup(config.name, node.name)}/system`,
     cniConf: nodePaths.cniConf,
     podCIDRs: [config.addresses.podCIDR, config.addresses.ipv6?.podCIDR ?? []].flat(),
+    ...(config.spec.network.podNetwork === 'vxlan' ? { overlayEnds: [ingressEnd(config)] } : {}),
     nodeCIDRs: [config.addresses.nodeCIDR, config.addresses.ipv6?.nodeCIDR ?? []].flat(),
     clusterDNS: config.addresses.dns,
     clusterDomain: config.spec.dns.domain,

@@ -61,7 +61,7 @@ async function main(name: string): Promise<void> {
       return started;
     }),
     startScheduler({ client: clientOf('kube-scheduler'), informers, log: log.child('scheduler') }),
-    startRoutes({ informers, log: log.child('routes') }),
+    startRoutes({ informers, log: log.child('routes'), forwards: config.spec.network.podNetwork === 'routes' }),
     startDnsAutoscaler({
       client: clientOf('dns-autoscaler'),
       informers,

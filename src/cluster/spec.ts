@@ -63,7 +63,7 @@ const clusterSpec = z.strictObject({
   hollowNodes: z.int().min(0).max(10_000).default(0),
   network: z
     .strictObject({
-      mode: z.enum(['routes']).default('routes'),
+      podNetwork: z.enum(['routes', 'vxlan']).default('routes'),
       ipFamily: z.enum(['ipv4', 'dual']).default('ipv4'),
       podCIDR: cidrs.optional(),
       serviceCIDR: cidrs.optional(),

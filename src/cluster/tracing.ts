@@ -11,7 +11,7 @@ import { clientNetns, fabricNetns, ingressNetns, nodeNetns } from '../machine/fa
 import { formatPlace, type Place } from '../trace/model.ts';
 import type { Reach } from '../trace/trace.ts';
 import type { World } from '../trace/world.ts';
-import { type ClusterConfig, contextName, loadBalancerPools } from './config.ts';
+import { type ClusterConfig, contextName, familiesOf, loadBalancerPools } from './config.ts';
 import { enterNodeTarget, enterPodProcess } from './enter.ts';
 import { fabricSpec } from './fabric.ts';
 import { nodeCgroup } from './node.ts';
@@ -44,7 +44,8 @@ export async function readWorld(config: ClusterConfig): Promise<World> {
         fabric: fabricSpec(config),
         // With `none` somebody runs a proxy by hand: most likely ours, in its own default mode.
         proxyMode: config.spec.proxy.mode === 'none' ? 'nftables' : config.spec.proxy.mode,
-        directCIDRs: [config.addresses.nodeCIDR, config.addresses.ipv6?.nodeCIDR].filter((cidr) => cidr !== undefined),
+        directCIDRs:
+          config.spec.network.podNetwork === 'vxlan' ? [] : familiesOf(config).map(({ nodeCIDR }) => nodeCIDR),
         loadBalancerPools: loadBalancerPools(config),
       },
     };

@@ -6,10 +6,20 @@ import type { Log } from '../base/log.ts';
 import type { Running } from '../base/running.ts';
 import { runController } from '../client/controller.ts';
 import type { InformerFactory } from '../client/informer.ts';
-import { ipBatch, routesOf } from '../kernel/ip.ts';
+import { ipBatch, routesOf, rulesOf } from '../kernel/ip.ts';
 
 /** Marks the fabric's routes as ours: the number that the kernel keeps as a route's protocol. */
 const protocol = 75;
+
+/** Of what this namespace itself sends. */
+const ownTable = '75';
+
+export interface RoutesOptions {
+  readonly informers: InformerFactory;
+  readonly log: Log;
+  /** The fabric forwards to pods. If not, only the API server in it reaches them, by way of their nodes. */
+  readonly forwards: boolean;
+}
 
 /** Nodes come in groups; their routes are then one batch. */
 const settleMs = 20;
@@ -18,25 +28,36 @@ const settleMs = 20;
  * The cloud's route controller: in the fabric's namespace, where it must run, each node's pod CIDR is routed to the
  * node's address.
  */
-export async function startRoutes(options: { informers: InformerFactory; log: Log }): Promise<Running> {
+export async function startRoutes(options: RoutesOptions): Promise<Running> {
   const informer = options.informers.informer(nodes);
   const controller = runController({
     name: 'routes',
     log: options.log,
-    sync: () => reconcile(informer.list()),
+    sync: () => reconcile(informer.list(), options.forwards ? 'main' : ownTable),
   });
   informer.onChange((node, old) => {
     if (routesTo(node).join() !== routesTo(old).join()) controller.enqueueAfter('all', settleMs);
   });
+  if (!options.forwards) await routeOwnPackets();
   await options.informers.start();
   controller.enqueue('all');
   return controller;
 }
 
+async function routeOwnPackets(): Promise<void> {
+  const rule = `pref 900 iif lo lookup ${ownTable}`;
+  for (const family of ['ipv4', 'ipv6'] as const) {
+    if ((await rulesOf(protocol, family)).includes(rule)) continue;
+    await ipBatch([`rule add ${rule} proto ${protocol}`], undefined, family);
+  }
+}
+
 /** Makes the routes what the nodes say, in one batch. */
-async function reconcile(all: readonly Node[]): Promise<void> {
-  const wanted = new Set(all.flatMap(routesTo));
-  const present = new Set((await routesOf(protocol)).map((route) => `${route.destination} via ${route.gateway}`));
+async function reconcile(all: readonly Node[], table: string): Promise<void> {
+  const wanted = new Set(all.flatMap(routesTo).map((route) => `${route} table ${table}`));
+  const present = new Set(
+    (await routesOf(protocol)).map(({ destination, gateway, table }) => `${destination} via ${gateway} table ${table}`),
+  );
   await ipBatch([
     ...[...present].filter((route) => !wanted.has(route)).map((route) => `route del ${route} proto ${protocol}`),
     ...[...wanted].filter((route) => !present.has(route)).map((route) => `route replace ${route} proto ${protocol}`),

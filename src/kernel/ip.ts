@@ -119,3 +119,45 @@ export async function linksOf(enter: readonly string[]): Promise<Links> {
     mtus: new Map(all.map((link) => [link.ifname, link.mtu])),
   };
 }
+
+/** Runs `bridge` commands, one a line, in one process. */
+export async function bridgeBatch(lines: readonly string[], netns?: string): Promise<void> {
+  if (lines.length === 0) return;
+  await run('bridge', [...inNamespace(netns), '-batch', '-'], { input: `${lines.join('\n')}\n` });
+}
+
+/** Addresses of a device that others can use, of both families; undefined where there is no such device. */
+export async function addressesOn(device: string, netns?: string): Promise<string[] | undefined> {
+  const { code, stdout } = await tryRun('ip', [...inNamespace(netns), '-j', 'addr', 'show', 'dev', device]);
+  if (code !== 0) return undefined;
+  const links: { addr_info?: { local: string; scope: string }[] }[] = JSON.parse(stdout);
+  return links.flatMap(({ addr_info = [] }) =>
+    addr_info.filter(({ scope }) => scope === 'global').map(({ local }) => local),
+  );
+}
+
+/** Routes over a device that have a gateway, of both families: `10.244.1.0/24 via 10.244.1.0`. */
+export async function routesOn(device: string, netns?: string): Promise<string[]> {
+  const outputs = await Promise.all(
+    ['-4', '-6'].map((flag) => run('ip', [...inNamespace(netns), '-j', flag, 'route', 'show', 'dev', device])),
+  );
+  const routes = outputs.flatMap((output): { dst: string; gateway?: string }[] => JSON.parse(output.trim() || '[]'));
+  return routes.flatMap(({ dst, gateway }) => {
+    const to = dst.includes('/') ? dst : `${dst}/${dst.includes(':') ? 128 : 32}`;
+    return gateway === undefined ? [] : [`${to} via ${gateway}`];
+  });
+}
+
+/** Neighbours on a device that somebody set: `10.244.1.0 lladdr 6a:6e:0a:59:00:0c`. */
+export async function neighboursOn(device: string, netns?: string): Promise<string[]> {
+  const output = await run('ip', [...inNamespace(netns), '-j', 'neigh', 'show', 'dev', device, 'nud', 'permanent']);
+  const found: { dst: string; lladdr?: string }[] = JSON.parse(output.trim() || '[]');
+  return found.flatMap(({ dst, lladdr }) => (lladdr === undefined ? [] : [`${dst} lladdr ${lladdr}`]));
+}
+
+/** Where a VXLAN device sends frames for a hardware address: `6a:6e:0a:59:00:0c dst 10.89.0.12`. */
+export async function forwardingEntries(device: string, netns?: string): Promise<string[]> {
+  const output = await run('bridge', [...inNamespace(netns), '-j', 'fdb', 'show', 'dev', device]);
+  const found: { mac: string; dst?: string }[] = JSON.parse(output.trim() || '[]');
+  return found.flatMap(({ mac, dst }) => (dst === undefined ? [] : [`${mac} dst ${dst}`]));
+}

@@ -10,6 +10,7 @@ import type { InformerFactory } from '../client/informer.ts';
 import { type Nft, openNft } from '../kernel/nft.ts';
 import { cniConfig, writeCNIConfig } from './cni.ts';
 import { EGRESS_TABLE, egressRules } from './masquerade.ts';
+import { type OverlayEnd, overlayMtu, startOverlay } from './overlay.ts';
 import { applyNodeSysctls } from './sysctls.ts';
 
 export interface PodNetworkOptions {
@@ -26,7 +27,8 @@ export interface PodNetworkOptions {
   readonly cniBinDirs: readonly string[];
   /** Where `host-local` keeps its leases. Default `/var/lib/cni/networks`, which a node has for itself. */
   readonly cniDataDir?: string;
-  readonly mtu?: number;
+  /** Left out: the fabric routes. Else nodes tunnel to each other, and to these ends that are no nodes. */
+  readonly overlayEnds?: readonly OverlayEnd[];
   /** Shared with others in the same process; left out: one of its own. */
   readonly nft?: Nft;
 }
@@ -42,6 +44,8 @@ export async function startPodNetwork(options: PodNetworkOptions): Promise<Runni
   await findPlugins(options.cniBinDirs);
   await applyNodeSysctls(log);
   const nft = options.nft ?? openNft({ log });
+  const { overlayEnds: ends } = options;
+  const overlay = ends && (await startOverlay({ informers, log, self: { node: nodeName }, ends }));
   const informer = informers.informer(nodes, { fieldSelector: `metadata.name=${nodeName}` });
   let stopped = false;
   let applied: string | undefined;
@@ -57,7 +61,12 @@ export async function startPodNetwork(options: PodNetworkOptions): Promise<Runni
     doubtful = false;
     await applyEgress(nft, options, podCIDRs);
     const dataDir = options.cniDataDir ?? '/var/lib/cni/networks';
-    if (await writeCNIConfig(options.cniConfDir, cniConfig({ podCIDRs, dataDir, mtu: options.mtu }))) {
+    if (
+      await writeCNIConfig(
+        options.cniConfDir,
+        cniConfig({ podCIDRs, dataDir, ...(options.overlayEnds ? { mtu: overlayMtu } : {}) }),
+      )
+    ) {
       log.info('pods have a network', { podCIDRs: wanted });
     }
     applied = wanted;
@@ -80,6 +89,7 @@ export async function startPodNetwork(options: PodNetworkOptions): Promise<Runni
       stopped = true;
       clearTimeout(retry);
       unwatch();
+      await overlay?.stop();
       await work;
       if (!options.nft) await nft.stop();
     },

@@ -86,10 +86,11 @@ export async function hold(
   address: string,
   count: number,
 ): Promise<HeldConnections> {
-  const child = spawnIn(cluster, target, [script('hold-connections.ts'), address, '7000', String(count)]);
+  const child = spawnIn(cluster, target, [script('greeted-connections.ts'), address, '7000', String(count)]);
   const lines = createInterface(child.stdout!)[Symbol.asyncIterator]();
   const next = async (): Promise<string[]> => JSON.parse((await lines.next()).value ?? '["ended"]');
-  const greetings = (await next()).map((line): Greeting => {
+  const first = await next().catch(() => ['ended']);
+  const greetings = first.map((line): Greeting => {
     const [pod = '', node = '', client = ''] = line.split(' ');
     return { pod, node, client };
   });
