@@ -146,6 +146,21 @@ test('requests go through node ports, or straight to pods where that is asked fo
   );
 });
 
+test('knit balance compares both ways, and measures the one in force', async () => {
+  const measured = cluster.knit(['balance', 'ingress/native', '--live', '4', '-o', 'json']);
+  let done = false;
+  const sent = measured.finally(() => {
+    done = true;
+  });
+  while (!done) await ask('native.test');
+  const { backends } = JSON.parse(await sent);
+  const [{ mode, pods, throughNodes, measured: counts, service }] = backends;
+  assert.deepEqual([mode, service, pods.length], ['pods', 'default/one:http', 2]);
+  assert.ok(throughNodes.secondHop > 0.4, 'through node ports about half would take a second hop');
+  const [some = 0, others = 0] = Object.values<number>(counts);
+  assert.ok(Math.abs(some - others) <= 2 && some > 0, `straight to pods in turn: ${some} and ${others}`);
+});
+
 test('of two Ingresses the older keeps a path, and the younger is told; it follows when the older goes', async () => {
   await cluster.apply(ingress('older', { 'claim.test': [{ service: 'one' }] }));
   await becomes('claim.test', '/', 'one');

@@ -11,8 +11,9 @@ import {
 import { runningConfig } from '../cluster/nodes.ts';
 import { adminClient } from '../cluster/ready.ts';
 import { advice, type Balance, type BalanceInput, expectedBalance, percent, policyOf } from '../trace/balance.ts';
+import { printIngressBalance } from './ingress-balance.ts';
 import { nameOption, outputOption, parseCount } from './options.ts';
-import { bold, dim, green, print, printJson, table } from './output.ts';
+import { bar, bold, dim, green, print, printJson, table } from './output.ts';
 
 interface Flags {
   readonly name: string;
@@ -29,15 +30,19 @@ const defaultLiveSeconds = 10;
 export function balanceCommand(program: Command): void {
   program
     .command('balance')
-    .description('how outside connections spread over the pods of a Service, and how they would under the other policy')
-    .argument('<service>', 'service/NAMESPACE/NAME or service/NAME')
+    .description(
+      'how outside connections spread over the pods of a Service or an Ingress, and how they would otherwise',
+    )
+    .argument('<target>', 'service/NAME, ingress/NAME or with a namespace: service/NAMESPACE/NAME')
     .addOption(nameOption())
     .option('--port <port>', "name or number of the Service's port (default: the first)")
     .option('--requests <count>', 'open so many connections and see where they go', parseCount(1, 20_000))
     .option('--live [seconds]', 'see where the connections of others go', parseCount(1, 86_400))
     .option('--kubeconfig <file>', 'compute it for any cluster')
     .addOption(outputOption())
-    .action(async (target: string, flags: Flags) => {
+    .action(async (text: string, flags: Flags) => {
+      const target = parseTarget(text);
+      if (target.kind === 'ingress') return await balanceOfIngress(target, flags);
       const report = await (flags.kubeconfig
         ? reportOfOther(target, flags, flags.kubeconfig)
         : reportOfOwn(target, flags));
@@ -53,11 +58,11 @@ interface Report {
   readonly measured?: MeasuredBalance;
 }
 
-async function reportOfOwn(target: string, flags: Flags): Promise<Report> {
+async function reportOfOwn(target: Target, flags: Flags): Promise<Report> {
   const config = runningConfig(flags.name);
   const { client, close } = adminClient(config);
   try {
-    const read = await readBalanceInput(client, parseTarget(target));
+    const read = await readBalanceInput(client, target);
     const input = { ...read, ...ownBalance(config), port: flags.port };
     const report = expected(input);
     const { requests, live, port } = flags;
@@ -71,7 +76,7 @@ async function reportOfOwn(target: string, flags: Flags): Promise<Report> {
   }
 }
 
-async function reportOfOther(target: string, flags: Flags, kubeconfig: string): Promise<Report> {
+async function reportOfOther(target: Target, flags: Flags, kubeconfig: string): Promise<Report> {
   if (flags.requests || flags.live) {
     throw new KnitError(
       'BALANCE_NOT_HERE',
@@ -81,7 +86,7 @@ async function reportOfOther(target: string, flags: Flags, kubeconfig: string): 
   }
   const transport = await transportFromKubeconfig(kubeconfig);
   try {
-    const input = await readBalanceInput(createClient(transport), parseTarget(target));
+    const input = await readBalanceInput(createClient(transport), target);
     return expected({ ...input, masquerade: 'always', port: flags.port });
   } finally {
     await transport.close();
@@ -97,10 +102,30 @@ function expected(input: BalanceInput): Report {
   };
 }
 
-function parseTarget(text: string): { namespace: string; name: string } {
-  const [, namespace = 'default', name] = /^service\/(?:([^/]+)\/)?([^/]+)$/.exec(text) ?? [];
-  if (name) return { namespace, name };
-  throw new KnitError('TARGET_UNKNOWN', `${text} is no Service`, 'write service/NAME or service/NAMESPACE/NAME');
+interface Target {
+  readonly kind: 'service' | 'ingress';
+  readonly namespace: string;
+  readonly name: string;
+}
+
+function parseTarget(text: string): Target {
+  const [, kind, namespace = 'default', name] = /^(service|ingress)\/(?:([^/]+)\/)?([^/]+)$/.exec(text) ?? [];
+  if (name) return { kind: kind as Target['kind'], namespace, name };
+  throw new KnitError(
+    'TARGET_UNKNOWN',
+    `${text} is no Service or Ingress`,
+    'write service/NAME or ingress/NAMESPACE/NAME',
+  );
+}
+
+async function balanceOfIngress(
+  target: Target,
+  { name, output, live, requests, kubeconfig, port }: Flags,
+): Promise<void> {
+  if (requests || kubeconfig || port) {
+    throw new KnitError('BALANCE_NOT_HERE', 'of an Ingress only --live is measured', 'send requests to it meanwhile');
+  }
+  await printIngressBalance(target, { name, output, seconds: live === true ? defaultLiveSeconds : live });
 }
 
 function draw({ input, now, other, measured }: Report): string {
@@ -143,13 +168,6 @@ function measuredText({ connections, failed, oneHopMs, twoHopsMs }: MeasuredBala
       ? ''
       : `; until one stood ${oneHopMs.toFixed(3)} ms with one hop, ${twoHopsMs.toFixed(3)} ms with two: the second hop adds ${Math.max(0, twoHopsMs - oneHopMs).toFixed(3)} ms`;
   return `${connections} connections${lost}${times}.`;
-}
-
-const barWidth = 20;
-
-/** ` 33 % ███████` */
-function bar(share: number): string {
-  return `${percent(share).padStart(6)} ${'█'.repeat(Math.round(share * barWidth))}`;
 }
 
 function asJson({ input, now, other, measured }: Report): object {

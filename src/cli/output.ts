@@ -2,6 +2,7 @@ import { styleText } from 'node:util';
 import yoctoSpinner from 'yocto-spinner';
 import { KnitError, messageOf } from '../base/errors.ts';
 import { type Progress, silent } from '../cluster/progress.ts';
+import { percent } from '../trace/balance.ts';
 import { InterruptedError } from './interrupt.ts';
 
 export const bold = (text: string): string => styleText('bold', text);
@@ -9,6 +10,13 @@ export const dim = (text: string): string => styleText('dim', text);
 export const green = (text: string): string => styleText('green', text);
 export const red = (text: string): string => styleText('red', text);
 export const yellow = (text: string): string => styleText('yellow', text);
+
+const barWidth = 20;
+
+/** A share of 1 as a bar: ` 33 % ███████` */
+export function bar(share: number): string {
+  return `${percent(share).padStart(6)} ${'█'.repeat(Math.round(share * barWidth))}`;
+}
 
 export function print(text: string): void {
   process.stdout.write(`${text}\n`);

@@ -31,8 +31,6 @@ export interface IngressControllerOptions extends Omit<HaproxyOptions, 'onLost'>
 
 /** Changes come in groups; those of one moment are one change of the proxy. */
 const gatherMs = 10;
-/** Reloads keep this apart, since connections that last keep a process of each. */
-const reloadApartMs = 300;
 const serviceIndex = 'ingress-service';
 const serviceLabel = 'kubernetes.io/service-name';
 
@@ -122,8 +120,8 @@ class IngressController implements Running {
   }
 
   #schedule(): void {
-    const apart = this.#proxy.reloadedAt + reloadApartMs - performance.now();
-    this.#controller.enqueueAfter('all', Math.max(gatherMs, apart));
+    const restMs = this.#proxy.restsUntil - performance.now();
+    this.#controller.enqueueAfter('all', Math.max(gatherMs, restMs));
   }
 
   async #sync(): Promise<void> {

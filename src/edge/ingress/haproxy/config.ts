@@ -72,8 +72,9 @@ function globalSection(files: ProxyFiles): string {
   maxconn 15000
   # A machine whose limit of open files is less than twice as much: most connections of clients wait, with one file each.
   no strict-limits
-  # Connections that outlive a reload keep a process each time: not for ever.
+  # Connections that outlive a reload keep a process each time: not for ever, and not without end.
   hard-stop-after 1h
+  mworker-max-reloads 50
   tune.ssl.default-dh-param 2048
   ssl-default-bind-options ssl-min-ver TLSv1.2`;
 }

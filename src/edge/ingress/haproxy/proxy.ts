@@ -45,6 +45,8 @@ export interface Wanted {
 
 const startMs = 15_000;
 const reloadMs = 30_000;
+/** Reloads take at most a third of the time; what comes between is one. */
+const restFactor = 2;
 /** Files follow run-time changes by so much: they are read by a process that starts after a crash, and mended then. */
 const fileDelayMs = 250;
 
@@ -60,8 +62,8 @@ export class Haproxy {
   #fileTimer: NodeJS.Timeout | undefined;
   #endRotation: (() => void) | undefined;
   readonly #written = new Map<string, string>();
-  /** When it last began to serve a new configuration, in ms of `performance.now()`. */
-  reloadedAt = Number.NEGATIVE_INFINITY;
+  /** Before this, in ms of `performance.now()`, it should not reload again: most of the time goes to requests. */
+  restsUntil = 0;
 
   constructor(options: HaproxyOptions) {
     this.#options = options;
@@ -121,6 +123,7 @@ export class Haproxy {
     this.#forget();
     this.#write(wanted);
     const { masterSocket, socket } = this.#files;
+    const began = performance.now();
     const before = await worker(masterSocket);
     await ask(masterSocket, 'reload').catch(() => ''); // it ends as the master starts anew
     const now = await waitFor(
@@ -137,15 +140,14 @@ export class Haproxy {
     if (now.pid === before.pid) {
       throw new KnitError(
         'PROXY_REFUSED',
-        `HAProxy refused its new configuration and keeps the old one`,
+        'HAProxy refused its new configuration and keeps the old one',
         `see ${this.#files.log}`,
       );
     }
-    this.reloadedAt = performance.now();
-    this.#take(
-      await waitFor(() => openTo(socket, now.pid), { what: 'the new HAProxy', timeoutMs: startMs, intervalMs: 5 }),
-      wanted,
-    );
+    const what = 'the new HAProxy';
+    this.#take(await waitFor(() => openTo(socket, now.pid), { what, timeoutMs: startMs, intervalMs: 5 }), wanted);
+    const ended = performance.now();
+    this.restsUntil = ended + restFactor * (ended - began);
   }
 
   async #change(held: Wanted, wanted: Wanted): Promise<void> {
