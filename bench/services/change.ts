@@ -119,7 +119,7 @@ export async function measureStorm(seconds: number): Promise<Storm> {
 async function untilRight(planned: ReturnType<typeof servicesOfPlan>): Promise<number> {
   const deadline = performance.now() + 10_000;
   for (;;) {
-    const kernel = servicesOfNftables(await run('nft', ['-j', 'list', 'table', 'ip', 'knit']));
+    const kernel = servicesOfNftables(await run('nft', ['-j', 'list', 'table', 'ip', 'knit']), 'ipv4');
     const wrong = differences(kernel, planned).filter((line) => !line.includes(' tcp 443:')).length;
     if (wrong === 0 || performance.now() > deadline) return wrong;
     await delay(100);

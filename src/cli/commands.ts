@@ -12,6 +12,7 @@ import { kubeconfigCommand, kubectlCommand } from './kubectl.ts';
 import { logsCommand } from './logs.ts';
 import { nodeCommand } from './node.ts';
 import { proxyCommand } from './proxy.ts';
+import { servicesCommand } from './services.ts';
 import { statusCommand } from './status.ts';
 import { traceCommand } from './trace.ts';
 import { upCommand } from './up.ts';
@@ -27,6 +28,7 @@ export const commands: readonly ((program: Command) => void)[] = [
   execCommand,
   traceCommand,
   balanceCommand,
+  servicesCommand,
   nodeCommand,
   clientCommand,
   imageCommand,

@@ -7,7 +7,7 @@ import type { FabricSpec } from '../machine/fabric.ts';
 import { type PolicyPlan, planPolicies } from '../policy/index.ts';
 import { masqueradeOf, type ProxyMode } from '../proxy/backends.ts';
 import { planHostPorts } from '../proxy/hostports.ts';
-import type { NodeFacts, PlanEntry } from '../proxy/plan.ts';
+import type { NodeFacts, PlanEntry, ServicePlan } from '../proxy/plan.ts';
 import { planService, serviceKeyOf } from '../proxy/services.ts';
 import type { Place } from './model.ts';
 
@@ -112,6 +112,13 @@ export class Atlas {
     const entries = services.flatMap((service) => this.#entry(node, service) ?? []);
     const hostPorts = onNode ? this.#podsOn(node).flatMap((pod) => planHostPorts(pod, facts) ?? []) : [];
     return [...entries, ...hostPorts].sort((a, b) => (a.createdAt < b.createdAt ? -1 : 1));
+  }
+
+  /** The same for all Services and host ports. */
+  servicePlan(node: string): ServicePlan {
+    const services = this.world.objects.services.flatMap((service) => this.#entry(node, service) ?? []);
+    const hostPorts = this.#podsOn(node).flatMap((pod) => planHostPorts(pod, this.node(node)) ?? []);
+    return new Map([...services, ...hostPorts].map((entry) => [entry.key, entry]));
   }
 
   #entry(node: string, service: Service): PlanEntry | undefined {

@@ -5,7 +5,7 @@ import { DROP, formatClassid, MAX_ENDPOINTS, REFUSE, SHAPE_MASK } from './values
 export const TABLE = 'knit';
 
 /** Changes whenever the rules below do: a table of another version is replaced as a whole. */
-const VERSION = 2;
+const VERSION = 3;
 
 export const nftFamily = (family: Family): Extract<NftFamily, 'ip' | 'ip6'> => (family === 'ipv6' ? 'ip6' : 'ip');
 export const tableName = (family: Family): string => `${nftFamily(family)} ${TABLE}`;
@@ -14,8 +14,13 @@ export const tableComment = `knit: Services, rules version ${VERSION}`;
 const POOL_MASK = `0x${((0xffffffff - SHAPE_MASK) >>> 0).toString(16)}`;
 /** A front end, as it is in a packet that is not translated yet. */
 const tuple = (ip: string) => `${ip} daddr . meta l4proto . th dport`;
+/**
+ * Who a client is. Of an IPv6 address the last 96 bits: nft 1.0.6 has 16 bytes for the key of a map that packets write,
+ * and lets the value overwrite what is longer. Clients that share those bits share an endpoint.
+ */
+const clientAddress = (ip: string) => (ip === 'ip6' ? '@nh,96,96' : 'ip saddr');
 /** A client and the pool that it is led to. */
-const client = (ip: string) => `meta priority & ${POOL_MASK} . ${ip} saddr`;
+const client = (ip: string) => `meta priority & ${POOL_MASK} . ${clientAddress(ip)}`;
 
 /**
  * The whole table with empty maps. What it does, and why it is so: README.md.
@@ -45,7 +50,7 @@ table ${tableName(family)} {
  map slot  { typeof meta priority : ${ip} daddr . th dport; }
  map pick  { typeof meta priority : meta priority; }
  map ep    { typeof meta priority : ${ip} daddr . th dport; }
- map aff   { typeof meta priority . ${ip} saddr : meta priority; flags dynamic,timeout; size 65536; }
+ map aff   { typeof meta priority . ${clientAddress(ip)} : meta priority; flags dynamic,timeout; size 65536; }
  map shape { typeof meta priority : verdict; }
  chain refuse {
   meta l4proto tcp reject with tcp reset

@@ -1,8 +1,8 @@
-import type { Destination, FrontEnd, PortPlan, ServicePlan } from '../plan.ts';
+import type { Destination, Family, FrontEnd, PortPlan, ServicePlan } from '../plan.ts';
 
 /**
- * What a kernel does with new connections from the node itself and from pods: for each `ADDRESS tcp 80` (`node` for node
- * ports) its endpoints, sorted, or `refuse` or `drop`. Read from the rules alone, and made from a plan: the two must agree.
+ * What a kernel does with new connections from the node itself and from pods: for each `ADDRESS tcp 80` (`ipv4 node` for
+ * node ports) its endpoints, sorted, or `refuse` or `drop`. Read from the rules alone, and made from a plan: the two must agree.
  */
 export type KernelServices = Map<string, string>;
 
@@ -21,7 +21,7 @@ export function servicesOfPlan(plan: ServicePlan): KernelServices {
 }
 
 function frontId(front: FrontEnd, port: PortPlan): string {
-  return `${front.address ?? 'node'} ${port.protocol} ${front.port}`;
+  return `${front.address ?? `${port.family} node`} ${port.protocol} ${front.port}`;
 }
 
 function endpointsOf(port: PortPlan, destination: Destination): string {
@@ -34,8 +34,8 @@ function endpointsOf(port: PortPlan, destination: Destination): string {
 
 type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 
-/** From `nft -j list table ip knit`. */
-export function servicesOfNftables(text: string): KernelServices {
+/** From `nft -j list table ip knit`, or `ip6`. */
+export function servicesOfNftables(text: string, family: Family): KernelServices {
   const { nftables } = JSON.parse(text) as { nftables: Record<string, { name: string; elem?: Json[] }>[] };
   const map = (name: string) => {
     const found = nftables.find(({ map: each }) => each?.name === name)?.map?.elem ?? [];
@@ -45,7 +45,7 @@ export function servicesOfNftables(text: string): KernelServices {
   const services: KernelServices = new Map();
   for (const [front, value] of [
     ...map('vip'),
-    ...[...map('np')].map(([key, each]) => [`node ${key}`, each] as const),
+    ...[...map('np')].map(([key, each]) => [`${family} node ${key}`, each] as const),
   ]) {
     services.set(front, behind(Number(numberOf(value)), shapes, slots, picks, serials));
   }
@@ -95,8 +95,8 @@ function classid(value: number): string {
   return value === 0 ? 'none' : `${Math.floor(value / 65536).toString(16)}:${(value % 65536).toString(16)}`;
 }
 
-/** From `iptables-save` of `nat` and of `filter`. */
-export function servicesOfIptables(nat: string, filter: string): KernelServices {
+/** From `iptables-save` of `nat` and of `filter`, or `ip6tables-save`. */
+export function servicesOfIptables(nat: string, filter: string, family: Family): KernelServices {
   const chains = Map.groupBy(
     [...nat.matchAll(/^-A (\S+) (.*)$/gm)].map(([, chain = '', rule = '']) => ({ chain, rule })),
     ({ chain }) => chain,
@@ -104,7 +104,7 @@ export function servicesOfIptables(nat: string, filter: string): KernelServices 
   const services: KernelServices = new Map();
   for (const name of ['KUBE-SERVICES', 'KUBE-NODEPORTS', 'KUBE-HOSTPORTS']) {
     for (const { rule } of chains.get(name) ?? []) {
-      const id = tupleOf(rule, name === 'KUBE-NODEPORTS');
+      const id = tupleOf(rule, name === 'KUBE-NODEPORTS' ? family : undefined);
       const target = /-j (KUBE-(?:SVC|SVL|EXT|FW|HP)-\w+)/.exec(rule)?.[1];
       if (!id || !target || services.has(id)) continue;
       const endpoints = [...new Set(targetsOf(target, chains))].sort();
@@ -112,7 +112,7 @@ export function servicesOfIptables(nat: string, filter: string): KernelServices 
     }
   }
   for (const [, chain = '', rule = ''] of filter.matchAll(/^-A (KUBE-(?:EXTERNAL-)?SERVICES) (.*)$/gm)) {
-    const id = tupleOf(rule, !rule.includes('-d '));
+    const id = tupleOf(rule, rule.includes('-d ') ? undefined : family);
     // Of outside traffic alone says `KUBE-EXTERNAL-SERVICES`, where the Service has endpoints elsewhere.
     if (id && !(chain === 'KUBE-EXTERNAL-SERVICES' && services.has(id))) {
       services.set(id, / -j DROP$/.test(rule) ? 'drop' : 'refuse');
@@ -121,12 +121,12 @@ export function servicesOfIptables(nat: string, filter: string): KernelServices 
   return services;
 }
 
-function tupleOf(rule: string, onNode: boolean): string | undefined {
+function tupleOf(rule: string, onNode: Family | undefined): string | undefined {
   const protocol = /-p (\w+)/.exec(rule)?.[1];
   const port = /--dport (\d+)/.exec(rule)?.[1];
   const address = /-d (\S+?)(?:\/\d+)? /.exec(rule)?.[1];
   if (!protocol || !port || (!address && !onNode)) return undefined;
-  return `${onNode ? 'node' : address} ${protocol} ${port}`;
+  return `${onNode ? `${onNode} node` : address} ${protocol} ${port}`;
 }
 
 type Chains = ReadonlyMap<string, readonly { readonly rule: string }[]>;
