@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { METRICS_GROUP } from '../api/kinds/metrics.ts';
 import type { OpenApiDocument } from '../api/openapi/index.ts';
 import { type Answer, bytesAnswer } from './answer.ts';
 import type { Context } from './context.ts';
@@ -82,8 +83,9 @@ async function toProtobuf(document: OpenApiDocument): Promise<Buffer> {
 
 async function makeDocument({ kinds }: Context, path: string): Promise<OpenApiDocument | undefined> {
   const { openapiV2, openapiV3, openapiV3Index } = await import('../api/openapi/index.ts');
-  if (path === '/openapi/v2') return openapiV2(kinds.all);
-  if (path === '/openapi/v3') return openapiV3Index(kinds.all);
+  const documented = kinds.all.filter((kind) => kind.group !== METRICS_GROUP);
+  if (path === '/openapi/v2') return openapiV2(documented);
+  if (path === '/openapi/v3') return openapiV3Index(documented);
   const [, group = '', version = ''] = /^\/openapi\/v3\/(?:api|apis\/([^/]+))\/([^/]+)$/.exec(path) ?? [];
-  return kinds.inGroupVersion(group, version).length > 0 ? openapiV3(kinds.all, group, version) : undefined;
+  return kinds.inGroupVersion(group, version).length > 0 ? openapiV3(documented, group, version) : undefined;
 }

@@ -20,6 +20,7 @@ import { HttpServer, type Listen, type ServerTLS } from './http/server.ts';
 import { KindTable } from './kinds.ts';
 import { type LocalRequest, type LocalResponse, localResponse, toApiRequest } from './local.ts';
 import { RequestMetrics } from './metrics.ts';
+import { measuredKinds } from './resource-metrics.ts';
 import { answerStream, joinUpgrade } from './streaming/streams.ts';
 import { refuseWithStatus } from './streaming/upgrade.ts';
 
@@ -61,8 +62,10 @@ const UPKEEP_MS = 15_000;
  */
 export async function startApiServer(options: ApiServerOptions): Promise<ApiServer> {
   const { store, log } = options;
-  const kinds = new KindTable(options.kinds ?? builtinKinds);
-  const cache = new WatchCache(store, kinds.all);
+  const kept = options.kinds ?? builtinKinds;
+  // Who cannot ask kubelets has nothing to tell of what pods use.
+  const kinds = new KindTable(options.kubeletTLS ? [...kept, ...measuredKinds] : kept);
+  const cache = new WatchCache(store, kept);
   await cache.start();
   const tokens = new TokenIssuer(options.serviceAccount.signingKey, options.serviceAccount.issuer, cache);
   const context: Context = {

@@ -1,6 +1,7 @@
 import {
   cronJobs,
   daemonSets,
+  horizontalPodAutoscalers,
   jobs,
   persistentVolumeClaims,
   persistentVolumes,
@@ -46,6 +47,10 @@ const lateControllers: readonly LateController[] = [
   {
     resources: [resourceQuotas],
     load: async () => (await import('./resource-quota.ts')).startResourceQuotaController,
+  },
+  {
+    resources: [horizontalPodAutoscalers],
+    load: async () => (await import('./autoscaling/controller.ts')).startHorizontalPodAutoscaler,
   },
   { resources: [jobs], load: async () => (await import('./job/controller.ts')).startJobController },
   {

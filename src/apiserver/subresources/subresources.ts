@@ -1,5 +1,7 @@
+import { METRICS_GROUP } from '../../api/kinds/metrics.ts';
 import type { Handler } from '../registry/handlers.ts';
 import type { KindRequest } from '../request.ts';
+import { answerResourceMetrics } from '../resource-metrics.ts';
 import { evictPod } from './eviction.ts';
 import { finalizeNamespace } from './finalize.ts';
 import { bindPod } from './pods.ts';
@@ -23,7 +25,8 @@ const handlers: Readonly<Record<string, Handler>> = {
 };
 
 /** The handler of what has one of its own; `undefined` where the generic one serves it. */
-export function specialHandler({ target, info }: KindRequest): Handler | undefined {
+export function specialHandler({ target, info, kind }: KindRequest): Handler | undefined {
+  if (kind.group === METRICS_GROUP) return answerResourceMetrics;
   if (target.subresource === 'scale') return answerScale;
   const below = target.subresource === '' ? '' : `/${target.subresource}`;
   return handlers[`${info.verb} ${target.plural}${below}`];
