@@ -1,6 +1,8 @@
 import {
+  clusterRoles,
   cronJobs,
   daemonSets,
+  endpoints,
   horizontalPodAutoscalers,
   jobs,
   persistentVolumeClaims,
@@ -10,12 +12,16 @@ import {
   type Resource,
   replicationControllers,
   resourceQuotas,
+  secrets,
   statefulSets,
 } from '../api/resource.ts';
-import type { KubeObject, Pod } from '../api/types.ts';
+import type { ClusterRole, KubeObject, Pod } from '../api/types.ts';
 import { claimsOf } from '../api/volumes.ts';
 import type { Running } from '../base/running.ts';
 import type { ControllerContext } from './context.ts';
+import { isHandMade } from './endpoints/members.ts';
+
+const TOKEN_SECRET = 'kubernetes.io/service-account-token';
 
 type Start = (context: ControllerContext) => Running;
 
@@ -23,6 +29,7 @@ interface LateController {
   /** Started with the first object of one of these, that it `wants`. */
   readonly resources: readonly Resource[];
   wants?(object: KubeObject): boolean;
+  readonly fieldSelector?: string;
   load(): Promise<Start>;
 }
 
@@ -51,6 +58,22 @@ const lateControllers: readonly LateController[] = [
   {
     resources: [horizontalPodAutoscalers],
     load: async () => (await import('./autoscaling/controller.ts')).startHorizontalPodAutoscaler,
+  },
+  {
+    resources: [endpoints],
+    wants: isHandMade,
+    load: async () => (await import('./endpoints/mirroring.ts')).startEndpointSliceMirroring,
+  },
+  {
+    resources: [secrets],
+    fieldSelector: `type=${TOKEN_SECRET}`,
+    load: async () => (await import('./token-secrets.ts')).startTokenSecrets,
+  },
+  {
+    resources: [clusterRoles],
+    // Those that every cluster has hold what they should from the start.
+    wants: ({ metadata }: ClusterRole) => metadata?.labels?.['kubernetes.io/bootstrapping'] === undefined,
+    load: async () => (await import('./role-aggregation.ts')).startRoleAggregation,
   },
   { resources: [jobs], load: async () => (await import('./job/controller.ts')).startJobController },
   {
@@ -94,7 +117,7 @@ export function startLate(context: ControllerContext): Running {
   for (const controller of lateControllers) {
     let started = false;
     for (const resource of controller.resources) {
-      informers.informer(resource).onChange((object) => {
+      informers.informer(resource, { fieldSelector: controller.fieldSelector }).onChange((object) => {
         if (started || !object || controller.wants?.(object) === false || abort.signal.aborted) return;
         started = true;
         starting.push(start(controller));

@@ -179,12 +179,23 @@ const bindings: Readonly<Record<string, { role: string; groups?: string[]; users
 const labels = { 'kubernetes.io/bootstrapping': 'rbac-defaults' };
 const annotations = { 'rbac.authorization.kubernetes.io/autoupdate': 'true' };
 
+/** Roles that others may add to, by a label; what they hold from the start is a part of its own. */
+const aggregates = ['admin', 'edit', 'view'];
+const aggregateTo = (role: string) => `rbac.authorization.k8s.io/aggregate-to-${role}`;
+
 /** The roles that every cluster has (Kubernetes' default roles, without those of its own components). */
 export function bootstrapRoles(): ClusterRole[] {
-  return Object.entries(roles).map(([name, rules]) => ({
-    metadata: { name, labels, annotations },
-    rules: rules as ClusterRole['rules'],
-  }));
+  const parts = aggregates.map((name) => [`system:aggregate-to-${name}`, roles[name] ?? []] as const);
+  return [...Object.entries(roles), ...parts].map(([name, rules]) => {
+    const wider = aggregates[aggregates.indexOf(name) - 1];
+    const partOf = name.startsWith('system:aggregate-to-') ? name.slice('system:aggregate-to-'.length) : wider;
+    const matchLabels = { [aggregateTo(name)]: 'true' };
+    return {
+      metadata: { name, labels: partOf ? { ...labels, [aggregateTo(partOf)]: 'true' } : labels, annotations },
+      ...(aggregates.includes(name) ? { aggregationRule: { clusterRoleSelectors: [{ matchLabels }] } } : {}),
+      rules: rules as ClusterRole['rules'],
+    };
+  });
 }
 
 export function bootstrapBindings(): ClusterRoleBinding[] {

@@ -28,14 +28,16 @@ export async function requestToken(context: Context, request: KindRequest): Prom
     ]);
   }
   const audiences = order.spec?.audiences?.length ? order.spec.audiences : [context.tokens.issuer];
-  const seconds = Math.min(asked, LONGEST);
+  const binding = bindingOf(context, request, order);
+  // Bound to a Secret it lasts as long as that: tokens for what runs elsewhere are made so.
+  const seconds = binding?.kind === 'Secret' ? asked : Math.min(asked, LONGEST);
   const { token, expires } = context.tokens.issue({
     namespace,
     serviceAccount: name,
     uid: account.metadata?.uid ?? '',
     audiences,
     seconds,
-    binding: bindingOf(context, request, order),
+    binding,
   });
   return jsonAnswer(
     {

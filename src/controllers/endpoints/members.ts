@@ -1,5 +1,5 @@
 import { isIPv6 } from 'node:net';
-import type { Container, EndpointSlice, Pod, Service, ServicePort } from '../../api/types.ts';
+import type { Container, EndpointSlice, Endpoints, Pod, Service, ServicePort } from '../../api/types.ts';
 import type { Informer } from '../../client/informer.ts';
 import { matchesLabels } from '../labels.ts';
 import { hasEnded, podCondition } from '../pods.ts';
@@ -69,3 +69,12 @@ export function triggerTime(service: Service, pods: readonly Pod[]): string | un
 export function hostnameOf(service: Service, pod: Pod): string | undefined {
   return pod.spec?.subdomain === service.metadata?.name ? pod.spec?.hostname || undefined : undefined;
 }
+
+const SKIP_MIRROR = 'endpointslice.kubernetes.io/skip-mirror';
+const LEADER = 'control-plane.alpha.kubernetes.io/leader';
+
+/** Whether somebody wrote these Endpoints by hand, for a Service without a selector. */
+export const isHandMade = ({ metadata }: Endpoints): boolean =>
+  metadata?.labels?.[SKIP_MIRROR] !== 'true' &&
+  metadata?.labels?.['endpoints.kubernetes.io/managed-by'] === undefined &&
+  metadata?.annotations?.[LEADER] === undefined;
