@@ -1,6 +1,6 @@
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
-import { nodes } from '../api/resource.ts';
+import { configMaps, nodes } from '../api/resource.ts';
 import type { Node } from '../api/types.ts';
 import { KnitError, messageOf } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
@@ -9,6 +9,7 @@ import type { Client } from '../client/client.ts';
 import type { InformerFactory } from '../client/informer.ts';
 import { type Nft, openNft } from '../kernel/nft.ts';
 import { cniConfig, writeCNIConfig } from './cni.ts';
+import { masqConfigMap, nonMasqueradeCIDRs } from './masq-config.ts';
 import { EGRESS_TABLE, egressRules } from './masquerade.ts';
 import { type OverlayEnd, overlayMtu, startOverlay } from './overlay.ts';
 import { applyNodeSysctls } from './sysctls.ts';
@@ -47,6 +48,11 @@ export async function startPodNetwork(options: PodNetworkOptions): Promise<Runni
   const { overlayEnds: ends } = options;
   const overlay = ends && (await startOverlay({ informers, log, self: { node: nodeName }, ends }));
   const informer = informers.informer(nodes, { fieldSelector: `metadata.name=${nodeName}` });
+  const configMap = informers.informer(configMaps, {
+    namespace: masqConfigMap.namespace,
+    fieldSelector: `metadata.name=${masqConfigMap.name}`,
+  });
+  let nonMasquerade: readonly string[] = [];
   let stopped = false;
   let applied: string | undefined;
   let doubtful = false;
@@ -55,11 +61,18 @@ export async function startPodNetwork(options: PodNetworkOptions): Promise<Runni
 
   const sync = async () => {
     const podCIDRs = podCIDRsOf(informer.get(nodeName));
-    const wanted = podCIDRs.join(',');
-    if (stopped || wanted === '') return;
+    if (stopped || podCIDRs.length === 0) return;
+    try {
+      const { namespace, name } = masqConfigMap;
+      nonMasquerade = await nonMasqueradeCIDRs(configMap.get(`${namespace}/${name}`)?.data);
+    } catch (error) {
+      log.warn('what it said before holds', { error });
+    }
+    const wanted = [...podCIDRs, 'direct', ...nonMasquerade].join();
     if (wanted === applied && !(doubtful && !(await hasEgress(nft, podCIDRs)))) return;
     doubtful = false;
-    await applyEgress(nft, options, podCIDRs);
+    const directCIDRs = [...options.clusterCIDRs, ...(options.directCIDRs ?? []), ...nonMasquerade];
+    await nft.apply(egressRules({ podCIDRs, directCIDRs }));
     const dataDir = options.cniDataDir ?? '/var/lib/cni/networks';
     if (
       await writeCNIConfig(
@@ -67,7 +80,7 @@ export async function startPodNetwork(options: PodNetworkOptions): Promise<Runni
         cniConfig({ podCIDRs, dataDir, ...(options.overlayEnds ? { mtu: overlayMtu } : {}) }),
       )
     ) {
-      log.info('pods have a network', { podCIDRs: wanted });
+      log.info('pods have a network', { podCIDRs });
     }
     applied = wanted;
   };
@@ -78,6 +91,7 @@ export async function startPodNetwork(options: PodNetworkOptions): Promise<Runni
     });
   };
   informer.onChange(wake);
+  configMap.onChange(wake);
   const unwatch = nft.onForeignCommit(() => {
     doubtful = true; // whoever flushed the rules flushed these too
     wake();
@@ -94,11 +108,6 @@ export async function startPodNetwork(options: PodNetworkOptions): Promise<Runni
       if (!options.nft) await nft.stop();
     },
   };
-}
-
-async function applyEgress(nft: Nft, options: PodNetworkOptions, podCIDRs: readonly string[]): Promise<void> {
-  const directCIDRs = [...options.clusterCIDRs, ...(options.directCIDRs ?? [])];
-  await nft.apply(egressRules({ podCIDRs, directCIDRs }));
 }
 
 async function hasEgress(nft: Nft, podCIDRs: readonly string[]): Promise<boolean> {
