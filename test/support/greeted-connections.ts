@@ -7,7 +7,8 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 
-const timeoutMs = 3000;
+const greetingMs = 10_000;
+const echoMs = 20_000;
 const [address = '', port = '', count = '1'] = process.argv.slice(2);
 const connections = await Promise.all(Array.from({ length: Number(count) }, open));
 console.log(JSON.stringify(connections.map(({ greeting }) => greeting)));
@@ -17,19 +18,19 @@ for (const { socket } of connections) socket.destroy();
 
 async function open(): Promise<{ socket: Socket; greeting: string }> {
   const socket = connect(Number(port), address);
-  const greeting = await heard(socket);
+  const greeting = await heard(socket, greetingMs);
   return { socket, greeting: greeting.trim() };
 }
 
 async function echoOf(socket: Socket): Promise<string> {
   if (socket.destroyed) return 'closed';
   socket.write('still there?\n');
-  const answer = await heard(socket);
+  const answer = await heard(socket, echoMs);
   return answer === 'still there?\n' ? 'echo' : answer;
 }
 
 /** What comes next on a connection. */
-async function heard(socket: Socket): Promise<string> {
+async function heard(socket: Socket, timeoutMs: number): Promise<string> {
   try {
     const signal = AbortSignal.timeout(timeoutMs);
     const [chunk] = await Promise.race([once(socket, 'data', { signal }), once(socket, 'close', { signal })]);
