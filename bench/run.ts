@@ -2,13 +2,14 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { table } from '../src/cli/output.ts';
 import { boot } from './boot.ts';
+import { dns } from './dns.ts';
 import type { Benchmark, Figure } from './figures.ts';
 import { ingress } from './ingress.ts';
 import { scheduler } from './scheduler.ts';
 import { services } from './services.ts';
 
 /** Every benchmark, in the order in which `make bench` runs them. `make bench ONLY=boot` runs one. */
-const benchmarks: readonly Benchmark[] = [boot, scheduler, services, ingress];
+const benchmarks: readonly Benchmark[] = [boot, scheduler, services, dns, ingress];
 
 const only = process.argv[2];
 const chosen = benchmarks.filter((each) => only === undefined || each.name === only);

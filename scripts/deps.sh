@@ -1,6 +1,7 @@
 #!/bin/sh
 # Installs what knit needs and is not there: Debian packages, Node.js 24 and npm packages, kubectl.
-# Replaces nothing, starts no service, and does nothing twice. `deps.sh test` also brings what only the tests need.
+# Replaces nothing, starts no service, and does nothing twice. `deps.sh test` also brings what only the tests need,
+# `deps.sh bench` what only the benchmarks do.
 set -eu
 cd "$(dirname "$0")/.."
 trap 'exit 130' HUP INT TERM
@@ -67,8 +68,10 @@ if [ "${1:-}" = test ]; then
   want dnsutils dig
   want iptables iptables
 fi
-
-[ "${1:-}" = bench ] && want wrk wrk
+if [ "${1:-}" = bench ]; then
+  want wrk wrk
+  want dnsperf dnsperf
+fi
 
 # What building the images downloads, apt must know of, whether anything is installed or not.
 lists=''

@@ -51,7 +51,9 @@ export async function feedZone(
   await Promise.all([serviceInformer.synced, sliceInformer.synced, namespaceInformer.synced]);
 }
 
+/** Slices without endpoints have nothing to say. */
 function serviceOf(slice: EndpointSlice): readonly string[] {
+  if (!slice.endpoints?.length) return [];
   const name = slice.metadata?.labels?.[serviceNameLabel];
   return name ? [`${slice.metadata?.namespace}/${name}`] : [];
 }
@@ -74,20 +76,17 @@ function partOfService(service: Service): Service {
 
 function partOfSlice(slice: EndpointSlice): EndpointSlice {
   const { labels, annotations } = slice.metadata ?? {};
+  const part: EndpointSlice = { ...identity(slice), addressType: slice.addressType, endpoints: [] };
+  // Their controllers mark the slices of headless Services. Of all others only those made by hand may be needed.
+  if (managers.includes(labels?.[managedByLabel] ?? '') && labels?.[headlessLabel] === undefined) return part;
   const trigger = annotations?.[triggerTime];
-  const part: EndpointSlice = {
+  return {
     metadata: {
-      ...identity(slice).metadata,
+      ...part.metadata,
       labels: { [serviceNameLabel]: labels?.[serviceNameLabel] ?? '' },
       annotations: trigger ? { [triggerTime]: trigger } : undefined,
     },
     addressType: slice.addressType,
-    endpoints: [],
-  };
-  // Their controllers mark the slices of headless Services. Of all others only those made by hand may be needed.
-  if (managers.includes(labels?.[managedByLabel] ?? '') && labels?.[headlessLabel] === undefined) return part;
-  return {
-    ...part,
     ports: slice.ports?.map(({ name, port, protocol }) => ({ name, port, protocol })),
     endpoints: (slice.endpoints ?? []).map(({ addresses, hostname, conditions }) => ({
       addresses,

@@ -9,6 +9,8 @@ import type { Resolver } from './resolve.ts';
 /** A TCP client that says nothing for this long is cut off (RFC 7766 §6.2.3 wants seconds). */
 const idleMs = 10_000;
 const maxConnections = 1000;
+/** Bytes of answers that may wait for one client to take them. */
+const maxUnread = 1 << 20;
 /** Room for a burst while something else is done, in bytes. */
 const receiveBytes = 1 << 20;
 
@@ -54,7 +56,7 @@ interface Listener {
 function listenUdp(options: DnsServerOptions, address: string, port: number): Promise<Listener> {
   const { resolver, log } = options;
   const type = isIPv6(address) ? 'udp6' : 'udp4';
-  const socket = createSocket({ type, recvBufferSize: receiveBytes, lookup: asItIs });
+  const socket = createSocket({ type, recvBufferSize: receiveBytes, lookup: asItIs(type) });
   let open = true;
   socket.on('message', (message, { address: from, port: fromPort }) => {
     resolver.resolve({
@@ -82,13 +84,16 @@ function listenUdp(options: DnsServerOptions, address: string, port: number): Pr
   });
 }
 
-/** Where answers go is an address already. Node's own lookup takes a turn of the event loop to find that out. */
-function asItIs(
+type Lookup = (
   address: string,
-  _options: unknown,
-  callback: (error: null, address: string, family: number) => void,
-): void {
-  callback(null, address, isIPv6(address) ? 6 : 4);
+  options: unknown,
+  found: (error: null, address: string, family: number) => void,
+) => void;
+
+/** Where answers go is an address already. Node's own lookup takes a turn of the event loop to find that out. */
+function asItIs(type: 'udp4' | 'udp6'): Lookup {
+  const family = type === 'udp6' ? 6 : 4;
+  return (address, _options, found) => found(null, address, family);
 }
 
 /** IPv4 as a socket for both families has it: `::ffff:10.0.0.1`. */
@@ -136,7 +141,10 @@ function serveConnection(socket: Socket, resolver: Resolver, connections: Set<So
         protocol: 'tcp',
         from,
         reply: (answer) => {
-          if (socket.writable) socket.write(frame(answer));
+          if (!socket.writable) return;
+          // Who asks on and does not listen would fill our memory with answers.
+          if (socket.writableLength > maxUnread) socket.destroy();
+          else socket.write(frame(answer));
         },
       });
   });
