@@ -1,18 +1,7 @@
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
 import { after, before, describe, it } from 'node:test';
-import { promisify } from 'node:util';
 import { serve, slice, type TestServer, zoneOf } from './fixtures.ts';
-
-/** What `dig` made of one answer. */
-interface Answer {
-  readonly status: string;
-  readonly flags: readonly string[];
-  /** `NAME TTL TYPE DATA`, sorted. */
-  readonly answer: readonly string[];
-  readonly authority: readonly string[];
-  readonly additional: readonly string[];
-}
+import { type Answer, dig, type Row } from './testing-dig.ts';
 
 const soa = /^cluster\.local\. 30 SOA ns\.dns\.cluster\.local\. hostmaster\.cluster\.local\. \d+ 7200 1800 86400 30$/;
 const many = Array.from({ length: 60 }, (_, i) => `10.244.9.${i + 1}`);
@@ -53,13 +42,6 @@ outside.setService('x/www', [
   { name: '\x03www\x07example\x04test\0', type: 1, data: '\xc0\x00\x02\x35' },
   { name: '\x05alias\x07example\x04test\0', type: 5, data: '\x03www\x07example\x04test\0' },
 ]);
-
-type Row = [
-  query: string,
-  status: string,
-  answer?: string[],
-  more?: Partial<Record<'authority' | 'additional', string[]>>,
-];
 
 const A = (name: string, address: string, ttl = 30) => `${name}. ${ttl} A ${address}`;
 const db = 'db.shop.svc.cluster.local';
@@ -244,33 +226,3 @@ describe('cluster DNS, asked by dig', () => {
     assert.equal(got?.status, 'SERVFAIL');
   });
 });
-
-/** Asks all at once in one `dig`, in order. */
-async function dig(port: number, queries: readonly string[]): Promise<Answer[]> {
-  const common = '+time=2 +tries=1 +nocookie +noall +comments +answer +authority +additional'.split(' ');
-  // An option of one query stands behind its name.
-  const words = queries.flatMap((query) => {
-    const parts = query.split(' ');
-    return [...parts.filter((part) => !part.startsWith('+')), ...parts.filter((part) => part.startsWith('+'))];
-  });
-  const args = ['@127.0.0.1', '-p', String(port), ...common, ...words];
-  const { stdout } = await promisify(execFile)('dig', args, { timeout: 60_000, maxBuffer: 1 << 24 });
-  const answers = stdout.split(/^;; Got answer:/m).slice(1);
-  return answers.map(parseAnswer);
-}
-
-function parseAnswer(text: string): Answer {
-  const section = (name: string) =>
-    (text.split(`;; ${name} SECTION:\n`)[1]?.split(/^;;|^$/m)[0] ?? '')
-      .split('\n')
-      .filter((line) => line !== '')
-      .map((line) => line.replace(/\s+/g, ' ').replace(/ IN /, ' '))
-      .sort();
-  return {
-    status: /status: (\w+)/.exec(text)?.[1] ?? 'no answer',
-    flags: (/;; flags: ([^;]*);/.exec(text)?.[1] ?? '').split(' '),
-    answer: section('ANSWER'),
-    authority: section('AUTHORITY'),
-    additional: section('ADDITIONAL'),
-  };
-}

@@ -99,12 +99,17 @@ function readyTargets(owner: NameKey, slices: readonly EndpointSlice[]): Target[
 
 const portKey = (port: { name: string; protocol: string }) => `${port.name}/${port.protocol}`;
 
-/** Endpoints share a port's weight of 100, as CoreDNS has it, and each gets at least 1. */
+/** Endpoints share a port's weight of 100, as CoreDNS has it, and each gets at least 1: one of two families is one. */
 function srvWeights(targets: readonly Target[]): Map<string, number> {
-  const counts = new Map<string, number>();
-  for (const target of targets)
-    for (const port of target.ports) counts.set(portKey(port), (counts.get(portKey(port)) ?? 0) + 1);
-  return new Map([...counts].map(([key, count]) => [key, Math.max(1, Math.floor(100 / count))]));
+  const sharing = new Map<string, Set<NameKey>>();
+  for (const { name, ports } of targets) {
+    for (const port of ports) {
+      const names = sharing.get(portKey(port));
+      if (names) names.add(name);
+      else sharing.set(portKey(port), new Set([name]));
+    }
+  }
+  return new Map([...sharing].map(([key, { size }]) => [key, Math.max(1, Math.floor(100 / size))]));
 }
 
 function addAddress(records: PlannedRecord[], name: NameKey, address: string): void {

@@ -166,17 +166,22 @@ export class Resolver {
     return candidates.length === 0 ? denied : this.#search(query, protocol, candidates, denied);
   }
 
-  /** The first candidate with records is the answer; else one that is there without; else the name is denied. */
+  /**
+   * The first candidate with records is the answer; else one that is there without; else the name is denied, as where no
+   * upstream answers: the asker will search on by itself.
+   */
   async #search(query: Query, protocol: Protocol, candidates: readonly NameKey[], denied: Made): Promise<Made> {
     let found: (() => Buffer | Promise<Buffer>) | undefined;
     for (const name of candidates) {
       const { kind } = this.#zone.lookup(name, query.type);
-      if (kind === 'nxdomain' || kind === 'nodata') continue;
+      // Names that only have others below them, as those of namespaces, are not what anybody searches for.
+      if (kind === 'nxdomain' || (kind === 'nodata' && !this.#zone.hasRecords(name))) continue;
       if (kind !== 'elsewhere') {
         found = () => this.#answerAs(query, protocol, name);
         break;
       }
-      const answer = await this.#ask(name, query.type);
+      const answer = await this.#ask(name, query.type).catch(() => undefined);
+      if (!answer) return denied;
       if (answer.rcode !== Rcode.NOERROR) continue;
       found = () => this.#throughAlias(query, protocol, [query.name], name, answer);
       if (!isDenial(answer)) break;

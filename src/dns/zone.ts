@@ -20,12 +20,14 @@ export type Found =
   /** Not of this zone. */
   | { readonly kind: 'elsewhere' };
 
+const noSets: readonly RecordSet[] = [];
 const nodata: Found = { kind: 'nodata' };
 const nxdomain: Found = { kind: 'nxdomain' };
 const elsewhere: Found = { kind: 'elsewhere' };
 
 interface Entry {
-  readonly sets: RecordSet[];
+  /** Replaced, not grown: an array that grows takes room for 16 more, and there are as many as names. */
+  sets: readonly RecordSet[];
   /** Names right below, and namespaces and fixed names that hold it: it is there while this is not 0. */
   holds: number;
 }
@@ -87,7 +89,7 @@ export class Zone {
     // New ones first, so that names which stay are never away.
     for (const record of planned) this.#add(record);
     for (const record of old ?? []) this.#remove(record);
-    if (planned.length > 0) this.#owned.set(key, planned);
+    if (planned.length > 0) this.#owned.set(key, planned.slice());
     else this.#owned.delete(key);
     this.#soa = soaData(this.domain, nowSeconds(), this.ttl);
   }
@@ -117,6 +119,11 @@ export class Zone {
     return name.endsWith(this.#podSuffix) ? this.#pod(name, type) : nxdomain;
   }
 
+  /** Whether there is a record of any type. */
+  hasRecords(name: NameKey): boolean {
+    return (this.#entries.get(name)?.sets.length ?? 0) > 0;
+  }
+
   /** `10-244-1-7.NAMESPACE.pod`: any address, in a namespace that is there (§2.6; CoreDNS' `pods insecure`). */
   #pod(name: NameKey, type: number): Found {
     const labels = labelsOf(name.slice(0, name.length - this.#podSuffix.length).concat('\0'));
@@ -140,20 +147,19 @@ export class Zone {
 
   #add({ name, type, data }: PlannedRecord): void {
     this.#hold(name);
-    const { sets } = this.#entries.get(name) as Entry;
-    const set = sets.find((each) => each.type === type);
+    const entry = this.#entries.get(name) as Entry;
+    const set = entry.sets.find((each) => each.type === type);
     if (set) set.data.push(data);
-    else sets.push({ kind: 'records', type, data: [data] });
+    else entry.sets = entry.sets.concat({ kind: 'records', type, data: [data] });
   }
 
   #remove({ name, type, data }: PlannedRecord): void {
-    const sets = this.#entries.get(name)?.sets ?? [];
-    const at = sets.findIndex((each) => each.type === type);
-    const set = sets[at];
-    if (!set) return;
+    const entry = this.#entries.get(name);
+    const set = entry?.sets.find((each) => each.type === type);
+    if (!entry || !set) return;
     // The old one stands before the new one where both are alike.
     set.data.splice(set.data.indexOf(data), 1);
-    if (set.data.length === 0) sets.splice(at, 1);
+    if (set.data.length === 0) entry.sets = entry.sets.filter((each) => each !== set);
     this.#release(name);
   }
 
@@ -164,7 +170,7 @@ export class Zone {
       entry.holds++;
       return;
     }
-    this.#entries.set(name, { sets: [], holds: 1 });
+    this.#entries.set(name, { sets: noSets, holds: 1 });
     const parent = this.#heldParent(name);
     if (parent !== undefined) this.#hold(parent);
   }
