@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { randomBytes, randomInt } from 'node:crypto';
 import { describe, it } from 'node:test';
-import { readAnswer } from './cache.ts';
+import { type CachedAnswer, readAnswer } from './cache.ts';
 import { quiet, routesTo, zoneOf } from './fixtures.ts';
 import { Forwarder } from './forward.ts';
 import { parseQuery, Rcode, readName, readRecord, Type, word } from './message.ts';
 import { DnsMetrics } from './metrics.ts';
 import { knownNameKey } from './names.ts';
+import { passOn, recordsOf } from './pass-on.ts';
 import { Resolver } from './resolve.ts';
 import { buildQuery } from './response.ts';
 
@@ -88,6 +89,37 @@ describe('a malformed message', () => {
       const answer = ask(bytes);
       if (answer) assert.equal(word(answer, 0), 1);
     }
+  });
+});
+
+describe('an upstream’s answer', () => {
+  it('never makes us throw, whatever is wrong with its bytes', () => {
+    const question = buildQuery(1, knownNameKey('_http._tcp.web.default.svc.cluster.local'), Type.SRV, false);
+    const right = ask(question);
+    const parsed = parseQuery(question);
+    assert.ok(right && parsed.kind === 'query');
+    assert.equal(recordsOf(readAnswer(right, 0) as CachedAnswer, Type.SRV).length, 1);
+    for (let i = 0; i < 20_000; i++) {
+      const bytes = Buffer.from(right.subarray(0, randomInt(0, 3) === 0 ? randomInt(0, right.length) : right.length));
+      for (let j = randomInt(1, 4); j > 0; j--)
+        if (bytes.length > 0) bytes[randomInt(0, bytes.length)] = randomInt(0, 256);
+      const answer = readAnswer(bytes, 0);
+      if (!answer) continue;
+      recordsOf(answer, Type.SRV);
+      passOn(parsed.query, answer, 'udp');
+    }
+  });
+
+  it('is taken without its OPT record, wherever that stands among the additional ones', () => {
+    const answer = ask(buildQuery(1, name, Type.SRV, false)) as Buffer;
+    const opt = answer.subarray(answer.length - 11);
+    const records = word(answer, 10);
+    const read = readAnswer(answer, 0);
+    assert.equal(read && word(read.bytes, 10), records - 1);
+    // OPT first: what stands behind it is left out.
+    const end = answer.length - 11 - 16;
+    const first = Buffer.concat([answer.subarray(0, end), opt, answer.subarray(end, answer.length - 11)]);
+    assert.equal(readAnswer(first, 0)?.bytes.readUInt16BE(10), 0);
   });
 });
 

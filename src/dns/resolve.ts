@@ -1,4 +1,4 @@
-import { KnitError, messageOf } from '../base/errors.ts';
+import { KnitError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import { answerFromZone, begin, refuse } from './answer.ts';
 import type { Autopath } from './autopath.ts';
@@ -55,17 +55,22 @@ export class Resolver {
     this.#autopath = autopath;
   }
 
-  /** Replies before it returns where the zone or the cache knows the answer. Never throws. */
+  /** Replies before it returns where the zone or the cache knows the answer. */
   resolve(asked: Asked): void {
     const began = performance.now();
-    try {
-      this.#resolve(asked, began);
-    } catch (error) {
-      // A mistake of ours costs this one question, not the cluster's names.
-      this.#metrics.panics++;
-      this.#log.error('a question failed', { error, message: asked.message.toString('hex') });
-      this.#send(asked, { bytes: bareError(asked.message, Rcode.SERVFAIL), plugin: '' }, began);
+    const made = this.#take(asked);
+    if (!made) return;
+    if (!(made instanceof Promise)) {
+      this.#send(asked, made, began);
+      return;
     }
+    this.#waiting++;
+    made
+      .catch((error: unknown) => this.#mistake(asked, error))
+      .then((answer) => this.#send(asked, answer, began))
+      .finally(() => {
+        if (--this.#waiting === 0) this.#idle?.();
+      });
   }
 
   /** Resolves when no question waits for an upstream. */
@@ -76,30 +81,27 @@ export class Resolver {
     });
   }
 
-  #resolve(asked: Asked, began: number): void {
+  /** `undefined` for what is not to be answered. */
+  #take(asked: Asked): Made | Promise<Made> | undefined {
     const { message, protocol, from } = asked;
-    const parsed = parseQuery(message);
-    if (parsed.kind === 'drop') return;
-    const type = parsed.kind === 'query' ? parsed.query.type : 0;
-    this.#metrics.asked(type, protocol, from.includes(':'), message.length);
-    if (parsed.kind === 'error') {
-      this.#send(asked, { bytes: bareError(message, parsed.rcode), plugin: '' }, began);
-      return;
+    try {
+      const parsed = parseQuery(message);
+      if (parsed.kind === 'drop') return undefined;
+      const type = parsed.kind === 'query' ? parsed.query.type : 0;
+      this.#metrics.asked(type, protocol, from.includes(':'), message.length);
+      if (parsed.kind === 'error') return { bytes: bareError(message, parsed.rcode), plugin: '' };
+      if (parsed.query.edns?.dnssec) this.#metrics.dnssec++;
+      return this.#make(parsed.query, protocol, from);
+    } catch (error) {
+      return this.#mistake(asked, error);
     }
-    const { query } = parsed;
-    if (query.edns?.dnssec) this.#metrics.dnssec++;
-    const made = this.#make(query, protocol, from);
-    if (!(made instanceof Promise)) {
-      this.#send(asked, made, began);
-      return;
-    }
-    this.#waiting++;
-    made
-      .catch((error: unknown) => this.#failure(query, error))
-      .then((answer) => this.#send(asked, answer, began))
-      .finally(() => {
-        if (--this.#waiting === 0) this.#idle?.();
-      });
+  }
+
+  /** What we did wrong costs this one question, not the cluster's names. */
+  #mistake({ message }: Asked, error: unknown): Made {
+    this.#metrics.panics++;
+    this.#log.error('a question failed', { error, message: message.toString('hex') });
+    return { bytes: bareError(message, Rcode.SERVFAIL), plugin: '' };
   }
 
   #send(asked: Asked, { bytes, plugin }: Made, began: number): void {
@@ -128,7 +130,8 @@ export class Resolver {
     if (cached) return { bytes: passOn(query, cached, protocol), plugin: 'cache' };
     return this.#forwarder
       .resolve(query.name, query.type, dnssec)
-      .then((answer) => ({ bytes: passOn(query, answer, protocol), plugin: 'forward' }));
+      .then((answer): Made => ({ bytes: passOn(query, answer, protocol), plugin: 'forward' }))
+      .catch((error: unknown) => this.#unresolved(query, error));
   }
 
   /** CNAME records of the zone, then what the upstream says of the last one's target. */
@@ -200,12 +203,12 @@ export class Resolver {
     return (await this.#followAlias(query, protocol, chain, target)).bytes;
   }
 
-  #failure(query: Query, error: unknown): Made {
+  /** The forwarder tells, once, that no upstream answers. */
+  #unresolved(query: Query, error: unknown): Made {
     const code = error instanceof KnitError ? error.code : '';
     if (code === 'TOO_MANY') return this.#code(query, Rcode.REFUSED);
-    // That no upstream answers is told once, by the forwarder.
-    if (code !== 'NO_UPSTREAM') this.#log.error('a question failed', { reason: messageOf(error) });
-    return this.#code(query, Rcode.SERVFAIL);
+    if (code === 'NO_UPSTREAM') return this.#code(query, Rcode.SERVFAIL);
+    throw error;
   }
 
   #code(query: Query, rcode: number): Made {

@@ -59,6 +59,8 @@ function listenUdp(options: DnsServerOptions, address: string, port: number): Pr
   const socket = createSocket({ type, recvBufferSize: receiveBytes, lookup: asItIs(type) });
   let open = true;
   socket.on('message', (message, { address: from, port: fromPort }) => {
+    // Nobody can be answered there; only a forger sends from it.
+    if (fromPort === 0) return;
     resolver.resolve({
       message,
       protocol: 'udp',
