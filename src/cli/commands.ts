@@ -6,6 +6,7 @@ import { dnsCommand } from './dns.ts';
 import { doctorCommand } from './doctor.ts';
 import { downCommand } from './down.ts';
 import { execCommand } from './exec.ts';
+import { explainCommand } from './explain.ts';
 import { exportCommand } from './export.ts';
 import { imageCommand } from './image.ts';
 import { kubeconfigCommand, kubectlCommand } from './kubectl.ts';
@@ -27,6 +28,7 @@ export const commands: readonly ((program: Command) => void)[] = [
   kubeconfigCommand,
   execCommand,
   traceCommand,
+  explainCommand,
   balanceCommand,
   servicesCommand,
   nodeCommand,
