@@ -97,8 +97,8 @@ async function nobodySelected(report: Report, facts: Facts, service: Service, se
   const { namespace = '' } = service.metadata ?? {};
   const ended = (await facts.podsWith(namespace, selector)).find(({ status }) => isOver(status?.phase));
   if (ended) {
-    const message = `all pods of ${serviceText(service)} have ended, such as ${podText(ended)}`;
-    return report.fail('selector', 'POD_ENDED', podText(ended), message);
+    const { code = 'POD_ENDED', message = `${podText(ended)} has ended` } = troubleOf(ended) ?? {};
+    return report.fail('selector', code, podText(ended), message);
   }
   const others = await facts.pods(namespace);
   const near = nearestLabels(
