@@ -1,8 +1,8 @@
 import { Environment } from '@marcbachmann/cel-js';
 import { addFormats } from './formats.ts';
-import { addHas } from './has.ts';
 import { addLists } from './lists.ts';
 import { addNetwork } from './network.ts';
+import { addOwnFunctions } from './own-functions.ts';
 import { addQuantities } from './quantities.ts';
 import { addSemver } from './semver.ts';
 import { addSets } from './sets.ts';
@@ -18,7 +18,17 @@ export function createEnvironment(): Environment {
 }
 
 function addLibraries(env: Environment): Environment {
-  for (const add of [addHas, addStrings, addLists, addSets, addQuantities, addNetwork, addUrls, addFormats, addSemver])
+  for (const add of [
+    addOwnFunctions,
+    addStrings,
+    addLists,
+    addSets,
+    addQuantities,
+    addNetwork,
+    addUrls,
+    addFormats,
+    addSemver,
+  ])
     add(env);
   return env;
 }

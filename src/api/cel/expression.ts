@@ -1,6 +1,6 @@
 import type { Environment } from '@marcbachmann/cel-js';
 import { messageOf } from '../../base/errors.ts';
-import { withHas } from './has.ts';
+import { withOwnFunctions } from './own-functions.ts';
 
 /** A compiled expression. */
 export interface Expression {
@@ -29,7 +29,7 @@ export function compile(env: Environment, source: string): Expression {
 
 function parse(env: Environment, source: string) {
   try {
-    const program = env.parse(withHas(source));
+    const program = env.parse(withOwnFunctions(source));
     const checked = program.check();
     if (!checked.valid) throw checked.error;
     return { program, type: String(checked.type) };

@@ -65,6 +65,7 @@ for (const rule of [
   'self.min + 1 == 2',
   'self.ratio < 1.0',
   'has(self.name) && !has(self.inner.a) || self.inner.a == 1',
+  "self.name.matches('^(?i)WEB-[[:digit:]]+$') && self.name.matches('(w(?i)EB)-1')",
   "self.name.matches('^[a-z-0-9]+$') && self.name.find('[0-9]+') == '1'",
   'type(self.port) == int ? self.port < 100 : self.port.startsWith("p")',
   'self.when > timestamp("2020-01-01T00:00:00Z") && self.when.getFullYear() == 2026',

@@ -36,17 +36,37 @@ const classes: Readonly<Record<string, string>> = {
 };
 
 function toRegExp(pattern: string): RegExp {
-  const [, flags = '', rest = ''] = /^(?:\(\?([imsU]+)\))?([\s\S]*)$/.exec(pattern) ?? [];
-  const source = rest
+  const source = withScopedFlags(pattern)
     .replace(/\[:(\^?)(\w+):\]/g, (whole, _not: string, name: string) => classes[name] ?? whole)
     .replace(/\(\?P</g, '(?<')
     .replace(/\\A/g, '^')
     .replace(/\\z/g, '$');
   // Escapes that JavaScript refuses in its Unicode mode (`\-`, `\_`) are fine in Go.
-  const wanted = flags.replace('U', '');
   try {
-    return new RegExp(source, `${wanted}u`);
+    return new RegExp(source, 'u');
   } catch {
-    return new RegExp(source, wanted);
+    return new RegExp(source);
   }
+}
+
+/** Go's `(?i)` holds to the end of its group; JavaScript's flags have a group of their own: `(?i:…)`. */
+function withScopedFlags(pattern: string): string {
+  if (!/\(\?[imsU-]+\)/.test(pattern)) return pattern;
+  let made = '';
+  // How many groups of flags end with each group that is open.
+  const open = [0];
+  const pieces = /\\[\s\S]|\[\^?\]?(?:\\[\s\S]|\[:\w+:\]|[^\]\\])*\]|\(\?([imsU-]+)\)|[()]|[\s\S]/g;
+  for (const [piece, flags] of pattern.matchAll(pieces)) {
+    if (flags !== undefined) {
+      const known = flags.replace('U', '');
+      if (known === '' || known === '-') continue;
+      made += `(?${known}:`;
+      open[open.length - 1] = (open.at(-1) ?? 0) + 1;
+    } else if (piece === ')') made += `${')'.repeat(open.pop() ?? 0)})`;
+    else {
+      if (piece === '(') open.push(0);
+      made += piece;
+    }
+  }
+  return made + ')'.repeat(open[0] ?? 0);
 }

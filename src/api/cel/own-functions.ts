@@ -1,4 +1,5 @@
 import type { Environment } from '@marcbachmann/cel-js';
+import { compilePattern } from '../structural/pattern.ts';
 
 /** The parts of the library's own evaluator and type checker that a macro is given. */
 interface Node {
@@ -25,7 +26,10 @@ const NAME = 'HAS';
  * The library's `has` takes a chain of names only. This one takes what CEL does: a field of any expression
  * (`has(self.rules[0].matches)`), whose other fields must be there.
  */
-export function addHas(env: Environment): void {
+export function addOwnFunctions(env: Environment): void {
+  env.registerFunction('string.MATCHES(string): bool', (text: string, pattern: string) =>
+    compilePattern(pattern).test(text),
+  );
   env.registerFunction(`${NAME}(ast): bool`, ({ args }: Macro) => ({
     args,
     async: false,
@@ -41,8 +45,9 @@ export function addHas(env: Environment): void {
   }));
 }
 
-/** An expression with calls of this `has`; what stands in strings is left alone. */
-export function withHas(source: string): string {
-  const parts = /("""[\s\S]*?"""|'''[\s\S]*?'''|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')|(?<![.\w])has(?=\s*\()/g;
-  return source.replace(parts, (_whole, text: string | undefined) => text ?? NAME);
+/** An expression with calls of this `has`, and of `matches` with Go's syntax; what stands in strings is left alone. */
+export function withOwnFunctions(source: string): string {
+  const parts =
+    /("""[\s\S]*?"""|'''[\s\S]*?'''|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')|(?<![.\w])has(?=\s*\()|(?<=\.\s*)matches(?=\s*\()/g;
+  return source.replace(parts, (whole, text: string | undefined) => text ?? whole.toUpperCase());
 }
