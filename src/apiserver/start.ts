@@ -4,6 +4,7 @@ import type { Log } from '../base/log.ts';
 import type { Running } from '../base/running.ts';
 import type { Store } from '../store/store.ts';
 import { Admission } from './admission/chain.ts';
+import { ConfiguredAdmission } from './admission/dynamic/configured.ts';
 import { admissionPlugins } from './admission/plugins.ts';
 import { MastersAuthorizer, UnionAuthorizer } from './auth/authorizers.ts';
 import { impersonated } from './auth/impersonation.ts';
@@ -68,6 +69,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   const cache = new WatchCache(store, kept);
   await cache.start();
   const tokens = new TokenIssuer(options.serviceAccount.signingKey, options.serviceAccount.issuer, cache);
+  const dynamic = new ConfiguredAdmission(cache, kinds);
   const context: Context = {
     store,
     cache,
@@ -77,7 +79,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     moreMetrics: () => options.moreMetrics?.() ?? [],
     log,
     kubeletTLS: options.kubeletTLS,
-    admission: new Admission(admissionPlugins(cache, options)),
+    admission: new Admission(admissionPlugins(cache, options), dynamic),
     authorizer: new UnionAuthorizer([new MastersAuthorizer(), new NodeAuthorizer(), new RbacAuthorizer(cache)]),
   };
   await bootstrap(context, options);
@@ -113,6 +115,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     clearInterval(upkeep);
     await http.close();
     customResources.stop();
+    dynamic.stop();
     cache.stop();
   }
 }

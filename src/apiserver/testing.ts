@@ -1,6 +1,7 @@
 import 'reflect-metadata';
 import { generateKeyPairSync } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
+import { isIP } from 'node:net';
 import * as x509 from '@peculiar/x509';
 import { createLog, type Log } from '../base/log.ts';
 import { openMemoryStore } from '../store/memory.ts';
@@ -15,8 +16,12 @@ export interface TestApiServer {
   /** Client certificate of a member of `system:masters`. */
   readonly adminCert: string;
   readonly adminKey: string;
-  /** A client certificate of anybody. */
-  certificate(name: string, groups?: readonly string[]): Promise<{ cert: string; key: string }>;
+  /** A certificate of anybody; with `hosts`, of a server too. */
+  certificate(
+    name: string,
+    groups?: readonly string[],
+    hosts?: readonly string[],
+  ): Promise<{ cert: string; key: string }>;
   /** Writes a kubeconfig of the administrator. */
   kubeconfig(path: string): void;
   stop(): Promise<void>;
@@ -60,7 +65,7 @@ export async function startTestApiServer(options: TestOptions = {}): Promise<Tes
     ca: authority.cert,
     adminCert: admin.cert,
     adminKey: admin.key,
-    certificate: (name, groups = []) => authority.issue(name, groups),
+    certificate: (name, groups = [], hosts = []) => authority.issue(name, groups, hosts),
     kubeconfig: (path) => writeFileSync(path, kubeconfigOf(url, authority.cert, admin), { mode: 0o600 }),
     async stop() {
       await server.stop();
@@ -87,7 +92,7 @@ async function createAuthority() {
   });
   return {
     cert: root.toString('pem'),
-    async issue(name: string, groups: readonly string[], addresses: readonly string[] = []) {
+    async issue(name: string, groups: readonly string[], hosts: readonly string[] = []) {
       const own = await crypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
       const certificate = await x509.X509CertificateGenerator.create({
         subject: [{ CN: [name] }, ...groups.map((group) => ({ O: [group] }))],
@@ -100,7 +105,7 @@ async function createAuthority() {
           new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.clientAuth, x509.ExtendedKeyUsage.serverAuth]),
           new x509.SubjectAlternativeNameExtension([
             { type: 'dns', value: 'localhost' },
-            ...addresses.map((value) => ({ type: 'ip' as const, value })),
+            ...hosts.map((value) => ({ type: isIP(value) ? ('ip' as const) : ('dns' as const), value })),
           ]),
         ],
       });

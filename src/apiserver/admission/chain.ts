@@ -14,6 +14,8 @@ export interface AdmissionRequest {
   /** What is about to be written; a plugin may change it. `undefined` on delete. */
   readonly object: KubeObject | undefined;
   readonly old: KubeObject | undefined;
+  /** Shown to the client, where there is one. */
+  readonly warnings: string[] | undefined;
 }
 
 /** Called when the write has come to an end, whatever it was: gives back what was reserved for it. */
@@ -26,12 +28,29 @@ export interface AdmissionPlugin {
   admit(request: AdmissionRequest): Settle | undefined;
 }
 
-/** All plugins, in order. */
-export class Admission {
-  readonly #plugins: readonly AdmissionPlugin[];
+/** Those who are asked by configuration: webhooks and policies. `undefined` where nobody has to be. */
+export interface DynamicAdmission {
+  /** Changes the object in place. */
+  mutate(request: AdmissionRequest): Promise<void> | undefined;
+  validate(request: AdmissionRequest): Promise<void> | undefined;
+}
 
-  constructor(plugins: readonly AdmissionPlugin[]) {
+/** All plugins, in order, and then whoever is configured. */
+export class Admission implements DynamicAdmission {
+  readonly #plugins: readonly AdmissionPlugin[];
+  readonly #dynamic: DynamicAdmission;
+
+  constructor(plugins: readonly AdmissionPlugin[], dynamic: DynamicAdmission) {
     this.#plugins = plugins;
+    this.#dynamic = dynamic;
+  }
+
+  mutate(request: AdmissionRequest): Promise<void> | undefined {
+    return this.#dynamic.mutate(request);
+  }
+
+  validate(request: AdmissionRequest): Promise<void> | undefined {
+    return this.#dynamic.validate(request);
   }
 
   admit(request: AdmissionRequest): Settle {

@@ -1,6 +1,7 @@
 import { type Kind, metaOf } from '../../api/kind.ts';
 import type { KubeObject } from '../../api/types.ts';
 import { RevisionConflict } from '../../store/store.ts';
+import type { AdmissionRequest } from '../admission/chain.ts';
 import type { CachedObject } from '../cache/object.ts';
 import type { Context } from '../context.ts';
 import { badRequest, conflict, notFound, objectModified } from '../errors.ts';
@@ -51,7 +52,7 @@ async function deleteOnce(
 ): Promise<Deleted> {
   const { kind, subresource, namespace, name, user, dryRun } = target;
   const old = current.parse();
-  const settle = context.admission.admit({
+  const admission: AdmissionRequest = {
     operation: 'DELETE',
     kind,
     subresource,
@@ -61,8 +62,12 @@ async function deleteOnce(
     dryRun,
     object: undefined,
     old,
-  });
+    warnings: target.warnings,
+  };
+  const settle = context.admission.admit(admission);
   try {
+    await context.admission.mutate(admission);
+    await context.admission.validate(admission);
     const marked = mark(kind, current.parse(), options);
     if (marked === 'gone') return { object: await remove(context, target, current), gone: true };
     if (marked === 'unchanged') return { object: current, gone: false };

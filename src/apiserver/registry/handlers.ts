@@ -63,6 +63,7 @@ export function writeTargetOf(request: KindRequest): WriteTarget {
     user,
     dryRun: dryRunOf(info.query.getAll('dryRun')),
     manage: managersOfUpdate(request),
+    warnings: request.warnings,
   };
 }
 

@@ -22,6 +22,8 @@ export interface WriteTarget {
   readonly dryRun: boolean;
   /** Keeps account of who owns which field; without it the managers stay as they are. */
   readonly manage?: Manage;
+  /** Where what admission has to say to the client goes. */
+  readonly warnings?: string[];
 }
 
 /** Tries of a write that lost a race it may repeat. */
@@ -43,9 +45,12 @@ export async function createObject(context: Context, target: WriteTarget, object
     kind.setDefaults?.(candidate);
     setManagers(candidate, target.manage?.(undefined, candidate, undefined));
     kind.prepareForCreate?.(candidate);
-    const settle = context.admission.admit(admissionOf({ ...target, name }, 'CREATE', candidate, undefined));
+    const admission = admissionOf({ ...target, name }, 'CREATE', candidate, undefined);
+    const settle = context.admission.admit(admission);
     try {
+      await context.admission.mutate(admission);
       await assertValid(kind, name, candidate, undefined, undefined);
+      await context.admission.validate(admission);
       return await write(context, target, candidate, undefined);
     } catch (error) {
       if (!(error instanceof RevisionConflict)) throw error;
@@ -158,9 +163,12 @@ async function replace(
   kind.setDefaults?.(next);
   kind.prepareForUpdate?.(next, old, target.subresource);
   setManagers(next, target.manage ? target.manage(old, next, managers) : old.metadata?.managedFields);
-  const settle = context.admission.admit(admissionOf(target, 'UPDATE', next, old));
+  const admission = admissionOf(target, 'UPDATE', next, old);
+  const settle = context.admission.admit(admission);
   try {
+    await context.admission.mutate(admission);
     await assertValid(kind, name, next, old, target.subresource);
+    await context.admission.validate(admission);
     if (sameObject(next, old) && isStoredSo(context, kind, current, next)) return current;
     if (!tellsNoIntent.has(target.subresource)) raiseGeneration(kind, next, old);
     if (mayVanish(next)) return await remove(context, target, current);
@@ -271,8 +279,8 @@ function admissionOf(
   object: KubeObject | undefined,
   old: KubeObject | undefined,
 ): AdmissionRequest {
-  const { kind, subresource, namespace, name, user, dryRun } = target;
-  return { operation, kind, subresource, namespace, name, user, dryRun, object, old };
+  const { kind, subresource, namespace, name, user, dryRun, warnings } = target;
+  return { operation, kind, subresource, namespace, name, user, dryRun, object, old, warnings };
 }
 
 /** Puts an object into the store (on a dry run only as if) and returns it as clients see it. */

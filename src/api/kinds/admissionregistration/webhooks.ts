@@ -1,9 +1,27 @@
+import type { FieldError, Kind } from '../../kind.ts';
 import type { KubeObject } from '../../types.ts';
 import { ageColumn, integer, nameColumn } from '../columns.ts';
 import { defineKind } from '../define.ts';
+import { invalid, oneOf, required } from '../errors.ts';
+import { dnsSubdomain } from '../names.ts';
+
+/** What both kinds of webhooks have. */
+interface Webhook {
+  name?: string;
+  clientConfig?: { url?: string; service?: { name?: string; namespace?: string; port?: number } };
+  rules?: { scope?: string; operations?: readonly string[] }[];
+  failurePolicy?: string;
+  matchPolicy?: string;
+  reinvocationPolicy?: string;
+  namespaceSelector?: object;
+  objectSelector?: object;
+  timeoutSeconds?: number;
+  sideEffects?: string;
+  admissionReviewVersions?: readonly string[];
+}
 
 interface WebhookConfiguration extends KubeObject {
-  webhooks?: readonly unknown[];
+  webhooks?: Webhook[];
 }
 
 const columns = [
@@ -12,24 +30,76 @@ const columns = [
   ageColumn,
 ];
 
-// Stored and shown.
+export const validatingWebhookConfiguration = define('ValidatingWebhookConfiguration', setWebhookDefaults);
 
-export const validatingWebhookConfiguration = defineKind<WebhookConfiguration>({
-  group: 'admissionregistration.k8s.io',
-  kind: 'ValidatingWebhookConfiguration',
-  plural: 'validatingwebhookconfigurations',
-  namespaced: false,
-  categories: ['api-extensions'],
-  generation: true,
-  columns,
+export const mutatingWebhookConfiguration = define('MutatingWebhookConfiguration', (webhook) => {
+  setWebhookDefaults(webhook);
+  webhook.reinvocationPolicy ??= 'Never';
 });
 
-export const mutatingWebhookConfiguration = defineKind<WebhookConfiguration>({
-  group: 'admissionregistration.k8s.io',
-  kind: 'MutatingWebhookConfiguration',
-  plural: 'mutatingwebhookconfigurations',
-  namespaced: false,
-  categories: ['api-extensions'],
-  generation: true,
-  columns,
-});
+function define(kind: string, setDefaults: (webhook: Webhook) => void): Kind<WebhookConfiguration> {
+  return defineKind<WebhookConfiguration>({
+    group: 'admissionregistration.k8s.io',
+    kind,
+    plural: `${kind.toLowerCase()}s`,
+    namespaced: false,
+    categories: ['api-extensions'],
+    generation: true,
+    columns,
+    setDefaults: ({ webhooks }) => webhooks?.forEach(setDefaults),
+    validate: ({ webhooks = [] }) => webhooks.flatMap((webhook, index) => validateWebhook(webhook, index, webhooks)),
+  });
+}
+
+function setWebhookDefaults(webhook: Webhook): void {
+  webhook.failurePolicy ??= 'Fail';
+  webhook.matchPolicy ??= 'Equivalent';
+  webhook.namespaceSelector ??= {};
+  webhook.objectSelector ??= {};
+  webhook.timeoutSeconds ??= 10;
+  for (const rule of webhook.rules ?? []) rule.scope ??= '*';
+  const { service } = webhook.clientConfig ?? {};
+  if (service) service.port ??= 443;
+}
+
+function validateWebhook(webhook: Webhook, index: number, all: readonly Webhook[]): FieldError[] {
+  const path = `webhooks[${index}]`;
+  const { name = '', clientConfig = {}, timeoutSeconds = 10, admissionReviewVersions = [] } = webhook;
+  const errors: FieldError[] = [];
+  const wrong =
+    dnsSubdomain(name) ??
+    (name.split('.').length < 3 ? 'should be a domain with at least three segments separated by dots' : undefined);
+  if (name === '') errors.push(required(`${path}.name`));
+  else if (wrong) errors.push(invalid(`${path}.name`, name, wrong));
+  if (all.findIndex((each) => each.name === name) < index) {
+    errors.push({
+      reason: 'FieldValueDuplicate',
+      field: `${path}.name`,
+      message: `Duplicate value: ${JSON.stringify(name)}`,
+    });
+  }
+  if ((clientConfig.url === undefined) === (clientConfig.service === undefined)) {
+    errors.push(required(`${path}.clientConfig`, 'exactly one of url or service is required'));
+  }
+  if (clientConfig.url !== undefined && !clientConfig.url.startsWith('https://')) {
+    const detail = `'https' is the only allowed URL scheme`;
+    errors.push(invalid(`${path}.clientConfig.url`, clientConfig.url, detail));
+  }
+  if (timeoutSeconds < 1 || timeoutSeconds > 30) {
+    const detail = 'the timeout value must be between 1 and 30 seconds';
+    errors.push(invalid(`${path}.timeoutSeconds`, timeoutSeconds, detail));
+  }
+  if (admissionReviewVersions.length === 0) {
+    const detail = 'must specify one of v1, v1beta1';
+    errors.push(required(`${path}.admissionReviewVersions`, detail));
+  } else if (!admissionReviewVersions.includes('v1')) {
+    const detail = 'must include at least one of v1';
+    errors.push(invalid(`${path}.admissionReviewVersions`, admissionReviewVersions, detail));
+  }
+  return [
+    ...errors,
+    ...oneOf(`${path}.sideEffects`, webhook.sideEffects, ['None', 'NoneOnDryRun']),
+    ...oneOf(`${path}.failurePolicy`, webhook.failurePolicy, ['Fail', 'Ignore']),
+    ...oneOf(`${path}.matchPolicy`, webhook.matchPolicy, ['Equivalent', 'Exact']),
+  ];
+}
