@@ -63,7 +63,7 @@ test('a rolling update and a drained node fail no request, by node ports or stra
   await cluster.kubectl(['uncordon', 'node-2']);
 });
 
-test('new backends, hosts, a flapping pod and a scaled Service fail no request, and end no WebSocket', async () => {
+test('new backends, hosts and a scaled Service fail no request, and end no WebSocket', async () => {
   const socket = new WebSocket(`ws://${address}/pods`, { headers: { host: 'any.test' } });
   await once(socket, 'open');
   await underLoad(async () => {
@@ -86,17 +86,33 @@ test('new backends, hosts, a flapping pod and a scaled Service fail no request, 
       await cluster.kubectl(['scale', 'deployment/web', `--replicas=${replicas}`]);
       await cluster.kubectl(['rollout', 'status', 'deployment/web', '--timeout=60s']);
     }
-    const before = proxies();
-    const [pod = ''] = (await cluster.kubectl(['get', 'pods', '-l', 'app=web', '-o', 'name'])).split('\n');
-    for (const value of ['flapping', 'web', 'flapping', 'web', 'flapping', 'web']) {
-      await cluster.kubectl(['label', '--overwrite', pod, `app=${value}`]);
-    }
-    assert.deepEqual(proxies(), before, 'a pod that comes and goes starts no process');
     for (const index of [1, 2, 3]) await cluster.kubectl(['delete', `ingress/more-${index}`, `service/s${index}`]);
   });
   socket.send('still there');
   assert.equal(String((await once(socket, 'message'))[0]), 'still there');
   socket.terminate();
+});
+
+test('a pod that comes and goes fails no request and starts no process', async () => {
+  const [steady = '', flapping = ''] = await eventually('those that leave to be gone', async () => {
+    const pods = (await cluster.kubectl(['get', 'pods', '-l', 'app=web', '-o', 'name'])).trim().split('\n');
+    return pods.length === 3 && pods;
+  });
+  const selector = { steady: 'yes' };
+  const ports = [{ name: 'http', port: 80, targetPort: 8080 }];
+  await cluster.kubectl(['label', steady, flapping, 'steady=yes']);
+  await cluster.apply(
+    { apiVersion: 'v1', kind: 'Service', metadata: { name: 'flap' }, spec: { selector, ports } },
+    ingress('flap', { 'flap.test': [{ service: 'flap' }] }, { annotations: { 'timeout-connect': '1s' } }),
+  );
+  const status = async () => (await askAt(address, 'flap.test')).status;
+  await eventually('the host', async () => (await status()) === 200);
+  const before = proxies();
+  for (const value of ['no', 'yes', 'no', 'yes', 'no', 'yes']) {
+    await cluster.kubectl(['label', '--overwrite', flapping, `steady=${value}`]);
+    for (let i = 0; i < 20; i++) assert.equal(await status(), 200);
+  }
+  assert.deepEqual(proxies(), before);
 });
 
 test('a proxy that is killed comes back with all it had, and with what changed meanwhile', async () => {

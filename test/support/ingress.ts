@@ -103,6 +103,7 @@ export function webServer(
       spec: {
         replicas,
         selector: { matchLabels: labels },
+        strategy: { rollingUpdate: { maxSurge: '100%', maxUnavailable: 0 } },
         template: { metadata: { labels }, spec: { containers: [container], volumes } },
       },
     },

@@ -51,6 +51,11 @@ test('straight to a pod, the pod is there; of a backend with settings the Servic
   assert.deepEqual([entry?.node, entry?.pod, entry?.service], ['node-1', 'web-5d9f', 'shop/web:http']);
 });
 
+test('the Service is told of a new backend too, which has a spare one’s name at first', () => {
+  const entry = parseAccessLine(line({ backend: 'spare-3', route: 'spare-3;shop/new;;;;;shop_new_80' }));
+  assert.deepEqual([entry?.ingress, entry?.service], ['shop/new', 'shop/new:80']);
+});
+
 test('a request that nobody served has neither Ingress nor pod', () => {
   const nobody = { backend: 'unclaimed', route: '-', server: '<NOSRV>', source: '-:-', ended: 'LR', status: 404 };
   const entry = parseAccessLine(line(nobody));

@@ -65,7 +65,9 @@ export function parseAccessLine(text: string): AccessEntry | undefined {
   const [method = '', path = '', version = ''] = line.request.split(' ');
   const [node, pod] = line.server === '<NOSRV>' ? [] : line.server.split(/:(.*)/s);
   const [request = 0, , connect = -1, response = -1, total = 0] = line.ms;
-  const served = line.backend !== 'unclaimed' && line.backend.includes('_');
+  const route = line.route.split(';');
+  // A new backend has a spare one's name for some seconds.
+  const backend = (line.backend === route[field.backend - 1] && route[field.name - 1]) || line.backend;
   return {
     time: new Date(line.end).toISOString(),
     client: line.client,
@@ -76,8 +78,8 @@ export function parseAccessLine(text: string): AccessEntry | undefined {
     version,
     status: Math.max(line.status, 0),
     bytes: line.bytes,
-    ingress: unlessNone(line.route.split(';')[field.source - 1] ?? '-'),
-    service: served ? line.backend.replace(/^([^_]+)_([^_]+)_([^_]+).*/, '$1/$2:$3') : undefined,
+    ingress: unlessNone(route[field.source - 1] ?? '-'),
+    service: backend.includes('_') ? backend.replace(/^([^_]+)_([^_]+)_([^_]+).*/, '$1/$2:$3') : undefined,
     node,
     pod: pod || undefined,
     source: line.source.startsWith('-') ? undefined : line.source,

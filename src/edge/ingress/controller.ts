@@ -23,7 +23,7 @@ import { Reports } from './reports.ts';
 import { Routing } from './routing.ts';
 import { readSettings } from './settings.ts';
 
-export interface IngressControllerOptions extends Omit<HaproxyOptions, 'onLost'> {
+export interface IngressControllerOptions extends Omit<HaproxyOptions, 'onDue'> {
   readonly client: Client;
   readonly informers: InformerFactory;
   readonly log: Log;
@@ -70,7 +70,7 @@ class IngressController implements Running {
     this.#options = options;
     this.#ingresses = informers.informer(ingresses);
     this.#classes = informers.informer(ingressClasses);
-    this.#proxy = new Haproxy({ ...options, onLost: () => this.#lost() });
+    this.#proxy = new Haproxy({ ...options, onDue: () => this.#schedule() });
     this.#routing = new Routing({
       service: (key) => this.#watched?.services.get(key),
       slices: (key) => this.#watched?.slices.byIndex(serviceIndex, key) ?? [],
@@ -102,11 +102,6 @@ class IngressController implements Running {
     await this.#controller.stop();
     await this.#reports.stop();
     this.#proxy.detach();
-  }
-
-  #lost(): void {
-    this.#options.log.warn('HAProxy ended; it is brought back');
-    this.#schedule();
   }
 
   #ingressChanged(key: string): void {

@@ -12,6 +12,7 @@ import { testIngress } from '../testing.ts';
 import { formatConfig, frameOf, serversOf } from './config.ts';
 import { certificatePath, proxyFiles } from './files.ts';
 import { formatMap, routeMap } from './routes.ts';
+import { giveSpares } from './spares.ts';
 
 const backend = (name: string, policy: BackendPolicy = {}): BackendPlan => ({
   name,
@@ -69,6 +70,22 @@ test('servers are no part of what needs a reload', () => {
   const other = { ...one, backends: new Map([['web', { ...backend('web'), servers: [] }]]), nodes: [] };
   assert.deepEqual(frameOf(one, options), frameOf(other, options));
   assert.notDeepEqual(serversOf(one), serversOf(other));
+});
+
+test('a new backend begins in a spare one and needs no reload; one with settings does, and so does the twenty-first', () => {
+  const options = { files: proxyFiles('/f', '/l'), addresses: ['192.0.2.1'], metricsFor: ['10.0.0.0/8'] };
+  const held = frameOf(planOf([], [backend('old')]), options);
+  const grown = planOf([], [backend('old'), backend('new')]);
+  const aliases = giveSpares(new Map(), held, grown.backends.values());
+  assert.deepEqual([...(aliases ?? [])], [['new', 'spare-1']]);
+  assert.deepEqual(frameOf(grown, options, aliases), held);
+  assert.deepEqual([...serversOf(grown, aliases).keys()], ['nodes', 'old', 'spare-1']);
+  const route: Route = { host: 'a.test', match: 'prefix', path: '/', backend: 'new', source: 'a/a' };
+  assert.deepEqual([...routeMap([route], aliases).values()], ['spare-1;a/a;;;;;new']);
+  assert.equal(giveSpares(new Map(), held, [backend('settled', { affinityCookie: 'x' })]), undefined);
+  const many = Array.from({ length: 21 }, (_, index) => backend(`b${index}`));
+  assert.equal(giveSpares(new Map(), held, many.slice(0, 20))?.size, 20);
+  assert.equal(giveSpares(new Map(), held, many), undefined);
 });
 
 test('a prefix ends with a slash in the map, an exact path with what no request has', () => {

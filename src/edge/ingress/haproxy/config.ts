@@ -9,6 +9,7 @@ import type {
 } from '../plan.ts';
 import type { ProxyFiles } from './files.ts';
 import { endOfRequest, field } from './routes.ts';
+import { type Aliases, spareNames } from './spares.ts';
 
 /** What the proxy is told beside the plan. */
 export interface ProxyOptions {
@@ -31,7 +32,8 @@ const nodesBackend = 'nodes';
 /** Service proxies tell here whether they are healthy. */
 const healthPort = 10256;
 
-export function frameOf(plan: RoutingPlan, options: ProxyOptions): Frame {
+export function frameOf(plan: RoutingPlan, options: ProxyOptions, aliases: Aliases = new Map()): Frame {
+  const named = [...plan.backends.values()].filter(({ name }) => !aliases.has(name));
   return new Map([
     ['global', globalSection(options.files)],
     ['defaults', defaults],
@@ -39,16 +41,17 @@ export function frameOf(plan: RoutingPlan, options: ProxyOptions): Frame {
     ['frontend metrics', metrics(options)],
     ['backend unclaimed', unclaimed],
     [`backend ${nodesBackend}`, nodesSection],
-    ...[...plan.backends.values()].map((each) => [`backend ${each.name}`, backendSection(each)] as const),
+    ...spareNames.map((name) => [`backend ${name}`, `backend ${name}`] as const),
+    ...named.map((each) => [`backend ${each.name}`, backendSection(each)] as const),
   ]);
 }
 
-export function serversOf(plan: RoutingPlan): Servers {
+export function serversOf(plan: RoutingPlan, aliases: Aliases = new Map()): Servers {
   return new Map([
     [nodesBackend, new Map(plan.nodes.map((node) => [node.name, nodeWords(node)]))],
     ...[...plan.backends.values()].map(
       ({ name, policy, servers }) =>
-        [name, new Map(servers.map((server) => [server.name, serverWords(server, policy)]))] as const,
+        [aliases.get(name) ?? name, new Map(servers.map((each) => [each.name, serverWords(each, policy)]))] as const,
     ),
   ]);
 }

@@ -17,6 +17,7 @@ import { type Frame, formatConfig, frameOf, type ProxyOptions, type Servers, ser
 import { certificatePath, type ProxyFiles } from './files.ts';
 import { keepLogsSmall } from './rotation.ts';
 import { formatMap, routeMap } from './routes.ts';
+import { type Aliases, giveSpares } from './spares.ts';
 
 /** Where the proxy runs: makes its place on the machine when it is wanted, and takes it away. */
 export interface ProxyPlace {
@@ -31,8 +32,8 @@ export interface HaproxyOptions extends ProxyOptions {
   readonly log: Log;
   /** Chain and key that serve where nobody brought any, PEM. */
   defaultCertificate(): string;
-  /** The process ended: all that it knew is to be applied again. */
-  onLost(): void;
+  /** The plan is to be applied again: the process ended, or has time for a reload. */
+  onDue(): void;
 }
 
 /** What HAProxy should hold, as it is given to it. */
@@ -49,6 +50,8 @@ const reloadMs = 30_000;
 const restFactor = 2;
 /** Files follow run-time changes by so much: they are read by a process that starts after a crash, and mended then. */
 const fileDelayMs = 250;
+/** When nothing was new for so long, backends that began as spare ones get their names. */
+const nameDelayMs = 10_000;
 
 /**
  * One HAProxy: what can be changed at run time is, the rest is a reload, which no client notices: the old process
@@ -60,6 +63,9 @@ export class Haproxy {
   #link: { readonly commands: Commands; readonly retirement: Retirement } | undefined;
   #held: Wanted | undefined;
   #fileTimer: NodeJS.Timeout | undefined;
+  #aliases: Aliases = new Map();
+  #nameTimer: NodeJS.Timeout | undefined;
+  #namesAreDue = false;
   #endRotation: (() => void) | undefined;
   readonly #written = new Map<string, string>();
   /** Before this, in ms of `performance.now()`, it should not reload again: most of the time goes to requests. */
@@ -72,15 +78,20 @@ export class Haproxy {
 
   /** Makes it hold a plan; starts it where it does not run. Never called twice at once. */
   async apply(plan: RoutingPlan): Promise<void> {
-    const wanted: Wanted = {
-      frame: frameOf(plan, this.#options),
-      servers: serversOf(plan),
-      routes: routeMap(plan.routes.values()),
-      certificates: plan.certificates,
-    };
-    if (!this.#held) await this.#begin(wanted);
-    else if (needsReload(this.#held.frame, wanted.frame)) await this.#reload(wanted);
-    else await this.#change(this.#held, wanted);
+    const held = this.#held;
+    if (!held) return await this.#begin(plan);
+    const aliases = this.#namesAreDue ? undefined : giveSpares(this.#aliases, held.frame, plan.backends.values());
+    const wanted = aliases && this.#render(plan, aliases);
+    if (!aliases || !wanted || needsReload(held.frame, wanted.frame)) return await this.#reload(plan);
+    try {
+      await this.#change(held, wanted);
+    } catch (error) {
+      if (!(error instanceof NotAtRunTime)) throw error;
+      this.#options.log.info('reloading', { why: error.message });
+      return await this.#reload(plan);
+    }
+    this.#aliases = aliases;
+    if (aliases.size > 0) this.#nameLater();
   }
 
   /** Ends it and removes its files. The place stays as long as `stop` was not asked for: `detach` leaves it running. */
@@ -99,7 +110,8 @@ export class Haproxy {
     this.#forget();
   }
 
-  async #begin(wanted: Wanted): Promise<void> {
+  async #begin(plan: RoutingPlan): Promise<void> {
+    const wanted = this.#render(plan);
     this.#writeDefaultCertificate();
     this.#write(wanted);
     const logs = [this.#files.accessLog, this.#files.log];
@@ -116,10 +128,11 @@ export class Haproxy {
     // What ran before may hold anything: what the files said at another time.
     if (!ran) return this.#take(commands, wanted);
     commands.close();
-    await this.#reload(wanted);
+    await this.#reload(plan);
   }
 
-  async #reload(wanted: Wanted): Promise<void> {
+  async #reload(plan: RoutingPlan): Promise<void> {
+    const wanted = this.#render(plan);
     this.#forget();
     this.#write(wanted);
     const { masterSocket, socket } = this.#files;
@@ -152,20 +165,32 @@ export class Haproxy {
 
   async #change(held: Wanted, wanted: Wanted): Promise<void> {
     const { commands, retirement } = this.#link ?? gone();
-    try {
-      await retirement.pause();
-      await changeServers(commands, retirement, held.servers, wanted.servers);
-      await changeCertificates(commands, this.#files, held.certificates, wanted.certificates);
-      await changeRoutes(commands, this.#files, held.routes, wanted.routes);
-      await retirement.begin();
-    } catch (error) {
-      if (!(error instanceof NotAtRunTime)) throw error;
-      this.#options.log.info('reloading', { why: error.message });
-      return this.#reload(wanted);
-    }
+    await retirement.pause();
+    await changeServers(commands, retirement, held.servers, wanted.servers);
+    await changeCertificates(commands, this.#files, held.certificates, wanted.certificates);
+    await changeRoutes(commands, this.#files, held.routes, wanted.routes);
+    await retirement.begin();
     // Sections that nobody wants any more stay until the next reload.
     this.#held = { ...wanted, frame: new Map([...held.frame, ...wanted.frame]) };
     this.#fileTimer ??= setTimeout(() => this.#held && this.#write(this.#held), fileDelayMs).unref();
+  }
+
+  #render(plan: RoutingPlan, aliases?: Aliases): Wanted {
+    return {
+      frame: frameOf(plan, this.#options, aliases),
+      servers: serversOf(plan, aliases),
+      routes: routeMap(plan.routes.values(), aliases),
+      certificates: plan.certificates,
+    };
+  }
+
+  /** A reload in a quiet moment gives backends their own names, and new spare ones. */
+  #nameLater(): void {
+    clearTimeout(this.#nameTimer);
+    this.#nameTimer = setTimeout(() => {
+      this.#namesAreDue = true;
+      this.#options.onDue();
+    }, nameDelayMs).unref();
   }
 
   #take(commands: Commands, wanted: Wanted): void {
@@ -174,11 +199,15 @@ export class Haproxy {
     void commands.closed.then(() => {
       if (this.#link?.commands !== commands) return;
       this.#forget();
-      this.#options.onLost();
+      this.#options.log.warn('HAProxy ended; it is brought back');
+      this.#options.onDue();
     });
   }
 
   #forget(): void {
+    clearTimeout(this.#nameTimer);
+    this.#namesAreDue = false;
+    this.#aliases = new Map();
     clearTimeout(this.#fileTimer);
     this.#fileTimer = undefined;
     const link = this.#link;

@@ -1,4 +1,5 @@
 import type { Route } from '../plan.ts';
+import type { Aliases } from './spares.ts';
 
 /**
  * Routes as a map of HAProxy, in which the longest beginning wins. A request is looked up as its host, its path and
@@ -14,18 +15,21 @@ export function routeMapKey({ host, match, path }: Route): string {
   return path === '/' ? `${host}/` : `${host}${path}/`;
 }
 
-/** Fields of a map's value, as the configuration takes them apart. */
-export const field = { backend: 1, source: 2, weight: 3, canary: 4, header: 5, value: 6 } as const;
+/** Fields of a map's value, as the configuration takes them apart. `name` is there where the backend is a spare one. */
+export const field = { backend: 1, source: 2, weight: 3, canary: 4, header: 5, value: 6, name: 7 } as const;
 
-export function routeMapValue({ backend, source, canary }: Route): string {
-  if (!canary) return `${backend};${source}`;
-  const { weight, header = '', value = 'always' } = canary;
-  return [backend, source, weight, canary.backend, header.toLowerCase(), value].join(';');
+export function routeMapValue({ backend, source, canary }: Route, aliases: Aliases = new Map()): string {
+  const served = aliases.get(backend) ?? backend;
+  const { weight = '', header = '', value = 'always' } = canary ?? {};
+  const split = canary && (aliases.get(canary.backend) ?? canary.backend);
+  const name = served === backend ? [] : [backend];
+  if (split !== undefined) return [served, source, weight, split, header.toLowerCase(), value, ...name].join(';');
+  return [served, source, ...(name.length > 0 ? ['', '', '', '', ...name] : [])].join(';');
 }
 
 /** The map whole: key → value. */
-export function routeMap(routes: Iterable<Route>): Map<string, string> {
-  return new Map([...routes].map((route) => [routeMapKey(route), routeMapValue(route)]));
+export function routeMap(routes: Iterable<Route>, aliases?: Aliases): Map<string, string> {
+  return new Map([...routes].map((route) => [routeMapKey(route), routeMapValue(route, aliases)]));
 }
 
 export function formatMap(map: ReadonlyMap<string, string>): string {
