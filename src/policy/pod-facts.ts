@@ -1,4 +1,4 @@
-import type { Labels, Pod } from '../api/types.ts';
+import type { Container, Labels, Pod } from '../api/types.ts';
 import { canonicalAddress } from '../base/prefixes.ts';
 import type { PolicyNode, Protocol } from './plan.ts';
 
@@ -46,4 +46,24 @@ function namedPorts(pod: Pod): PodFacts['ports'] {
     .flatMap(({ name, protocol = 'TCP', containerPort }) =>
       name ? [{ name, protocol: protocol.toLowerCase() as Protocol, number: containerPort }] : [],
     );
+}
+
+/** What of a pod {@link podFacts} reads, and who it is: of all pods of a cluster nothing else is kept. */
+export function partOfPod({ metadata, spec, status }: Pod): Pod {
+  const { name, namespace, uid, labels, creationTimestamp, resourceVersion } = metadata ?? {};
+  const portsOf = (containers: readonly Container[]) =>
+    containers.flatMap(({ name, image, restartPolicy, ports }) => {
+      const named = ports?.filter((port) => port.name);
+      return named?.length ? [{ name, image, restartPolicy, ports: named }] : [];
+    });
+  return {
+    metadata: { name, namespace, uid, labels, creationTimestamp, resourceVersion },
+    spec: {
+      nodeName: spec?.nodeName,
+      hostNetwork: spec?.hostNetwork,
+      containers: portsOf(spec?.containers ?? []),
+      initContainers: portsOf(spec?.initContainers ?? []),
+    },
+    status: { phase: status?.phase, podIP: status?.podIP, podIPs: status?.podIPs },
+  };
 }

@@ -13,6 +13,7 @@ import { ConnectionCutter } from './cutter.ts';
 import { PolicyTables } from './nftables/tables.ts';
 import type { Family, PolicyNode } from './plan.ts';
 import { PolicyPlanner } from './planner.ts';
+import { partOfPod } from './pod-facts.ts';
 
 export interface PolicyOptions {
   readonly client: Client;
@@ -176,8 +177,8 @@ class NodePolicy implements Policy {
   async #activate(): Promise<Active> {
     const informers = createInformers(this.#options.client, this.#log);
     this.#starting = informers;
-    const allPods = informers.informer(pods);
-    const allNamespaces = informers.informer(namespaces);
+    const allPods = informers.informer(pods, { transform: partOfPod });
+    const allNamespaces = informers.informer(namespaces, { transform: ({ metadata }) => ({ metadata }) });
     allPods.onChange((now, old) => this.#touch('pods', keyOf(now ?? old)));
     allNamespaces.onChange((now, old) => this.#touch('namespaces', (now ?? old)?.metadata?.name ?? ''));
     try {

@@ -93,7 +93,8 @@ function addFrontEnd(tell: Tell, port: PortPlan, front: FrontEnd, placements: Pl
   const tuple = `${front.address} . ${port.protocol} . ${front.port}`;
   tell(`vip ${tuple}`, inside);
   if (outside !== inside) tell(`ext ${tuple}`, outside);
-  if (front.kind === 'ClusterIP' || front.kind === 'LoadBalancer') tell(`vips ${front.address}`, '');
+  if (front.kind === 'ClusterIP') tell(`vips ${front.address}`, '');
+  if (front.kind === 'LoadBalancer') tell(`lbs ${front.address}`, '');
   if (front.sourceRanges) {
     tell(`fw ${tuple}`, '');
     for (const range of front.sourceRanges) tell(`allow ${tuple} . ${range}`, '');

@@ -5,7 +5,7 @@ import { DROP, formatClassid, MAX_ENDPOINTS, REFUSE, SHAPE_MASK } from './values
 export const TABLE = 'knit';
 
 /** Changes whenever the rules below do: a table of another version is replaced as a whole. */
-const VERSION = 3;
+const VERSION = 4;
 
 export const nftFamily = (family: Family): Extract<NftFamily, 'ip' | 'ip6'> => (family === 'ipv6' ? 'ip6' : 'ip');
 export const tableName = (family: Family): string => `${nftFamily(family)} ${TABLE}`;
@@ -39,6 +39,7 @@ table ${tableName(family)} {
  set cluster { type ${addr}; flags interval; }
  set local   { type ${addr}; flags interval; }
  set vips    { type ${addr}; }
+ set lbs     { type ${addr}; }
  set nodeips { type ${addr}; }
  set fw      { type ${addr} . inet_proto . inet_service; }
  set allow   { type ${addr} . inet_proto . inet_service . ${addr}; flags interval; }
@@ -77,11 +78,15 @@ table ${tableName(family)} {
  chain prerouting { type nat hook prerouting priority -100; goto services; }
  chain output { type nat hook output priority -100; goto services; }
  chain leftover {
-  ${ip} daddr @vips meta l4proto tcp reject with tcp reset
-  ${ip} daddr @vips reject with ${unreachable}
+  meta l4proto tcp reject with tcp reset
+  reject with ${unreachable}
  }
- chain leftover-forward { type filter hook forward priority -1; goto leftover; }
- chain leftover-output { type filter hook output priority -1; goto leftover; }
+ chain leftover-forward { type filter hook forward priority -1;
+  ${ip} daddr @vips goto leftover
+  ${ip} daddr @lbs ${ip} saddr != @local goto leftover
+  ${ip} daddr @lbs ${ip} saddr @nodeips goto leftover
+ }
+ chain leftover-output { type filter hook output priority -1; ${ip} daddr @vips goto leftover; }
  chain postrouting { type nat hook postrouting priority 100;
   ct status & dnat != dnat return
   ${ip} saddr . ${ip} daddr @hairpin masquerade fully-random

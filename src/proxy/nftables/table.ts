@@ -266,7 +266,7 @@ const EXPECTED_RULES: ReadonlyMap<string, number> = new Map([
   ['prerouting', 1],
   ['output', 1],
   ['leftover', 2],
-  ['leftover-forward', 1],
+  ['leftover-forward', 3],
   ['leftover-output', 1],
   ['postrouting', 3],
 ]);

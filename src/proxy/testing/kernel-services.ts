@@ -1,3 +1,4 @@
+import { NftListing } from '../../kernel/nft-listing.ts';
 import type { Destination, Family, FrontEnd, PortPlan, ServicePlan } from '../plan.ts';
 
 /**
@@ -32,15 +33,13 @@ function endpointsOf(port: PortPlan, destination: Destination): string {
     .join(', ');
 }
 
-type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
-
 /** From `nft -j list table ip knit`, or `ip6`. */
 export function servicesOfNftables(text: string, family: Family): KernelServices {
-  const { nftables } = JSON.parse(text) as { nftables: Record<string, { name: string; elem?: Json[] }>[] };
-  const map = (name: string) => {
-    const found = nftables.find(({ map: each }) => each?.name === name)?.map?.elem ?? [];
-    return new Map(found.map((pair) => pairOf(pair as [Json, Json])));
-  };
+  const listing = new NftListing((JSON.parse(text) as { nftables: readonly unknown[] }).nftables);
+  const map = (name: string) =>
+    new Map(
+      [...listing.elements(name)].map(({ key, value }) => [key.replaceAll(' . ', ' '), value.replaceAll(' . ', ' ')]),
+    );
   const [shapes, slots, picks, serials] = [map('shape'), map('slot'), map('pick'), map('ep')];
   const services: KernelServices = new Map();
   for (const [front, value] of [
@@ -71,18 +70,6 @@ function behind(
     return slots.get(at) ?? serials.get(picks.get(at) ?? '') ?? 'missing';
   });
   return endpoints.sort().join(', ');
-}
-
-function pairOf([key, value]: [Json, Json]): [string, string] {
-  return [textOf(key), textOf(value)];
-}
-
-function textOf(value: Json): string {
-  if (typeof value !== 'object' || value === null) return String(value);
-  if (Array.isArray(value)) return value.map(textOf).join(' ');
-  if (value.elem) return textOf((value.elem as { val: Json }).val);
-  if (value.concat) return textOf(value.concat);
-  return JSON.stringify(value);
 }
 
 function numberOf(text: string): number {

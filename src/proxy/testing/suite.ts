@@ -193,6 +193,17 @@ export function packetSuite(title: string, underTest: BackendUnderTest): void {
       assert.equal((await lab.client.tcp('203.0.113.18', 80)).answer, `b sees ${seen(CLIENT)}`);
     });
 
+    test('a load balancer that gives nodes’ own addresses leaves what else listens there alone', async () => {
+      const own = service('own', '10.96.0.24', { type: 'LoadBalancer', ports: [{ port: 8081 }] });
+      own.status = { loadBalancer: { ingress: [{ ip: NODE1 }] } };
+      await put(own, slice('own', [b]));
+      await lab.node.serve('tcp', 9100);
+      for (const peer of [lab.node, lab.a, lab.client]) {
+        assert.match((await peer.tcp(NODE1, 9100)).answer ?? '', /^node1 sees/);
+        assert.match((await peer.tcp(NODE1, 8081)).answer ?? '', /^b sees/);
+      }
+    });
+
     test('session affinity keeps a client with its endpoint until that is gone', async () => {
       const sticky = service('sticky', '10.96.0.19', { sessionAffinity: 'ClientIP' });
       await put(sticky, slice('sticky', [a, b, c]));

@@ -33,7 +33,8 @@ export function throughNode(walk: Walk, place: Extract<Place, { kind: 'node' }>,
     const cause = { object: objectOf(found), text: formatChoice(found.pool, endpoint) };
     events.push({ kind: 'dnat', before: arrival.packet, after: packet, cause });
   } else {
-    const leftover = leftoverOf(atlas, place.name, packet);
+    const fromHere = arrival.interface === undefined || contains(facts.podCIDRs, packet.source);
+    const leftover = leftoverOf(atlas, place.name, packet, fromHere);
     if (leftover) return stop('rejected', leftover);
   }
 
@@ -88,8 +89,8 @@ function refusalOf(found: FoundFrontEnd, packet: Tuple): { kind: 'dropped' | 're
 }
 
 /** Virtual addresses answer on their Services' ports only, so that nothing loops between node and fabric. */
-function leftoverOf(atlas: Atlas, node: string, packet: Tuple): Cause | undefined {
-  const service = ownerOf(atlas, node, packet.destination);
+function leftoverOf(atlas: Atlas, node: string, packet: Tuple, fromHere: boolean): Cause | undefined {
+  const service = ownerOf(atlas, node, { address: packet.destination, fromHere });
   if (service === undefined) return undefined;
   const text =
     packet.protocol === 'icmp'

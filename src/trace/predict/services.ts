@@ -40,11 +40,20 @@ function answers(front: FrontEnd, port: PortPlan, node: NodeFacts, packet: Tuple
     : front.address === packet.destination;
 }
 
+/** A packet that no front end translated. */
+export interface Unserved {
+  readonly address: string;
+  /** The node itself sent it, or a pod of it, and it is on its way out. */
+  readonly fromHere: boolean;
+}
+
 /** The Service that answers for an address on whatever port, to refuse what it does not serve. */
-export function ownerOf(atlas: Atlas, node: string, address: string): string | undefined {
+export function ownerOf(atlas: Atlas, node: string, { address, fromHere }: Unserved): string | undefined {
   const entry = atlas.entriesAt(node, address, 0).find((each) => !each.key.startsWith('pod/'));
-  // kube-proxy's chains let what a cluster IP does not serve follow the routes.
-  const kinds = atlas.world.network.proxyMode === 'iptables' ? ['LoadBalancer'] : ['ClusterIP', 'LoadBalancer'];
+  // kube-proxy's chains let what a cluster IP does not serve follow the routes; ours let what the node or its pods send
+  // to a load balancer's, and refuse it where it comes back.
+  const ours = fromHere ? ['ClusterIP'] : ['ClusterIP', 'LoadBalancer'];
+  const kinds = atlas.world.network.proxyMode === 'iptables' ? ['LoadBalancer'] : ours;
   const virtual = entry?.ports.some((port) =>
     port.frontEnds.some((front) => front.address === address && kinds.includes(front.kind)),
   );
