@@ -1,8 +1,8 @@
-import type { Command } from 'commander';
-import { Option } from 'commander';
+import { type Command, Option } from 'commander';
 import { KnitError } from '../base/errors.ts';
 import { runningConfig } from '../cluster/nodes.ts';
 import { reachOf, readWorld } from '../cluster/tracing.ts';
+import { follow } from '../trace/follow.ts';
 import type { Protocol } from '../trace/model.ts';
 import { toJson } from '../trace/render/json.ts';
 import { drawMermaid } from '../trace/render/mermaid.ts';
@@ -22,9 +22,13 @@ interface Flags {
   readonly port?: number;
   readonly protocol?: Protocol;
   readonly count: number;
-  readonly timeout: number;
+  readonly follow: boolean;
+  readonly timeout?: number;
   readonly output: Form;
 }
+
+/** Exit code of a trace in which kernel and plans differ. */
+const DIFFERS = 2;
 
 export function traceCommand(program: Command): void {
   program
@@ -34,34 +38,31 @@ export function traceCommand(program: Command): void {
     .argument('<to>', 'the same, service/NAMESPACE/NAME, localhost, an address, a name or a URL; :PORT may follow')
     .addOption(nameOption())
     .option('--port <port>', 'to which port', parseCount(0, 65_535))
-    .addOption(
-      new Option('--protocol <protocol>', 'default: what the Service says, else tcp').choices(['tcp', 'udp', 'icmp']),
-    )
-    .option('--timeout <seconds>', 'how long an answer may take', parseCount(1, 600), 2)
+    .addOption(new Option('--protocol <protocol>', 'default: as the Service says, else tcp').choices(protocols))
     .option('--count <count>', 'how many connections, one after another', parseCount(1, 100), 1)
+    .option('--follow', 'send nothing: show what FROM sends by itself, also in connections that stand', false)
+    .option('--timeout <seconds>', 'wait so long for an answer (2), or for a packet to follow (60)', parseCount(1, 600))
     .addOption(
       new Option('-o, --output <form>', 'how to print; pcapng is for Wireshark').choices(forms).default('tree'),
     )
-    .action(async (from: string, to: string, { name, port, protocol, count, timeout, output }: Flags) => {
-      if (process.getuid?.() !== 0) throw new KnitError('NOT_ROOT', 'captures need root', 'run it with sudo');
-      if (output === 'pcapng' && process.stdout.isTTY) {
-        throw new KnitError(
-          'NOT_TEXT',
-          'a capture file is not for a terminal',
-          'send it to a file: … -o pcapng > trace.pcapng',
-        );
-      }
-      const config = runningConfig(name);
-      const world = await readWorld(config);
-      const report = await trace(
-        world,
-        reachOf(config, world),
-        { from, to, port, protocol },
-        { count, timeoutMs: timeout * 1000 },
-      );
-      show(report, output);
-      if (report.stories.some(({ differences }) => differences.length > 0)) process.exitCode = 2;
-    });
+    .action(act);
+}
+
+const protocols: readonly Protocol[] = ['tcp', 'udp', 'icmp'];
+
+async function act(from: string, to: string, flags: Flags): Promise<void> {
+  const { name, port, protocol, count, timeout, output } = flags;
+  if (process.getuid?.() !== 0) throw new KnitError('NOT_ROOT', 'captures need root', 'run it with sudo');
+  if (output === 'pcapng' && process.stdout.isTTY) {
+    throw new KnitError('NOT_TEXT', 'a capture is not for a terminal', 'send it to a file: … -o pcapng > trace.pcapng');
+  }
+  const config = runningConfig(name);
+  const world = await readWorld(config);
+  const options = { count, ...(timeout === undefined ? {} : { timeoutMs: timeout * 1000 }) };
+  const tell = flags.follow ? follow : trace;
+  const report = await tell(world, reachOf(config, world), { from, to, port, protocol }, options);
+  show(report, output);
+  if (report.stories.some(({ differences }) => differences.length > 0)) process.exitCode = DIFFERS;
 }
 
 function show(report: Report, form: Form): void {

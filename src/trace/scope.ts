@@ -63,6 +63,15 @@ export function filterOf(flows: readonly Flow[], ways: readonly Way[]): string {
   return `(${protocol} and (${[...own, ...led, ...MARKED].join(' or ')})) or ${ERRORS}`;
 }
 
+/** What goes between two addresses, whichever port it comes from, and what becomes of it beyond an SNAT. */
+export function filterBetween({ protocol, source, destination, destinationPort }: Tuple, ways: readonly Way[]): string {
+  const led = ways.flatMap(({ request }) => request.flatMap(packetsOf));
+  const places = new Set(led.map((packet) => `(host ${packet.destination} and port ${packet.destinationPort})`));
+  if (protocol === 'icmp') return `(icmp or icmp6) and host ${source}`;
+  const own = `(host ${source} and host ${destination} and port ${destinationPort})`;
+  return `(${protocol} and (${[own, ...places].join(' or ')})) or ${ERRORS}`;
+}
+
 /** By the DSCP that packets of the flow have beyond an SNAT, in both families. */
 const MARKED = [`ip[1] & 0xfc == ${TRACE_DSCP << 2}`, `ip6[0:2] & 0x0fc0 == ${TRACE_DSCP << 6}`];
 

@@ -124,7 +124,7 @@ async function tellOne(atlas: Atlas, flow: Flow, sender: Sender, observation: Ob
   return tellStory(atlas, flow, observation, isDropped ? undefined : await Promise.race([outcome, grace()]));
 }
 
-const grace = () => setTimeout(GRACE_MS, undefined, { ref: false });
+export const grace = (ms = GRACE_MS): Promise<undefined> => setTimeout(ms, undefined, { ref: false });
 
 /** Throws `NOTHING_SEEN`. */
 export function tellStory(
