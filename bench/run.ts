@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { table } from '../src/cli/output.ts';
 import { boot } from './boot.ts';
 import { dns } from './dns.ts';
+import { edge } from './edge.ts';
 import type { Benchmark, Figure } from './figures.ts';
 import { ingress } from './ingress.ts';
 import { scheduler } from './scheduler.ts';
@@ -10,7 +11,7 @@ import { services } from './services.ts';
 import { trace } from './trace.ts';
 
 /** Every benchmark, in the order in which `make bench` runs them. `make bench ONLY=boot` runs one. */
-const benchmarks: readonly Benchmark[] = [boot, scheduler, services, dns, ingress, trace];
+const benchmarks: readonly Benchmark[] = [boot, scheduler, services, dns, edge, ingress, trace];
 
 const only = process.argv[2];
 const chosen = benchmarks.filter((each) => only === undefined || each.name === only);

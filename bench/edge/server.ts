@@ -1,0 +1,20 @@
+/** Run in a pod's network: port 7001 answers each connection with a line and ends it, port 7002 sends as fast as it can. */
+import { createServer, type Socket } from 'node:net';
+
+const chunk = Buffer.alloc(256 * 1024);
+const greeter = createServer((socket) => {
+  socket.on('error', () => socket.destroy());
+  socket.end('here\n');
+});
+const sender = createServer((socket) => {
+  socket.on('error', () => socket.destroy());
+  send(socket);
+});
+greeter.listen({ port: 7001, backlog: 4096 });
+sender.listen(7002, () => console.log('listening'));
+process.stdin.resume().on('end', () => process.exit());
+
+function send(socket: Socket): void {
+  while (socket.writable && socket.write(chunk));
+  if (socket.writable) socket.once('drain', () => send(socket));
+}
