@@ -5,6 +5,7 @@ import { KnitError, messageOf } from '../base/errors.ts';
 import { createLog } from '../base/log.ts';
 import { createClient } from '../client/requests.ts';
 import type { ProxyMode } from '../proxy/index.ts';
+import { kubeconfigDefault, reachApiServer } from './api-server.ts';
 import { proxyModeOption } from './options.ts';
 
 interface Flags {
@@ -23,7 +24,7 @@ export function proxyCommand(program: Command): void {
   program
     .command('proxy')
     .description("the service proxy of this node, for any cluster, in kube-proxy's place")
-    .option('--kubeconfig <file>', 'how to reach the API server (default: as a pod does)')
+    .option('--kubeconfig <file>', kubeconfigDefault)
     .option('--node-name <node>', "this node's name (default: the machine's)")
     .option('--config <file>', 'a KubeProxyConfiguration; flags win over it')
     .addOption(proxyModeOption('nftables (default) or iptables'))
@@ -48,7 +49,7 @@ async function serve(flags: Flags): Promise<void> {
   const ended = new Promise<void>((resolve) => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve());
   });
-  const transport = await transportOf(flags.kubeconfig ?? file?.kubeconfig);
+  const transport = await reachApiServer(flags.kubeconfig ?? file?.kubeconfig);
   try {
     const proxy = await startStandaloneProxy({
       client: createClient(transport, { userAgent: 'kube-proxy' }),
@@ -67,12 +68,6 @@ async function serve(flags: Flags): Promise<void> {
   } finally {
     await transport.close();
   }
-}
-
-async function transportOf(kubeconfig: string | undefined) {
-  const { inClusterTransport } = await import('../client/incluster.ts');
-  const { transportFromKubeconfig } = await import('../client/kubeconfig.ts');
-  return kubeconfig === undefined ? await inClusterTransport() : await transportFromKubeconfig(kubeconfig);
 }
 
 async function cleanup(): Promise<void> {

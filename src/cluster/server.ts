@@ -141,6 +141,7 @@ function dnsAddon(config: ClusterConfig) {
     image: pauseImage,
     replicas: config.spec.dns.replicas,
     nodes: config.nodes.length,
+    dualStack: config.addresses.ipv6 !== undefined,
     runtime: { nodeBinary: process.execPath, libDir: '/usr/lib', distDir: distFolder },
   });
 }

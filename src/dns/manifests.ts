@@ -21,6 +21,8 @@ export interface DnsManifestOptions {
   readonly replicas: number;
   /** How many nodes the cluster has, over which the replicas are spread. Default 1. */
   readonly nodes?: number;
+  /** Whether pods and Services have addresses of both families. Default false. */
+  readonly dualStack?: boolean;
   /** Seconds. Default 30, as kubeadm's Corefile. */
   readonly ttl?: number;
   /** Left out, the image has `node` and `/opt/knit/dist/dns.js`. */
@@ -81,7 +83,7 @@ export function dnsManifests(options: DnsManifestOptions): KubeObject[] {
   return [...objects, service(options), deployment(options)];
 }
 
-function service({ clusterIP }: DnsManifestOptions): Service {
+function service({ clusterIP, dualStack }: DnsManifestOptions): Service {
   return {
     apiVersion: apiVersion(services),
     kind: services.kind,
@@ -95,6 +97,7 @@ function service({ clusterIP }: DnsManifestOptions): Service {
       selector: labels,
       clusterIP,
       clusterIPs: [clusterIP],
+      ipFamilyPolicy: dualStack ? 'PreferDualStack' : 'SingleStack',
       ports: [
         { name: 'dns', port: 53, protocol: 'UDP', targetPort: 53 },
         { name: 'dns-tcp', port: 53, protocol: 'TCP', targetPort: 53 },
@@ -149,13 +152,20 @@ function apart({ replicas, nodes = 1 }: DnsManifestOptions) {
 }
 
 function container(options: DnsManifestOptions): Container {
-  const { runtime, domain, clusterIP, ttl = 30 } = options;
+  const { runtime, domain, clusterIP, ttl = 30, dualStack } = options;
+  const flags = {
+    domain,
+    ttl,
+    address: dualStack ? '::' : '0.0.0.0',
+    'own-addresses': clusterIP,
+    'lame-duck-ms': 1000,
+  };
   return {
     name: 'dns',
     image: options.image,
     imagePullPolicy: 'IfNotPresent',
     command: [runtime ? node : 'node', ...nodeFlags, `${dist}/dns.js`],
-    args: [`--domain=${domain}`, `--ttl=${ttl}`, `--own-addresses=${clusterIP}`, '--lame-duck-ms=1000'],
+    args: Object.entries(flags).map(([flag, value]) => `--${flag}=${value}`),
     // One worker thread for files is enough where none are read while serving.
     env: [{ name: 'UV_THREADPOOL_SIZE', value: '1' }],
     resources: { limits: { memory: '170Mi' }, requests: { cpu: '100m', memory: '70Mi' } },
