@@ -12,6 +12,7 @@ const programs = {
   server: 'src/cluster/server.ts',
   agent: 'src/cluster/agent.ts',
   dns: 'src/dns/main.ts',
+  index: 'src/index.ts',
   probe: 'src/trace/probe.ts',
   knock: 'src/trace/knock.ts',
 };

@@ -4,20 +4,25 @@ import { endpointSlices, nodes, pods } from '../api/resource.ts';
 import type { EndpointSlice, Node, Pod } from '../api/types.ts';
 import { createLog } from '../base/log.ts';
 import { waitFor } from '../base/wait.ts';
-import type { Client } from '../client/client.ts';
+import type { Client, Transport } from '../client/client.ts';
 import { createClient, createInformers, httpsTransport } from '../client/index.ts';
 import type { ClusterConfig } from './config.ts';
 import { clusterPaths } from './paths.ts';
 import { readIdentity } from './pki-files.ts';
 
-/** A client of a cluster on this machine, with the administrator's identity. */
-export function adminClient(config: ClusterConfig): { client: Client; close(): Promise<void> } {
+/** To a cluster on this machine, with the administrator's identity. */
+export function adminTransport(config: ClusterConfig): Transport {
   const { pki } = clusterPaths(config.name);
-  const transport = httpsTransport({
+  return httpsTransport({
     server: `https://127.0.0.1:${config.apiPort}`,
     ca: readFileSync(join(pki, 'ca.crt'), 'utf8'),
     ...readIdentity(pki, 'admin'),
   });
+}
+
+/** A client over {@link adminTransport}. */
+export function adminClient(config: ClusterConfig): { client: Client; close(): Promise<void> } {
+  const transport = adminTransport(config);
   return { client: createClient(transport), close: () => transport.close() };
 }
 
