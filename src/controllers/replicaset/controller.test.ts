@@ -104,3 +104,30 @@ test('pods that are worth least go first', () => {
   const names = deletionOrder(all, (node) => (node === 'n2' ? 2 : 1), now).map(({ metadata }) => metadata?.name);
   assert.deepEqual(names, ['unassigned', 'pending', 'unready', 'cheap', 'crowded', 'young', 'old']);
 });
+
+test('a thousand pods that are deleted at once are all replaced, and no more', async (t) => {
+  const cluster = await startTestCluster(t);
+  const count = 1000;
+  await cluster.client.create(replicaSets, set(count));
+  const isWhole = ({ status }: ReplicaSet) => status?.replicas === count;
+  // Lists are large: they are asked for only when the status says that the work is done.
+  const sized = (what: string, test: (all: readonly Pod[]) => boolean) =>
+    cluster.until(
+      what,
+      async () => {
+        if (!isWhole(await cluster.client.get(replicaSets, ref))) return false;
+        const all = await cluster.listed(pods, inDefault);
+        return test(all) && all;
+      },
+      120_000,
+    );
+  const first = await sized('all pods', (all) => all.length === count);
+  await cluster.client.raw('DELETE', '/api/v1/namespaces/default/pods?gracePeriodSeconds=0');
+  const gone = new Set(first.map(({ metadata }) => metadata?.uid));
+  const next = await sized(
+    'other pods',
+    (all) => all.length > 0 && all.every(({ metadata }) => !gone.has(metadata?.uid)),
+  );
+  assert.ok(next.length <= count);
+  assert.equal((await sized('all of them', (all) => all.length >= count)).length, count);
+});
