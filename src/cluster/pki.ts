@@ -9,6 +9,8 @@ import { filesOf, type Identity, readIdentity } from './pki-files.ts';
 const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
 const dayMs = 24 * 60 * 60 * 1000;
 const lifetimeMs = 10 * 365 * dayMs;
+/** RFC 5280 §4.2.1.6 */
+const SUBJECT_ALT_NAME = '2.5.29.17';
 
 export interface CertificateRequest {
   /** The user's name, or the server's. */
@@ -62,6 +64,31 @@ export class CertificateAuthority {
     return readIdentity(this.#folder, name) ?? save(this.#folder, name, await this.#issue(request));
   }
 
+  /** Signs what somebody asks for with a key of their own. `usages` are those of a CertificateSigningRequest. */
+  async sign(request: x509.Pkcs10CertificateRequest, usages: readonly string[], lifetime: number): Promise<string> {
+    const now = Date.now();
+    const names = alternativeNames(request);
+    const flags = usages.reduce((sum, usage) => sum | (usageFlags[usage] ?? 0), 0);
+    const certificate = await x509.X509CertificateGenerator.create({
+      subject: request.subjectName,
+      issuer: this.#authority.certificate.subject,
+      publicKey: request.publicKey,
+      signingKey: this.#authority.key,
+      signingAlgorithm: algorithm,
+      // Clocks of others may be a little behind.
+      notBefore: new Date(now - 5 * 60_000),
+      notAfter: new Date(now + lifetime),
+      extensions: [
+        new x509.BasicConstraintsExtension(false, undefined, true),
+        new x509.KeyUsagesExtension(flags, true),
+        new x509.ExtendedKeyUsageExtension(usages.flatMap((usage) => extendedUsages[usage] ?? [])),
+        await x509.AuthorityKeyIdentifierExtension.create(this.#authority.certificate),
+        ...(names ? [names] : []),
+      ],
+    });
+    return certificate.toString('pem');
+  }
+
   async #issue(request: CertificateRequest): Promise<Identity> {
     const keys = await crypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
     const names = [
@@ -86,6 +113,23 @@ export class CertificateAuthority {
     return { cert: certificate.toString('pem'), key: await exportKey(keys.privateKey) };
   }
 }
+
+/** The other names that a request asks for. */
+export function alternativeNames(
+  request: x509.Pkcs10CertificateRequest,
+): x509.SubjectAlternativeNameExtension | undefined {
+  const found = request.getExtension(SUBJECT_ALT_NAME);
+  return found ? new x509.SubjectAlternativeNameExtension(found.rawData) : undefined;
+}
+
+const usageFlags: Readonly<Record<string, number>> = {
+  'digital signature': x509.KeyUsageFlags.digitalSignature,
+  'key encipherment': x509.KeyUsageFlags.keyEncipherment,
+};
+const extendedUsages: Readonly<Record<string, x509.ExtendedKeyUsage>> = {
+  'client auth': x509.ExtendedKeyUsage.clientAuth,
+  'server auth': x509.ExtendedKeyUsage.serverAuth,
+};
 
 /** The key that signs service account tokens, PEM; made when it is not there. */
 export async function serviceAccountKey(folder: string): Promise<string> {

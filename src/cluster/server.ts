@@ -56,6 +56,11 @@ async function main(name: string): Promise<void> {
       podCIDRs: [config.addresses.podCIDR, config.addresses.ipv6?.podCIDR ?? []].flat(),
       rootCA,
       localVolumes: localVolumesOf(name),
+      signer: {
+        // Loaded with the first request: what reads certificates is large.
+        read: async (request) => (await import('./signer.ts')).signerOf(paths.pki).read(request),
+        sign: async (order) => (await import('./signer.ts')).signerOf(paths.pki).sign(order),
+      },
     }).then((started) => {
       controllers = started;
       return started;

@@ -4,6 +4,7 @@ import type { Client } from '../client/client.ts';
 import type { Controller, ControllerOptions } from '../client/controller.ts';
 import type { EventRecorder } from '../client/events.ts';
 import type { InformerFactory } from '../client/informer.ts';
+import type { CertificateSigner } from './certificates/signers.ts';
 import type { LocalVolumes } from './volumes/provisioner.ts';
 
 export interface ControllersOptions {
@@ -18,6 +19,8 @@ export interface ControllersOptions {
   readonly rootCA: string;
   /** Where volumes of the class `standard` are. Left out: nobody makes any. */
   readonly localVolumes?: LocalVolumes;
+  /** The cluster's CA. Left out: nobody signs certificates. */
+  readonly signer?: CertificateSigner;
   /** A node that was silent for so long is not ready. Default 40,000, as kube-controller-manager. */
   readonly nodeMonitorGracePeriodMs?: number;
   /** Pods of a node that is gone stay for so long: it may be coming back. Default 10,000. */

@@ -18,6 +18,7 @@ import { startRootCAPublisher } from './root-ca.ts';
 import { startServiceAccountController } from './serviceaccount.ts';
 import { startTaintEviction } from './taint-eviction.ts';
 
+export type { CertificateOrder, CertificateSigner } from './certificates/signers.ts';
 export type { ControllersOptions } from './context.ts';
 export type { LocalVolumes } from './volumes/provisioner.ts';
 

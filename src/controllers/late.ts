@@ -1,4 +1,5 @@
 import {
+  certificateSigningRequests,
   clusterRoles,
   cronJobs,
   daemonSets,
@@ -74,6 +75,10 @@ const lateControllers: readonly LateController[] = [
     // Those that every cluster has hold what they should from the start.
     wants: ({ metadata }: ClusterRole) => metadata?.labels?.['kubernetes.io/bootstrapping'] === undefined,
     load: async () => (await import('./role-aggregation.ts')).startRoleAggregation,
+  },
+  {
+    resources: [certificateSigningRequests],
+    load: async () => (await import('./certificates/controller.ts')).startCertificateController,
   },
   { resources: [jobs], load: async () => (await import('./job/controller.ts')).startJobController },
   {

@@ -1,4 +1,5 @@
 import type { WatchCache } from '../cache/watch-cache.ts';
+import { certificateRequester } from './certificates.ts';
 import type { AdmissionPlugin } from './chain.ts';
 import { defaultIngressClass } from './ingress-class.ts';
 import { limitRanger } from './limit-range.ts';
@@ -17,6 +18,7 @@ export function admissionPlugins(cache: WatchCache, ranges: ServiceRanges): Admi
     defaultTolerations,
     priorityAdmission(cache),
     defaultIngressClass(cache),
+    certificateRequester,
     storageProtection,
     defaultStorageClass(cache),
     limitRanger(cache),

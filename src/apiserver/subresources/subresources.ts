@@ -2,6 +2,7 @@ import { METRICS_GROUP } from '../../api/kinds/metrics.ts';
 import type { Handler } from '../registry/handlers.ts';
 import type { KindRequest } from '../request.ts';
 import { answerResourceMetrics } from '../resource-metrics.ts';
+import { approveRequest } from './approval.ts';
 import { evictPod } from './eviction.ts';
 import { finalizeNamespace } from './finalize.ts';
 import { bindPod } from './pods.ts';
@@ -16,6 +17,7 @@ const handlers: Readonly<Record<string, Handler>> = {
   'create pods/eviction': evictPod,
   'create serviceaccounts/token': requestToken,
   'update namespaces/finalize': finalizeNamespace,
+  'update certificatesigningrequests/approval': approveRequest,
   'create tokenreviews': reviewToken,
   'create selfsubjectreviews': reviewSelf,
   'create selfsubjectaccessreviews': reviewSelfAccess,
