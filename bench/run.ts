@@ -8,10 +8,11 @@ import type { Benchmark, Figure } from './figures.ts';
 import { ingress } from './ingress.ts';
 import { scheduler } from './scheduler.ts';
 import { services } from './services.ts';
+import { soak } from './soak.ts';
 import { trace } from './trace.ts';
 
 /** Every benchmark, in the order in which `make bench` runs them. `make bench ONLY=boot` runs one. */
-const benchmarks: readonly Benchmark[] = [boot, scheduler, services, dns, edge, ingress, trace];
+const benchmarks: readonly Benchmark[] = [boot, scheduler, services, soak, dns, edge, ingress, trace];
 
 const only = process.argv[2];
 const chosen = benchmarks.filter((each) => only === undefined || each.name === only);

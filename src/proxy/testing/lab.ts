@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { waitFor } from '../../base/wait.ts';
 import { deleteNetns } from '../../kernel/netns.ts';
 import { run } from '../../kernel/run.ts';
 import type { PeerAnswer, PeerCommand } from './peer.ts';
@@ -20,6 +21,8 @@ export interface Lab {
   readonly node: Peer;
   /** What comes before a command that shall run in the first node's network. */
   readonly inNode: readonly string[];
+  /** Resolves when pods have nothing unacknowledged: what is sent again while rules are away would end a connection. */
+  acknowledged(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -39,6 +42,14 @@ export async function startLab(): Promise<Lab> {
     await Promise.all(peers.map((peer) => peer.stop()));
     await Promise.allSettled(spaces.map((space) => deleteNetns(space)));
   };
+  const acknowledged = async () => {
+    const waiting = async (pod: string) => {
+      const sockets = await run('ip', ['netns', 'exec', name(pod), 'ss', '-tnH', 'state', 'established']);
+      return sockets.split('\n').some((line) => Number(line.trim().split(/\s+/)[1] ?? 0) > 0);
+    };
+    const none = async () => !(await Promise.all(['a', 'b', 'c'].map(waiting))).includes(true);
+    await waitFor(none, { what: 'acknowledgements', timeoutMs: 10_000, intervalMs: 10 });
+  };
   try {
     await run('sh', ['-e'], { input: script(name) });
     const start = async (label: string, space: string) => {
@@ -54,7 +65,7 @@ export async function startLab(): Promise<Lab> {
       start('node1', 'node1'),
     ]);
     await Promise.all([a, b, c].flatMap((pod) => [pod.serve('tcp', POD_PORT), pod.serve('udp', POD_PORT)]));
-    return { a, b, c, client, node, inNode: ['ip', 'netns', 'exec', name('node1')], stop };
+    return { a, b, c, client, node, inNode: ['ip', 'netns', 'exec', name('node1')], acknowledged, stop };
   } catch (error) {
     await stop();
     throw error;

@@ -233,6 +233,7 @@ export function packetSuite(title: string, underTest: BackendUnderTest): void {
       assert.equal((await connection.again()).answer, answer);
       await put(service('long', '10.96.0.20'), slice('long', [mine]));
       assert.equal((await connection.again()).answer, answer);
+      await lab.acknowledged();
       await run(lab.inNode[0] ?? '', [...lab.inNode.slice(1), 'nft', 'flush', 'ruleset']);
       assert.ok(await backend.audit());
       assert.equal((await connection.again()).answer, answer);
