@@ -54,6 +54,25 @@ test('a copy follows the server: what was there, what comes, changes and goes', 
   assert.equal(copy.list('other').length, 0);
 });
 
+test('a copy keeps what its transform leaves, of what was there and of what comes', async (t) => {
+  const server = await startTestApiServer();
+  const { client, transport } = clientOf(server);
+  const informers = createInformers(client, log);
+  t.after(() => informers.stop().then(transport.close).then(server.stop));
+  await client.create(configMaps, named('a', { color: 'red', text: 'long' }));
+  const copy = informers.informer(configMaps, {
+    ...ofTest,
+    transform: ({ metadata, data }) => ({ metadata, data: { color: data?.color ?? '' } }),
+  });
+  await informers.start();
+  await client.create(configMaps, named('b', { color: 'blue', text: 'long' }));
+  await until('the new one', () => copy.get('default/b') !== undefined);
+  assert.deepEqual(
+    copy.list().map(({ data }) => data),
+    [{ color: 'red' }, { color: 'blue' }],
+  );
+});
+
 test('those who ask alike share one informer', async () => {
   const server = await startTestApiServer();
   const { client, transport } = clientOf(server);

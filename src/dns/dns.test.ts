@@ -181,6 +181,16 @@ describe('cluster DNS, on a real API server', () => {
     assert.equal((await resolver.resolveTxt('dns-version.cluster.local')).join(), '1.1.0');
   });
 
+  it('says which port is taken', async () => {
+    const args = [...flags.slice(1), `--port=${dns.ports.dns}`, '--address=127.0.0.1', '--upstreams=127.0.0.1:9'];
+    const second = await startDns({ ...parseDnsOptions(args, {}), informers, log: quiet, version: '1' });
+    await assert.rejects(second.serving, {
+      code: 'PORT_IN_USE',
+      message: `port ${dns.ports.dns} of 127.0.0.1 is taken`,
+    });
+    await second.stop();
+  });
+
   it('finishes what waits for an upstream before it ends', async (t) => {
     const slow = createSocket('udp4').bind(0, '127.0.0.1');
     await once(slow, 'listening');
