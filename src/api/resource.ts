@@ -95,3 +95,4 @@ export const customResourceDefinitions: Resource<t.CustomResourceDefinition> = d
   'customresourcedefinitions',
   false,
 );
+export const apiServices: Resource<t.APIService> = define('apiregistration.k8s.io', 'APIService', 'apiservices', false);

@@ -87,4 +87,5 @@ export type HorizontalPodAutoscalerV1 = Wire<k8s.V1HorizontalPodAutoscaler>;
 export type PriorityClass = Wire<k8s.V1PriorityClass>;
 export type RuntimeClass = Wire<k8s.V1RuntimeClass>;
 export type CertificateSigningRequest = Wire<k8s.V1CertificateSigningRequest>;
+export type APIService = Wire<k8s.V1APIService>;
 export type CustomResourceDefinition = Wire<k8s.V1CustomResourceDefinition>;

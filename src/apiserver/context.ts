@@ -1,6 +1,7 @@
 import type { Log } from '../base/log.ts';
 import type { Store } from '../store/store.ts';
 import type { Admission } from './admission/chain.ts';
+import type { Aggregator } from './aggregation/aggregator.ts';
 import type { Authorizer } from './auth/authorizer.ts';
 import type { TokenIssuer } from './auth/tokens.ts';
 import type { WatchCache } from './cache/watch-cache.ts';
@@ -21,6 +22,8 @@ export interface Context {
   readonly log: Log;
   /** How to reach kubelets; `undefined` where no node's kubelet is spoken to. */
   readonly kubeletTLS: KubeletTLS | undefined;
+  /** API groups that other servers answer. */
+  readonly aggregator: Aggregator;
 }
 
 /** The API server's own client certificate for kubelets, and the CA that signed theirs. PEM. */

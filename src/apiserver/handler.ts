@@ -40,6 +40,8 @@ const wantsYaml = (request: ApiRequest) => mediaType(request.headers.accept) ===
 async function answerOf(context: Context, request: ApiRequest, info: RequestInfo): Promise<Answer> {
   if (!request.user && !isPublic(info.path)) throw unauthorized();
   if (request.user) assertAllowed(context, info, request.user);
+  const remote = await context.aggregator.answer(context, request, info);
+  if (remote) return remote;
   if (info.resource && request.user) return answerResource(context, request, info, request.user);
   if (info.method !== 'GET' && info.method !== 'HEAD') throw methodNotAllowed();
   const answer = await answerPath(context, request, info);
@@ -59,7 +61,7 @@ async function answerPath(context: Context, request: ApiRequest, info: RequestIn
   if (info.path === '/metrics') return answerMetrics(context);
   return (
     answerHealth(context, info) ??
-    answerDiscovery(context.kinds, request, info) ??
+    answerDiscovery(context.kinds, context.aggregator.groups(context.kinds), request, info) ??
     (await answerOpenApi(context, request, info))
   );
 }

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { METRICS_GROUP } from '../api/kinds/metrics.ts';
 import type { OpenApiDocument } from '../api/openapi/index.ts';
+import type { RemoteGroup } from './aggregation/aggregator.ts';
 import { type Answer, bytesAnswer } from './answer.ts';
 import type { Context } from './context.ts';
 import { mediaType } from './negotiation.ts';
@@ -81,11 +82,22 @@ async function toProtobuf(document: OpenApiDocument): Promise<Buffer> {
   return Buffer.from(openapiV2Protobuf(document));
 }
 
-async function makeDocument({ kinds }: Context, path: string): Promise<OpenApiDocument | undefined> {
+async function makeDocument({ kinds, aggregator }: Context, path: string): Promise<OpenApiDocument | undefined> {
   const { openapiV2, openapiV3, openapiV3Index } = await import('../api/openapi/index.ts');
   const documented = kinds.all.filter((kind) => kind.group !== METRICS_GROUP);
   if (path === '/openapi/v2') return openapiV2(documented);
-  if (path === '/openapi/v3') return openapiV3Index(documented);
+  if (path === '/openapi/v3') return withRemote(openapiV3Index(documented), aggregator.groups(kinds));
   const [, group = '', version = ''] = /^\/openapi\/v3\/(?:api|apis\/([^/]+))\/([^/]+)$/.exec(path) ?? [];
   return kinds.inGroupVersion(group, version).length > 0 ? openapiV3(documented, group, version) : undefined;
+}
+
+/** Documents of other servers are asked of them, under the same path. */
+function withRemote(index: OpenApiDocument, groups: readonly RemoteGroup[]): OpenApiDocument {
+  const entries = groups.flatMap(({ name, versions }) =>
+    versions.map(({ version }) => {
+      const path = `apis/${name}/${version}`;
+      return [path, { serverRelativeURL: `/openapi/v3/${path}` }];
+    }),
+  );
+  return { paths: { ...(index.paths as object), ...Object.fromEntries(entries) } };
 }

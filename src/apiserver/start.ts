@@ -6,6 +6,8 @@ import type { Store } from '../store/store.ts';
 import { Admission } from './admission/chain.ts';
 import { ConfiguredAdmission } from './admission/dynamic/configured.ts';
 import { admissionPlugins } from './admission/plugins.ts';
+import { Aggregator, type FrontProxy } from './aggregation/aggregator.ts';
+import { publishAuthentication } from './aggregation/authentication.ts';
 import { MastersAuthorizer, UnionAuthorizer } from './auth/authorizers.ts';
 import { impersonated } from './auth/impersonation.ts';
 import { NodeAuthorizer } from './auth/node-authorizer.ts';
@@ -32,6 +34,8 @@ export interface ApiServerOptions {
   readonly kinds?: readonly Kind[];
   readonly tls: ServerTLS;
   readonly kubeletTLS?: KubeletTLS;
+  /** Who this server is to aggregated API servers; without it none is asked. */
+  readonly frontProxy?: FrontProxy;
   /** PEM of the EC P-256 key that signs tokens, and their `iss`. */
   readonly serviceAccount: { readonly signingKey: string; readonly issuer: string };
   /** One a family, the default one first: `10.96.0.0/16`. */
@@ -79,11 +83,13 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     moreMetrics: () => options.moreMetrics?.() ?? [],
     log,
     kubeletTLS: options.kubeletTLS,
+    aggregator: new Aggregator(cache, log, options.frontProxy),
     admission: new Admission(admissionPlugins(cache, options), dynamic),
     authorizer: new UnionAuthorizer([new MastersAuthorizer(), new NodeAuthorizer(), new RbacAuthorizer(cache)]),
   };
-  await bootstrap(context, options);
+  await establish(context, options);
   const customResources = await startCustomResources(context);
+  context.aggregator.start(context);
   const http = new HttpServer({
     tls: options.tls,
     tokens,
@@ -115,15 +121,22 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     clearInterval(upkeep);
     await http.close();
     customResources.stop();
+    context.aggregator.stop();
     dynamic.stop();
     cache.stop();
   }
 }
 
+/** Makes what every cluster has, where it is not there. */
+async function establish(context: Context, options: ApiServerOptions): Promise<void> {
+  await bootstrap(context, options);
+  if (options.frontProxy) await publishAuthentication(context, options.frontProxy, options.tls.clientCA);
+}
+
 /** What has to be done from time to time: old events and old history go, and what somebody deleted comes back. */
 async function keepUp(context: Context, options: ApiServerOptions): Promise<void> {
   try {
-    await bootstrap(context, options);
+    await establish(context, options);
     await expireEvents(context);
     await context.cache.compact(HISTORY_MS);
   } catch (error) {

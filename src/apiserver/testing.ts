@@ -42,10 +42,12 @@ export async function startTestApiServer(options: TestOptions = {}): Promise<Tes
   const authority = await createAuthority();
   const serving = await authority.issue('kube-apiserver', [], ['127.0.0.1', '10.96.0.1']);
   const admin = await authority.issue('kubernetes-admin', ['system:masters']);
+  const frontProxy = await authority.issue('front-proxy-client', []);
   const store = options.store ?? openMemoryStore();
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const server = await startApiServer({
     tls: { ...serving, clientCA: authority.cert },
+    frontProxy: { ...frontProxy, ca: authority.cert },
     serviceAccount: {
       signingKey: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
       issuer: 'https://kubernetes.default.svc.cluster.local',

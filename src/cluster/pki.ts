@@ -33,9 +33,10 @@ export class CertificateAuthority {
     this.#authority = { certificate: new x509.X509Certificate(cert), key };
   }
 
-  static async open(folder: string): Promise<CertificateAuthority> {
-    const paths = filesOf(folder, 'ca');
-    if (!existsSync(paths.cert)) await CertificateAuthority.#create(folder);
+  /** `name`: of its files. */
+  static async open(folder: string, name = 'ca'): Promise<CertificateAuthority> {
+    const paths = filesOf(folder, name);
+    if (!existsSync(paths.cert)) await CertificateAuthority.#create(folder, name);
     return new CertificateAuthority(
       folder,
       readFileSync(paths.cert, 'utf8'),
@@ -43,10 +44,10 @@ export class CertificateAuthority {
     );
   }
 
-  static async #create(folder: string): Promise<void> {
+  static async #create(folder: string, name: string): Promise<void> {
     const keys = await crypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
     const certificate = await x509.X509CertificateGenerator.createSelfSigned({
-      name: 'CN=kubernetes',
+      name: name === 'ca' ? 'CN=kubernetes' : `CN=${name}`,
       keys,
       signingAlgorithm: algorithm,
       ...validity(),
@@ -56,7 +57,7 @@ export class CertificateAuthority {
         await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
       ],
     });
-    save(folder, 'ca', { cert: certificate.toString('pem'), key: await exportKey(keys.privateKey) });
+    save(folder, name, { cert: certificate.toString('pem'), key: await exportKey(keys.privateKey) });
   }
 
   /** The identity `name` of this folder; issued when it is not there. */

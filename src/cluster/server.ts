@@ -127,6 +127,7 @@ function apiServerOptions(config: ClusterConfig) {
   return {
     tls: { ...identity('server'), clientCA: ca },
     kubeletTLS: { ...identity('kubelet-client'), ca },
+    frontProxy: { ...identity('front-proxy-client'), ca: readFileSync(join(pki, 'front-proxy-ca.crt'), 'utf8') },
     serviceAccount: {
       signingKey: readFileSync(join(pki, 'sa.key'), 'utf8'),
       issuer: `https://kubernetes.default.svc.${config.spec.dns.domain}`,

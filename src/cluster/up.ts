@@ -135,6 +135,10 @@ async function issueIdentities(config: ClusterConfig): Promise<void> {
   const { addresses, spec } = config;
   await Promise.all([
     serviceAccountKey(folder),
+    // Aggregated API servers believe who asks from this CA's client alone.
+    CertificateAuthority.open(folder, 'front-proxy-ca').then((frontProxy) =>
+      frontProxy.identity('front-proxy-client', { commonName: 'front-proxy-client' }),
+    ),
     authority.identity('admin', { commonName: 'kubernetes-admin', organizations: ['system:masters'] }),
     authority.identity('kubelet-client', {
       commonName: 'kube-apiserver-kubelet-client',

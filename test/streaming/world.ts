@@ -69,7 +69,11 @@ export async function startWorld(): Promise<World> {
       usage: createStats(cri, undefined).usage,
     },
   });
-  const tls: ClientTls = { cert: credentials.cert, key: credentials.key, ca: ca.cert };
+  const tls: Required<Pick<ClientTls, 'cert' | 'key' | 'ca'>> = {
+    cert: credentials.cert,
+    key: credentials.key,
+    ca: ca.cert,
+  };
   const api = await startTestApiServer({ kubeletTLS: tls });
   const admin: ClientTls = { cert: api.adminCert, key: api.adminKey, ca: api.ca };
   const client = createClient(httpsTransport({ server: api.url, ...admin }));

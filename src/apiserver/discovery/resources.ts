@@ -1,4 +1,5 @@
 import type { Kind, Subresource } from '../../api/kind.ts';
+import type { RemoteResource } from '../aggregation/aggregator.ts';
 import { verbsOf } from '../kinds.ts';
 
 const updated = ['get', 'patch', 'update'] as const;
@@ -56,4 +57,32 @@ export function discoveryOf(kind: Kind): unknown {
     categories: kind.categories.length > 0 ? kind.categories : undefined,
     subresources: below.length > 0 ? below : undefined,
   };
+}
+
+/** The same of what another server told in the older form, where subresources stand in one list with the others. */
+export function remoteDiscovery(group: string, version: string, resources: readonly RemoteResource[]): unknown[] {
+  const kindOf = (each: RemoteResource) => ({
+    group: each.group ?? group,
+    version: each.version ?? version,
+    kind: each.kind,
+  });
+  return resources
+    .filter(({ name }) => !name.includes('/'))
+    .map((resource) => {
+      const below = resources.filter(({ name }) => name.startsWith(`${resource.name}/`));
+      return {
+        resource: resource.name,
+        responseKind: kindOf(resource),
+        scope: resource.namespaced ? 'Namespaced' : 'Cluster',
+        singularResource: resource.singularName || resource.kind.toLowerCase(),
+        verbs: resource.verbs,
+        shortNames: resource.shortNames,
+        categories: resource.categories,
+        subresources: below.map((each) => ({
+          subresource: each.name.slice(resource.name.length + 1),
+          responseKind: kindOf(each),
+          verbs: each.verbs,
+        })),
+      };
+    });
 }

@@ -18,7 +18,10 @@ export interface ProxyTarget {
 export interface ClientTls {
   readonly cert: string;
   readonly key: string;
-  readonly ca: string;
+  /** Default: who vouches for servers of the world. */
+  readonly ca?: string;
+  /** `false` to take any certificate. */
+  readonly rejectUnauthorized?: boolean;
 }
 
 /** Options for `node:http` and `node:https`. Without `tls` an HTTPS server is not verified, as pods' own are not. */
@@ -30,7 +33,7 @@ export function requestOptions(target: ProxyTarget, tls: ClientTls | undefined) 
     port: target.port,
     path: target.path,
     servername: target.servername,
-    ...(tls ? { ...tls, rejectUnauthorized: true } : { rejectUnauthorized: false }),
+    ...(tls ? { rejectUnauthorized: true, ...tls } : { rejectUnauthorized: false }),
   };
 }
 

@@ -1,9 +1,8 @@
 import * as https from 'node:https';
 import { isIP } from 'node:net';
-import { endpointSlices, services } from '../../../api/resource.ts';
-import type { EndpointSlice, Service } from '../../../api/types.ts';
 import { messageOf } from '../../../base/errors.ts';
-import { objectKey, type WatchCache } from '../../cache/watch-cache.ts';
+import type { WatchCache } from '../../cache/watch-cache.ts';
+import { endpointOfService } from '../../service-endpoints.ts';
 
 /** admissionregistration.k8s.io/v1 and apiextensions.k8s.io/v1 WebhookClientConfig. */
 export interface ClientConfig {
@@ -84,33 +83,11 @@ export class WebhookClient {
       path: `${path || '/'}?${query}`,
       url: `https://${servername}:${port}${path || '/'}?${query}`,
     };
-    const service = this.#cache
-      .resource(services)
-      .get(objectKey(services, namespace, name))
-      ?.parse<Service>();
-    if (!service) throw new Error(`failed to call webhook: service ${JSON.stringify(name)} not found`);
-    if (service.spec?.type === 'ExternalName') return { ...rest, host: service.spec.externalName ?? '', port };
-    const wanted = service.spec?.ports?.find((each) => each.port === port);
-    if (!wanted)
-      throw new Error(`failed to call webhook: no service port ${port} found for service ${JSON.stringify(name)}`);
-    const endpoint = this.#endpointOf(namespace, name, wanted.name ?? '');
-    if (!endpoint)
-      throw new Error(`failed to call webhook: no endpoints available for service ${JSON.stringify(name)}`);
-    return { ...rest, ...endpoint };
-  }
-
-  /** One of the ready endpoints, by chance. */
-  #endpointOf(namespace: string, service: string, portName: string): { host: string; port: number } | undefined {
-    const slices = this.#cache.resource(endpointSlices).list(objectKey(endpointSlices, namespace, ''));
-    const found = slices
-      .filter(({ labels }) => labels['kubernetes.io/service-name'] === service)
-      .flatMap((cached) => {
-        const slice = cached.parse<EndpointSlice>();
-        const port = slice.ports?.find((each) => (each.name ?? '') === portName)?.port;
-        const ready = (slice.endpoints ?? []).filter(({ conditions }) => conditions?.ready !== false);
-        return port ? ready.map(({ addresses: [host = ''] }) => ({ host, port })) : [];
-      });
-    return found[Math.floor(Math.random() * found.length)];
+    try {
+      return { ...rest, ...endpointOfService(this.#cache, { namespace, name, port }) };
+    } catch (error) {
+      throw new Error(`failed to call webhook: ${messageOf(error)}`);
+    }
   }
 
   #send(target: Target, caBundle: string | undefined, body: string, timeoutMs: number): Promise<string> {
