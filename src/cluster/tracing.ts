@@ -1,6 +1,15 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { endpointSlices, namespaces, networkPolicies, nodes, pods, services } from '../api/resource.ts';
+import {
+  endpointSlices,
+  ingressClasses,
+  ingresses,
+  namespaces,
+  networkPolicies,
+  nodes,
+  pods,
+  services,
+} from '../api/resource.ts';
 import type { Pod } from '../api/types.ts';
 import { KnitError } from '../base/errors.ts';
 import { parseResolvConf } from '../dns/resolvconf.ts';
@@ -23,14 +32,17 @@ import { adminClient } from './ready.ts';
 export async function readWorld(config: ClusterConfig): Promise<World> {
   const { client, close } = adminClient(config);
   try {
-    const [podList, serviceList, sliceList, nodeList, namespaceList, policyList] = await Promise.all([
-      client.list(pods),
-      client.list(services),
-      client.list(endpointSlices),
-      client.list(nodes),
-      client.list(namespaces),
-      client.list(networkPolicies),
-    ]);
+    const [podList, serviceList, sliceList, nodeList, namespaceList, policyList, ingressList, classList] =
+      await Promise.all([
+        client.list(pods),
+        client.list(services),
+        client.list(endpointSlices),
+        client.list(nodes),
+        client.list(namespaces),
+        client.list(networkPolicies),
+        client.list(ingresses),
+        client.list(ingressClasses),
+      ]);
     return {
       objects: {
         pods: podList.items,
@@ -39,6 +51,8 @@ export async function readWorld(config: ClusterConfig): Promise<World> {
         nodes: nodeList.items,
         namespaces: namespaceList.items,
         networkPolicies: policyList.items,
+        ingresses: ingressList.items,
+        ingressClasses: classList.items,
       },
       network: {
         fabric: fabricSpec(config),

@@ -45,8 +45,11 @@ export function targetsOf(ways: readonly Way[]): { address: string; port: number
 
 const packetsOf = ({ in: comes, out: leaves }: Hop): Tuple[] => [comes, leaves].flatMap((each) => each?.packet ?? []);
 
-/** The probe's own ports say which packets are its; beyond an SNAT, the addresses that it is led to do. */
-export function filterOf(flows: readonly Flow[], ways: readonly Way[]): string {
+/**
+ * The probe's own ports say which packets are its; beyond an SNAT, the addresses that it is led to do. `proxy` is one
+ * that passes the request on, from ports of its own.
+ */
+export function filterOf(flows: readonly Flow[], ways: readonly Way[], proxy?: string): string {
   const [first] = flows;
   if (!first) return 'less 0';
   const hidden = ways.flatMap(({ request }) => {
@@ -58,7 +61,7 @@ export function filterOf(flows: readonly Flow[], ways: readonly Way[]): string {
     const hosts = new Set([source, ...hidden.map(({ destination }) => destination)]);
     return `(icmp or icmp6) and (${[...hosts].map((host) => `host ${host}`).join(' or ')})`;
   }
-  const own = flows.map(({ packet }) => `port ${packet.sourcePort}`);
+  const own = [...flows.map(({ packet }) => `port ${packet.sourcePort}`), ...(proxy ? [`host ${proxy}`] : [])];
   const led = new Set(hidden.map((packet) => `(host ${packet.destination} and port ${packet.destinationPort})`));
   return `(${protocol} and (${[...own, ...led, ...MARKED].join(' or ')})) or ${ERRORS}`;
 }

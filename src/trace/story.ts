@@ -1,5 +1,5 @@
 import type { TracedRule } from '../kernel/nft-trace.ts';
-import type { End, Hop, Place, Tuple } from './model.ts';
+import type { Cause, End, Hop, Place, Tuple } from './model.ts';
 import type { Seen } from './observe.ts';
 import type { ProbeOutcome } from './sender.ts';
 
@@ -52,6 +52,8 @@ export interface Story {
   /** How the answer's way ends; not there where none was seen. */
   readonly replyEnd?: End;
   readonly summary: Summary;
+  /** The connection that the L7 proxy made for this one, and by which Ingress. */
+  readonly behind?: { readonly cause: Cause; readonly story: Story };
   /** Every sighting of every packet of the connection, in the order of time. */
   readonly packets: readonly Seen[];
   /** What the sender's program got; not there where it was not waited for. */

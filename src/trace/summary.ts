@@ -1,7 +1,7 @@
 import type { End, Flow, Hop } from './model.ts';
 import { formatPlace } from './model.ts';
 import type { Evidence } from './observe.ts';
-import type { Summary } from './story.ts';
+import type { Story, Summary } from './story.ts';
 import type { Atlas } from './world.ts';
 
 /** What a story comes to. */
@@ -37,6 +37,18 @@ export function summarize(
     ...(answered && first !== undefined && last !== undefined ? { roundTrip: Number(last - first) } : {}),
     ...(slowest ? { slowest } : {}),
     ...(mtu === undefined ? {} : { mtu }),
+  };
+}
+
+/** Of a connection and of the one that the L7 proxy made for it, as one. */
+export function wholeSummary({ summary, behind, packet }: Story): Summary {
+  if (!behind) return summary;
+  const { nodes, translations, serverSaw } = behind.story.summary;
+  return {
+    ...summary,
+    nodes: [...new Set([...summary.nodes, ...nodes])],
+    translations: summary.translations + translations,
+    ...(serverSaw ? { serverSaw: { ...serverSaw, isClient: serverSaw.address === packet.source } } : {}),
   };
 }
 

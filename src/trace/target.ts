@@ -1,8 +1,11 @@
+import { randomUUID } from 'node:crypto';
 import { isIP, isIPv6 } from 'node:net';
 import type { Pod, Service, ServicePort } from '../api/types.ts';
 import { familyOf } from '../base/cidr.ts';
 import { KnitError } from '../base/errors.ts';
+import type { Route } from '../edge/ingress/plan.ts';
 import { formatEndpoint, type Place, type Protocol } from './model.ts';
+import { routeOf } from './predict/ingress.ts';
 import { contains, isLoopback } from './predict/services.ts';
 import { type Atlas, fabricAddresses, gatewaysOf, isOver, podPlace } from './world.ts';
 
@@ -27,6 +30,16 @@ export interface Target {
   readonly title: string;
   /** What is sent once the connection stands. */
   readonly text?: string;
+  /** The L7 proxy answers, and asks somebody behind it. */
+  readonly proxied?: Proxied;
+}
+
+export interface Proxied {
+  /** The proxy's. */
+  readonly address: string;
+  readonly route: Route;
+  /** Stands in the request, and in no other. */
+  readonly token: string;
 }
 
 /** Throws `TARGET_UNKNOWN`, `POD_NOT_RUNNING`. */
@@ -106,7 +119,7 @@ function podAddress(atlas: Atlas, place: Extract<Place, { kind: 'pod' }>, destin
 /** Reads what a trace is to. Throws `TARGET_UNKNOWN`, `PORT_NEEDED`. */
 export function parseTarget(atlas: Atlas, from: Place, question: Question): Target {
   const { to } = question;
-  if (/^https?:\/\//.test(to)) return urlTarget(new URL(to), question);
+  if (/^https?:\/\//.test(to)) return urlTarget(atlas, new URL(to), question);
   const [kind = '', ...rest] = to.split('/');
   const namespace = from.kind === 'pod' ? from.namespace : 'default';
   if (kind === 'service' || kind === 'svc') return serviceTarget(atlas, from, rest, namespace, question);
@@ -141,7 +154,7 @@ function hostTarget(atlas: Atlas, to: string, question: Question): Target {
     ),
   );
   const found = service && findPort(service, port, question.protocol);
-  const title = found && service ? titleOf(service, found, address) : to;
+  const title = found && service ? titleOf(service, found, address, found.port) : to;
   const chosen = neededPort(port ?? found?.port, protocol, to);
   return {
     host: address,
@@ -152,7 +165,7 @@ function hostTarget(atlas: Atlas, to: string, question: Question): Target {
   };
 }
 
-function urlTarget(url: URL, question: Question): Target {
+function urlTarget(atlas: Atlas, url: URL, question: Question): Target {
   if (question.protocol !== undefined && question.protocol !== 'tcp') {
     throw new KnitError('TARGET_UNKNOWN', `${url.href} is asked by TCP`, 'leave out --protocol');
   }
@@ -160,7 +173,15 @@ function urlTarget(url: URL, question: Question): Target {
     throw new KnitError('TARGET_UNKNOWN', 'a trace cannot speak TLS', 'trace the address and port, or use http://');
   const host = url.hostname.replace(/^\[|\]$/g, '');
   const port = Number(url.port || 80);
-  return { host, port, protocol: 'tcp', title: url.href, text: httpRequest(url.pathname + url.search, url.host) };
+  const path = url.pathname + url.search;
+  const [address] = atlas.world.network.loadBalancerPools.flatMap(({ reserved }) => reserved);
+  const route =
+    port === 80 && (!isIP(host) || host === address) ? routeOf(atlas.routing, host, url.pathname) : undefined;
+  if (!route || !address) return { host, port, protocol: 'tcp', title: url.href, text: httpRequest(path, url.host) };
+  const token = randomUUID();
+  const text = httpRequest(path, url.host, `X-Knit-Trace: ${token}`);
+  const title = `Ingress ${route.source} ${url.href}`;
+  return { host: address, port, protocol: 'tcp', title, text, proxied: { address, route, token } };
 }
 
 function podTarget(atlas: Atlas, to: string, namespace: string, question: Question): Target {
@@ -224,7 +245,7 @@ function serviceTarget(
     host,
     port: number,
     protocol: protocolOf(port),
-    title: titleOf(service, port, host),
+    title: titleOf(service, port, host, number),
     ...(isHttp(port) ? httpText(protocolOf(port), number, host) : {}),
   };
 }
@@ -276,11 +297,11 @@ const protocolOf = (port: ServicePort): Protocol => (port.protocol === 'UDP' ? '
 const isHttp = ({ name, appProtocol, port }: ServicePort): boolean =>
   appProtocol === 'http' || (appProtocol === undefined && (name?.startsWith('http') === true || port === 80));
 
-function titleOf(service: Service, port: ServicePort, host: string): string {
+function titleOf(service: Service, port: ServicePort, host: string, number: number): string {
   const { namespace, name } = service.metadata ?? {};
   const { type = 'ClusterIP', externalTrafficPolicy } = service.spec ?? {};
   const policy = type === 'ClusterIP' ? '' : ` · externalTrafficPolicy: ${externalTrafficPolicy ?? 'Cluster'}`;
-  return `Service ${namespace}/${name}:${port.name ?? port.port} ${formatEndpoint(host, port.port)} · ${type}${policy}`;
+  return `Service ${namespace}/${name}:${port.name ?? port.port} ${formatEndpoint(host, number)} · ${type}${policy}`;
 }
 
 function neededPort(port: number | undefined, protocol: Protocol, to: string, fallback?: number): number {
@@ -293,6 +314,7 @@ function httpText(protocol: Protocol, port: number, host: string): { text?: stri
   return protocol === 'tcp' ? { text: httpRequest('/', port === 80 ? host : formatEndpoint(host, port)) } : {};
 }
 
-function httpRequest(path: string, host: string): string {
-  return `GET ${path} HTTP/1.1\r\nHost: ${host}\r\nUser-Agent: knit-trace\r\nConnection: close\r\n\r\n`;
+function httpRequest(path: string, host: string, ...more: readonly string[]): string {
+  const headers = [`Host: ${host}`, 'User-Agent: knit-trace', 'Connection: close', ...more];
+  return [`GET ${path} HTTP/1.1`, ...headers, '', ''].join('\r\n');
 }

@@ -6,11 +6,12 @@ import { join } from './join/join.ts';
 import { lookUp } from './lookup.ts';
 import { type Flow, formatPlace, type Place, type Tuple } from './model.ts';
 import { type Observation, observe, untilSeen } from './observe.ts';
+import { storyBehind, waysBehind } from './proxied.ts';
 import { filterOf, placesOf, possibleWays, targetsOf } from './scope.ts';
 import { type ProbeOutcome, type Sender, startPings, startSender } from './sender.ts';
 import type { Lookup, Report, Story } from './story.ts';
 import { summarize } from './summary.ts';
-import { parsePlace, parseTarget, type Question, sourceAddress, type Target } from './target.ts';
+import { type Proxied, parsePlace, parseTarget, type Question, sourceAddress, type Target } from './target.ts';
 import { Atlas, type World } from './world.ts';
 
 /** How tracing reaches the cluster's places. */
@@ -82,11 +83,12 @@ async function send(
 ): Promise<Report> {
   const destination = lookup?.address ?? target.host;
   const flows = sender.ports.map((port): Flow => ({ from, packet: packetOf(atlas, from, target, destination, port) }));
-  const ways = flows.slice(0, 1).flatMap((flow) => possibleWays(atlas, flow));
+  const behind = target.proxied ? waysBehind(atlas, target.proxied) : [];
+  const ways = [...flows.slice(0, 1).flatMap((flow) => possibleWays(atlas, flow)), ...behind];
   const watching = observe({
     places: placesOf(from, ways),
     enter: (place) => reach.enter(place),
-    filter: filterOf(flows, ways),
+    filter: filterOf(flows, ways, target.proxied?.address),
     flow: {
       protocol: target.protocol,
       ends: flows.map(({ packet }) => ({ address: packet.source, port: packet.sourcePort })),
@@ -100,7 +102,7 @@ async function send(
     if (!observation) throw (observed as PromiseRejectedResult).reason;
     if (ready.status === 'rejected') throw ready.reason;
     const stories: Story[] = [];
-    for (const flow of flows) stories.push(await tellOne(atlas, flow, sender, observation));
+    for (const flow of flows) stories.push(await tellOne(atlas, flow, sender, observation, target.proxied));
     const { lost } = await observation.stop();
     return { from, to: question.to, title: target.title, ...(lookup ? { lookup } : {}), stories, lost };
   } finally {
@@ -114,14 +116,22 @@ function packetOf(atlas: Atlas, from: Place, target: Target, destination: string
   return { protocol, source, sourcePort, destination, destinationPort: protocol === 'icmp' ? sourcePort : port };
 }
 
-async function tellOne(atlas: Atlas, flow: Flow, sender: Sender, observation: Observation): Promise<Story> {
+async function tellOne(
+  atlas: Atlas,
+  flow: Flow,
+  sender: Sender,
+  observation: Observation,
+  proxied: Proxied | undefined,
+): Promise<Story> {
   const complete = untilSeen(observation, () => join(atlas, flow, observation.evidence)?.complete === true);
   const outcome = sender.send();
   // Where a rule dropped the packet there is no use in waiting for an answer.
   await Promise.race([outcome, complete]);
   await Promise.race([grace(), complete]);
   const isDropped = join(atlas, flow, observation.evidence)?.end.kind === 'dropped';
-  return tellStory(atlas, flow, observation, isDropped ? undefined : await Promise.race([outcome, grace()]));
+  const got = isDropped ? undefined : await Promise.race([outcome, grace()]);
+  const behind = proxied && got ? await storyBehind(atlas, proxied, observation) : undefined;
+  return { ...tellStory(atlas, flow, observation, got), ...(behind ? { behind } : {}) };
 }
 
 export const grace = (ms = GRACE_MS): Promise<undefined> => setTimeout(ms, undefined, { ref: false });

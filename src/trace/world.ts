@@ -1,6 +1,16 @@
-import type { EndpointSlice, Namespace, NetworkPolicy, Node, Pod, Service } from '../api/types.ts';
+import type {
+  EndpointSlice,
+  Ingress,
+  IngressClass,
+  Namespace,
+  NetworkPolicy,
+  Node,
+  Pod,
+  Service,
+} from '../api/types.ts';
 import { addressAt, parseCIDR } from '../base/cidr.ts';
 import { canonicalAddress } from '../base/prefixes.ts';
+import type { RoutingPlan } from '../edge/ingress/plan.ts';
 import type { AddressPool } from '../edge/loadbalancer/addresses.ts';
 import { type LoadBalancerPlan, planLoadBalancers } from '../edge/loadbalancer/plan.ts';
 import type { FabricSpec } from '../machine/fabric.ts';
@@ -10,6 +20,7 @@ import { planHostPorts } from '../proxy/hostports.ts';
 import type { NodeFacts, PlanEntry, ServicePlan } from '../proxy/plan.ts';
 import { planService, serviceKeyOf } from '../proxy/services.ts';
 import type { Place } from './model.ts';
+import { planRouting } from './predict/ingress.ts';
 
 /** Everything that a packet's way depends on, at one moment: the objects, and the network that they stand on. */
 export interface World {
@@ -25,6 +36,8 @@ export interface Objects {
   readonly nodes: readonly Node[];
   readonly namespaces: readonly Namespace[];
   readonly networkPolicies: readonly NetworkPolicy[];
+  readonly ingresses: readonly Ingress[];
+  readonly ingressClasses: readonly IngressClass[];
 }
 
 export interface Network {
@@ -46,6 +59,7 @@ export class Atlas {
   #servicesBy: ReadonlyMap<string, readonly Service[]> | undefined;
   #places: ReadonlyMap<string, Place> | undefined;
   #loadBalancers: LoadBalancerPlan | undefined;
+  #routing: RoutingPlan | undefined;
 
   constructor(world: World) {
     this.world = world;
@@ -81,6 +95,12 @@ export class Atlas {
     const plan = planPolicies(networkPolicies, pods, namespaces, { ...facts, addresses });
     this.#policies.set(node, plan);
     return plan;
+  }
+
+  /** Where the L7 proxy sends requests. */
+  get routing(): RoutingPlan {
+    this.#routing ??= planRouting(this.world.objects);
+    return this.#routing;
   }
 
   /** What the fabric should hold for load balancers, where every node's proxy runs. */

@@ -159,6 +159,28 @@ export function journeys(mode: 'nftables' | 'iptables', more?: (cluster: () => T
       assert.equal(clientInAnswer(story), sourceOf(story.packet));
     });
 
+    test('10: outside by an Ingress: the proxy’s own connection goes by a node port to a pod', async () => {
+      const rule = { path: '/', pathType: 'Prefix', backend: { service: { name: 'web', port: { name: 'http' } } } };
+      await cluster.apply({
+        apiVersion: 'networking.k8s.io/v1',
+        kind: 'Ingress',
+        metadata: { name: 'shop', namespace: 'shop' },
+        spec: { ingressClassName: 'knit', rules: [{ host: 'shop.example', http: { paths: [rule] } }] },
+      });
+      const { ingress } = cluster.config.addresses;
+      const asked = ['exec', 'client/alice', '--', 'curl', '-sf', '-H', 'Host: shop.example', `http://${ingress}/`];
+      await eventually('the proxy to serve it', async () => (await cluster.tryKnit(asked)).code === 0);
+      const story = await storyOf(cluster, 'client/alice', 'http://shop.example/');
+      assert.equal(wayOf(story.request), 'client alice > fabric > ingress');
+      const { behind } = story;
+      assert.equal(behind?.cause.object, 'Ingress shop/shop');
+      assert.deepEqual(behind?.story.differences, []);
+      assert.match(wayOf(behind?.story.request ?? []), /^ingress > fabric > node-[123] .*> pod shop\/web-[12]$/);
+      const { serverSaw } = behind?.story.summary ?? {};
+      assert.equal(clientInAnswer(story), `${serverSaw?.address}:${serverSaw?.port}`);
+      assert.match(story.outcome?.answer ?? '', new RegExp(`X_FORWARDED_FOR: ${story.packet.source}`));
+    });
+
     test('outside by a node port: what the server saw is what it says that it saw', async () => {
       const story = await storyOf(cluster, 'client/alice', 'service/shop/web');
       const { serverSaw } = story.summary;

@@ -109,7 +109,8 @@ const UNREACHABLE_IPV6: Readonly<Record<number, string>> = {
 
 /** What a first answer is, in words. */
 export function answerKind({ family, protocol, tcp, icmp }: IpPacket): string {
-  if (tcp) return tcp.flags.includes('R') ? 'refused by a reset' : 'accepted';
+  if (tcp?.flags.includes('R')) return 'refused by a reset';
+  if (tcp?.flags.includes('S')) return 'accepted';
   if (!icmp?.about) return protocol === 'icmp' ? 'echoed' : 'answered';
   const [unreachable, names] = family === 'ipv4' ? [3, UNREACHABLE] : [1, UNREACHABLE_IPV6];
   if (icmp.type === unreachable) return `ICMP: ${names[icmp.code] ?? `unreachable, code ${icmp.code}`}`;

@@ -14,13 +14,14 @@ export function toJson(report: Report): object {
   };
 }
 
-function storyJson({ packets: _, request, reply, ...story }: Story): object {
+function storyJson({ packets: _, request, reply, behind, ...story }: Story): object {
   const start = request[0]?.out?.at ?? request[0]?.in?.at ?? 0n;
   return {
     ...story,
     startedAt: formatTime(start),
     request: request.map((hop) => hopJson(hop, start)),
     reply: reply.map((hop) => hopJson(hop, start)),
+    ...(behind ? { behind: { cause: behind.cause, story: storyJson(behind.story) } } : {}),
   };
 }
 

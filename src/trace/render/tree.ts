@@ -1,6 +1,7 @@
 import { formatPlace, formatTuple, type Hop, type HopEvent } from '../model.ts';
 import type { Lookup, Report, Story, ToldHop } from '../story.ts';
-import { duration, endText, wordsOf } from './words.ts';
+import { wholeSummary } from '../summary.ts';
+import { duration, endText, reason, wordsOf } from './words.ts';
 
 /** How words are set off; the command line gives colours, tests nothing. */
 export interface Ink {
@@ -33,15 +34,26 @@ export function drawTree(
 }
 
 function drawStory(story: Story, ink: Ink, width: number): string {
-  const rows = [...rowsThere(story), ...rowsBack(story)];
+  const rows = [...rowsThere(story), ...rowsBehind(story), ...rowsBack(story)];
   return [
-    ...story.differences.map(({ place, predicted, seen }) =>
+    ...[...story.differences, ...(story.behind?.story.differences ?? [])].map(({ place, predicted, seen }) =>
       ink.bad(` ! ${formatPlace(place)} does not do what the plans say. Planned: ${predicted}. Seen: ${seen}.`),
     ),
     ...layOut(rows, ink, width),
     '',
     ...summaryLines(story, ink).map((line) => ` ${line}`),
   ].join('\n');
+}
+
+/** The connection that the L7 proxy made for it: its first line says by which Ingress. */
+function rowsBehind({ behind, request }: Story): Row[] {
+  if (!behind) return [];
+  const there = rowsThere(behind.story).map((row, index) => ({
+    ...row,
+    number: row.number === '' ? '' : String(Number(row.number) + request.length),
+    why: index === 0 ? reason(behind.cause) : row.why,
+  }));
+  return [...there, ...rowsBack(behind.story)];
 }
 
 /** A line of the drawing. */
@@ -143,14 +155,18 @@ function layOut(rows: readonly Row[], ink: Ink, width: number): string[] {
 }
 
 function summaryLines(story: Story, ink: Ink): string[] {
-  const { summary, differences, end: ended, outcome } = story;
+  const { differences, end: ended, outcome, behind } = story;
+  const summary = wholeSummary(story);
   const said = outcome?.failure ?? outcome?.answer?.split(/\r?\n/)[0];
   const verdict = [
     count(summary.nodes.length, 'node'),
     count(summary.translations, 'translation'),
     ...(summary.serverSaw ? [summary.serverSaw.isClient ? 'client address kept' : ink.bad('client address lost')] : []),
     ...(ended.kind === 'delivered' ? [] : [ink.bad(`${ended.kind} at ${formatPlace(ended.place)}`)]),
-    differences.length === 0 ? ink.good('as predicted') : ink.bad('not as predicted'),
+    ...(behind && !summary.serverSaw?.isClient ? ['X-Forwarded-For has it'] : []),
+    differences.length + (behind?.story.differences.length ?? 0) === 0
+      ? ink.good('as predicted')
+      : ink.bad('not as predicted'),
   ];
   const figures = [
     ...(summary.roundTrip === undefined ? [] : [`answer after ${duration(summary.roundTrip)}`]),

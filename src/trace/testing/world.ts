@@ -12,6 +12,8 @@ export function testWorld(objects: Partial<World['objects']> = {}, network: Part
       nodes: names.map((name, index) => testNode(name, `10.244.${index}.0/24`)),
       namespaces: [],
       networkPolicies: [],
+      ingresses: [],
+      ingressClasses: [],
       ...objects,
     },
     network: {
