@@ -1,5 +1,6 @@
 import { createServer, type RequestListener } from 'node:http';
 import type { Running } from '../base/running.ts';
+import { listenError } from './server.ts';
 
 export type HttpAnswer = () => readonly [status: number, text: string];
 
@@ -19,7 +20,7 @@ export function startHttp(
   };
   const server = createServer(listener);
   return new Promise((resolve, reject) => {
-    server.once('error', reject);
+    server.once('error', (error) => reject(listenError(error, address, port)));
     server.listen(port, address, () => {
       let stopped: Promise<void> | undefined;
       const stop = () => {

@@ -103,7 +103,8 @@ function plainAddress(address: string): string {
   return address.startsWith('::ffff:') ? address.slice(7) : address;
 }
 
-function listenError(error: NodeJS.ErrnoException, address: string, port: number): Error {
+/** What to do about a port that is taken; other errors as they are. */
+export function listenError(error: NodeJS.ErrnoException, address: string, port: number): Error {
   if (error.code !== 'EADDRINUSE') return error;
   return new KnitError('PORT_IN_USE', `port ${port} of ${address} is taken`, 'choose another port or address');
 }
