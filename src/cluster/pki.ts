@@ -81,7 +81,8 @@ export class CertificateAuthority {
       notAfter: new Date(now + lifetime),
       extensions: [
         new x509.BasicConstraintsExtension(false, undefined, true),
-        new x509.KeyUsagesExtension(flags, true),
+        // An empty one would allow nothing.
+        ...(flags === 0 ? [] : [new x509.KeyUsagesExtension(flags, true)]),
         new x509.ExtendedKeyUsageExtension(usages.flatMap((usage) => extendedUsages[usage] ?? [])),
         await x509.AuthorityKeyIdentifierExtension.create(this.#authority.certificate),
         ...(names ? [names] : []),

@@ -49,6 +49,11 @@ test('a request that was approved is signed by the cluster’s CA, for whom and 
   assert.ok(certificate.verify(new X509Certificate(authority.cert).publicKey));
   assert.equal(certificate.subject, 'CN=jane\nO=developers');
   assert.deepEqual(certificate.keyUsage, ['1.3.6.1.5.5.7.3.2']);
+  assert.equal(
+    new x509.X509Certificate(certificate.raw).getExtension('2.5.29.15'),
+    null,
+    'no usage of the key is forbidden',
+  );
   const lasts = Date.parse(certificate.validTo) - Date.now();
   assert.ok(lasts > 0 && lasts <= expirationSeconds * 1000);
 });
