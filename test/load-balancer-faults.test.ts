@@ -76,6 +76,14 @@ test('while the server is killed and started again connections go on, and new on
   await held.close();
 });
 
+test('rules that somebody deletes are back, and connections are where they were', async () => {
+  const held = await hold(cluster, 'client/alice', local, 12);
+  await run('ip', ['netns', 'exec', `knit-${name}.fabric`, 'nft', 'delete', 'table', 'ip', 'knit-lb']);
+  await everyNodeServes();
+  await allSpeak(held);
+  await held.close();
+});
+
 test('a pod that flaps moves nobody else, and its node comes back with it', async () => {
   const held = await hold(cluster, 'client/alice', local, 24);
   const others = held.greetings.map(({ node }) => node !== 'node-3');

@@ -4,7 +4,7 @@ import { deleteMarkedFlows } from '../../kernel/conntrack.ts';
 import { ipBatch, routesOf, rulesOf } from '../../kernel/ip.ts';
 import type { Nft } from '../../kernel/nft.ts';
 import type { LoadBalancerPlan } from './plan.ts';
-import { changes, type Elements, elementsOf, type Groups, MARK_MASK, ruleset, tableOf } from './ruleset.ts';
+import { changes, type Elements, elementsOf, type Groups, MARK_MASK, ruleset, TABLE, tableOf } from './ruleset.ts';
 
 /** Marks our rules and their routes: the number that the kernel keeps as their protocol. */
 const protocol = 76;
@@ -20,6 +20,8 @@ export class LoadBalancerKernel {
   readonly #groups: Groups = new Map();
   /** Undefined: what the kernel holds is not known. */
   #elements: Elements | undefined;
+  /** The table as the kernel lists it, without elements. */
+  #rules: string | undefined;
   #ways: string | undefined;
 
   constructor(nft: Nft, pool: string) {
@@ -28,10 +30,9 @@ export class LoadBalancerKernel {
     this.#family = familyOf(pool);
   }
 
-  /** Somebody else wrote nftables or routes: the next plan is written as a whole. */
-  doubt(): void {
-    this.#elements = undefined;
-    this.#ways = undefined;
+  /** Somebody else wrote nftables: where that touched the table, the next plan is written as a whole. */
+  async check(): Promise<void> {
+    if ((await this.#listRules()) !== this.#rules) this.#elements = undefined;
   }
 
   async apply(plan: LoadBalancerPlan): Promise<void> {
@@ -51,12 +52,18 @@ export class LoadBalancerKernel {
     this.#elements = undefined;
     if (after.size === 0) {
       if (before?.size !== 0) await this.#nft.apply(`add table ${table}\ndelete table ${table}\n`);
+      this.#rules = undefined;
     } else if (before === undefined || before.size === 0) {
       await this.#nft.apply(ruleset(this.#family) + changes(this.#family, new Map(), after));
+      this.#rules = await this.#listRules();
     } else {
       await this.#nft.apply(changes(this.#family, before, after));
     }
     this.#elements = after;
+  }
+
+  async #listRules(): Promise<string | undefined> {
+    return await this.#nft.listRules(this.#family === 'ipv4' ? 'ip' : 'ip6', TABLE);
   }
 
   async #applyRoutes(nodes: LoadBalancerPlan['nodes']): Promise<void> {

@@ -26,6 +26,8 @@ export interface LoadBalancerOptions {
 
 /** Changes come in groups: a node's, its Services' and its checks'. */
 const SETTLE_MS = 5;
+/** Without a load balancer there is only to clear up after an earlier server, which no boot need wait for. */
+const IDLE_MS = 5000;
 
 /**
  * The cloud's L4 load balancers: addresses for Services, health checks of nodes, and the rules in the fabric's
@@ -41,6 +43,7 @@ export async function startLoadBalancers(options: LoadBalancerOptions): Promise<
   const health = new HealthChecks(options.healthCheck, () => controller.enqueueAfter('all', SETTLE_MS));
   let applied: LoadBalancerPlan = { nodes: [], addresses: [] };
   let dead = new Set<number>();
+  let doubtful = false;
   let unwatch: (() => void) | undefined;
 
   const sync = async (): Promise<void> => {
@@ -49,6 +52,8 @@ export async function startLoadBalancers(options: LoadBalancerOptions): Promise<
     // What is in the kernel serves until it is known what shall be.
     if (applied.addresses.length === 0) await health.known();
     const plan = planLoadBalancers(input, (check) => health.of(check) === 'healthy');
+    if (doubtful) await Promise.all(kernels.map((kernel) => kernel.check()));
+    doubtful = false;
     for (const kernel of kernels) await kernel.apply(plan);
     const lost = lostMarks(applied, plan, new Set(input.nodes.filter((node) => isDead(node, health)).map(nameOf)));
     for (const mark of lost) {
@@ -67,16 +72,20 @@ export async function startLoadBalancers(options: LoadBalancerOptions): Promise<
     sync,
   });
   const onForeignCommit = () => {
-    for (const kernel of kernels) kernel.doubt();
+    doubtful = true;
     controller.enqueueAfter('all', SETTLE_MS);
   };
   const addresses = startAddressController({ client, informers, log, events, pools });
-  allNodes.onChange(() => controller.enqueueAfter('all', SETTLE_MS));
+  const wake = () => {
+    const busy = applied.addresses.length > 0 || allServices.list().some(isBalanced);
+    controller.enqueueAfter('all', busy ? SETTLE_MS : IDLE_MS);
+  };
+  allNodes.onChange(wake);
   allServices.onChange((now, old) => {
-    if ([now, old].some((service) => service && isBalanced(service))) controller.enqueueAfter('all', SETTLE_MS);
+    if ([now, old].some((service) => service && isBalanced(service))) wake();
   });
   await informers.start();
-  controller.enqueue('all');
+  wake();
   return {
     async stop() {
       unwatch?.();

@@ -2,9 +2,11 @@ import type { IPFamily } from '../../base/cidr.ts';
 import { dealBuckets } from './maglev.ts';
 import { bucketCount, type LoadBalancerPlan } from './plan.ts';
 
+export const TABLE = 'knit-lb';
+
 /** `ip knit-lb` or `ip6 knit-lb` */
 export function tableOf(family: IPFamily): string {
-  return `${family === 'ipv4' ? 'ip' : 'ip6'} knit-lb`;
+  return `${family === 'ipv4' ? 'ip' : 'ip6'} ${TABLE}`;
 }
 
 /** Of a packet that is for a node: the rest of the bits are others'. */
