@@ -57,8 +57,13 @@ export async function startProxy(options: ProxyOptions): Promise<Running> {
   const nft = options.nft ?? openNft({ log: options.log });
   const backend = await openBackend(options.mode, { nft, log: options.log });
   const proxy = new ServiceProxy(options, nft, backend);
-  await proxy.start();
-  return proxy;
+  try {
+    await proxy.start();
+    return proxy;
+  } catch (error) {
+    await proxy.stop();
+    throw error;
+  }
 }
 
 /** `{ service: 'namespace/name' }` of slices. */
@@ -148,17 +153,21 @@ class ServiceProxy implements Running {
 
   async #serve(): Promise<void> {
     const { healthz, metrics, mode } = this.#options;
-    const servers = await Promise.all([
-      healthz &&
-        serveHealth(healthz, {
-          healthy: () => this.#healthy(),
-          nodeEligible: () => this.#ownNode()?.metadata?.deletionTimestamp === undefined,
-          lastUpdated: () => this.#lastUpdated,
-          answered: (path, code) => this.#metrics.answered(path, code),
-        }),
-      metrics && serveMetrics(metrics, mode, () => this.#metrics.text(withoutLocal(this.#plan.values()))),
-    ]);
-    for (const server of servers) if (server) this.#ends.push(() => server.stop());
+    const serve = async (starting: Promise<Running>) => {
+      const server = await starting;
+      this.#ends.push(() => server.stop());
+    };
+    if (healthz) {
+      const health = {
+        healthy: () => this.#healthy(),
+        nodeEligible: () => this.#ownNode()?.metadata?.deletionTimestamp === undefined,
+        lastUpdated: () => this.#lastUpdated,
+        answered: (path: 'healthz' | 'livez', code: number) => this.#metrics.answered(path, code),
+      };
+      await serve(serveHealth(healthz, health));
+    }
+    const text = () => this.#metrics.text(withoutLocal(this.#plan.values()));
+    if (metrics) await serve(serveMetrics(metrics, mode, text));
   }
 
   async #load(): Promise<void> {
