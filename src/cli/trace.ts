@@ -1,16 +1,7 @@
 import { type Command, Option } from 'commander';
 import { KnitError } from '../base/errors.ts';
 import { runningConfig } from '../cluster/nodes.ts';
-import { reachOf, readWorld } from '../cluster/tracing.ts';
-import { follow } from '../trace/follow.ts';
 import type { Protocol } from '../trace/model.ts';
-import { toJson } from '../trace/render/json.ts';
-import { drawMermaid } from '../trace/render/mermaid.ts';
-import { toPcapng } from '../trace/render/pcapng.ts';
-import { tableFooter, tableRows } from '../trace/render/table.ts';
-import { drawTree } from '../trace/render/tree.ts';
-import type { Report } from '../trace/story.ts';
-import { trace } from '../trace/trace.ts';
 import { nameOption, parseCount } from './options.ts';
 import { bold, dim, green, print, printJson, red, table } from './output.ts';
 
@@ -57,18 +48,19 @@ async function act(from: string, to: string, flags: Flags): Promise<void> {
     throw new KnitError('NOT_TEXT', 'a capture is not for a terminal', 'send it to a file: … -o pcapng > trace.pcapng');
   }
   const config = runningConfig(name);
+  // Other commands need not pay for it when they start.
+  const [{ reachOf, readWorld }, tracing] = await Promise.all([
+    import('../cluster/tracing.ts'),
+    import('../trace/index.ts'),
+  ]);
   const world = await readWorld(config);
   const options = { count, ...(timeout === undefined ? {} : { timeoutMs: timeout * 1000 }) };
-  const tell = flags.follow ? follow : trace;
+  const tell = flags.follow ? tracing.follow : tracing.trace;
   const report = await tell(world, reachOf(config, world), { from, to, port, protocol }, options);
-  show(report, output);
+  if (output === 'json') printJson(tracing.toJson(report));
+  else if (output === 'mermaid') print(tracing.drawMermaid(report));
+  else if (output === 'pcapng') process.stdout.write(tracing.toPcapng(report));
+  else if (output === 'table') print([table(tracing.tableRows(report)), ...tracing.tableFooter(report)].join('\n'));
+  else print(tracing.drawTree(report, { ink: { bold, dim, good: green, bad: red }, width: process.stdout.columns }));
   if (report.stories.some(({ differences }) => differences.length > 0)) process.exitCode = DIFFERS;
-}
-
-function show(report: Report, form: Form): void {
-  if (form === 'json') printJson(toJson(report));
-  else if (form === 'mermaid') print(drawMermaid(report));
-  else if (form === 'pcapng') process.stdout.write(toPcapng(report));
-  else if (form === 'table') print([table(tableRows(report)), ...tableFooter(report)].join('\n'));
-  else print(drawTree(report, { ink: { bold, dim, good: green, bad: red }, width: process.stdout.columns }));
 }

@@ -75,14 +75,15 @@ const IDLE_MS = 2 ** 31 - 1;
 export async function openNftTrace({ enter, flow, onWalk }: NftTraceOptions): Promise<NftTrace> {
   const nft = openNft({ log: createLog('nft', () => undefined), command: [...enter, 'nft'], idleMs: IDLE_MS });
   const monitor = startAttached([...enter, 'nft', '-a', 'monitor', 'trace']);
-  const read = walkReader(onWalk);
-  onLine(monitor, read);
-  await Promise.all([untilListening(monitor, 'nft monitor'), nft.apply(traceRules(flow))]);
-  return {
-    async stop() {
-      await Promise.all([nft.stop(), monitor.stop()]);
-    },
-  };
+  onLine(monitor, walkReader(onWalk));
+  const stop = async () => void (await Promise.all([nft.stop(), monitor.stop()]));
+  try {
+    await Promise.all([untilListening(monitor, 'nft monitor'), nft.apply(traceRules(flow))]);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return { stop };
 }
 
 /** Both families, where the flow has addresses in them. A line is a command: `nft -i` reads no blocks. */

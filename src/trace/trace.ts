@@ -32,7 +32,6 @@ export interface TraceOptions {
   readonly count?: number;
   /** How long an answer may take. Default 2000 ms. */
   readonly timeoutMs?: number;
-  readonly signal?: AbortSignal;
 }
 
 /** Ports that no kernel gives out by itself (`ip_local_port_range` begins at 32768) and no node port is in. */

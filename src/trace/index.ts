@@ -1,0 +1,10 @@
+export { follow } from './follow.ts';
+export { toJson } from './render/json.ts';
+export { drawMermaid } from './render/mermaid.ts';
+export { toPcapng } from './render/pcapng.ts';
+export { tableFooter, tableRows } from './render/table.ts';
+export { drawTree } from './render/tree.ts';
+export type { Report, Story } from './story.ts';
+export type { Question } from './target.ts';
+export { type Reach, type TraceOptions, trace } from './trace.ts';
+export type { World } from './world.ts';
