@@ -40,8 +40,8 @@ const wantsYaml = (request: ApiRequest) => mediaType(request.headers.accept) ===
 async function answerOf(context: Context, request: ApiRequest, info: RequestInfo): Promise<Answer> {
   if (!request.user && !isPublic(info.path)) throw unauthorized();
   if (request.user) assertAllowed(context, info, request.user);
-  const remote = await context.aggregator.answer(context, request, info);
-  if (remote) return remote;
+  const remote = context.aggregator.answer(context, request, info);
+  if (remote) return await remote;
   if (info.resource && request.user) return answerResource(context, request, info, request.user);
   if (info.method !== 'GET' && info.method !== 'HEAD') throw methodNotAllowed();
   const answer = await answerPath(context, request, info);

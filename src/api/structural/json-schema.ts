@@ -77,8 +77,9 @@ export function propertyOf(schema: JsonSchema | undefined, name: string): JsonSc
 /** Every schema in a schema, itself first. */
 export function* schemasIn(schema: JsonSchema): Generator<JsonSchema> {
   yield schema;
-  const { properties = {}, items, not, allOf = [], anyOf = [], oneOf = [] } = schema;
-  const parts = [valuesOf(schema), items, not, ...allOf, ...anyOf, ...oneOf, ...Object.values(properties)];
+  const { properties, items, not, allOf, anyOf, oneOf } = schema;
+  const alternatives = [allOf, anyOf, oneOf].flatMap((each) => each ?? []);
+  const parts = [valuesOf(schema), items, not, ...alternatives, ...Object.values(properties ?? {})];
   for (const part of parts) if (part) yield* schemasIn(part);
 }
 

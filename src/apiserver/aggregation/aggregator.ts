@@ -110,15 +110,20 @@ export class Aggregator {
   }
 
   /** The answer of the server whose group and version a path names; `undefined` where this one answers itself. */
-  async answer(context: Context, request: ApiRequest, info: RequestInfo): Promise<Answer | undefined> {
+  answer(context: Context, request: ApiRequest, info: RequestInfo): Promise<Answer> | undefined {
+    // Nearly always nobody else is there: that costs a request nothing.
     if (this.#remotes.size === 0 || !request.user) return undefined;
     const [, group = '', version = ''] = /^(?:\/openapi\/v3)?\/apis\/([^/]+)\/([^/]+)/.exec(info.path) ?? [];
     const remote = this.#remotes.get(`${group}/${version}`);
     if (!remote || context.kinds.inGroupVersion(group, version).length > 0) return undefined;
+    return this.#passOn(remote, request, request.user, info);
+  }
+
+  async #passOn(remote: Remote, request: ApiRequest, as: User, info: RequestInfo): Promise<Answer> {
     if (!remote.available) throw unavailable();
     const gone = new AbortController();
     request.signal?.addEventListener('abort', () => gone.abort(), { once: true });
-    const answer = await this.#send(remote.service, request, request.user, gone.signal);
+    const answer = await this.#send(remote.service, request, as, gone.signal);
     const type = answer.headers['content-type'] ?? 'application/json';
     if (info.verb !== 'watch') return bytesAnswer([await buffer(answer.body)], answer.status, { 'content-type': type });
     return { status: answer.status, headers: { 'content-type': type }, body: (sink) => pour(answer.body, sink, gone) };
