@@ -19,6 +19,8 @@ const objects = ['nodes', 'pods', 'services', 'events', 'namespaces']
     '/apis/apps/v1/replicasets',
     '/apis/discovery.k8s.io/v1/endpointslices',
     '/apis/networking.k8s.io/v1/networkpolicies',
+    '/apis/networking.k8s.io/v1/ingresses',
+    '/apis/networking.k8s.io/v1/ingressclasses',
   ]);
 
 const networkFacts = ['ip -d address', 'ip route show table all', 'nft -a list ruleset', 'conntrack -L', 'ss -anp'];
