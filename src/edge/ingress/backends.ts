@@ -38,7 +38,12 @@ export function proxyNodes(nodes: readonly Node[]): ProxyNode[] {
   const ready = willing.filter(({ status }) =>
     status?.conditions?.some((each) => each.type === 'Ready' && each.status === 'True'),
   );
-  return (ready.length > 0 ? ready : willing)
+  return placesOf(ready.length > 0 ? ready : willing);
+}
+
+/** Nodes by name, with their addresses. */
+export function placesOf(nodes: readonly Node[]): ProxyNode[] {
+  return nodes
     .flatMap(({ metadata, status }) => {
       const address = status?.addresses?.find((each) => each.type === 'InternalIP')?.address;
       return address ? [{ name: metadata?.name ?? '', address }] : [];
@@ -52,6 +57,7 @@ export function planBackend(
   service: Service | undefined,
   slices: readonly EndpointSlice[],
   nodes: readonly ProxyNode[],
+  hosts: readonly ProxyNode[] = nodes,
 ): PlannedBackend {
   const port = service?.spec?.ports?.find(({ name, port: number }) => want.port === name || want.port === number);
   const problem = problemOf(want, service, port);
@@ -64,7 +70,10 @@ export function planBackend(
   if (native === undefined) {
     return { backend: backendOf(want, nodeServers(service, port, protocol, endpoints, nodes)), notes: [] };
   }
-  const servers = endpoints.map(({ address, port: number, name }) => ({ name, address, port: number, protocol }));
+  const servers = endpoints.map(({ address, port: number, name, node }) => {
+    const host = hosts.some((each) => each.name === node) ? node : undefined;
+    return { name, address, port: number, protocol, host };
+  });
   const note: Note = { type: 'Normal', reason: 'ContainerNative', message: native };
   return { backend: backendOf(want, servers), notes: want.mode === 'pods' ? [] : [note] };
 }

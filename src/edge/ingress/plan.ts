@@ -10,7 +10,10 @@ export interface RoutingPlan {
   readonly backends: ReadonlyMap<string, BackendPlan>;
   /** By name. */
   readonly certificates: ReadonlyMap<string, CertificatePlan>;
+  /** Those whose ports may be used. */
   readonly nodes: readonly ProxyNode[];
+  /** All. */
+  readonly hosts: readonly ProxyNode[];
   /** Whoever connects from here says first, by the PROXY protocol, for whom. Networks in CIDR form. */
   readonly trustedProxies: readonly string[];
 }
@@ -79,11 +82,13 @@ export interface ServerPlan {
   readonly address: string;
   readonly port: number;
   readonly protocol: BackendProtocol;
-  /** Its health is this node's. */
+  /** A port of this node: it serves while the node's service proxy says that it does. */
   readonly node?: string;
+  /** A pod on this node: it serves while the node answers at all. */
+  readonly host?: string;
 }
 
-/** A node whose service proxy is asked whether it is healthy. */
+/** A node, which is asked whether it is healthy. */
 export interface ProxyNode {
   readonly name: string;
   readonly address: string;

@@ -1,5 +1,5 @@
 import type { EndpointSlice, Ingress, Node, Secret, Service } from '../../api/types.ts';
-import { type BackendWant, type PlannedBackend, planBackend, proxyNodes } from './backends.ts';
+import { type BackendWant, type PlannedBackend, placesOf, planBackend, proxyNodes } from './backends.ts';
 import { type ReadCertificate, readCertificate, type SettledCertificates, settleCertificates } from './certificates.ts';
 import { type Settled, settleClaims } from './claims.ts';
 import { type IngressPlan, type Note, planIngress } from './ingress.ts';
@@ -33,6 +33,7 @@ export class Routing {
   #wants = new Map<string, BackendWant>();
   #wantsOfService: ReadonlyMap<string, readonly BackendWant[]> = new Map();
   #nodes: readonly ProxyNode[] = [];
+  #hosts: readonly ProxyNode[] = [];
   #settled: (Settled & { readonly tls: SettledCertificates }) | undefined;
 
   constructor(objects: Objects) {
@@ -63,9 +64,11 @@ export class Routing {
   }
 
   nodesChanged(): boolean {
-    const nodes = proxyNodes(this.#objects.nodes());
-    if (JSON.stringify(nodes) === JSON.stringify(this.#nodes)) return false;
+    const all = this.#objects.nodes();
+    const [nodes, hosts] = [proxyNodes(all), placesOf(all)];
+    if (JSON.stringify([nodes, hosts]) === JSON.stringify([this.#nodes, this.#hosts])) return false;
     this.#nodes = nodes;
+    this.#hosts = hosts;
     this.#backends.clear();
     return true;
   }
@@ -80,6 +83,7 @@ export class Routing {
       backends: new Map([...this.#backends].map(([name, { backend }]) => [name, backend])),
       certificates: tls.certificates,
       nodes: this.#nodes,
+      hosts: this.#hosts,
       trustedProxies: [...trusted].toSorted(),
     };
     return { plan, notes: this.#notes(this.#settled) };
@@ -103,7 +107,7 @@ export class Routing {
 
   #plan(want: BackendWant): PlannedBackend {
     const key = serviceKey(want);
-    return planBackend(want, this.#objects.service(key), this.#objects.slices(key), this.#nodes);
+    return planBackend(want, this.#objects.service(key), this.#objects.slices(key), this.#nodes, this.#hosts);
   }
 
   #notes({ notes, tls }: Settled & { readonly tls: SettledCertificates }): Map<string, readonly Note[]> {

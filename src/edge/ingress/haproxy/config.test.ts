@@ -19,7 +19,7 @@ const backend = (name: string, policy: BackendPolicy = {}): BackendPlan => ({
   policy,
   servers: [
     { name: 'a', address: '10.0.0.1', port: 30080, protocol: 'http', node: 'a' },
-    { name: 'a:web-1', address: '10.1.0.1', port: 8080, protocol: 'grpcs' },
+    { name: 'a:web-1', address: '10.1.0.1', port: 8080, protocol: 'grpcs', host: 'a' },
   ],
 });
 
@@ -28,6 +28,7 @@ const planOf = (routes: readonly Route[], backends: readonly BackendPlan[]): Rou
   backends: new Map(backends.map((each) => [each.name, each])),
   certificates: new Map(),
   nodes: [{ name: 'a', address: '10.0.0.1' }],
+  hosts: [{ name: 'a', address: '10.0.0.1' }],
   trustedProxies: ['10.0.0.0/8', 'fd00::/8'],
 });
 
@@ -67,7 +68,7 @@ test('HAProxy accepts what becomes of a plan, whatever people wrote into their o
 test('servers are no part of what needs a reload', () => {
   const options = { files: proxyFiles('/f', '/l'), addresses: ['192.0.2.1'], metricsFor: ['10.0.0.0/8'] };
   const one = planOf([], [backend('web')]);
-  const other = { ...one, backends: new Map([['web', { ...backend('web'), servers: [] }]]), nodes: [] };
+  const other = { ...one, backends: new Map([['web', { ...backend('web'), servers: [] }]]), nodes: [], hosts: [] };
   assert.deepEqual(frameOf(one, options), frameOf(other, options));
   assert.notDeepEqual(serversOf(one), serversOf(other));
 });
@@ -79,7 +80,7 @@ test('a new backend begins in a spare one and needs no reload; one with settings
   const aliases = giveSpares(new Map(), held, grown.backends.values());
   assert.deepEqual([...(aliases ?? [])], [['new', 'spare-1']]);
   assert.deepEqual(frameOf(grown, options, aliases), held);
-  assert.deepEqual([...serversOf(grown, aliases).keys()], ['nodes', 'old', 'spare-1']);
+  assert.deepEqual([...serversOf(grown, aliases).keys()], ['nodes', 'hosts', 'old', 'spare-1']);
   const route: Route = { host: 'a.test', match: 'prefix', path: '/', backend: 'new', source: 'a/a' };
   assert.deepEqual([...routeMap([route], aliases).values()], ['spare-1;a/a;;;;;new']);
   assert.equal(giveSpares(new Map(), held, [backend('settled', { affinityCookie: 'x' })]), undefined);

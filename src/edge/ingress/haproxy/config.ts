@@ -29,6 +29,8 @@ export type Servers = ReadonlyMap<string, ReadonlyMap<string, string>>;
 
 /** The backend of nodes, whose health the servers of others share. */
 const nodesBackend = 'nodes';
+/** The backend of nodes that only need to be there, for pods on them. */
+const hostsBackend = 'hosts';
 /** Service proxies tell here whether they are healthy. */
 const healthPort = 10256;
 
@@ -41,6 +43,7 @@ export function frameOf(plan: RoutingPlan, options: ProxyOptions, aliases: Alias
     ['frontend metrics', metrics(options)],
     ['backend unclaimed', unclaimed],
     [`backend ${nodesBackend}`, nodesSection],
+    [`backend ${hostsBackend}`, `backend ${hostsBackend}`],
     ...spareNames.map((name) => [`backend ${name}`, `backend ${name}`] as const),
     ...named.map((each) => [`backend ${each.name}`, backendSection(each)] as const),
   ]);
@@ -49,6 +52,7 @@ export function frameOf(plan: RoutingPlan, options: ProxyOptions, aliases: Alias
 export function serversOf(plan: RoutingPlan, aliases: Aliases = new Map()): Servers {
   return new Map([
     [nodesBackend, new Map(plan.nodes.map((node) => [node.name, nodeWords(node)]))],
+    [hostsBackend, new Map(plan.hosts.map((node) => [node.name, nodeWords(node)]))],
     ...[...plan.backends.values()].map(
       ({ name, policy, servers }) =>
         [aliases.get(name) ?? name, new Map(servers.map((each) => [each.name, serverWords(each, policy)]))] as const,
@@ -268,10 +272,11 @@ const protocolWords: Readonly<Record<BackendProtocol, readonly string[]>> = {
 /** What a server that is added later needs said, so that kept connections to it are used again. */
 const pooling = ['pool-max-conn', '-1', 'pool-purge-delay', '5s'];
 
-function serverWords({ address, port, protocol, node }: ServerPlan, { proxyProtocol }: BackendPolicy): string {
+function serverWords({ address, port, protocol, node, host }: ServerPlan, { proxyProtocol }: BackendPolicy): string {
   return [
     `${address}:${port}`,
     ...(node === undefined ? [] : ['track', `${nodesBackend}/${node}`]),
+    ...(host === undefined ? [] : ['track', `${hostsBackend}/${host}`]),
     ...protocolWords[protocol],
     ...(proxyProtocol === undefined ? [] : [proxyProtocol === 'v1' ? 'send-proxy' : 'send-proxy-v2']),
     ...pooling,
