@@ -34,6 +34,12 @@ interface LateController {
   load(): Promise<Start>;
 }
 
+/** Whether the role is made of others, or is a part of one. */
+function aggregates({ aggregationRule, metadata }: ClusterRole): boolean {
+  const isPart = (label: string) => label.startsWith('rbac.authorization.k8s.io/aggregate-to-');
+  return aggregationRule !== undefined || Object.keys(metadata?.labels ?? {}).some(isPart);
+}
+
 /** Controllers of what many clusters never have. Until then they cost a watch that is silent. */
 const lateControllers: readonly LateController[] = [
   {
@@ -73,7 +79,8 @@ const lateControllers: readonly LateController[] = [
   {
     resources: [clusterRoles],
     // Those that every cluster has hold what they should from the start.
-    wants: ({ metadata }: ClusterRole) => metadata?.labels?.['kubernetes.io/bootstrapping'] === undefined,
+    wants: (role: ClusterRole) =>
+      role.metadata?.labels?.['kubernetes.io/bootstrapping'] === undefined && aggregates(role),
     load: async () => (await import('./role-aggregation.ts')).startRoleAggregation,
   },
   {

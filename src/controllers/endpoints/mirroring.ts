@@ -9,7 +9,7 @@ import type { ControllerContext } from '../context.ts';
 import { Expectations } from '../expectations.ts';
 import { controllerReference } from '../owners.ts';
 import { isHandMade, isSelecting } from './members.ts';
-import { MANAGED_BY, SERVICE_NAME } from './slices.ts';
+import { MANAGED_BY, plain, SERVICE_NAME } from './slices.ts';
 
 const NAME = 'endpointslicemirroring-controller.k8s.io';
 /** So many addresses of a subset are mirrored. */
@@ -105,9 +105,6 @@ function mirrored({ metadata }: EndpointSlice): string {
 }
 
 const same = (a: unknown, b: unknown): boolean => isDeepStrictEqual(plain(a), plain(b));
-
-/** As it is on the wire: without what is undefined. */
-const plain = (value: unknown): unknown => JSON.parse(JSON.stringify(value ?? null));
 
 /** One slice for each subset and family of addresses. */
 function slicesOf(source: Endpoints): EndpointSlice[] {

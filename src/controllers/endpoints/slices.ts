@@ -169,7 +169,7 @@ const sameLabels = (slice: EndpointSlice, { labels }: Metadata): boolean =>
   isDeepStrictEqual(slice.metadata?.labels, labels);
 
 /** As it is on the wire: without what is undefined. */
-const plain = (value: unknown): unknown => JSON.parse(JSON.stringify(value));
+export const plain = (value: unknown): unknown => JSON.parse(JSON.stringify(value ?? null));
 
 function updated(slice: EndpointSlice, endpoints: Endpoint[], { service: _, ...metadata }: Metadata): EndpointSlice {
   const annotations = { ...slice.metadata?.annotations, ...metadata.annotations };
