@@ -31,6 +31,7 @@ import { adminClient } from './ready.ts';
 /** The cluster as it is now, for those who predict and explain. */
 export async function readWorld(config: ClusterConfig): Promise<World> {
   const { client, close } = adminClient(config);
+  const overlay = config.spec.network.podNetwork === 'vxlan';
   try {
     const [podList, serviceList, sliceList, nodeList, namespaceList, policyList, ingressList, classList] =
       await Promise.all([
@@ -58,8 +59,8 @@ export async function readWorld(config: ClusterConfig): Promise<World> {
         fabric: fabricSpec(config),
         // With `none` somebody runs a proxy by hand: most likely ours, in its own default mode.
         proxyMode: config.spec.proxy.mode === 'none' ? 'nftables' : config.spec.proxy.mode,
-        directCIDRs:
-          config.spec.network.podNetwork === 'vxlan' ? [] : familiesOf(config).map(({ nodeCIDR }) => nodeCIDR),
+        overlay,
+        directCIDRs: overlay ? [] : familiesOf(config).map(({ nodeCIDR }) => nodeCIDR),
         loadBalancerPools: loadBalancerPools(config),
       },
     };

@@ -7,7 +7,7 @@ import type { Route } from '../edge/ingress/plan.ts';
 import { formatEndpoint, type Place, type Protocol } from './model.ts';
 import { routeOf } from './predict/ingress.ts';
 import { contains, isLoopback } from './predict/services.ts';
-import { type Atlas, fabricAddresses, gatewaysOf, isOver, podPlace } from './world.ts';
+import { type Atlas, fabricAddresses, gatewaysOf, isOver, podPlace, tunnelEndsOf } from './world.ts';
 
 /** What a trace is asked: `knit trace FROM TO`. */
 export interface Question {
@@ -107,7 +107,9 @@ export function sourceAddress(atlas: Atlas, from: Place, destination: string): s
   const facts = atlas.node(from.name);
   const own = facts.addresses.find(sameFamily) ?? '';
   // To its own pods a node speaks from its end of their links; CNI's ptp sets no source on the route.
-  return contains(facts.podCIDRs, destination) ? (gatewaysOf(facts).find(sameFamily) ?? own) : own;
+  if (contains(facts.podCIDRs, destination)) return gatewaysOf(facts).find(sameFamily) ?? own;
+  const isTunnelled = atlas.world.network.overlay && contains(facts.clusterCIDRs, destination);
+  return isTunnelled ? (tunnelEndsOf(facts).find(sameFamily) ?? own) : own;
 }
 
 function podAddress(atlas: Atlas, place: Extract<Place, { kind: 'pod' }>, destination: string): string {

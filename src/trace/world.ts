@@ -43,6 +43,8 @@ export interface Objects {
 export interface Network {
   readonly fabric: FabricSpec;
   readonly proxyMode: ProxyMode;
+  /** Pods of two nodes meet through a tunnel between them (VXLAN), not by routes of the fabric. */
+  readonly overlay: boolean;
   /** Destinations outside the pods' network that know pods by their own addresses. */
   readonly directCIDRs: readonly string[];
   /** Where Services of type LoadBalancer get their addresses from, one a family; the reserved ones are the L7 proxy's. */
@@ -195,6 +197,10 @@ function indexPlaces({ objects, network: { fabric, loadBalancerPools } }: World)
     for (const each of ofBoth(address, ipv6)) places.set(each, { kind: 'client', name });
   }
   for (const address of fabricAddresses(fabric)) places.set(address, { kind: 'fabric' });
+  for (const node of objects.nodes) {
+    const place: Place = { kind: 'node', name: node.metadata?.name ?? '' };
+    for (const address of tunnelEndsOf({ podCIDRs: node.spec?.podCIDRs ?? [] })) places.set(address, place);
+  }
   for (const { reserved } of loadBalancerPools)
     for (const address of reserved) places.set(address, { kind: 'ingress' });
   return places;
@@ -211,6 +217,11 @@ export function fabricAddresses({ fabric, clientGateway, ipv6 }: FabricSpec): st
 /** The node's ends of its pods' links, from which it speaks to them. */
 export function gatewaysOf(facts: Pick<NodeFacts, 'podCIDRs'>): string[] {
   return facts.podCIDRs.map((podCIDR) => addressAt(parseCIDR(podCIDR), 1));
+}
+
+/** The node's ends of the tunnels to other nodes, from which it speaks to their pods (`src/podnet/overlay.ts`). */
+export function tunnelEndsOf(facts: Pick<NodeFacts, 'podCIDRs'>): string[] {
+  return facts.podCIDRs.map((podCIDR) => addressAt(parseCIDR(podCIDR), 0));
 }
 
 export const isOver = (pod: Pod): boolean => pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed';

@@ -1,9 +1,10 @@
 import { familyOf } from '../../base/cidr.ts';
 import { nodeInterface } from '../../machine/fabric.ts';
+import { vxlanDevice } from '../../podnet/vxlan.ts';
 import { formatReason, verdict } from '../../policy/verdict.ts';
 import type { NodeFacts } from '../../proxy/plan.ts';
 import { type Cause, formatEndpoint, type HopEvent, type Place, type Tuple } from '../model.ts';
-import { type Atlas, gatewaysOf } from '../world.ts';
+import { type Atlas, gatewaysOf, tunnelEndsOf } from '../world.ts';
 import { contains, type FoundFrontEnd, formatChoice, frontEndOf, isLocal, isLoopback, ownerOf } from './services.ts';
 import { type Arrival, type Departure, masqueraded, type Step, type Walk } from './step.ts';
 
@@ -39,7 +40,7 @@ export function throughNode(walk: Walk, place: Extract<Place, { kind: 'node' }>,
   }
 
   const target = atlas.placeOf(packet.destination);
-  if (contains(facts.addresses, packet.destination) || gatewaysOf(facts).includes(packet.destination)) {
+  if (isLocalAddress(facts, packet.destination)) {
     return { events: [...events, { kind: 'delivered' }], next: { end: { kind: 'delivered', place, packet } } };
   }
   if (contains(facts.podCIDRs, packet.destination) && target?.kind !== 'pod') {
@@ -55,18 +56,25 @@ export function throughNode(walk: Walk, place: Extract<Place, { kind: 'node' }>,
     events.push({ kind: 'snat', before: packet, after: hidden.packet, cause: hidden.cause });
     packet = hidden.packet;
   }
-  return { events, next: departure(place, facts, target, packet) };
+  return { events, next: departure(atlas, place, facts, target, packet) };
 }
 
 /** What an established connection's packet meets: its translation turned round, and the route. */
 export function backThroughNode(atlas: Atlas, place: Extract<Place, { kind: 'node' }>, packet: Tuple): Step['next'] {
   const facts = atlas.node(place.name);
   if (isLocalAddress(facts, packet.destination)) return { end: { kind: 'delivered', place, packet } };
-  return departure(place, facts, atlas.placeOf(packet.destination), packet);
+  return departure(atlas, place, facts, atlas.placeOf(packet.destination), packet);
 }
 
 const isLocalAddress = (facts: NodeFacts, address: string) =>
-  isLoopback(address) || facts.addresses.includes(address) || gatewaysOf(facts).includes(address);
+  isLoopback(address) || [...facts.addresses, ...gatewaysOf(facts), ...tunnelEndsOf(facts)].includes(address);
+
+/** The node at the other end of the tunnel that leads to an address; undefined where the fabric routes to it. */
+function peerOf(atlas: Atlas, node: string, address: string): string | undefined {
+  const { overlay, fabric } = atlas.world.network;
+  if (!overlay) return undefined;
+  return fabric.nodes.find(({ name }) => name !== node && contains(atlas.node(name).podCIDRs, address))?.name;
+}
 
 function loopback(place: Place, packet: Tuple, events: readonly HopEvent[]): Step {
   return { events: [...events, { kind: 'delivered' }], next: { end: { kind: 'delivered', place, packet } } };
@@ -127,10 +135,13 @@ function masquerade(
   found: FoundFrontEnd | undefined,
   packet: Tuple,
 ): { packet: Tuple; cause: Cause } | undefined {
-  const reason = found ? serviceMasquerade(facts, found, packet) : egressMasquerade(atlas, facts, packet);
+  // The rules of Services come first; what they leave alone meets those of pods that leave the cluster.
+  const reason = (found && serviceMasquerade(facts, found, packet)) ?? egressMasquerade(atlas, facts, packet);
   if (!reason) return undefined;
   // masquerade takes the address of the interface that the packet leaves by.
-  const own = contains(facts.podCIDRs, packet.destination) ? gatewaysOf(facts) : facts.addresses;
+  const isHere = contains(facts.podCIDRs, packet.destination);
+  const isTunnelled = peerOf(atlas, facts.name, packet.destination) !== undefined;
+  const own = isHere ? gatewaysOf(facts) : isTunnelled ? tunnelEndsOf(facts) : facts.addresses;
   const source = own.find((address) => familyOf(address) === familyOf(packet.destination));
   return { packet: masqueraded(packet, source ?? packet.source, choices), cause: reason };
 }
@@ -161,6 +172,7 @@ function egressMasquerade(atlas: Atlas, facts: NodeFacts, packet: Tuple): Cause 
 }
 
 function departure(
+  atlas: Atlas,
   place: Extract<Place, { kind: 'node' }>,
   facts: NodeFacts,
   target: Place | undefined,
@@ -169,5 +181,7 @@ function departure(
   if (target?.kind === 'pod' && target.node === place.name && contains(facts.podCIDRs, packet.destination)) {
     return { interface: podLink(target), packet, to: target, toInterface: 'eth0' };
   }
+  const peer = peerOf(atlas, place.name, packet.destination);
+  if (peer) return { interface: vxlanDevice, packet, to: { kind: 'node', name: peer }, toInterface: vxlanDevice };
   return { interface: 'eth0', packet, to: { kind: 'fabric' }, toInterface: nodeInterface(place.name) };
 }

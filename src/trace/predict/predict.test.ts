@@ -105,3 +105,18 @@ test('inside addresses are unknown outside', () => {
   assert.ok(end.kind === 'dropped');
   assert.equal(end.cause.text, 'inside addresses are unknown outside');
 });
+
+test('with an overlay, pods of two nodes meet through the tunnel, and nodes speak from their ends of it', () => {
+  const { service, slice } = testService('shop/web', '10.96.0.9', [far], {
+    type: 'NodePort',
+    ports: [{ name: 'http', port: 80, nodePort: 30080 }],
+  });
+  const world = testWorld({ pods, services: [service], endpointSlices: [slice] }, { overlay: true, directCIDRs: [] });
+  const there = predict(world, flow(podA, '10.244.0.2', '10.244.1.2', 8080));
+  assert.equal(places(there.request), 'pod shop/a > node-1 > node-2 > pod shop/far');
+  assert.equal(there.request[1]?.out?.interface, 'knit-vxlan');
+  assert.equal(places(there.reply), 'pod shop/far > node-2 > node-1 > pod shop/a');
+  const outside = predict(world, flow(alice, '198.51.100.2', '198.18.0.11', 30080), { masqueradePort: 61_000 });
+  assert.equal(events(outside).at(-1), 'node-1 snat 10.244.0.0:61000 → 10.244.1.2:8080');
+  assert.equal(places(outside.reply), 'pod shop/far > node-2 > node-1 > fabric > client alice');
+});

@@ -18,6 +18,7 @@ export function testWorld(objects: Partial<World['objects']> = {}, network: Part
     },
     network: {
       proxyMode: 'nftables',
+      overlay: false,
       directCIDRs: ['10.89.0.0/24'],
       loadBalancerPools: [{ cidr: '203.0.113.0/27', reserved: ['203.0.113.1'] }],
       fabric: {
