@@ -10,6 +10,7 @@ export const services: Benchmark = {
   run: measureServices,
 };
 
+const LOAD_ROUNDS = 3;
 const CHANGES = 300;
 const STORM_SECONDS = 60;
 const CONNECTIONS = 2_000;
@@ -36,13 +37,21 @@ async function measureServices(): Promise<Figure[]> {
   ];
 }
 
+/** Of some rounds the best of each part: what else the machine does only ever makes them longer. */
+async function bestLoad(services: number, endpoints: number): Promise<Required<Results['load']>> {
+  const rounds: Results['load'][] = [];
+  for (let round = 0; round < LOAD_ROUNDS; round++) rounds.push(await measure('load', { services, endpoints }, true));
+  const best = (part: keyof Results['load']) => Math.min(...rounds.map((round) => round[part] ?? Number.NaN));
+  return { startMs: best('startMs'), loadMs: best('loadMs'), memoryMiB: best('memoryMiB'), fileMs: best('fileMs') };
+}
+
 async function loads(): Promise<Figure[]> {
   const size = { services: 10_000, endpoints: 5 };
-  const many = await measure('load', size, true);
+  const many = await bestLoad(size.services, size.endpoints);
   const { ms: chainsMs } = await measure('chains', size);
   const [single, wide, hundredThousand] = [
-    await measure('load', { services: 45_000, endpoints: 1 }, true),
-    await measure('load', { services: 5_000, endpoints: 50 }, true),
+    await bestLoad(45_000, 1),
+    await bestLoad(5_000, 50),
     await measure('load', { services: 100_000, endpoints: 1 }, false),
   ];
   return [
@@ -66,7 +75,7 @@ async function loads(): Promise<Figure[]> {
   ];
 }
 
-function comparedWithFile(what: string, { loadMs, fileMs = Number.NaN }: Results['load']): Figure {
+function comparedWithFile(what: string, { loadMs, fileMs }: Required<Results['load']>): Figure {
   const ratio = loadMs / fileMs;
   const against = `nft -f of the same tables, ${Math.round(fileMs)} ms`;
   return { what, value: loadMs, unit: 'ms', against, ratio, goal: 'at most 1.3 times', met: ratio <= 1.3 };

@@ -20,10 +20,18 @@ export interface ProxyProcess {
   stop(): Promise<void>;
 }
 
-export async function startProxyProcess(kubeconfig: string, mode: ProxyMode = 'nftables'): Promise<ProxyProcess> {
+/** `nodeOptions`: flags of Node.js. */
+export async function startProxyProcess(
+  kubeconfig: string,
+  mode: ProxyMode = 'nftables',
+  nodeOptions = '',
+): Promise<ProxyProcess> {
   const began = performance.now();
   const args = ['proxy', '--kubeconfig', kubeconfig, '--node-name', NODE, '--cluster-cidr', CLUSTER_CIDR];
-  const child = spawn(knit, [...args, '--proxy-mode', mode], { stdio: ['ignore', 'ignore', 'pipe'] });
+  const child = spawn(knit, [...args, '--proxy-mode', mode], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+    env: { ...process.env, NODE_OPTIONS: nodeOptions },
+  });
   await untilLine(child, /Services are in the kernel/);
   const startMs = performance.now() - began;
   return {

