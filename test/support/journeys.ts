@@ -247,7 +247,8 @@ async function traceFailing(cluster: TestCluster, from: string, to: string) {
 
 const addressOf = ({ status }: Service): string => status?.loadBalancer?.ingress?.[0]?.ip ?? '';
 
-function pod(name: string, node: string, labels: Record<string, string> = { app: name }) {
+/** A pod of the lab's image in the namespace `shop`. */
+export function pod(name: string, node: string, labels: Record<string, string> = { app: name }) {
   const ports = [{ name: 'http', containerPort: 8080 }];
   return {
     apiVersion: 'v1',
