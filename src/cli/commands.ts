@@ -15,6 +15,7 @@ import { nodeCommand } from './node.ts';
 import { proxyCommand } from './proxy.ts';
 import { servicesCommand } from './services.ts';
 import { statusCommand } from './status.ts';
+import { tourCommand } from './tour.ts';
 import { traceCommand } from './trace.ts';
 import { upCommand } from './up.ts';
 import { versionCommand } from './version.ts';
@@ -27,6 +28,7 @@ export const commands: readonly ((program: Command) => void)[] = [
   kubectlCommand,
   kubeconfigCommand,
   execCommand,
+  tourCommand,
   traceCommand,
   explainCommand,
   balanceCommand,

@@ -94,11 +94,21 @@ export async function createCluster(options: CreateOptions = {}): Promise<Cluste
   const { name = `test-${randomBytes(4).toString('hex')}`, images = [], signal, ...rest } = options;
   const spec = checkClusterSpec({ apiVersion: 'knit.dev/v1alpha1', kind: 'Cluster', ...rest }, 'createCluster');
   const { config } = await up({ name, spec, progress: silent, kubeconfig: false, signal });
-  const onExit = () => spawnSync(join(distFolder, '../bin/knit'), ['down', '--name', name]);
-  process.once('exit', onExit);
-  const cluster = new RunningCluster(config, () => process.off('exit', onExit));
+  const cluster = keep(name, config);
   for (const image of images) await cluster.loadImage(image);
   return cluster;
+}
+
+/** A cluster that runs already, for the length of a program; it stays when `close` is called. */
+export function openCluster(config: ClusterConfig): Cluster & { close(): Promise<void> } {
+  return new RunningCluster(config, () => undefined);
+}
+
+/** Deletes it when this program ends without having done so. */
+function keep(name: string, config: ClusterConfig): RunningCluster {
+  const onExit = () => spawnSync(join(distFolder, '../bin/knit'), ['down', '--name', name]);
+  process.once('exit', onExit);
+  return new RunningCluster(config, () => process.off('exit', onExit));
 }
 
 class RunningCluster implements Cluster {
@@ -138,7 +148,13 @@ class RunningCluster implements Cluster {
     });
     const answer = JSON.parse(await response.text());
     if (response.status >= 300) throw new ApiError(answer as Status);
+    if (kind === 'Namespace') await this.#untilHasAccount(metadata?.name ?? '');
     return answer;
+  }
+
+  /** A namespace takes pods when the controller has given it a service account. */
+  async #untilHasAccount(namespace: string): Promise<void> {
+    await this.wait({ apiVersion: 'v1', kind: 'ServiceAccount', name: 'default', namespace }, () => true);
   }
 
   async get<T extends KubeObject>({ name, namespace = 'default', ...kind }: Ref): Promise<T> {
@@ -199,8 +215,12 @@ class RunningCluster implements Cluster {
     );
   }
 
+  close(): Promise<void> {
+    return this.#transport.close();
+  }
+
   async delete(): Promise<void> {
-    await this.#transport.close();
+    await this.close();
     await down({ name: this.name, keep: false, progress: silent });
     this.#deleted();
   }

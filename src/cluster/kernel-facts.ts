@@ -4,6 +4,7 @@ import type { Pod } from '../api/types.ts';
 import { processesIn } from '../kernel/cgroup.ts';
 import { netnsFolder } from '../kernel/netns.ts';
 import { run, tryRun } from '../kernel/run.ts';
+import { socketsOf } from '../kernel/sockets.ts';
 import { podCgroup } from '../kubelet/resources.ts';
 import { fabricNetns, nodeNetns } from '../machine/fabric.ts';
 import type { Kernel, Listener } from '../trace/explain/kernel.ts';
@@ -95,36 +96,8 @@ function isRunningAgent(pid: number): boolean {
   return read('cmdline').includes('agent.js') && !/^\d+ \(.*\) T/.test(read('stat'));
 }
 
-/** proc(5), `/proc/net/tcp`: addresses are in hexadecimal, each four bytes in the machine's own order. */
 function listenersOf(pid: number): Listener[] {
-  const tables = [
-    ['tcp', 'tcp', '0A'],
-    ['tcp6', 'tcp', '0A'],
-    ['udp', 'udp', '07'],
-    ['udp6', 'udp', '07'],
-  ] as const;
-  return tables.flatMap(([file, protocol, listening]) =>
-    readFileSync(`/proc/${pid}/net/${file}`, 'utf8')
-      .trim()
-      .split('\n')
-      .slice(1)
-      .flatMap((line) => {
-        const [, local = '', , state] = line.trim().split(/\s+/);
-        const [address = '', port = ''] = local.split(':');
-        return state === listening
-          ? [{ protocol, address: readAddress(address), port: Number.parseInt(port, 16) }]
-          : [];
-      }),
-  );
-}
-
-function readAddress(hex: string): string {
-  const words = (hex.match(/.{8}/g) ?? []).map((word) => Buffer.from(word, 'hex').reverse());
-  const bytes = Buffer.concat(words);
-  if (bytes.length === 4) return bytes.join('.');
-  if (bytes.every((byte) => byte === 0)) return '::';
-  if (bytes.subarray(0, 15).every((byte) => byte === 0) && bytes[15] === 1) return '::1';
-  return (bytes.toString('hex').match(/.{4}/g) ?? []).join(':');
+  return socketsOf(pid).flatMap(({ protocol, local, listens }) => (listens ? [{ protocol, ...local }] : []));
 }
 
 const ownTables = /^(knit|knit-.*)$/;

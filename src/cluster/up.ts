@@ -1,9 +1,12 @@
+import { getServers } from 'node:dns';
 import { existsSync, mkdirSync, readdirSync } from 'node:fs';
+import { isIPv4 } from 'node:net';
 import { addressAt, type CIDR, formatCIDR, parseCIDR } from '../base/cidr.ts';
 import { KnitError } from '../base/errors.ts';
 import { parsePublication } from '../edge/publish.ts';
 import { processesIn } from '../kernel/cgroup.ts';
 import { machineNetworks } from '../kernel/ip.ts';
+import { socketsOf } from '../kernel/sockets.ts';
 import { createFabric } from '../machine/fabric.ts';
 import { chooseAddresses, firstClient, firstNode, networksOf, type TakenNetwork } from './addresses.ts';
 import { complaints } from './complaints.ts';
@@ -198,7 +201,16 @@ async function takenNetworks(name: string, families: ClusterSpec['network']['ipF
   return [
     ...clusters,
     ...machine.map((network) => ({ cidr: network.cidr, by: `${network.interface} of this machine` })),
+    ...peersOfMachine().map((address) => ({ cidr: `${address}/32`, by: 'whom this machine speaks with' })),
   ];
+}
+
+/** Documentation and benchmarking ranges are used by more than one: a proxy there must not be routed to a cluster. */
+function peersOfMachine(): string[] {
+  const remotes = socketsOf('self').map(({ remote }) => remote.address);
+  return [...new Set([...remotes, ...getServers()])].filter(
+    (address) => isIPv4(address) && !/^(0|127)\./.test(address),
+  );
 }
 
 /** None where its state cannot be read: another cluster's trouble is not this one's. */
