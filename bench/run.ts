@@ -4,6 +4,7 @@ import { table } from '../src/cli/output.ts';
 import { boot } from './boot.ts';
 import { dns } from './dns.ts';
 import { edge } from './edge.ts';
+import { explaining } from './explain.ts';
 import type { Benchmark, Figure } from './figures.ts';
 import { ingress } from './ingress.ts';
 import { scheduler } from './scheduler.ts';
@@ -12,7 +13,7 @@ import { soak } from './soak.ts';
 import { trace } from './trace.ts';
 
 /** Every benchmark, in the order in which `make bench` runs them. `make bench ONLY=boot` runs one. */
-const benchmarks: readonly Benchmark[] = [boot, scheduler, services, soak, dns, edge, ingress, trace];
+const benchmarks: readonly Benchmark[] = [boot, scheduler, services, soak, dns, edge, ingress, trace, explaining];
 
 const only = process.argv[2];
 const chosen = benchmarks.filter((each) => only === undefined || each.name === only);

@@ -1,5 +1,4 @@
 import {
-  configMaps,
   endpointSlices,
   ingressClasses,
   ingresses,
@@ -13,7 +12,6 @@ import {
 } from '../../api/resource.ts';
 import { compileLabels } from '../../api/selectors.ts';
 import type {
-  ConfigMap,
   EndpointSlice,
   Ingress,
   IngressClass,
@@ -26,7 +24,7 @@ import type {
   Secret,
   Service,
 } from '../../api/types.ts';
-import { type Client, isNotFound, type SelectorOptions } from '../../client/client.ts';
+import { ApiError, type Client, isNotFound, type SelectorOptions } from '../../client/client.ts';
 
 /** Where objects come from: an API server, asked for what a question needs, or all objects, read at once. */
 export interface Source {
@@ -179,12 +177,14 @@ export class Facts {
     return this.#source.list(ingressClasses);
   }
 
-  secret(namespace: string, name: string): Promise<Secret | undefined> {
-    return this.#source.get(secrets, namespace, name);
-  }
-
-  configMap(namespace: string, name: string): Promise<ConfigMap | undefined> {
-    return this.#source.get(configMaps, namespace, name);
+  /** Many may look at everything but Secrets. */
+  async secret(namespace: string, name: string): Promise<Secret | 'forbidden' | undefined> {
+    try {
+      return await this.#source.get(secrets, namespace, name);
+    } catch (error) {
+      if (error instanceof ApiError && error.code === 403) return 'forbidden';
+      throw error;
+    }
   }
 }
 

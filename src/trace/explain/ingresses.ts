@@ -210,6 +210,10 @@ async function checkCertificate(report: Report, facts: Facts, ingress: Ingress, 
   }
   const subject = `Secret ${namespace}/${entry.secretName}`;
   const secret = await facts.secret(namespace, entry.secretName);
+  if (secret === 'forbidden') {
+    report.unknown('certificate', `you may not read ${subject}: whether it is for ${host} is not known`);
+    return;
+  }
   if (!secret) {
     const message = `${ingressText(ingress)} names ${subject} for ${host}, which is not there`;
     report.fail('certificate', 'INGRESS_SECRET_MISSING', subject, message);
