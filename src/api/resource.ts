@@ -96,3 +96,4 @@ export const customResourceDefinitions: Resource<t.CustomResourceDefinition> = d
   false,
 );
 export const apiServices: Resource<t.APIService> = define('apiregistration.k8s.io', 'APIService', 'apiservices', false);
+export const runtimeClasses = define<t.RuntimeClass>('node.k8s.io', 'RuntimeClass', 'runtimeclasses', false);

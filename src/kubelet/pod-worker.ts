@@ -1,4 +1,5 @@
 import { mkdir, readFile } from 'node:fs/promises';
+import { runtimeClasses } from '../api/resource.ts';
 import type { Container, Pod, PodStatus } from '../api/types.ts';
 import { messageOf } from '../base/errors.ts';
 import { StartError, startContainer } from './container-start.ts';
@@ -265,12 +266,12 @@ class Worker implements PodWorker {
   }
 
   async #createSandbox(pod: Pod, runtime: PodRuntime, attempt: number, signal: AbortSignal): Promise<void> {
-    const { cri, events, paths } = this.#kubelet;
-    await this.#kubelet.imagesReady;
+    const { cri, events, paths, imagesReady } = this.#kubelet;
+    await imagesReady;
     for (const sandbox of runtime.sandboxes) await cri.stopPodSandbox(sandbox.id);
     const config = await this.#sandboxConfig(pod, attempt);
     await mkdir(config.logDirectory ?? paths.logs, { recursive: true });
-    const sandbox = cri.runPodSandbox(config).catch((error: unknown) => {
+    const sandbox = this.#runSandbox(pod, config).catch((error: unknown) => {
       events.pod(pod, 'Warning', 'FailedCreatePodSandBox', `Failed to create pod sandbox: ${messageOf(error)}`);
       throw error;
     });
@@ -278,6 +279,12 @@ class Worker implements PodWorker {
     const results = await Promise.allSettled([sandbox, this.#freshVolumes(pod, runtime)]);
     for (const result of results) if (result.status === 'rejected') throw result.reason;
     signal.throwIfAborted();
+  }
+
+  async #runSandbox(pod: Pod, config: PodSandboxConfig): Promise<string> {
+    const { client, cri } = this.#kubelet;
+    const name = pod.spec?.runtimeClassName;
+    return await cri.runPodSandbox(config, name ? (await client.get(runtimeClasses, { name })).handler : undefined);
   }
 
   /** Resolves to the time after which what could not be started may be tried again. */

@@ -6,6 +6,7 @@ import { limitRanger } from './limit-range.ts';
 import { namespaceLifecycle } from './namespace-lifecycle.ts';
 import { defaultTolerations, priorityAdmission } from './pods.ts';
 import { resourceQuota } from './resource-quota.ts';
+import { runtimeClassAdmission } from './runtime-class.ts';
 import { serviceAccountAdmission } from './service-account.ts';
 import { type ServiceRanges, serviceAllocation } from './service-allocation.ts';
 import { defaultStorageClass, storageProtection } from './storage.ts';
@@ -17,6 +18,7 @@ export function admissionPlugins(cache: WatchCache, ranges: ServiceRanges): Admi
     serviceAccountAdmission(cache),
     defaultTolerations,
     priorityAdmission(cache),
+    runtimeClassAdmission(cache),
     defaultIngressClass(cache),
     certificateRequester,
     storageProtection,

@@ -4,7 +4,7 @@ import { forbidden } from '../errors.ts';
 import type { AdmissionPlugin, AdmissionRequest } from './chain.ts';
 
 /** The pod that a request is about to create. */
-function newPod({ kind, operation, subresource, object }: AdmissionRequest): Pod | undefined {
+export function newPod({ kind, operation, subresource, object }: AdmissionRequest): Pod | undefined {
   const is = kind.kind === 'Pod' && kind.group === '' && operation === 'CREATE' && subresource === '';
   return is ? (object as Pod) : undefined;
 }

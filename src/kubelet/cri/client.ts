@@ -10,8 +10,8 @@ export interface CriClient {
   version(): Promise<m.VersionResponse>;
   status(): Promise<m.StatusResponse>;
 
-  /** Creates and starts a sandbox, its network included; resolves to its id. */
-  runPodSandbox(config: m.PodSandboxConfig, signal?: AbortSignal): Promise<string>;
+  /** Creates and starts a sandbox, its network included; resolves to its id. `handler` is a runtime's name, `''` the default's. */
+  runPodSandbox(config: m.PodSandboxConfig, handler?: string): Promise<string>;
   stopPodSandbox(id: string): Promise<void>;
   removePodSandbox(id: string): Promise<void>;
   podSandboxStatus(id: string): Promise<m.PodSandboxStatus>;
@@ -76,13 +76,13 @@ export function createCriClient(socketPath: string): CriClient {
     version: () => call(`${RUNTIME}Version`, m.VersionRequest, m.VersionResponse, {}, { timeoutMs: 5_000 }),
     status: () => call(`${RUNTIME}Status`, m.StatusRequest, m.StatusResponse, {}, { timeoutMs: 5_000 }),
 
-    async runPodSandbox(config, signal) {
+    async runPodSandbox(config, handler = '') {
       const answer = await call(
         `${RUNTIME}RunPodSandbox`,
         m.RunPodSandboxRequest,
         m.PodSandboxId,
-        { config },
-        { timeoutMs: 2 * REQUEST_TIMEOUT_MS, ...(signal ? { signal } : {}) },
+        { config, runtimeHandler: handler },
+        { timeoutMs: 2 * REQUEST_TIMEOUT_MS },
       );
       return answer.podSandboxId;
     },
