@@ -1,6 +1,5 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { parse } from 'yaml';
 import { KnitError } from '../base/errors.ts';
 import type { Transport } from './client.ts';
 import { type HttpsOptions, httpsTransport } from './https.ts';
@@ -43,6 +42,7 @@ export async function transportFromKubeconfig(path: string, context?: string): P
 
 /** What a context says about reaching its server. Throws {@link KnitError} `KUBECONFIG_INVALID`. */
 export async function readKubeconfig(path: string, context?: string): Promise<HttpsOptions> {
+  const { parse } = await import('yaml'); // who has no kubeconfig is spared it
   const config = (parse(await readFile(path, 'utf8')) ?? {}) as Kubeconfig;
   const wanted = context ?? config['current-context'];
   if (!wanted) throw invalid(path, 'it has no current context', 'name one, or set it with kubectl config use-context');

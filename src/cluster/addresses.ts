@@ -1,7 +1,8 @@
 import { addressAt, type CIDR, formatCIDR, type IPFamily, overlaps, parseCIDR, sizeOf } from '../base/cidr.ts';
 import { KnitError } from '../base/errors.ts';
 import type { ClusterAddresses, IPv6Addresses } from './config.ts';
-import { askedNetwork, type ClusterSpec, nodeSpecs } from './spec.ts';
+import type { ClusterSpec } from './spec.ts';
+import { askedNetwork, nodeSpecs } from './spec-values.ts';
 
 /** How many clusters find addresses of their own on one machine. */
 const slots = 8;

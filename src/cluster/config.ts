@@ -4,7 +4,7 @@ import { KnitError } from '../base/errors.ts';
 import type { AddressPool } from '../edge/loadbalancer/addresses.ts';
 import { defaultLoadBalancerCIDR, ingressAddress } from './addresses.ts';
 import { clusterPaths } from './paths.ts';
-import { type ClusterSpec, defaultClusterSpec } from './spec.ts';
+import type { ClusterSpec } from './spec.ts';
 
 /** Raised when the form of a cluster's state changes; `migrations` in this file lead from each to the next. */
 export const stateVersion = 2;
@@ -130,13 +130,20 @@ export function migrated(config: ClusterConfig): ClusterConfig {
   return migrate ? migrated({ ...migrate(config), stateVersion: config.stateVersion + 1 }) : config;
 }
 
+/** What specifications have since version 2, as it was then: what a cluster is does not change with later defaults. */
+const addedIn2 = {
+  hollowNodes: 0,
+  publish: [],
+  loadBalancer: { healthCheck: { intervalMs: 500, timeoutMs: 500, healthyThreshold: 1, unhealthyThreshold: 2 } },
+};
+const networkIn2 = { podNetwork: 'routes', ipFamily: 'ipv4' } as const;
+
 /** Clusters had no virtual addresses of load balancers before version 2. The number in their link's name is their slot. */
 function withLoadBalancers(config: ClusterConfig): ClusterConfig {
-  const defaults = defaultClusterSpec();
   const loadBalancerCIDR = defaultLoadBalancerCIDR(Number(config.addresses.host.interface.replace(/^\D+/, '')));
   return {
     ...config,
-    spec: { ...defaults, ...config.spec, network: { ...defaults.network, ...config.spec.network } },
+    spec: { ...addedIn2, ...config.spec, network: { ...networkIn2, ...config.spec.network } },
     addresses: { ...config.addresses, loadBalancerCIDR, ingress: ingressAddress(loadBalancerCIDR) },
   };
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { nodeSpecs, parseClusterSpec } from './spec.ts';
+import { parseClusterSpec } from './spec.ts';
+import { nodeSpecs } from './spec-values.ts';
 
 const parse = (text: string) => parseClusterSpec(`apiVersion: knit.dev/v1alpha1\nkind: Cluster\n${text}`, 'c.yaml');
 

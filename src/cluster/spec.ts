@@ -1,9 +1,10 @@
 import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
 import { dnsSubdomain, labelValue, qualifiedName, type Rule } from '../api/kinds/names.ts';
-import { familyOf, type IPFamily, parseCIDR } from '../base/cidr.ts';
+import { familyOf, parseCIDR } from '../base/cidr.ts';
 import { KnitError, messageOf } from '../base/errors.ts';
 import { parsePublication } from '../edge/publish.ts';
+import { askedNetwork, nodeSpecs } from './spec-values.ts';
 
 const dnsLabel = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;
 const name = (longest: number) =>
@@ -157,12 +158,6 @@ export function defaultClusterSpec(): ClusterSpec {
   return clusterSpec.parse({ apiVersion: 'knit.dev/v1alpha1', kind: 'Cluster' });
 }
 
-/** Names and labels of the nodes, whether they were listed or only counted. */
-export function nodeSpecs(spec: ClusterSpec): NodeSpec[] {
-  if (typeof spec.nodes !== 'number') return spec.nodes;
-  return Array.from({ length: spec.nodes }, (_, index) => ({ name: `node-${index + 1}`, labels: {} }));
-}
-
 const hint = 'docs/cluster-file.md has every field; leave out what you do not want to choose';
 
 /** What is wrong with the form that was meant: that of the list, where `nodes` is a list. */
@@ -211,11 +206,6 @@ function checkNames(spec: ClusterSpec, source: string): void {
     if (twice === undefined) continue;
     throw new KnitError('SPEC_INVALID', `${source}: two ${kind} are named ${twice}`, `names of ${kind} are unique`);
   }
-}
-
-/** The network of one family that a field asks for. */
-export function askedNetwork(asked: string | undefined, family: IPFamily): string | undefined {
-  return asked?.split(',').find((network) => familyOf(network) === family);
 }
 
 function checkFamilies({ network }: ClusterSpec, source: string): void {

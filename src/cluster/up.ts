@@ -22,7 +22,8 @@ import { preflight } from './preflight.ts';
 import type { Progress } from './progress.ts';
 import { untilReady } from './ready.ts';
 import { startServer, startUplink } from './services.ts';
-import { type ClusterSpec, defaultClusterSpec, nodeSpecs } from './spec.ts';
+import { type ClusterSpec, defaultClusterSpec } from './spec.ts';
+import { nodeSpecs } from './spec-values.ts';
 
 export interface UpOptions {
   readonly name: string;

@@ -1,5 +1,5 @@
 import type { ContainerStatus, Pod, PodStatus } from '../api/types.ts';
-import { isSidecar } from './pod-plan.ts';
+import { isSidecar } from './sidecar.ts';
 
 type Condition = NonNullable<PodStatus['conditions']>[number];
 

@@ -7,9 +7,9 @@ import { stopContainer } from './container-stop.ts';
 import type { KubeletContext } from './context.ts';
 import { sandboxState } from './cri/messages.ts';
 import { removePodCgroup } from './pod-cgroup.ts';
-import { isSidecar } from './pod-plan.ts';
 import type { ContainerRecord, PodRuntime } from './pod-runtime.ts';
 import { podCgroup } from './resources.ts';
+import { isSidecar } from './sidecar.ts';
 import { removePodFolder } from './volumes/volumes.ts';
 
 /**

@@ -1,6 +1,7 @@
 import type { Container, Pod } from '../api/types.ts';
 import { containerHash } from './labels.ts';
 import { type ContainerRecord, latest, type PodRuntime, readySandbox } from './pod-runtime.ts';
+import { isSidecar } from './sidecar.ts';
 
 /** What the probes know of a running container. */
 export interface ProbeVerdicts {
@@ -74,9 +75,6 @@ export function mayRestart(pod: Pod, record: ContainerRecord): boolean {
   const policy = pod.spec?.restartPolicy ?? 'Always';
   return policy === 'Always' || (policy === 'OnFailure' && record.status.exitCode !== 0);
 }
-
-/** A restartable init container (KEP-753): it runs beside the main containers and is started before them. */
-export const isSidecar = (container: Container): boolean => container.restartPolicy === 'Always';
 
 interface Part {
   readonly kill: readonly KillContainer[];

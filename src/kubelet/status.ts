@@ -1,9 +1,10 @@
 import type { Container, ContainerStatus, Pod, PodStatus } from '../api/types.ts';
 import { podConditions } from './pod-conditions.ts';
-import { isSidecar, mayRestart, type ProbeVerdicts } from './pod-plan.ts';
+import { mayRestart, type ProbeVerdicts } from './pod-plan.ts';
 import { type ContainerRecord, latest, type PodRuntime, previous, readySandbox } from './pod-runtime.ts';
 import type { PodResize, Resources } from './resize.ts';
 import { qosClass } from './resources.ts';
+import { isSidecar } from './sidecar.ts';
 
 /** Why a container does not run: `CrashLoopBackOff` and its like. */
 export interface Waiting {

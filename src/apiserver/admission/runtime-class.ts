@@ -14,7 +14,10 @@ export function runtimeClassAdmission(cache: WatchCache): AdmissionPlugin {
       const name = spec?.runtimeClassName;
       if (!spec || !name) return undefined;
       const refuse = (why: string) => forbidden(request.kind, request.name, `pod rejected: ${why}`);
-      const found = cache.resource(runtimeClasses).get(objectKey(runtimeClasses, '', name))?.parse<RuntimeClass>();
+      const found = cache
+        .resource(runtimeClasses)
+        .get(objectKey(runtimeClasses, '', name))
+        ?.parse<RuntimeClass>();
       if (!found) throw refuse(`RuntimeClass "${name}" not found`);
       const problem = setOverhead(spec, found) ?? setScheduling(spec, found);
       if (problem) throw refuse(problem);

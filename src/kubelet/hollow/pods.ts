@@ -7,8 +7,8 @@ import { type Client, isNotFound } from '../../client/client.ts';
 import { type Controller, runController } from '../../client/controller.ts';
 import type { InformerFactory } from '../../client/informer.ts';
 import { podConditions } from '../pod-conditions.ts';
-import { isSidecar } from '../pod-plan.ts';
 import { qosClass } from '../resources.ts';
+import { isSidecar } from '../sidecar.ts';
 
 /** A Job's pod succeeds after this time. */
 const jobMs = 1000;
