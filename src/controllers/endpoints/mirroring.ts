@@ -3,12 +3,12 @@ import { isDeepStrictEqual } from 'node:util';
 import { endpointSlices, endpoints, services } from '../../api/resource.ts';
 import type { EndpointSlice, Endpoints } from '../../api/types.ts';
 import { keyOf } from '../../client/cache.ts';
-import { isNotFound } from '../../client/client.ts';
 import type { Controller } from '../../client/controller.ts';
 import type { ControllerContext } from '../context.ts';
 import { Expectations } from '../expectations.ts';
 import { controllerReference } from '../owners.ts';
 import { isHandMade, isSelecting } from './members.ts';
+import { writeSlices } from './slice-writer.ts';
 import { MANAGED_BY, plain, SERVICE_NAME } from './slices.ts';
 
 const NAME = 'endpointslicemirroring-controller.k8s.io';
@@ -50,36 +50,9 @@ export function startEndpointSliceMirroring({ client, informers, run }: Controll
           });
         }
       }
-      const gone = present.map((slice) => slice.metadata?.uid ?? '');
-      expectations.expect(key, create.length, gone);
-      const results = await Promise.allSettled([
-        ...create.map((slice) => make(key, slice)),
-        ...update.map((slice) => client.update(endpointSlices, slice)),
-        ...present.map((slice) => remove(key, slice)),
-      ]);
-      const failed = results.find((result) => result.status === 'rejected');
-      if (failed) throw failed.reason;
+      await writeSlices(client, expectations, key, { create, update, remove: present });
     },
   });
-
-  const make = async (key: string, slice: EndpointSlice): Promise<void> => {
-    try {
-      await client.create(endpointSlices, slice);
-    } catch (error) {
-      expectations.created(key);
-      throw error;
-    }
-  };
-
-  const remove = async (key: string, slice: EndpointSlice): Promise<void> => {
-    const { name = '', namespace, uid = '' } = slice.metadata ?? {};
-    try {
-      await client.delete(endpointSlices, { name, namespace }, { preconditions: { uid } });
-    } catch (error) {
-      expectations.deleted(key, uid);
-      if (!isNotFound(error)) throw error;
-    }
-  };
 
   for (const informer of [allEndpoints, allServices]) {
     informer.onChange((object: Endpoints | undefined, old: Endpoints | undefined) => {

@@ -2,11 +2,11 @@ import { endpointSlices, nodes, pods, services } from '../../api/resource.ts';
 import type { EndpointSlice } from '../../api/types.ts';
 import { messageOf } from '../../base/errors.ts';
 import { keyOf } from '../../client/cache.ts';
-import { isNotFound } from '../../client/client.ts';
 import type { Controller } from '../../client/controller.ts';
 import type { ControllerContext } from '../context.ts';
 import { Expectations } from '../expectations.ts';
 import { isSelecting, membersOf, selects } from './members.ts';
+import { writeSlices } from './slice-writer.ts';
 import { CONTROLLER_NAME, MANAGED_BY, planSlices, SERVICE_NAME } from './slices.ts';
 
 const SERVICE_INDEX = 'serviceOfManaged';
@@ -33,39 +33,15 @@ export function startEndpointSliceController(context: ControllerContext): Contro
       if (service.metadata?.deletionTimestamp || !isSelecting(service) || !expectations.fulfilled(key)) return;
       const present = slices.byIndex(SERVICE_INDEX, key).filter((slice) => !slice.metadata?.deletionTimestamp);
       const changes = planSlices(service, membersOf(service, allPods), present, zoneOf);
-      const removed = changes.remove.map((slice) => slice.metadata?.uid ?? '');
-      expectations.expect(key, changes.create.length, removed);
-      const results = await Promise.allSettled([
-        ...changes.create.map((slice) => create(key, slice)),
-        ...changes.update.map((slice) => client.update(endpointSlices, slice)),
-        ...changes.remove.map((slice) => remove(key, slice)),
-      ]);
-      const failed = results.find((result) => result.status === 'rejected');
-      if (!failed) return;
-      const message = `Error updating Endpoint Slices for Service ${key}: ${messageOf(failed.reason)}`;
-      events.event(service, 'Warning', 'FailedToUpdateEndpointSlices', message);
-      throw failed.reason;
+      try {
+        await writeSlices(client, expectations, key, changes);
+      } catch (error) {
+        const message = `Error updating Endpoint Slices for Service ${key}: ${messageOf(error)}`;
+        events.event(service, 'Warning', 'FailedToUpdateEndpointSlices', message);
+        throw error;
+      }
     },
   });
-
-  const create = async (key: string, slice: EndpointSlice): Promise<void> => {
-    try {
-      await client.create(endpointSlices, slice);
-    } catch (error) {
-      expectations.created(key);
-      throw error;
-    }
-  };
-
-  const remove = async (key: string, slice: EndpointSlice): Promise<void> => {
-    const { name = '', namespace, uid = '' } = slice.metadata ?? {};
-    try {
-      await client.delete(endpointSlices, { name, namespace }, { preconditions: { uid } });
-    } catch (error) {
-      expectations.deleted(key, uid);
-      if (!isNotFound(error)) throw error;
-    }
-  };
 
   allServices.onChange((service, old) => {
     const changed = service ?? old;

@@ -144,8 +144,7 @@ class Explainer {
     }
     const backends = await checkUrl(this.#report, this.#facts, url, this.#from);
     const proxy: Asker = { kind: 'outside', text: 'the proxy' };
-    for (const [index, backend] of backends.slice(0, mostBackends).entries())
-      await this.#receiver(backend, proxy, backends.length > 1 && index >= 0);
+    for (const backend of backends.slice(0, mostBackends)) await this.#receiver(backend, proxy, backends.length > 1);
   }
 
   async #serviceNamed(path: readonly string[]): Promise<void> {
