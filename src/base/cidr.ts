@@ -17,6 +17,11 @@ export function familyOf(text: string): IPFamily {
   return text.includes(':') ? 'ipv6' : 'ipv4';
 }
 
+/** An address as URLs have it: `[fd00::1]`. */
+export function urlHost(host: string): string {
+  return isIPv6(host) ? `[${host}]` : host;
+}
+
 /** Throws `CIDR_INVALID` for what is no network, or has bits set after its prefix. */
 export function parseCIDR(text: string): CIDR {
   const [address = '', length = '', ...rest] = text.split('/');

@@ -1,3 +1,16 @@
+/** `count` ends of buckets, each `factor` times the one before: Prometheus' ExponentialBuckets. */
+export const exponential = (first: number, factor: number, count: number): number[] =>
+  Array.from({ length: count }, (_, index) => Number((first * factor ** index).toPrecision(12)));
+
+export type MetricType = 'counter' | 'gauge' | 'histogram';
+
+/** A metric's lines with what it is. */
+export const family = (name: string, type: MetricType, help: string, lines: readonly string[]): string[] => [
+  `# HELP ${name} ${help}`,
+  `# TYPE ${name} ${type}`,
+  ...lines,
+];
+
 /** A distribution of times for Prometheus: how many were at most so long. */
 export class Histogram {
   readonly #bounds: readonly number[];

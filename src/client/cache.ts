@@ -18,7 +18,8 @@ type IndexFunction<T> = (object: T) => readonly string[];
 
 interface Index<T> {
   readonly valuesOf: IndexFunction<T>;
-  readonly entries: Map<string, Map<Key, T>>;
+  /** Most values have one object: those have no map. */
+  readonly entries: Map<string, T | Map<Key, T>>;
 }
 
 /** Objects by key and by the values of indexes, which change with each object and are never made anew. */
@@ -41,7 +42,9 @@ export class Cache<T extends KubeObject> {
   byIndex(name: string, value: string): T[] {
     const index = this.#indexes.get(name);
     if (!index) throw new Error(`no index is named ${name}`);
-    return [...(index.entries.get(value)?.values() ?? [])];
+    const entry = index.entries.get(value);
+    if (entry === undefined) return [];
+    return entry instanceof Map ? [...entry.values()] : [entry];
   }
 
   /** Does nothing where an index of this name is there. */
@@ -65,21 +68,19 @@ export class Cache<T extends KubeObject> {
   }
 }
 
-function insert<T>(index: Index<T>, key: Key, object: T): void {
+function insert<T extends KubeObject>(index: Index<T>, key: Key, object: T): void {
   for (const value of index.valuesOf(object)) {
-    let entry = index.entries.get(value);
-    if (!entry) {
-      entry = new Map();
-      index.entries.set(value, entry);
-    }
-    entry.set(key, object);
+    const entry = index.entries.get(value);
+    if (entry === undefined) index.entries.set(value, object);
+    else if (entry instanceof Map) entry.set(key, object);
+    else index.entries.set(value, new Map([[keyOf(entry), entry]]).set(key, object));
   }
 }
 
-function remove<T>(index: Index<T>, key: Key, object: T): void {
+function remove<T extends KubeObject>(index: Index<T>, key: Key, object: T): void {
   for (const value of index.valuesOf(object)) {
     const entry = index.entries.get(value);
-    entry?.delete(key);
-    if (entry?.size === 0) index.entries.delete(value);
+    if (entry instanceof Map) entry.delete(key);
+    if (entry instanceof Map ? entry.size === 0 : entry && keyOf(entry) === key) index.entries.delete(value);
   }
 }

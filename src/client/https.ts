@@ -19,14 +19,21 @@ export interface HttpsOptions {
   /** Name that the server's certificate must carry, where it is not the host of `server`. */
   readonly serverName?: string;
   readonly insecureSkipTLSVerify?: boolean;
+  /**
+   * Requests that go on side by side; more wait. Watches do not count. Default: no limit. Who has many things to tell at
+   * once is done sooner with few connections: each costs both sides a handshake.
+   */
+  readonly maxConnections?: number;
 }
 
-/** A connection that is not there after this long never will be: nothing here is further than a network away. */
-const CONNECT_TIMEOUT_MS = 5_000;
+/** Time to connect and to shake hands, as Go's clients have for the latter: a slow machine's server is busy as it starts. */
+const CONNECT_TIMEOUT_MS = 10_000;
 /** Kubernetes' own limit for requests that are not watches is 60 s; the answer to give up is the server's. */
 const ANSWER_TIMEOUT_MS = 65_000;
 /** After this much silence the kernel probes the peer each second, ten times: a dead peer is noticed in 25 s. */
 const KEEPALIVE_MS = 15_000;
+
+const WATCH = /[?&]watch=(?:1|true)/;
 
 /**
  * HTTP/1.1 over TLS with kept connections. Rejects with a {@link KnitError} `API_UNREACHABLE` where no answer came;
@@ -36,7 +43,7 @@ export function httpsTransport(options: HttpsOptions): Transport {
   const base = new URL(options.server);
   const prefix = base.pathname.replace(/\/$/, '');
   const token = tokenSource(options);
-  const agent = new https.Agent({
+  const settings = {
     keepAlive: true,
     keepAliveMsecs: KEEPALIVE_MS,
     ca: options.ca,
@@ -44,7 +51,10 @@ export function httpsTransport(options: HttpsOptions): Transport {
     key: options.key,
     servername: options.serverName,
     rejectUnauthorized: !options.insecureSkipTLSVerify,
-  });
+  };
+  const agent = new https.Agent({ ...settings, maxSockets: options.maxConnections ?? Number.POSITIVE_INFINITY });
+  // Without a limit one pool serves both: a watch begins on a connection that a list has left, and misses less meanwhile.
+  const watches = options.maxConnections === undefined ? agent : new https.Agent(settings);
 
   const once = async (request: TransportRequest): Promise<IncomingMessage> => {
     const headers: Record<string, string> = { ...request.headers };
@@ -52,7 +62,7 @@ export function httpsTransport(options: HttpsOptions): Transport {
     if (bearer) headers.authorization = `Bearer ${bearer}`;
     if (request.body !== undefined) headers['content-length'] = String(Buffer.byteLength(request.body));
     const call = https.request({
-      agent,
+      agent: WATCH.test(request.path) ? watches : agent,
       host: base.hostname.replace(/^\[|\]$/g, ''),
       port: base.port || 443,
       method: request.method,
@@ -74,6 +84,7 @@ export function httpsTransport(options: HttpsOptions): Transport {
     },
     async close() {
       agent.destroy();
+      watches.destroy();
     },
   };
 }

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { isIPv6 } from 'node:net';
+import { urlHost } from '../base/cidr.ts';
 import { KnitError } from '../base/errors.ts';
 import type { Transport } from './client.ts';
 import { httpsTransport } from './https.ts';
@@ -25,7 +25,7 @@ export async function inClusterTransport(options: InClusterOptions = {}): Promis
   }
   const port = env.KUBERNETES_SERVICE_PORT ?? '443';
   return httpsTransport({
-    server: `https://${isIPv6(host) ? `[${host}]` : host}:${port}`,
+    server: `https://${urlHost(host)}:${port}`,
     ca: await readFile(`${serviceAccount}/ca.crt`, 'utf8'),
     tokenFile: `${serviceAccount}/token`,
   });

@@ -68,7 +68,7 @@ export function runLeaderElection(options: LeaderElectionOptions): Running {
   };
 }
 
-/** True: it is ours. False: it is another's. Undefined: nobody knows, the server did not answer. */
+/** True: it is ours. False: it is another's. Undefined: nobody knows, as when it was written meanwhile. */
 type Holds = boolean | undefined;
 
 function createAttempt(options: LeaderElectionOptions) {
@@ -92,7 +92,7 @@ function createAttempt(options: LeaderElectionOptions) {
       await client.update(leases, { ...lease, spec: specOf(lease) });
       return true;
     } catch (error) {
-      if (isConflict(error) || isAlreadyExists(error)) return false;
+      if (isConflict(error) || isAlreadyExists(error)) return undefined;
       log.warn(`cannot renew the lease ${ref.name}: ${messageOf(error)}`);
       return undefined;
     }

@@ -1,4 +1,4 @@
-import { Histogram } from '../base/metrics.ts';
+import { family, Histogram, type MetricType } from '../base/metrics.ts';
 import type { Controller } from './controller.ts';
 
 /** client-go's, in seconds: 10 ns to 10 s. */
@@ -13,7 +13,7 @@ export class QueueMetrics {
   readonly begun = new Map<string, number>();
 }
 
-type Metric = readonly [name: string, type: 'counter' | 'gauge' | 'histogram', help: string, lines: LinesOf];
+type Metric = readonly [name: string, type: MetricType, help: string, lines: LinesOf];
 type LinesOf = (controller: Controller, name: string, labels: string) => readonly string[];
 
 const single =
@@ -62,9 +62,12 @@ function agesOf({ metrics: { begun } }: Controller): number[] {
 
 /** The work queues of controllers as lines for Prometheus, under the names that Kubernetes gives them. */
 export function queueMetricLines(controllers: readonly Controller[]): string[] {
-  return metrics.flatMap(([name, type, help, lines]) => [
-    `# HELP ${name} ${help}`,
-    `# TYPE ${name} ${type}`,
-    ...controllers.flatMap((controller) => lines(controller, name, `name="${controller.name}"`)),
-  ]);
+  return metrics.flatMap(([name, type, help, lines]) =>
+    family(
+      name,
+      type,
+      help,
+      controllers.flatMap((controller) => lines(controller, name, `name="${controller.name}"`)),
+    ),
+  );
 }

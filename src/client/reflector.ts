@@ -73,12 +73,12 @@ async function* watch<T extends KubeObject>(options: ReflectorOptions<T>, from: 
   const started = Date.now();
   let events = 0;
   try {
-    const any = AbortSignal.any([signal, dead.signal]);
+    const either = AbortSignal.any([signal, dead.signal]);
     for await (const event of client.watch(resource, {
       ...selector,
       resourceVersion: from,
       timeoutSeconds,
-      signal: any,
+      signal: either,
     })) {
       events++;
       if (event.type !== 'BOOKMARK') options.apply({ ...event, object: keep(event.object) });

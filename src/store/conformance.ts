@@ -56,6 +56,31 @@ export function describeStore(engine: string, open: () => Promise<Store>): void 
       assert.deepEqual([again?.createRevision, again?.modRevision], [4, 4]);
     });
 
+    it('does all of several writes or none', async () => {
+      const put = (key: string, expected = 0) => ({ key, value: key, expected });
+      const seen: string[][] = [];
+      store.watch('/', 0, (events) => seen.push(events.map((event) => ('entry' in event ? event.entry : event).key)));
+      assert.deepEqual(await store.write([put('/a'), put('/b')]), [1, 2]);
+      const refused = (error: unknown) => error instanceof RevisionConflict && error.key === '/b';
+      await assert.rejects(store.write([put('/c'), put('/b')]), refused);
+      assert.equal(await store.get('/c'), undefined);
+      const [moved, again] = await Promise.all([
+        store.write([{ key: '/a', value: undefined, expected: 1 }, put('/c')]),
+        store.write([put('/a'), put('/c', 4)]),
+      ]);
+      assert.deepEqual(
+        [moved, again],
+        [
+          [3, 4],
+          [5, 6],
+        ],
+      );
+      assert.deepEqual(seen, [
+        ['/a', '/b'],
+        ['/a', '/c', '/a', '/c'],
+      ]);
+    });
+
     it('lists a prefix in key order, in pages', async () => {
       for (const key of ['/p/b', '/p/a', '/q/a', '/p/c', '/p', '/p/a/x']) await store.put(key, key, 0);
       const keys = async (options: { limit?: number; after?: string }) => {

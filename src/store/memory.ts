@@ -1,3 +1,4 @@
+import { firstIndex } from '../base/sorted.ts';
 import type { Backend, Row } from './backend.ts';
 import type { Store } from './store.ts';
 import { versionedStore } from './versioned.ts';
@@ -22,9 +23,11 @@ class MemoryBackend implements Backend {
 
   list(prefix: string, revision: number, after: string, limit: number): Row[] {
     const rows: Row[] = [];
-    for (const key of this.#keys()) {
-      if (rows.length >= limit) break;
-      if (!key.startsWith(prefix) || key <= after) continue;
+    const keys = this.#keys();
+    const from = after > prefix ? firstIndex(keys, (key) => key > after) : firstIndex(keys, (key) => key >= prefix);
+    for (let index = from; index < keys.length && rows.length < limit; index++) {
+      const key = keys[index] ?? '';
+      if (!key.startsWith(prefix)) break;
       const row = this.get(key, revision);
       if (row) rows.push(row);
     }

@@ -13,6 +13,8 @@ const SQLITE_IOERR = 10;
 const SQLITE_CORRUPT = 11;
 const SQLITE_NOTADB = 26;
 
+const datasync = promisify(fdatasync);
+
 /** Revisions that one transaction of a compaction looks at, so that no write waits long for it. */
 const COMPACTION_STEP = 2000;
 
@@ -109,7 +111,7 @@ class SqliteBackend implements Backend {
   async #sync(): Promise<void> {
     this.#wal ??= openSync(this.#walPath, 'r');
     try {
-      await promisify(fdatasync)(this.#wal);
+      await datasync(this.#wal);
     } catch (error) {
       this.#broken = explainWriting(error);
       throw this.#broken;

@@ -21,6 +21,11 @@ export interface Store {
   /** Deletes under the same condition. Returns the revision of the deletion. */
   delete(key: string, expected: number): Promise<number>;
   /**
+   * All of these writes, in this order and with nothing between them, or none: one {@link RevisionConflict} refuses
+   * all. Returns their revisions. No key may be there twice.
+   */
+  write(writes: readonly Write[]): Promise<readonly number[]>;
+  /**
    * Calls `listener` with each batch of committed events whose revision is greater than `after`, in order, until
    * the returned function is called. Throws {@link Compacted} where `after` is older than what is kept.
    */
@@ -28,6 +33,8 @@ export interface Store {
   /** Forgets history before `revision`; present values stay. */
   compact(revision: number): Promise<void>;
   close(): Promise<void>;
+  /** Whether a key's value is kept in another form than it would be written in now. */
+  isStale?(key: string): boolean;
 }
 
 export interface Entry {
@@ -35,6 +42,14 @@ export interface Entry {
   readonly value: string;
   readonly createRevision: number;
   readonly modRevision: number;
+}
+
+export interface Write {
+  readonly key: string;
+  /** `undefined` deletes. */
+  readonly value: string | undefined;
+  /** The key's present `modRevision`, 0 where it does not exist. */
+  readonly expected: number;
 }
 
 export interface ListOptions {

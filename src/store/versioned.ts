@@ -1,18 +1,25 @@
 import { KnitError } from '../base/errors.ts';
 import type { Backend, Row } from './backend.ts';
-import { Compacted, type Entry, RevisionConflict, type Store, type StoreEvent } from './store.ts';
+import { Compacted, type Entry, RevisionConflict, type Store, type StoreEvent, type Write } from './store.ts';
 
 /** What all engines share: writes of one moment in one commit, conflicts, watches. */
 export function versionedStore(backend: Backend): Store {
   return new VersionedStore(backend);
 }
 
-interface PendingWrite {
-  readonly key: string;
-  readonly value: string | undefined;
-  readonly expected: number;
-  resolve(row: Row): void;
+/** Writes that happen all or not at all. */
+interface PendingWrites {
+  readonly writes: readonly Write[];
+  resolve(rows: readonly Row[]): void;
   reject(error: unknown): void;
+}
+
+/** What one commit is made of. */
+interface Commit {
+  readonly rows: Row[];
+  readonly events: StoreEvent[];
+  /** Its newest row of each key. */
+  readonly changed: Map<string, Row>;
 }
 
 interface Watcher {
@@ -25,7 +32,7 @@ interface Watcher {
 class VersionedStore implements Store {
   readonly #backend: Backend;
   readonly #watchers = new Set<Watcher>();
-  #pending: PendingWrite[] = [];
+  #pending: PendingWrites[] = [];
   /** Resolves when nothing waits any more; `undefined` while nothing does. */
   #flushing: Promise<void> | undefined;
   #closed = false;
@@ -51,11 +58,17 @@ class VersionedStore implements Store {
   }
 
   async put(key: string, value: string, expected: number): Promise<Entry> {
-    return entryOf(await this.#write(key, value, expected));
+    const [row] = await this.#write([{ key, value, expected }]);
+    return entryOf(row as Row);
   }
 
   async delete(key: string, expected: number): Promise<number> {
-    return (await this.#write(key, undefined, expected)).revision;
+    const [revision] = await this.write([{ key, value: undefined, expected }]);
+    return revision as number;
+  }
+
+  async write(writes: readonly Write[]): Promise<readonly number[]> {
+    return (await this.#write(writes)).map(({ revision }) => revision);
   }
 
   watch(prefix: string, after: number, listener: (events: readonly StoreEvent[]) => void): () => void {
@@ -82,10 +95,10 @@ class VersionedStore implements Store {
     this.#backend.close();
   }
 
-  #write(key: string, value: string | undefined, expected: number): Promise<Row> {
+  #write(writes: readonly Write[]): Promise<readonly Row[]> {
     this.#assertOpen();
     return new Promise((resolve, reject) => {
-      this.#pending.push({ key, value, expected, resolve, reject });
+      this.#pending.push({ writes, resolve, reject });
       this.#flushing ??= this.#flushAll();
     });
   }
@@ -98,48 +111,44 @@ class VersionedStore implements Store {
   }
 
   /** Commits writes. Refusals are told after the commit too: they may rest on a write of the same commit. */
-  async #flush(writes: readonly PendingWrite[]): Promise<void> {
-    const outcome = new Map<PendingWrite, Row | RevisionConflict>();
-    const rows: Row[] = [];
-    const events: StoreEvent[] = [];
+  async #flush(pending: readonly PendingWrites[]): Promise<void> {
+    const outcome = new Map<PendingWrites, readonly Row[] | RevisionConflict>();
+    const commit: Commit = { rows: [], events: [], changed: new Map() };
     try {
-      this.#decide(writes, outcome, rows, events);
-      if (rows.length > 0) await this.#backend.commit(rows);
+      for (const each of pending) outcome.set(each, this.#decide(each.writes, commit));
+      if (commit.rows.length > 0) await this.#backend.commit(commit.rows);
     } catch (error) {
-      for (const write of writes) write.reject(error);
+      for (const each of pending) each.reject(error);
       return;
     }
-    this.#notify(events);
-    for (const [write, result] of outcome) {
-      if (result instanceof RevisionConflict) write.reject(result);
-      else write.resolve(result);
+    this.#notify(commit.events);
+    for (const [each, result] of outcome) {
+      if (result instanceof RevisionConflict) each.reject(result);
+      else each.resolve(result);
     }
   }
 
-  #decide(
-    writes: readonly PendingWrite[],
-    outcome: Map<PendingWrite, Row | RevisionConflict>,
-    rows: Row[],
-    events: StoreEvent[],
-  ): void {
-    const changed = new Map<string, Row>();
-    let revision = this.#backend.revision;
-    for (const write of writes) {
-      const known = changed.get(write.key) ?? this.#backend.get(write.key, revision);
-      const present = known?.value === undefined ? undefined : known;
-      const actual = present?.revision ?? 0;
-      if (actual !== write.expected || (write.value === undefined && !present)) {
-        outcome.set(write, new RevisionConflict(write.key, write.expected, actual));
-        continue;
+  /** Adds the rows of these writes to the commit, or says which of them cannot be. */
+  #decide(writes: readonly Write[], { rows, events, changed }: Commit): readonly Row[] | RevisionConflict {
+    const present = writes.map(({ key }) => {
+      const known = changed.get(key) ?? this.#backend.get(key, this.#backend.revision);
+      return known?.value === undefined ? undefined : known;
+    });
+    for (const [index, { key, value, expected }] of writes.entries()) {
+      const actual = present[index]?.revision ?? 0;
+      if (actual !== expected || (value === undefined && !present[index])) {
+        return new RevisionConflict(key, expected, actual);
       }
-      revision += 1;
-      const createRevision = present?.createRevision ?? revision;
-      const row: Row = { revision, key: write.key, value: write.value, createRevision, previous: actual };
-      changed.set(write.key, row);
-      rows.push(row);
-      events.push(toEvent(row, present));
-      outcome.set(write, row);
     }
+    return writes.map(({ key, value, expected }, index) => {
+      const revision = this.#backend.revision + rows.length + 1;
+      const before = present[index];
+      const row: Row = { revision, key, value, createRevision: before?.createRevision ?? revision, previous: expected };
+      changed.set(key, row);
+      rows.push(row);
+      events.push(toEvent(row, before));
+      return row;
+    });
   }
 
   #notify(events: readonly StoreEvent[]): void {
