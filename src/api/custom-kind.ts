@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { SchemaRules } from './cel/rules.ts';
-import type { Column, FieldError, FieldLabel, Kind, OwnSchema, ScalePaths } from './kind.ts';
+import type { Column, Convert, FieldError, FieldLabel, Kind, OwnSchema, ScalePaths } from './kind.ts';
 import { ageColumn, nameColumn } from './kinds/columns.ts';
 import { ageOf } from './kinds/duration.ts';
 import { invalid } from './kinds/errors.ts';
@@ -28,12 +28,12 @@ const MAX_INT32 = 2 ** 31 - 1;
 /** What an object of a run-time kind may hold. */
 type CustomObject = KubeObject & JsonObject;
 
-/** The kinds that a definition makes: one for each version that is served. */
-export function customKinds(crd: CustomResourceDefinition): Kind[] {
-  return crd.spec.versions.filter((version) => version.served).map((version) => customKind(crd, version));
+/** The kinds that a definition makes: one for each version that is served. Without `convert` they differ in name only. */
+export function customKinds(crd: CustomResourceDefinition, convert?: Convert): Kind[] {
+  return crd.spec.versions.filter((version) => version.served).map((version) => customKind(crd, version, convert));
 }
 
-function customKind(crd: CustomResourceDefinition, version: Version): Kind {
+function customKind(crd: CustomResourceDefinition, version: Version, convert: Convert | undefined): Kind {
   const { group, scope } = crd.spec;
   const names = crd.status?.acceptedNames ?? crd.spec.names;
   const schema = (version.schema?.openAPIV3Schema ?? {}) as JsonSchema;
@@ -74,7 +74,7 @@ function customKind(crd: CustomResourceDefinition, version: Version): Kind {
       ...validateScale(object, kind.scale, subresource),
     ],
     validateRules: hasRules(schema) ? rulesOf(schema) : undefined,
-    storedAs: storedAs(crd, kind.kind, version.name, own, schema),
+    storedAs: { ...storedAs(crd, kind.kind, version.name, own, schema), convert },
   };
 }
 
@@ -182,7 +182,7 @@ function metadataType(): Type {
 /** Metadata is read as that of all kinds; of the rest, what the schema does not know goes. */
 function checkCustom(schema: JsonSchema, object: CustomObject, options: CheckOptions) {
   const metadata = checkType(metadataType(), object.metadata ?? {}, options);
-  const removed = prune(schema, object);
+  const removed = prune(schema, object, (each) => checkType(metadataType(), each, options).unknown);
   const reported = options.onUnknown === 'report' ? removed : [];
   return { unknown: [...metadata.unknown.map((path) => `metadata.${path}`), ...reported], errors: metadata.errors };
 }

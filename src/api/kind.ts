@@ -36,7 +36,12 @@ export interface StoredAs<T> {
   fromStored(object: KubeObject): T;
   /** Whether a stored object is what clients get as it lies there; default: never. */
   isShown?(bytes: Uint8Array, revision: number): boolean;
+  /** Where another program translates between versions. What it makes goes through `toStored` and `fromStored` too. */
+  readonly convert?: Convert;
 }
+
+/** Translates objects of one version of a kind into another one (`GROUP/VERSION`), in their order. */
+export type Convert = (objects: readonly KubeObject[], apiVersion: string) => Promise<readonly KubeObject[]>;
 
 /** The schema of a kind that has no definition among the built-in ones. */
 export interface OwnSchema {
@@ -70,6 +75,8 @@ export interface Kind<T extends KubeObject = KubeObject> extends Resource<T> {
   readonly definition: string;
   /** Of a kind that was defined at run time. */
   readonly schema?: OwnSchema;
+  /** Its dependents stay where a deletion does not say what is to become of them. */
+  readonly orphansByDefault?: boolean;
   /** Why no object of it may be created any more. */
   readonly refusesCreate?: string;
   /** Who uses it is warned with this text. */
@@ -80,6 +87,8 @@ export interface Kind<T extends KubeObject = KubeObject> extends Resource<T> {
   readonly hasStatus: boolean;
   /** Who creates it may give its status (a kubelet registers its node with what it found); otherwise it is dropped. */
   readonly statusOnCreate?: boolean;
+  /** The status of a new object, of which nobody has said anything: the fields that Kubernetes' types always write. */
+  readonly initialStatus?: Readonly<Record<string, boolean | number>>;
   readonly scale?: ScalePaths;
   /** Further subresources that discovery lists (`log`, `exec`, `binding`, `eviction`, `token` …). */
   readonly subresources: readonly Subresource[];

@@ -15,6 +15,14 @@ export function quantitiesOf(texts: Readonly<Record<string, string>> | undefined
  * start needs, whichever is larger, and its overhead (KEP-753). What the pod as a whole says goes before (KEP-2837).
  */
 export function podQuantities(spec: PodSpec | undefined, side: Side): Quantities {
+  const sum = containerQuantities(spec, side);
+  for (const [name, amount] of quantitiesOf(spec?.resources?.[side])) sum.set(name, amount);
+  addAll(sum, quantitiesOf(spec?.overhead));
+  return sum;
+}
+
+/** The same of its containers alone. */
+export function containerQuantities(spec: PodSpec | undefined, side: Side): Quantities {
   const of = (container: Container) => quantitiesOf(container.resources?.[side]);
   const peak: Quantities = new Map();
   const sidecars: Quantities = new Map();
@@ -28,8 +36,6 @@ export function podQuantities(spec: PodSpec | undefined, side: Side): Quantities
   const sum = new Map(sidecars);
   for (const container of spec?.containers ?? []) addAll(sum, of(container));
   raiseAll(sum, peak);
-  for (const [name, amount] of quantitiesOf(spec?.resources?.[side])) sum.set(name, amount);
-  addAll(sum, quantitiesOf(spec?.overhead));
   return sum;
 }
 

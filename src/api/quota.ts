@@ -85,12 +85,30 @@ export function isInScope(quota: ResourceQuota, kind: Kind, object: KubeObject):
     ...(scopeSelector?.matchExpressions ?? []),
   ];
   if (requirements.length === 0) return true;
-  // Scopes are about pods; what is not a pod has none.
-  if (kind.group !== '' || kind.plural !== 'pods') return false;
-  return requirements.every((requirement) => matchesScope(requirement, object));
+  // Scopes are about pods and claims; what is neither has none.
+  const matches = kind.group === '' ? scopeMatchers[kind.plural] : undefined;
+  return matches !== undefined && requirements.every((requirement) => matches(requirement, object));
 }
 
-function matchesScope({ scopeName, operator, values = [] }: Requirement, pod: Pod): boolean {
+const scopeMatchers: Readonly<Record<string, (requirement: Requirement, object: KubeObject) => boolean>> = {
+  pods: matchesPodScope,
+  persistentvolumeclaims: matchesClaimScope,
+};
+
+/** A claim that changes its class is of the class that it has, of the one that it asks for, and of the one on the way. */
+function matchesClaimScope({ scopeName, operator, values = [] }: Requirement, claim: PersistentVolumeClaim): boolean {
+  if (scopeName !== 'VolumeAttributesClass') return false;
+  const { currentVolumeAttributesClassName, modifyVolumeStatus } = claim.status ?? {};
+  const names = [
+    claim.spec?.volumeAttributesClassName,
+    currentVolumeAttributesClassName,
+    modifyVolumeStatus?.targetVolumeAttributesClassName,
+  ].filter((name) => name);
+  if (names.length === 0) return matchesValue(operator, values, undefined);
+  return names.some((name) => matchesValue(operator, values, name));
+}
+
+function matchesPodScope({ scopeName, operator, values = [] }: Requirement, pod: Pod): boolean {
   const { spec } = pod;
   switch (scopeName) {
     case 'Terminating':

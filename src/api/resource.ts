@@ -87,7 +87,15 @@ export const certificateSigningRequests = define<t.CertificateSigningRequest>(
   false,
 );
 export const clusterRoles = define<t.ClusterRole>('rbac.authorization.k8s.io', 'ClusterRole', 'clusterroles', false);
+export const validatingAdmissionPolicies = define<t.ValidatingAdmissionPolicy>(
+  'admissionregistration.k8s.io',
+  'ValidatingAdmissionPolicy',
+  'validatingadmissionpolicies',
+  false,
+);
 export const ingresses = define<t.Ingress>('networking.k8s.io', 'Ingress', 'ingresses', true);
+export const ipAddresses = define<t.IPAddress>('networking.k8s.io', 'IPAddress', 'ipaddresses', false);
+export const serviceCIDRs = define<t.ServiceCIDR>('networking.k8s.io', 'ServiceCIDR', 'servicecidrs', false);
 export const ingressClasses = define<t.IngressClass>('networking.k8s.io', 'IngressClass', 'ingressclasses', false);
 export const customResourceDefinitions: Resource<t.CustomResourceDefinition> = define(
   'apiextensions.k8s.io',
@@ -97,3 +105,10 @@ export const customResourceDefinitions: Resource<t.CustomResourceDefinition> = d
 );
 export const apiServices: Resource<t.APIService> = define('apiregistration.k8s.io', 'APIService', 'apiservices', false);
 export const runtimeClasses = define<t.RuntimeClass>('node.k8s.io', 'RuntimeClass', 'runtimeclasses', false);
+export const tokenReviews = define<t.TokenReview>('authentication.k8s.io', 'TokenReview', 'tokenreviews', false);
+export const subjectAccessReviews = define<t.SubjectAccessReview>(
+  'authorization.k8s.io',
+  'SubjectAccessReview',
+  'subjectaccessreviews',
+  false,
+);

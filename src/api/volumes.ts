@@ -43,12 +43,14 @@ export function isKeptFor({ spec }: PersistentVolume, { metadata }: PersistentVo
 /** Whether the volume has all that the claim asks for. Whose it is, is not looked at. */
 export function satisfies(volume: PersistentVolume, claim: PersistentVolumeClaim): boolean {
   const { resources, accessModes = [], volumeMode = 'Filesystem', selector } = claim.spec ?? {};
+  const attributesOf = ({ spec }: PersistentVolume | PersistentVolumeClaim) => spec?.volumeAttributesClassName ?? '';
   const asked = resources?.requests?.storage ?? '0';
   return (
     compareQuantities(parseQuantity(volume.spec?.capacity?.storage ?? '0'), parseQuantity(asked)) >= 0 &&
     accessModes.every((mode) => volume.spec?.accessModes?.includes(mode)) &&
     (volume.spec?.volumeMode ?? 'Filesystem') === volumeMode &&
     (className(volume) ?? '') === (className(claim) ?? '') &&
+    attributesOf(volume) === attributesOf(claim) &&
     (!selector || compileLabelSelector(selector).matches(volume.metadata?.labels ?? {}))
   );
 }

@@ -1,6 +1,8 @@
 import type { Environment } from '@marcbachmann/cel-js';
-import { createEnvironment } from './environment.ts';
+import { AUTHORIZER, addAuthorizer } from './authorizer.ts';
+import { addLibrary, createEnvironment } from './environment.ts';
 import { CompileError, compile, type Expression } from './expression.ts';
+import { addObjectLiterals, withObjectLiterals } from './object-literals.ts';
 
 /** What expressions of webhooks and policies may speak of. */
 const variables = ['object', 'oldObject', 'request', 'params', 'namespaceObject', 'variables'];
@@ -9,6 +11,16 @@ const KEPT = 2000;
 
 let environment: Environment | undefined;
 const known = new Map<string, Expression>();
+let mutationEnvironment: Environment | undefined;
+const knownMutations = new Map<string, Expression>();
+
+/** Where expressions of admission are compiled; these variables may be anything. */
+export function admissionEnvironment(names: readonly string[]): Environment {
+  const env = createEnvironment();
+  for (const name of names) env.registerVariable(name, 'dyn');
+  addAuthorizer(env);
+  return env.registerVariable('authorizer', AUTHORIZER);
+}
 
 /**
  * A condition of admission, compiled once.
@@ -16,20 +28,50 @@ const known = new Map<string, Expression>();
  * @throws CompileError
  */
 export function admissionExpression(source: string): Expression {
-  let expression = known.get(source);
+  return remember(known, source, () => {
+    environment ??= admissionEnvironment(variables);
+    return compile(environment, source);
+  });
+}
+
+/**
+ * The same of a mutation, which may make objects: `Object{…}`, `JSONPatch{…}`.
+ *
+ * @throws CompileError
+ */
+export function mutationExpression(source: string): Expression {
+  return remember(knownMutations, source, () => {
+    if (!mutationEnvironment) {
+      mutationEnvironment = admissionEnvironment(variables);
+      addObjectLiterals(mutationEnvironment);
+      addLibrary(mutationEnvironment, 'jsonpatch', {
+        // RFC 6901 §4
+        'escapeKey(string): string': (key: string) => key.replaceAll('~', '~0').replaceAll('/', '~1'),
+      });
+    }
+    return compile(mutationEnvironment, withObjectLiterals(source));
+  });
+}
+
+function remember(expressions: Map<string, Expression>, source: string, make: () => Expression): Expression {
+  let expression = expressions.get(source);
   if (!expression) {
-    if (known.size >= KEPT) known.clear();
-    environment ??= variables.reduce((env, name) => env.registerVariable(name, 'dyn'), createEnvironment());
-    expression = compile(environment, source);
-    known.set(source, expression);
+    expression = make();
+    if (expressions.size >= KEPT) expressions.clear();
+    expressions.set(source, expression);
   }
   return expression;
 }
 
 /** Why an expression cannot be a condition of admission. */
-export function admissionErrorOf(source: string): string | undefined {
+export const admissionErrorOf = (source: string): string | undefined => errorOf(() => admissionExpression(source));
+
+/** Why an expression cannot be a mutation. */
+export const mutationErrorOf = (source: string): string | undefined => errorOf(() => mutationExpression(source));
+
+function errorOf(make: () => Expression): string | undefined {
   try {
-    admissionExpression(source);
+    make();
     return undefined;
   } catch (error) {
     if (error instanceof CompileError) return error.message;

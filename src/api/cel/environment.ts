@@ -1,4 +1,6 @@
 import { Environment } from '@marcbachmann/cel-js';
+import { countEvaluations } from './budget.ts';
+import { addComprehensions } from './comprehensions.ts';
 import { addFormats } from './formats.ts';
 import { addLists } from './lists.ts';
 import { addNetwork } from './network.ts';
@@ -13,13 +15,20 @@ let base: Environment | undefined;
 
 /** A new CEL environment with Kubernetes' libraries, to be given variables and types. */
 export function createEnvironment(): Environment {
-  base ??= addLibraries(new Environment({ enableOptionalTypes: true, homogeneousAggregateLiterals: false }));
+  base ??= makeBase();
   return base.clone();
+}
+
+function makeBase(): Environment {
+  const env = addLibraries(new Environment({ enableOptionalTypes: true, homogeneousAggregateLiterals: false }));
+  countEvaluations(env);
+  return env;
 }
 
 function addLibraries(env: Environment): Environment {
   for (const add of [
     addOwnFunctions,
+    addComprehensions,
     addStrings,
     addLists,
     addSets,

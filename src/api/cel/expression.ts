@@ -1,5 +1,6 @@
 import type { Environment } from '@marcbachmann/cel-js';
 import { messageOf } from '../../base/errors.ts';
+import { CALL_LIMIT, limited } from './budget.ts';
 import { withOwnFunctions } from './own-functions.ts';
 
 /** A compiled expression. */
@@ -7,7 +8,7 @@ export interface Expression {
   readonly source: string;
   /** What it gives: `bool`, `string`, `dyn` … */
   readonly type: string;
-  /** Throws where the evaluation fails. */
+  /** Throws where the evaluation fails; {@link CostExceeded} where it takes too long. */
   run(variables: Readonly<Record<string, unknown>>): unknown;
   /** Whether it speaks of a variable. */
   mentions(variable: string): boolean;
@@ -22,7 +23,7 @@ export function compile(env: Environment, source: string): Expression {
   return {
     source,
     type,
-    run: (variables) => program(variables),
+    run: (variables) => limited(CALL_LIMIT, () => program(variables)),
     mentions: (variable) => mentions(program.ast, variable),
   };
 }
@@ -34,7 +35,7 @@ function parse(env: Environment, source: string) {
     if (!checked.valid) throw checked.error;
     return { program, type: String(checked.type) };
   } catch (error) {
-    throw new CompileError(`compilation failed: ERROR: <input>:${placeOf(error, source)}: ${summaryOf(error)}`);
+    throw new CompileError(`compilation failed: ERROR: <input>:${placeOf(error, source)}: ${inWordsOfCel(error)}`);
   }
 }
 
@@ -42,6 +43,28 @@ function parse(env: Environment, source: string) {
 export function summaryOf(error: unknown): string {
   if (error instanceof Error && 'summary' in error && typeof error.summary === 'string') return error.summary;
   return messageOf(error).split('\n')[0] ?? '';
+}
+
+const words: readonly (readonly [ours: RegExp, theirs: string])[] = [
+  [/^no such overload: (.+) in (.+)$/, "found no matching overload for '@in' applied to '($1, $2)'"],
+  [/^no such overload: (.+) ([=!<>]=|[<>+\-*/%]) (.+)$/, "found no matching overload for '_$2_' applied to '($1, $3)'"],
+  [/^no such overload: ([!-])(.+)$/, "found no matching overload for '$1_' applied to '($2)'"],
+  [/^found no matching overload for '(\w+)\((.*)\)'$/, "found no matching overload for '$1' applied to '($2)'"],
+  [
+    /^found no matching overload for '(.+)\.(\w+)\((.*)\)'$/,
+    "found no matching overload for '$2' applied to '$1.($3)'",
+  ],
+  [/^No such key: (.+)$/, "undefined field '$1'"],
+  [/^Unknown variable: (.+)$/, "undeclared reference to '$1' (in container '')"],
+  [/^(?:Logical operator requires|Ternary condition must be) .*got '(.+)'$/, "expected type 'bool' but found '$1'"],
+];
+
+/** What clients look for in a refusal are the words of CEL's own compiler (cel-go). */
+function inWordsOfCel(error: unknown): string {
+  const summary = summaryOf(error);
+  if (error instanceof Error && error.name === 'ParseError') return `Syntax error: ${summary}`;
+  const known = words.find(([ours]) => ours.test(summary));
+  return known ? summary.replace(...known) : summary;
 }
 
 function placeOf(error: unknown, source: string): string {

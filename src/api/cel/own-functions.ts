@@ -1,22 +1,15 @@
 import type { Environment } from '@marcbachmann/cel-js';
 import { compilePattern } from '../structural/pattern.ts';
+import type { Call, Checker, Evaluator, Node, Scope } from './macro.ts';
 
-/** The parts of the library's own evaluator and type checker that a macro is given. */
-interface Node {
-  readonly op: string;
-  readonly args: readonly [target: Node, name: string];
-}
-interface Checker {
-  check(node: Node, scope: unknown): unknown;
-  getType(name: string): unknown;
-  createError(code: string, message: string, node: Node): Error;
-}
-interface Evaluator {
-  run(node: Node, scope: unknown): unknown;
-  debugType(value: unknown): { fieldLazy(value: unknown, name: string, node: Node, evaluator: Evaluator): unknown };
-}
-interface Macro {
+/** A call with one argument. */
+interface One {
   readonly args: readonly [Node];
+}
+
+/** `object.field` */
+interface Selection {
+  readonly args: readonly [target: Node, name: string];
 }
 
 /** `has` under this name, which no expression can have: of the same length, so that places in messages stay right. */
@@ -30,17 +23,18 @@ export function addOwnFunctions(env: Environment): void {
   env.registerFunction('string.MATCHES(string): bool', (text: string, pattern: string) =>
     compilePattern(pattern).test(text),
   );
-  env.registerFunction(`${NAME}(ast): bool`, ({ args }: Macro) => ({
+  env.registerFunction(`${NAME}(ast): bool`, ({ args }: Call) => ({
     args,
     async: false,
-    typeCheck(checker: Checker, { args: [node] }: Macro, scope: unknown) {
+    typeCheck(checker: Checker, { args: [node] }: One, scope: Scope) {
       if (node.op !== '.') throw checker.createError('invalid_macro_argument', 'invalid argument to has() macro', node);
       checker.check(node, scope);
       return checker.getType('bool');
     },
-    evaluate(evaluator: Evaluator, { args: [node] }: Macro, scope: unknown) {
-      const target = evaluator.run(node.args[0], scope);
-      return evaluator.debugType(target).fieldLazy(target, node.args[1], node, evaluator) !== undefined;
+    evaluate(evaluator: Evaluator, { args: [node] }: One, scope: Scope) {
+      const [target, name] = (node as Selection).args;
+      const value = evaluator.run(target, scope);
+      return evaluator.debugType(value).fieldLazy(value, name, node, evaluator) !== undefined;
     },
   }));
 }

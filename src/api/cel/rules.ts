@@ -5,6 +5,7 @@ import { duplicate, forbidden, invalid, required } from '../kinds/errors.ts';
 import { equal, type Json } from '../patch/json.ts';
 import { childOf, isObject, type JsonSchema, type ValidationRule, valuesOf } from '../structural/json-schema.ts';
 import { correlated } from '../structural/validate.ts';
+import { CostExceeded, limited, OBJECT_LIMIT } from './budget.ts';
 import { createEnvironment } from './environment.ts';
 import { CompileError, compile, type Expression, summaryOf } from './expression.ts';
 import { type CelType, CelTypes } from './values.ts';
@@ -63,21 +64,42 @@ export class SchemaRules {
     return errors;
   }
 
+  /** What of the defaults within a schema breaks a rule. */
+  checkDefaults(schema: JsonSchema, path: string): FieldError[] {
+    if (!this.#holders.has(schema)) return [];
+    const errors = this.validate(schema, schema.default, `${path}.default`);
+    for (const [name, child] of Object.entries(schema.properties ?? {})) {
+      errors.push(...this.checkDefaults(child, `${path}.properties[${name}]`));
+    }
+    if (schema.items) errors.push(...this.checkDefaults(schema.items, `${path}.items`));
+    return errors;
+  }
+
   /** What of a value breaks a rule. What an update leaves as it was is not held against it. */
   validate(schema: JsonSchema, value: unknown, path = '', old?: unknown): FieldError[] {
+    try {
+      return limited(OBJECT_LIMIT, () => this.#validate(schema, value, path, old));
+    } catch (error) {
+      if (!(error instanceof CostExceeded)) throw error;
+      const detail = 'validation failed due to running out of cost budget, no further validation rules will be run';
+      return [{ reason: 'FieldValueInvalid', field: path || '<nil>', message: `Invalid value: ${detail}` }];
+    }
+  }
+
+  #validate(schema: JsonSchema, value: unknown, path: string, old: unknown): FieldError[] {
     if (value === null || value === undefined || !this.#holders.has(schema)) return [];
     const node = this.#nodes.get(schema);
     const errors = node ? runRules(node, value, path, old ?? undefined) : [];
     if (Array.isArray(value)) {
       const { items } = schema;
       const before = correlated(schema, old);
-      if (items) errors.push(...value.flatMap((item, i) => this.validate(items, item, `${path}[${i}]`, before(item))));
+      if (items) errors.push(...value.flatMap((item, i) => this.#validate(items, item, `${path}[${i}]`, before(item))));
     } else if (isObject(value)) {
       const was = isObject(old) ? old : {};
       for (const [name, field] of Object.entries(value)) {
         const child = childOf(schema, name);
         const at = schema.properties?.[name] ? (path === '' ? name : `${path}.${name}`) : `${path}[${name}]`;
-        if (child) errors.push(...this.validate(child, field, at, was[name]));
+        if (child) errors.push(...this.#validate(child, field, at, was[name]));
       }
     }
     return errors;
@@ -160,7 +182,9 @@ function evaluate(
   try {
     if (condition.run(variables) === true) return undefined;
   } catch (error) {
-    return `${summaryOf(error)} evaluating rule: ${rule.message || rule.rule.trim()}`;
+    const text = rule.message || rule.rule.trim();
+    if (!(error instanceof CostExceeded)) return `${summaryOf(error)} evaluating rule: ${text}`;
+    return `'${error.message}': no further validation rules will be run due to call cost exceeds limit for rule: ${text}`;
   }
   return spoken(message, variables) ?? (rule.message?.trim() || `failed rule: ${rule.rule.trim()}`);
 }

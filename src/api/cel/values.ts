@@ -10,7 +10,7 @@ export interface CelType {
 }
 
 const keep = (value: unknown): unknown => value;
-const any: CelType = { name: 'dyn', fromJson: fromAnything };
+const dyn: CelType = { name: 'dyn', fromJson: fromAnything };
 
 /** Types of schemas, registered in one environment. */
 export class CelTypes {
@@ -32,7 +32,7 @@ export class CelTypes {
   }
 
   #make(schema: JsonSchema, isResource: boolean): CelType | undefined {
-    if (schema['x-kubernetes-int-or-string']) return any;
+    if (schema['x-kubernetes-int-or-string']) return dyn;
     switch (schema.type) {
       case 'object':
         return schema.additionalProperties === undefined ? this.#struct(schema, isResource) : this.#map(schema);
@@ -58,7 +58,7 @@ export class CelTypes {
 
   #map(schema: JsonSchema): CelType | undefined {
     const values = valuesOf(schema);
-    const type = values ? this.of(values) : any;
+    const type = values ? this.of(values) : dyn;
     if (!type) return undefined;
     return orNull({
       name: `map<string, ${type.name}>`,

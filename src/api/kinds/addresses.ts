@@ -1,6 +1,8 @@
 import { isIP } from 'node:net';
+import { canonicalAddress, canonicalPrefix } from '../../base/prefixes.ts';
 import type { FieldError } from '../kind.ts';
 import { invalid } from './errors.ts';
+import type { Rule } from './names.ts';
 
 /** An address of either family. */
 export function validateIp(address: string | undefined, field: string): FieldError[] {
@@ -20,6 +22,27 @@ export function isCidr(range: string): boolean {
   const family = isIP(address);
   return rest.length === 0 && family !== 0 && /^\d{1,3}$/.test(prefix) && Number(prefix) <= (family === 4 ? 32 : 128);
 }
+
+/** An address in the one spelling that newer kinds take. */
+export const strictAddress: Rule = (address) => {
+  const spelled = canonicalAddress(address);
+  if (spelled === undefined) return 'must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)';
+  if (isMapped(spelled)) return 'must not be an IPv4-mapped IPv6 address';
+  return spelled === address ? undefined : `must be in canonical form (${JSON.stringify(spelled)})`;
+};
+
+/** A range in the one spelling that newer kinds take. */
+export const strictCidr: Rule = (range) => {
+  if (!isCidr(range)) return 'must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)';
+  const [address = '', bits] = range.split('/');
+  const spelled = canonicalAddress(address) ?? '';
+  if (isMapped(spelled)) return 'must not have an IPv4-mapped IPv6 address';
+  const [network] = (canonicalPrefix(range) ?? '').split('/');
+  if (network !== spelled) return 'must not have bits set beyond the prefix length';
+  return spelled === address ? undefined : `must be in canonical form ("${spelled}/${bits}")`;
+};
+
+const isMapped = (address: string): boolean => address.startsWith('::ffff:') && address.includes('.');
 
 /** Whether all addresses of `inner` belong to `outer`. Both are ranges. */
 export function containsCidr(outer: string, inner: string): boolean {

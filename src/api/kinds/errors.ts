@@ -1,4 +1,5 @@
 import type { FieldError } from '../kind.ts';
+import type { Rule } from './names.ts';
 
 // The constructors of field errors, in the words of k8s.io/apimachinery/pkg/util/validation/field.
 
@@ -54,6 +55,13 @@ export function tooMany(field: string, actual: number, max: number): FieldError 
 /** An error if `value` is not one of `supported`; `undefined` counts as the empty string. */
 export function oneOf(field: string, value: string | undefined, supported: readonly string[]): FieldError[] {
   return supported.includes(value ?? '') ? [] : [notSupported(field, value ?? '', supported)];
+}
+
+/** An error if a name is missing, or breaks the rule. */
+export function named(field: string, name: string | undefined, rule: Rule): FieldError[] {
+  if (!name) return [required(field)];
+  const wrong = rule(name);
+  return wrong ? [invalid(field, name, wrong)] : [];
 }
 
 /** An error if `value` differs from what it was. */

@@ -34,6 +34,8 @@ import { binding, componentStatus, podTemplate } from './core/small.ts';
 import { persistentVolume, persistentVolumeClaim } from './core/volume.ts';
 import { endpointSlice } from './discovery/endpoint-slice.ts';
 import { eventsEvent } from './events.ts';
+import { flowSchema } from './flowcontrol/flow-schema.ts';
+import { priorityLevelConfiguration } from './flowcontrol/priority-level-configuration.ts';
 import { ingress } from './networking/ingress.ts';
 import { ingressClass } from './networking/ingress-class.ts';
 import { networkPolicy } from './networking/network-policy.ts';
@@ -42,6 +44,9 @@ import { runtimeClass } from './node/runtime-class.ts';
 import { podDisruptionBudget } from './policy/pod-disruption-budget.ts';
 import { clusterRoleBinding, roleBinding } from './rbac/binding.ts';
 import { clusterRole, role } from './rbac/role.ts';
+import { deviceClass } from './resource/device-class.ts';
+import { resourceClaim, resourceClaimTemplate } from './resource/resource-claim.ts';
+import { resourceSlice } from './resource/resource-slice.ts';
 import {
   localSubjectAccessReview,
   selfSubjectAccessReview,
@@ -117,8 +122,14 @@ export const builtinKinds: readonly Kind[] = [
   validatingAdmissionPolicyBinding,
   validatingWebhookConfiguration,
   customResourceDefinition,
+  flowSchema,
+  priorityLevelConfiguration,
   priorityClass,
   lease,
   runtimeClass,
   endpointSlice,
+  deviceClass,
+  resourceClaim,
+  resourceClaimTemplate,
+  resourceSlice,
 ];

@@ -16,7 +16,7 @@ const long = 'a'.repeat(64);
 const cases: readonly [string, Rule, readonly string[], readonly string[]][] = [
   ['labels', dnsLabel, ['a', 'web-1', '1web'], ['', 'Web', '-web', 'web-', 'a.b', 'a_b', long]],
   ['subdomains', dnsSubdomain, ['a', 'a.b-c.d'], ['', 'A', 'a..b', '.a', 'a.', 'a_b', 'a'.repeat(254)]],
-  ['Service names', dnsLabel1035, ['web', 'w1-x'], ['1web', 'Web', 'web-', '']],
+  ['RFC 1035 labels', dnsLabel1035, ['web', 'w1-x'], ['1web', 'Web', 'web-', '']],
   [
     'qualified names',
     qualifiedName,

@@ -22,7 +22,7 @@ const isWildcard = whole(`\\*\\.${subdomain}`);
 const tooLongFor = (max: number) => `must be no more than ${max} bytes`;
 const bytes = (value: string) => Buffer.byteLength(value);
 
-/** Names of namespaces, containers, volumes: RFC 1123 labels. */
+/** Names of namespaces, Services, containers, volumes: RFC 1123 labels. */
 export const dnsLabel: Rule = (value) => {
   if (bytes(value) > 63) return tooLongFor(63);
   if (isLabel.test(value)) return undefined;
@@ -36,7 +36,7 @@ export const dnsSubdomain: Rule = (value) => {
   return `a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '${subdomain}')`;
 };
 
-/** Names of Services: RFC 1035 labels, which start with a letter. */
+/** Names of what definitions of kinds make: RFC 1035 labels, which start with a letter. */
 export const dnsLabel1035: Rule = (value) => {
   if (bytes(value) > 63) return tooLongFor(63);
   if (isLabel1035.test(value)) return undefined;

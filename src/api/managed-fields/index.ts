@@ -1,3 +1,4 @@
+export { atomicPathsOf } from './atomics.ts';
 export { fieldSetOf } from './extract.ts';
 export { difference, type FieldSet, formatPath, isEmpty, pathsOf } from './field-set.ts';
 export {
@@ -9,4 +10,5 @@ export {
   recordUpdate,
   type Writer,
 } from './managers.ts';
+export { merge } from './merge.ts';
 export { type Place, placeOf } from './place.ts';

@@ -55,6 +55,13 @@ test('no two operations of a group have one id', () => {
   assert.equal(new Set(ids).size, ids.length);
 });
 
+test('no list in a document is empty: Go would read and write it as none', () => {
+  for (const path of ['apps/v1', 'v1']) {
+    const [version = '', group = ''] = path.split('/').toReversed();
+    assert.doesNotMatch(JSON.stringify(openapiV3(builtinKinds, group, version).paths), /\[\]/);
+  }
+});
+
 test('only what the kinds of the group reach is in it', () => {
   assert.equal(core.components.schemas['io.k8s.api.apps.v1.Deployment'], undefined);
   const apps = read(openapiV3(builtinKinds, 'apps', 'v1'));

@@ -142,6 +142,9 @@ function structSchema(
   };
 }
 
+/** Of the `metadata` of all kinds. */
+export const metadataDescription = "Standard object's metadata: its name, namespace, labels and annotations.";
+
 /**
  * The text of a field that has none: the generated models drop it where a field refers to a struct. What all kinds
  * have is said in words of its own, for the rest the struct speaks.
@@ -149,7 +152,7 @@ function structSchema(
 function impliedDescription(name: string, type: Type, descriptions: Descriptions): string {
   if (type.kind !== 'struct') return '';
   const target = type.definition.name;
-  if (target === `${meta}.ObjectMeta`) return 'Name, namespace, labels and annotations of the object.';
+  if (target === `${meta}.ObjectMeta`) return metadataDescription;
   if (target === `${meta}.ListMeta`) return 'Resource version of the list, and how to go on with it.';
   if (name === 'spec') return 'What the object should be.';
   if (name === 'status') return 'What was last seen of it; written by the system.';

@@ -10,7 +10,7 @@ import { collectSchemas, v3Dialect } from './schemas.ts';
 export type OpenApiDocument = Record<string, unknown>;
 
 /** Raised when the documents of the same kinds and schema come out differently, so that clients fetch them anew. */
-const documentForm = 2;
+const documentForm = 3;
 
 /**
  * The OpenAPI 3.0 document of one group and version: paths, and the schemas that its kinds reach. kubectl reads it
@@ -82,12 +82,14 @@ function operationObject(operation: Operation): OpenApiDocument {
   return {
     description: operation.description,
     operationId: operation.operationId,
-    parameters: operation.query.map(({ name, type, description }) => ({
-      name,
-      in: 'query',
-      description,
-      schema: { type, uniqueItems: true },
-    })),
+    ...(operation.query.length > 0 && {
+      parameters: operation.query.map(({ name, type, description }) => ({
+        name,
+        in: 'query',
+        description,
+        schema: { type, uniqueItems: true },
+      })),
+    }),
     ...(body && {
       requestBody: {
         content: Object.fromEntries(bodyTypes(operation).map((type) => [type, content(body)])),

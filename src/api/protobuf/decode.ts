@@ -1,18 +1,12 @@
 import { KnitError, messageOf } from '../../base/errors.ts';
 import type { Scalar } from '../schema/compact.ts';
-import { definitionOf, loadProtobufFields, loadSchema } from '../schema/index.ts';
 import type { Type } from '../schema/schema.ts';
 import type { KubeObject } from '../types.ts';
-import { type Message, type MessageField, Messages } from './message.ts';
+import { type Form, type Message, type MessageField, messageOfKind, messages, schemaMessage } from './message.ts';
 import { readFields, readVarints, type WireField } from './reader.ts';
 
-/** The content type that Go clients send: `kubectl create deployment` does, `kubectl apply` does not. */
-export const protobufContentType = 'application/vnd.kubernetes.protobuf';
-
 /** The first bytes of every body: `k8s` and a zero. */
-const magic = [0x6b, 0x38, 0x73, 0x00];
-
-let messages: Messages | undefined;
+export const magic: readonly number[] = [0x6b, 0x38, 0x73, 0x00];
 
 /**
  * Reads a body of `application/vnd.kubernetes.protobuf` into the object that Go would write as JSON. Fields that the
@@ -36,10 +30,7 @@ export function decodeProtobuf(body: Uint8Array): KubeObject {
 const bad = (message: string): KnitError => new KnitError('BAD_PROTOBUF', message, 'send JSON or YAML');
 
 function messageFor(apiVersion: string, kind: string): Message {
-  const schema = loadSchema();
-  messages ??= new Messages(schema, loadProtobufFields());
-  const definition = definitionOf(schema, apiVersion, kind);
-  const message = definition && messages.of(definition);
+  const message = messageOfKind(apiVersion, kind);
   if (message) return message;
   throw bad(`no kind ${JSON.stringify(kind)} is registered for version ${JSON.stringify(apiVersion)} in protobuf`);
 }
@@ -79,13 +70,20 @@ function decodeMessage(message: Message, bytes: Uint8Array, into: JsonObject = {
 }
 
 function decodeField(field: MessageField & { name: string; type: Type }, wire: WireField, into: JsonObject): void {
-  const { name, type, pointer } = field;
+  const { name, type, pointer, form } = field;
+  if (form && form !== 'List' && type.kind !== 'map') {
+    into[name] = decodeForm(form, wire);
+    return;
+  }
   switch (type.kind) {
     case 'list':
-      into[name] = [...((into[name] as unknown[] | undefined) ?? []), ...decodeItems(type.items, wire)];
+      if (form === 'List') into[name] = decodeValue(type, wire);
+      else into[name] = [...((into[name] as unknown[] | undefined) ?? []), ...decodeItems(type.items, wire)];
       return;
     case 'map': {
-      const [key, value] = decodeEntry(type.values, wire);
+      const [key, value] = decodeEntry(wire, (each) =>
+        form ? decodeForm(form, each) : decodeValue(type.values, each),
+      );
       into[name] = { ...((into[name] as JsonObject | undefined) ?? {}), [key]: value };
       return;
     }
@@ -113,12 +111,12 @@ function decodeItems(items: Type, wire: WireField): unknown[] {
 const isNumeric = (scalar: Scalar): boolean => scalar === 'int32' || scalar === 'int64' || scalar === 'boolean';
 
 /** A map is a list of messages `{ key = 1, value = 2 }`. */
-function decodeEntry(values: Type, wire: WireField): [key: string, value: unknown] {
+function decodeEntry(wire: WireField, decode: (value: WireField) => unknown): [key: string, value: unknown] {
   let key = '';
-  let value: unknown = values.kind === 'scalar' && values.scalar === 'string' ? '' : decodeValue(values, emptyField);
+  let value = decode(emptyField);
   for (const field of readFields(wire.kind === 'bytes' ? wire.value : new Uint8Array())) {
     if (field.number === 1 && field.kind === 'bytes') key = text(field.value);
-    if (field.number === 2) value = decodeValue(values, field);
+    if (field.number === 2) value = decode(field);
   }
   return [key, value];
 }
@@ -130,7 +128,7 @@ function decodeValue(type: Type, wire: WireField): unknown {
     case 'scalar':
       return decodeScalar(type.scalar, wire);
     case 'struct': {
-      const message = messages!.of(type.definition.name);
+      const message = messages().of(type.definition.name);
       return message && wire.kind === 'bytes' ? decodeMessage(message, wire.value) : {};
     }
     case 'list': {
@@ -141,6 +139,25 @@ function decodeValue(type: Type, wire: WireField): unknown {
         .flatMap((item) => decodeItems(type.items, item));
     }
     case 'map':
+      return {};
+  }
+}
+
+/** See {@link Form}. */
+function decodeForm(form: Form, wire: WireField): unknown {
+  const fields = wire.kind === 'bytes' ? [...readFields(wire.value)] : [];
+  const schemas = (number: number) =>
+    fields.flatMap((field) =>
+      field.number === number && field.kind === 'bytes' ? [decodeMessage(schemaMessage(), field.value)] : [],
+    );
+  switch (form) {
+    case 'JSONSchemaPropsOrArray':
+      return schemas(1)[0] ?? schemas(2);
+    case 'JSONSchemaPropsOrBool':
+      return schemas(2)[0] ?? fields.some((field) => field.number === 1 && field.value === 1);
+    case 'JSONSchemaPropsOrStringArray':
+      return schemas(1)[0] ?? fields.flatMap((field) => (field.kind === 'bytes' ? [text(field.value)] : []));
+    default:
       return {};
   }
 }

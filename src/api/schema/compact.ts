@@ -2,7 +2,7 @@
  * `dist/schema.json`: all definitions in a form that parses in a few milliseconds. Written by `scripts/schema.ts`,
  * read by `load.ts`; `compactFormat` is raised when it changes.
  */
-export const compactFormat = 3;
+export const compactFormat = 4;
 
 export interface CompactSchema {
   readonly format: number;
@@ -64,6 +64,7 @@ export type Descriptions = Readonly<Record<string, readonly [text: string, field
 /**
  * `dist/proto-fields.json`: the numbers of a message's fields, `metadata=1 spec=2 replicas=1?`. A question mark says
  * that Go has a pointer there, so that a zero was really set. `<` names a message whose fields are the outer one's
- * in JSON: `<io.k8s.api.core.v1.VolumeSource=2`.
+ * in JSON: `<io.k8s.api.core.v1.VolumeSource=2`. After a colon stands the form of a message that JSON does not show:
+ * `items=24?:JSONSchemaPropsOrArray`.
  */
 export type ProtobufFields = Readonly<Record<string, string>>;

@@ -5,6 +5,9 @@ const meta = 'io.k8s.apimachinery.pkg.apis.meta.v1';
 /** Kinds that every group has, under whatever version it has. */
 const common = new Set(['DeleteOptions', 'Status', 'WatchEvent']);
 
+/** What discovery tells, under the version of core. */
+const discovery = new Set(['APIGroup', 'APIGroupList', 'APIResourceList', 'APIVersions']);
+
 /** Groups whose Go package is not named for the first word of the group. */
 const prefixes: Readonly<Record<string, string>> = {
   'apiextensions.k8s.io': 'io.k8s.apiextensions-apiserver.pkg.apis.apiextensions',
@@ -17,7 +20,7 @@ const prefixes: Readonly<Record<string, string>> = {
  * `Eviction` → `io.k8s.api.policy.v1.Eviction`. `undefined` where the schema has none.
  */
 export function definitionOf(schema: Schema, apiVersion: string, kind: string): string | undefined {
-  if (common.has(kind)) return `${meta}.${kind}`;
+  if (common.has(kind) || (apiVersion === 'v1' && discovery.has(kind))) return `${meta}.${kind}`;
   const [group, version] = apiVersion.includes('/') ? apiVersion.split('/') : ['core', apiVersion];
   const name = `${prefixes[group!] ?? `io.k8s.api.${group!.split('.')[0]}`}.${version}.${kind}`;
   return schema.definition(name) && name;

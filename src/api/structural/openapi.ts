@@ -1,24 +1,18 @@
-import type { Dialect, SchemaObject } from '../openapi/schemas.ts';
+import { type Dialect, metadataDescription, type SchemaObject } from '../openapi/schemas.ts';
+import { loadDescriptions } from '../schema/load.ts';
 import type { JsonSchema } from './json-schema.ts';
 
 const meta = 'io.k8s.apimachinery.pkg.apis.meta.v1';
-const conventions = 'https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md';
+/** A kind whose `apiVersion` and `kind` are described as every kind's. */
+const anyKind = 'io.k8s.api.core.v1.ConfigMap';
 
 /** What every object has. */
 function ownProperties(dialect: Dialect): Record<string, SchemaObject> {
+  const [, texts = {}] = loadDescriptions()[anyKind] ?? [];
   return {
-    apiVersion: {
-      type: 'string',
-      description: `Group and version of the schema that this object follows. More info: ${conventions}#resources`,
-    },
-    kind: {
-      type: 'string',
-      description: `Name of the object's kind, in CamelCase. More info: ${conventions}#types-kinds`,
-    },
-    metadata: {
-      description: 'Name, namespace, labels and annotations of the object.',
-      ...dialect.describedRef(`${meta}.ObjectMeta`),
-    },
+    apiVersion: { type: 'string', description: texts.apiVersion },
+    kind: { type: 'string', description: texts.kind },
+    metadata: { description: metadataDescription, ...dialect.describedRef(`${meta}.ObjectMeta`) },
   };
 }
 

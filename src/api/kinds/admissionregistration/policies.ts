@@ -1,8 +1,10 @@
+import type { FieldError } from '../../kind.ts';
 import type { KubeObject } from '../../types.ts';
 import { defineKind } from '../define.ts';
 import { invalid, oneOf, required } from '../errors.ts';
 
 interface Rule {
+  operations?: readonly string[];
   scope?: string;
 }
 
@@ -21,6 +23,7 @@ interface Policy extends KubeObject {
     matchConditions?: readonly { readonly expression?: string }[];
     variables?: readonly { readonly expression?: string }[];
     validations?: readonly { readonly expression?: string; readonly messageExpression?: string }[];
+    auditAnnotations?: readonly { readonly valueExpression?: string }[];
   };
 }
 
@@ -51,8 +54,22 @@ function expressionsOf({ spec }: Policy): [field: string, expression: string][] 
       [`spec.validations[${i}].expression`, each.expression],
       [`spec.validations[${i}].messageExpression`, each.messageExpression],
     ]),
+    ...(spec?.auditAnnotations ?? []).map(({ valueExpression }, i): [string, string | undefined] => [
+      `spec.auditAnnotations[${i}].valueExpression`,
+      valueExpression,
+    ]),
   ];
   return found.flatMap(([field, expression]) => (expression ? [[field, expression]] : []));
+}
+
+function wrongExpressions(
+  expressions: readonly [field: string, expression: string][],
+  errorOf: (expression: string) => string | undefined,
+): FieldError[] {
+  return expressions.flatMap(([field, expression]) => {
+    const wrong = errorOf(expression);
+    return wrong === undefined ? [] : [invalid(field, expression, wrong)];
+  });
 }
 
 export const validatingAdmissionPolicy = defineKind<Policy>({
@@ -73,7 +90,7 @@ export const validatingAdmissionPolicy = defineKind<Policy>({
     return [
       ...(spec?.matchConstraints ? [] : [required('spec.matchConstraints')]),
       ...(spec?.matchConstraints && rules.length === 0 ? [required('spec.matchConstraints.resourceRules')] : []),
-      ...(spec?.validations?.length
+      ...(spec?.validations?.length || spec?.auditAnnotations?.length
         ? []
         : [required('spec.validations', 'validations or auditAnnotations must contain at least one item')]),
       ...oneOf('spec.failurePolicy', spec?.failurePolicy ?? 'Fail', ['Fail', 'Ignore']),
@@ -82,10 +99,7 @@ export const validatingAdmissionPolicy = defineKind<Policy>({
   async validateRules(policy, _old, subresource) {
     if (subresource === 'status') return [];
     const { admissionErrorOf } = await import('../../cel/admission.ts');
-    return expressionsOf(policy).flatMap(([field, expression]) => {
-      const wrong = admissionErrorOf(expression);
-      return wrong === undefined ? [] : [invalid(field, expression, wrong)];
-    });
+    return wrongExpressions(expressionsOf(policy), admissionErrorOf);
   },
 });
 
@@ -107,20 +121,92 @@ export const validatingAdmissionPolicyBinding = defineKind<Binding>({
   },
 });
 
-export const mutatingAdmissionPolicy = defineKind<KubeObject>({
+interface Mutation {
+  patchType?: string;
+  applyConfiguration?: { expression?: string };
+  jsonPatch?: { expression?: string };
+}
+
+interface MutatingPolicy extends KubeObject {
+  spec?: Omit<NonNullable<Policy['spec']>, 'validations'> & { mutations?: Mutation[]; reinvocationPolicy?: string };
+}
+
+/** The field of each patch type, and its expression. */
+const patchFields = { ApplyConfiguration: 'applyConfiguration', JSONPatch: 'jsonPatch' } as const;
+
+function validateMutation(mutation: Mutation, field: string): FieldError[] {
+  const { patchType = '' } = mutation;
+  if (patchType === '') return [required(`${field}.patchType`)];
+  if (patchType !== 'ApplyConfiguration' && patchType !== 'JSONPatch') {
+    return oneOf(`${field}.patchType`, patchType, Object.keys(patchFields));
+  }
+  const own = patchFields[patchType];
+  const other = own === 'jsonPatch' ? 'applyConfiguration' : 'jsonPatch';
+  return [
+    ...(mutation[own] ? [] : [required(`${field}.${own}`, `must be specified when patchType is ${patchType}`)]),
+    ...(mutation[own] && !mutation[own].expression?.trim() ? [required(`${field}.${own}.expression`)] : []),
+    ...(mutation[other]
+      ? [invalid(`${field}.${other}`, `{${other}}`, `must not be specified when patchType is ${patchType}`)]
+      : []),
+  ];
+}
+
+const mutationsOf = ({ spec }: MutatingPolicy): [field: string, expression: string][] =>
+  (spec?.mutations ?? []).flatMap((mutation, index) =>
+    Object.values(patchFields).flatMap((field): [string, string][] => {
+      const expression = mutation[field]?.expression;
+      return expression ? [[`spec.mutations[${index}].${field}.expression`, expression]] : [];
+    }),
+  );
+
+export const mutatingAdmissionPolicy = defineKind<MutatingPolicy>({
   group: 'admissionregistration.k8s.io',
   kind: 'MutatingAdmissionPolicy',
   plural: 'mutatingadmissionpolicies',
   namespaced: false,
   categories: ['api-extensions'],
   generation: true,
+  setDefaults({ spec }) {
+    if (!spec) return;
+    spec.failurePolicy ??= 'Fail';
+    setMatchDefaults(spec.matchConstraints);
+  },
+  validate({ spec }) {
+    const constraints = spec?.matchConstraints;
+    const rules = constraints?.resourceRules ?? [];
+    const operations = rules.flatMap((rule) => rule.operations ?? []);
+    return [
+      ...oneOf('spec.failurePolicy', spec?.failurePolicy ?? 'Fail', ['Fail', 'Ignore']),
+      ...(constraints ? [] : [required('spec.matchConstraints')]),
+      ...(constraints && rules.length === 0 ? [required('spec.matchConstraints.resourceRules')] : []),
+      // Nothing else has an object that could be another one.
+      ...operations.flatMap((operation) =>
+        oneOf('spec.matchConstraints.resourceRules.operations', operation, ['*', 'CONNECT', 'CREATE', 'UPDATE']),
+      ),
+      ...(spec?.mutations?.length
+        ? spec.mutations.flatMap((mutation, index) => validateMutation(mutation, `spec.mutations[${index}]`))
+        : [required('spec.mutations', 'mutations must contain at least one item')]),
+      ...(spec?.reinvocationPolicy
+        ? oneOf('spec.reinvocationPolicy', spec.reinvocationPolicy, ['IfNeeded', 'Never'])
+        : [required('spec.reinvocationPolicy')]),
+    ];
+  },
+  async validateRules(policy) {
+    const { admissionErrorOf, mutationErrorOf } = await import('../../cel/admission.ts');
+    return [
+      ...wrongExpressions(expressionsOf(policy), admissionErrorOf),
+      ...wrongExpressions(mutationsOf(policy), mutationErrorOf),
+    ];
+  },
 });
 
-export const mutatingAdmissionPolicyBinding = defineKind<KubeObject>({
+export const mutatingAdmissionPolicyBinding = defineKind<Binding>({
   group: 'admissionregistration.k8s.io',
   kind: 'MutatingAdmissionPolicyBinding',
   plural: 'mutatingadmissionpolicybindings',
   namespaced: false,
   categories: ['api-extensions'],
   generation: true,
+  setDefaults: ({ spec }) => setMatchDefaults(spec?.matchResources),
+  validate: ({ spec }) => (spec?.policyName ? [] : [required('spec.policyName')]),
 });

@@ -2,8 +2,8 @@ import type { FieldError, Kind } from '../../kind.ts';
 import type { KubeObject } from '../../types.ts';
 import { ageColumn, integer, nameColumn } from '../columns.ts';
 import { defineKind } from '../define.ts';
-import { invalid, oneOf, required } from '../errors.ts';
-import { dnsSubdomain } from '../names.ts';
+import { duplicate, invalid, oneOf, required, tooMany } from '../errors.ts';
+import { dnsSubdomain, qualifiedName } from '../names.ts';
 
 /** What both kinds of webhooks have. */
 interface Webhook {
@@ -18,6 +18,7 @@ interface Webhook {
   timeoutSeconds?: number;
   sideEffects?: string;
   admissionReviewVersions?: readonly string[];
+  matchConditions?: readonly { readonly name?: string; readonly expression?: string }[];
 }
 
 interface WebhookConfiguration extends KubeObject {
@@ -48,6 +49,15 @@ function define(kind: string, setDefaults: (webhook: Webhook) => void): Kind<Web
     columns,
     setDefaults: ({ webhooks }) => webhooks?.forEach(setDefaults),
     validate: ({ webhooks = [] }) => webhooks.flatMap((webhook, index) => validateWebhook(webhook, index, webhooks)),
+    async validateRules({ webhooks = [] }) {
+      const { admissionErrorOf } = await import('../../cel/admission.ts');
+      return webhooks.flatMap(({ matchConditions = [] }, index) =>
+        matchConditions.flatMap(({ expression = '' }, i) => {
+          const wrong = expression && admissionErrorOf(expression);
+          return wrong ? [invalid(`webhooks[${index}].matchConditions[${i}].expression`, expression, wrong)] : [];
+        }),
+      );
+    },
   });
 }
 
@@ -71,13 +81,7 @@ function validateWebhook(webhook: Webhook, index: number, all: readonly Webhook[
     (name.split('.').length < 3 ? 'should be a domain with at least three segments separated by dots' : undefined);
   if (name === '') errors.push(required(`${path}.name`));
   else if (wrong) errors.push(invalid(`${path}.name`, name, wrong));
-  if (all.findIndex((each) => each.name === name) < index) {
-    errors.push({
-      reason: 'FieldValueDuplicate',
-      field: `${path}.name`,
-      message: `Duplicate value: ${JSON.stringify(name)}`,
-    });
-  }
+  if (all.findIndex((each) => each.name === name) < index) errors.push(duplicate(`${path}.name`, name));
   if ((clientConfig.url === undefined) === (clientConfig.service === undefined)) {
     errors.push(required(`${path}.clientConfig`, 'exactly one of url or service is required'));
   }
@@ -98,8 +102,24 @@ function validateWebhook(webhook: Webhook, index: number, all: readonly Webhook[
   }
   return [
     ...errors,
+    ...validateConditions(`${path}.matchConditions`, webhook.matchConditions ?? []),
     ...oneOf(`${path}.sideEffects`, webhook.sideEffects, ['None', 'NoneOnDryRun']),
     ...oneOf(`${path}.failurePolicy`, webhook.failurePolicy, ['Fail', 'Ignore']),
     ...oneOf(`${path}.matchPolicy`, webhook.matchPolicy, ['Equivalent', 'Exact']),
   ];
+}
+
+const MAX_CONDITIONS = 64;
+
+function validateConditions(path: string, conditions: NonNullable<Webhook['matchConditions']>): FieldError[] {
+  if (conditions.length > MAX_CONDITIONS) return [tooMany(path, conditions.length, MAX_CONDITIONS)];
+  return conditions.flatMap(({ name = '', expression = '' }, i) => {
+    const wrong = name ? qualifiedName(name) : undefined;
+    return [
+      ...(name ? [] : [required(`${path}[${i}].name`)]),
+      ...(wrong ? [invalid(`${path}[${i}].name`, name, wrong)] : []),
+      ...(conditions.findIndex((each) => each.name === name) < i ? [duplicate(`${path}[${i}].name`, name)] : []),
+      ...(expression.trim() ? [] : [required(`${path}[${i}].expression`)]),
+    ];
+  });
 }

@@ -56,8 +56,7 @@ export const customResourceDefinition = defineKind<CustomResourceDefinition>({
   warnings({ spec }) {
     const schemas = (spec?.versions ?? []).flatMap((version) => schemaOf(version) ?? []);
     const formats = [...new Set(schemas.flatMap(unknownFormats))];
-    const unknown = formats.map((format) => `unrecognized format ${JSON.stringify(format)}`);
-    return spec?.conversion?.strategy === 'Webhook' ? [...unknown, noConversion] : unknown;
+    return formats.map((format) => `unrecognized format ${JSON.stringify(format)}`);
   },
   validate(crd, old, subresource) {
     if (!old || subresource === 'status') return [];
@@ -69,10 +68,6 @@ export const customResourceDefinition = defineKind<CustomResourceDefinition>({
     return validateDefinition(crd, old);
   },
 });
-
-/** Said rather than shown wrongly without a word. */
-const noConversion =
-  'spec.conversion: this server asks no conversion webhook: versions differ in their apiVersion only, as with strategy None';
 
 const emptySpec: CustomResourceDefinition['spec'] = {
   group: '',

@@ -35,7 +35,10 @@ async function validateCelRules(
     const schema = schemaOf(version);
     if (!schema || !hasRules(schema) || isUnchanged(version, old)) continue;
     const { SchemaRules } = await import('../../cel/rules.ts');
-    errors.push(...new SchemaRules(schema).check(schema, `spec.versions[${index}].schema.openAPIV3Schema`));
+    const path = `spec.versions[${index}].schema.openAPIV3Schema`;
+    const rules = new SchemaRules(schema);
+    const wrong = rules.check(schema, path);
+    errors.push(...(wrong.length > 0 ? wrong : rules.checkDefaults(schema, path)));
   }
   return errors;
 }

@@ -3,6 +3,7 @@ import type { APIService } from '../../types.ts';
 import { ageColumn, nameColumn, text } from '../columns.ts';
 import { defineKind } from '../define.ts';
 import { invalid, required } from '../errors.ts';
+import { pathSegment } from '../names.ts';
 
 function availability({ status }: APIService): string {
   const condition = status?.conditions?.find(({ type }) => type === 'Available');
@@ -18,6 +19,8 @@ export const apiService = defineKind<APIService>({
   kind: 'APIService',
   plural: 'apiservices',
   namespaced: false,
+  // `v1.` is that of the core group.
+  nameRule: pathSegment,
   definition: 'io.k8s.kube-aggregator.pkg.apis.apiregistration.v1.APIService',
   categories: ['api-extensions'],
   hasStatus: true,

@@ -24,6 +24,7 @@ export const daemonSet = defineKind<DaemonSet>({
   shortNames: ['ds'],
   categories: ['all'],
   hasStatus: true,
+  initialStatus: { currentNumberScheduled: 0, numberMisscheduled: 0, desiredNumberScheduled: 0, numberReady: 0 },
   generation: true,
   setDefaults,
   validate(object, old): FieldError[] {

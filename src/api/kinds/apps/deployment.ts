@@ -23,6 +23,7 @@ export const deployment = defineKind<Deployment>({
   shortNames: ['deploy'],
   categories: ['all'],
   hasStatus: true,
+  initialStatus: {},
   generation: true,
   scale: { ...replicaScale, labelSelector: '.spec.selector' },
   setDefaults,

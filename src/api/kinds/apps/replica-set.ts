@@ -13,6 +13,7 @@ export const replicaSet = defineKind<ReplicaSet>({
   shortNames: ['rs'],
   categories: ['all'],
   hasStatus: true,
+  initialStatus: { replicas: 0 },
   generation: true,
   scale: { ...replicaScale, labelSelector: '.spec.selector' },
   setDefaults({ spec }) {

@@ -18,6 +18,7 @@ export const statefulSet = defineKind<StatefulSet>({
   shortNames: ['sts'],
   categories: ['all'],
   hasStatus: true,
+  initialStatus: { replicas: 0, availableReplicas: 0 },
   generation: true,
   scale: { ...replicaScale, labelSelector: '.spec.selector' },
   nameRule: dnsLabel,

@@ -44,6 +44,28 @@ test('the template of a job stays', () => {
   assert.match(message, /^spec\.template: Invalid value: .*: field is immutable$/);
 });
 
+test('of a suspended job with no pods left can still be said what they ask for and where they may stand', () => {
+  const change = (object: Job) => {
+    const { template } = object.spec!;
+    template.metadata!.annotations = { queue: 'night' };
+    template.spec!.containers[0]!.resources = { requests: { cpu: '2' } };
+    template.spec!.nodeSelector = { disk: 'fast' };
+    template.spec!.affinity = { nodeAffinity: {} };
+  };
+  const paused = (status: Job['status']) => ({ ...created(job, pi({ suspend: true })), status });
+  const conditions = [{ type: 'Suspended', status: 'True' }];
+  const startTime = '1970-01-01T00:00:00Z';
+  for (const status of [{}, { startTime, conditions }])
+    assert.deepEqual(updateErrorsOf(job, paused(status), change), []);
+  for (const status of [{ startTime }, { conditions, active: 1 }]) {
+    assert.match(updateErrorsOf(job, paused(status), change)[0] ?? '', /^spec\.template: .*field is immutable$/);
+  }
+  const others = (object: Job) => (object.spec!.template.spec!.affinity = { podAffinity: {} });
+  assert.match(updateErrorsOf(job, paused({}), others)[0] ?? '', /field is immutable$/);
+  const image = (object: Job) => (object.spec!.template.spec!.containers[0]!.image = 'perl:6');
+  assert.match(updateErrorsOf(job, paused({}), image)[0] ?? '', /field is immutable$/);
+});
+
 test('a row shows how far the job is', () => {
   const object = created(job, pi({ completions: 3 }));
   object.status = { succeeded: 1, startTime: '1970-01-01T00:00:00Z' };

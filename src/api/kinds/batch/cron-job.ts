@@ -20,6 +20,7 @@ export const cronJob = defineKind<CronJob>({
   shortNames: ['cj'],
   categories: ['all'],
   hasStatus: true,
+  initialStatus: {},
   generation: true,
   nameRule: (name) =>
     dnsSubdomain(name) ??

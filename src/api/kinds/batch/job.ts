@@ -1,5 +1,5 @@
 import type { FieldError } from '../../kind.ts';
-import type { Job, JobSpec } from '../../types.ts';
+import type { Container, Job, JobSpec } from '../../types.ts';
 import { ageColumn, nameColumn, text } from '../columns.ts';
 import { defineKind } from '../define.ts';
 import { humanDuration } from '../duration.ts';
@@ -20,7 +20,9 @@ export const job = defineKind<Job>({
   plural: 'jobs',
   namespaced: true,
   categories: ['all'],
+  orphansByDefault: true,
   hasStatus: true,
+  initialStatus: {},
   generation: true,
   setDefaults(object) {
     const { spec } = object;
@@ -36,7 +38,7 @@ export const job = defineKind<Job>({
     return [
       ...validateJobSpec(spec, 'spec'),
       ...validateSelector(spec),
-      ...(spec && old?.spec ? validateUpdate(spec, old.spec) : []),
+      ...(spec && old?.spec ? validateUpdate(spec, old.spec, isAtRest(old)) : []),
     ];
   },
   fieldLabels: { 'status.successful': ({ status }) => String(status?.succeeded ?? 0) },
@@ -108,7 +110,7 @@ function validateSelector(spec: JobSpec | undefined): FieldError[] {
   return [...validateLabelSelector(spec.selector, 'spec.selector'), ...validateSelectorMatches(spec)];
 }
 
-function validateUpdate(spec: JobSpec, old: JobSpec): FieldError[] {
+function validateUpdate(spec: JobSpec, old: JobSpec, wasAtRest: boolean): FieldError[] {
   const fixed = [
     'selector',
     'completionMode',
@@ -122,7 +124,8 @@ function validateUpdate(spec: JobSpec, old: JobSpec): FieldError[] {
     .map((key) => invalid(`spec.${key}`, spec[key], 'field is immutable'));
   if (!completionsMayChange(spec, old))
     errors.push(invalid('spec.completions', spec.completions, 'field is immutable'));
-  if (!sameValue(comparableTemplate(spec, old), comparableTemplate(old, old))) {
+  const fixedOf = ({ template }: JobSpec) => (wasAtRest ? withoutWishes(template) : template);
+  if (!sameValue(fixedOf(spec), fixedOf(old))) {
     errors.push(invalid('spec.template', spec.template, 'field is immutable'));
   }
   return errors;
@@ -134,13 +137,29 @@ function completionsMayChange(spec: JobSpec, old: JobSpec): boolean {
   return spec.completionMode === 'Indexed' && spec.completions !== undefined && spec.completions === spec.parallelism;
 }
 
-/** Where a suspended job's pods may stand can still be said. */
-function comparableTemplate(spec: JobSpec, old: JobSpec): JobSpec['template'] {
-  const { template } = spec;
-  if (!old.suspend || !template?.spec) return template;
-  const { nodeSelector, affinity, tolerations, schedulingGates, ...rest } = template.spec;
-  return { metadata: undefined, spec: rest };
+/** Suspended, and none of its pods is left that ran by what its template said. */
+function isAtRest({ spec, status }: Job): boolean {
+  if (!spec?.suspend || (status?.active ?? 0) > 0) return false;
+  const isSuspended = status?.conditions?.some((one) => one.type === 'Suspended' && one.status === 'True');
+  return status?.startTime === undefined || isSuspended === true;
 }
+
+/** A template without what may still be said of pods to come: where they may stand, and what their containers ask for. */
+function withoutWishes({ spec }: JobSpec['template']): JobSpec['template'] {
+  if (!spec) return {};
+  const { nodeSelector, tolerations, schedulingGates, affinity, ...rest } = spec;
+  const { nodeAffinity, ...others } = affinity ?? {};
+  return {
+    spec: {
+      ...rest,
+      containers: rest.containers.map(withoutResources),
+      initContainers: rest.initContainers?.map(withoutResources),
+      affinity: Object.keys(others).length > 0 ? others : undefined,
+    },
+  };
+}
+
+const withoutResources = ({ resources, ...rest }: Container): Container => rest;
 
 function statusOf(object: Job): string {
   const has = (type: string) =>

@@ -36,6 +36,11 @@ test('a small pod becomes what Kubernetes makes of it', () => {
   assert.deepEqual(object.status, { phase: 'Pending', qosClass: 'Burstable' });
 });
 
+test('a pod takes at least a second to end', () => {
+  const { spec } = created(pod, podWith({ terminationGracePeriodSeconds: -1 }));
+  assert.equal(spec?.terminationGracePeriodSeconds, 1);
+});
+
 test('probes and volumes are completed', () => {
   const probe = { httpGet: { port: 80 } };
   const object = created(
@@ -76,7 +81,35 @@ test('quality of service follows from what is asked', () => {
   assert.equal(qos({ limits: both, requests: { cpu: '100m' } }), 'Burstable');
 });
 
+test('what a pod asks for as a whole is completed, and decides on its quality of service', () => {
+  const whole = (resources: PodSpec['resources']) => created(pod, podWith({ resources }, { resources: { requests } }));
+  const requests = { cpu: '100m' };
+  const limits = { cpu: '1', memory: '1Gi' };
+  const object = whole({ limits });
+  assert.deepEqual(object.spec?.resources, { limits, requests: { cpu: '100m', memory: '1Gi' } });
+  assert.equal(object.status?.qosClass, 'Burstable');
+  assert.equal(whole({ limits, requests: limits }).status?.qosClass, 'Guaranteed');
+});
+
 const wrongPods: readonly [string, Partial<PodSpec>, Partial<Container>, string][] = [
+  [
+    'a resource that no pod has as a whole',
+    { resources: { limits: { 'ephemeral-storage': '1Gi' } } },
+    {},
+    'spec.resources.limits[ephemeral-storage]: Unsupported value: "ephemeral-storage": supported values: "cpu", "hugepages-", "memory"',
+  ],
+  [
+    'a pod that asks for less than its container',
+    { resources: { requests: { cpu: '1' } } },
+    { resources: { requests: { cpu: '2' } } },
+    'spec.resources.requests[cpu]: Invalid value: "1": must be greater than or equal to aggregate container requests of 2',
+  ],
+  [
+    'a container that may have more than its pod',
+    { resources: { limits: { memory: '1Mi' } } },
+    { resources: { limits: { memory: '2Mi' }, requests: { memory: '0' } } },
+    'spec.resources.containers[0][memory].limits: Invalid value: "2Mi": must be less than or equal to pod limits of 1Mi',
+  ],
   ['no containers', { containers: [] }, {}, 'spec.containers: Required value'],
   ['no image', {}, { image: '' }, 'spec.containers[0].image: Required value'],
   ['a container twice', { containers: [web, web] }, {}, 'spec.containers[1].name: Duplicate value: "web"'],

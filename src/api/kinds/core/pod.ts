@@ -10,12 +10,14 @@ import {
   validateEphemeralContainersUpdate,
   validateResize,
 } from '../podspec/partial-updates.ts';
+import { setPodRequests } from '../podspec/pod-resources.ts';
 import { qosClassOf } from '../podspec/resources.ts';
 import { hasEnded, readinessGates, summarizePod } from '../podspec/summary.ts';
 import { validatePodSpecUpdate } from '../podspec/update.ts';
 import { validatePodSpec } from '../podspec/validate.ts';
 
 const connect = ['create', 'get'];
+const keepsSpec: ReadonlySet<string> = new Set(['binding', 'status']);
 
 export const pod = defineKind<Pod>({
   group: '',
@@ -46,7 +48,8 @@ export const pod = defineKind<Pod>({
     if (subresource === 'resize') keepAllButResources(object, old);
   },
   validate(object, old, subresource = ''): FieldError[] {
-    const errors = validatePodSpec(object.spec, 'spec');
+    // Through these the spec stays what it was, but for the node's name, which the binding has checked.
+    const errors = keepsSpec.has(subresource) ? [] : validatePodSpec(object.spec, 'spec');
     return [...errors, ...(object.spec ? validateChange(object.spec, old?.spec, subresource) : [])];
   },
   gracePeriodSeconds,
@@ -98,7 +101,10 @@ function setDefaults(object: Pod): void {
   object.spec ??= { containers: [] };
   const { spec } = object;
   setPodSpecDefaults(spec);
+  // Of a pod only: a template keeps what it says.
+  if ((spec.terminationGracePeriodSeconds ?? 0) < 0) spec.terminationGracePeriodSeconds = 1;
   setRequestsFromLimits(spec);
+  setPodRequests(spec);
   spec.enableServiceLinks ??= true;
   if (spec.hostNetwork) setHostPorts(spec);
 }

@@ -15,6 +15,7 @@ export const resourceQuota = defineKind<ResourceQuota>({
   namespaced: true,
   shortNames: ['quota'],
   hasStatus: true,
+  initialStatus: {},
   validate({ spec, status }, old): FieldError[] {
     return [
       ...validateAmounts(spec?.hard, 'spec.hard'),

@@ -13,7 +13,9 @@ export const replicationController = defineKind<ReplicationController>({
   namespaced: true,
   shortNames: ['rc'],
   categories: ['all'],
+  orphansByDefault: true,
   hasStatus: true,
+  initialStatus: { replicas: 0 },
   generation: true,
   scale: { ...replicaScale, labelSelector: '.spec.selector' },
   setDefaults(object) {

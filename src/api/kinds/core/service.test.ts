@@ -97,6 +97,11 @@ for (const [what, spec, message] of wrong) {
   test(`refused: ${what}`, () => assert.deepEqual(errors(spec), [message]));
 }
 
+test('a Service’s name may begin with a digit', () => {
+  assert.equal(service.nameRule?.('1web'), undefined);
+  assert.match(service.nameRule?.('Web') ?? '', /RFC 1123 label/);
+});
+
 test('a headless Service needs no port', () => assert.deepEqual(errors({ clusterIP: 'None', ports: [] }), []));
 
 const given = () =>

@@ -7,7 +7,7 @@ import { defineKind, subresource } from '../define.ts';
 import { forbidden, invalid, oneOf, required } from '../errors.ts';
 import { formatLabels } from '../label-selector.ts';
 import { validateLabels } from '../metadata.ts';
-import { dnsLabel1035, dnsSubdomain } from '../names.ts';
+import { dnsLabel, dnsSubdomain } from '../names.ts';
 import { formatServicePorts, validateServicePorts } from './service-ports.ts';
 import { keepAllocated } from './service-update.ts';
 
@@ -25,7 +25,7 @@ export const service = defineKind<Service>({
   categories: ['all'],
   hasStatus: true,
   subresources: [subresource('proxy', 'ServiceProxyOptions', ['create', 'delete', 'get', 'patch', 'update'])],
-  nameRule: dnsLabel1035,
+  nameRule: dnsLabel,
   setDefaults,
   warnings,
   prepareForCreate(object) {

@@ -30,6 +30,7 @@ export const componentStatus = defineKind<ComponentStatus>({
   namespaced: false,
   shortNames: ['cs'],
   verbs: ['get', 'list'],
+  deprecation: 'v1 ComponentStatus is deprecated in v1.19+',
   columns: [
     nameColumn,
     text('Status', (one) => (healthy(one)?.status === 'True' ? 'Healthy' : 'Unhealthy'), 'Whether it is healthy.'),

@@ -81,7 +81,7 @@ export const persistentVolumeClaim = defineKind<PersistentVolumeClaim>({
   validate(object, old): FieldError[] {
     return [
       ...validateClaimSpec(object.spec, 'spec'),
-      ...(old?.spec && object.spec ? validateClaimUpdate(object.spec, old.spec, old.status?.phase === 'Bound') : []),
+      ...(old?.spec && object.spec ? validateClaimUpdate(object.spec, old.spec, old.status) : []),
     ];
   },
   columns: [
@@ -191,8 +191,9 @@ const claimText =
 function validateClaimUpdate(
   spec: PersistentVolumeClaimSpec,
   old: PersistentVolumeClaimSpec,
-  bound: boolean,
+  status: PersistentVolumeClaim['status'],
 ): FieldError[] {
+  const bound = status?.phase === 'Bound';
   const now: PersistentVolumeClaimSpec = {
     ...spec,
     volumeName: old.volumeName ? spec.volumeName : undefined,
@@ -200,9 +201,11 @@ function validateClaimUpdate(
     ...(bound ? { resources: old.resources, volumeAttributesClassName: old.volumeAttributesClassName } : {}),
   };
   if (!sameValue(now, old)) return [forbidden('spec', claimText)];
-  const [size, before] = [spec, old].map((one) => amountOf(one.resources?.requests?.storage ?? '0') ?? 0n);
-  if ((size ?? 0n) >= (before ?? 0n)) return [];
-  return [forbidden('spec.resources.requests.storage', 'field can not be less than previous value')];
+  const sizeOf = (amounts: Readonly<Record<string, string>> | undefined) => amountOf(amounts?.storage ?? '0') ?? 0n;
+  const size = sizeOf(spec.resources?.requests);
+  // Growth that did not come may be asked for in a smaller step (KEP-1790).
+  if (size >= sizeOf(old.resources?.requests) || size > sizeOf(status?.capacity)) return [];
+  return [forbidden('spec.resources.requests.storage', 'field can not be less than status.capacity')];
 }
 
 function formatModes(modes: readonly string[] | undefined): string {

@@ -4,7 +4,7 @@ import type { Ingress } from '../../types.ts';
 import { ageColumn, nameColumn, text } from '../columns.ts';
 import { defineKind } from '../define.ts';
 import { forbidden, invalid, oneOf, required } from '../errors.ts';
-import { dnsLabel1035, dnsSubdomain, portName, portNumber, wildcardSubdomain } from '../names.ts';
+import { dnsLabel, dnsSubdomain, portName, portNumber, wildcardSubdomain } from '../names.ts';
 
 type Spec = NonNullable<Ingress['spec']>;
 type Rule = NonNullable<Spec['rules']>[number];
@@ -91,7 +91,7 @@ function validateBackend({ service, resource }: Backend, field: string): FieldEr
   if (service && resource) return [invalid(field, '', 'cannot set both resource and service backends')];
   if (resource) return [];
   if (!service) return [required(field, 'resource or service backend is required')];
-  const wrongName = service.name ? dnsLabel1035(service.name) : undefined;
+  const wrongName = service.name ? dnsLabel(service.name) : undefined;
   return [
     ...(service.name ? [] : [required(`${field}.service.name`)]),
     ...(wrongName ? [invalid(`${field}.service.name`, service.name, wrongName)] : []),

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { EndpointSlice, Ingress, NetworkPolicy } from '../../types.ts';
+import type { EndpointSlice, Ingress, NetworkPolicy, ServiceCIDR } from '../../types.ts';
 import { containsCidr, isCidr } from '../addresses.ts';
 import { endpointSlice } from '../discovery/endpoint-slice.ts';
 import { created, errorsOf, rowOf, updateErrorsOf } from '../testing.ts';
@@ -110,7 +110,40 @@ test('Service addresses and their ranges are what they say', () => {
   const parentRef = { resource: 'services', namespace: 'default', name: 'web' };
   assert.deepEqual(errorsOf(ipAddress, { metadata: { name: '10.96.0.7' }, spec: { parentRef } }), []);
   assert.equal(rowOf(ipAddress, { spec: { parentRef } }).ParentRef, 'services/default/web');
-  assert.deepEqual(errorsOf(serviceCIDR, { metadata: { name: 'a' }, spec: { cidrs: ['10.96.0.0'] } }), [
+  const named = (name: string) => errorsOf(ipAddress, { metadata: { name }, spec: { parentRef } });
+  assert.deepEqual(named('FD00::7'), [
+    'metadata.name: Invalid value: "FD00::7": must be in canonical form ("fd00::7")',
+  ]);
+  assert.deepEqual(named('::ffff:10.0.0.1'), [
+    'metadata.name: Invalid value: "::ffff:10.0.0.1": must not be an IPv4-mapped IPv6 address',
+  ]);
+  const wrongParent = { resource: 'a/b', name: '..', group: 'A' };
+  assert.deepEqual(
+    errorsOf(ipAddress, { metadata: { name: '10.96.0.7' }, spec: { parentRef: wrongParent } }).map(
+      (error) => error.split(':')[0],
+    ),
+    ['spec.parentRef.group', 'spec.parentRef.resource', 'spec.parentRef.name'],
+  );
+});
+
+test('ServiceCIDRs have a range a family, and may get the second one later', () => {
+  const range = (...cidrs: string[]) => ({ metadata: { name: 'a' }, spec: { cidrs } });
+  const wrong = (...cidrs: string[]) => errorsOf(serviceCIDR, range(...cidrs));
+  assert.deepEqual(wrong('10.96.0.0/16', 'fd00:96::/112'), []);
+  assert.deepEqual(wrong('10.96.0.0'), [
     'spec.cidrs[0]: Invalid value: "10.96.0.0": must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)',
   ]);
+  assert.deepEqual(wrong('10.96.0.1/16'), [
+    'spec.cidrs[0]: Invalid value: "10.96.0.1/16": must not have bits set beyond the prefix length',
+  ]);
+  assert.deepEqual(wrong('FD00::/64'), [
+    'spec.cidrs[0]: Invalid value: "FD00::/64": must be in canonical form ("fd00::/64")',
+  ]);
+  assert.match(wrong('10.96.0.0/16', '10.97.0.0/16')[0] ?? '', /may specify no more than one IP for each IP family/);
+  const changed = (...cidrs: string[]) =>
+    updateErrorsOf(serviceCIDR, range('10.96.0.0/16') as ServiceCIDR, (object) => {
+      object.spec = { cidrs };
+    });
+  assert.deepEqual(changed('10.96.0.0/16', 'fd00:96::/112'), []);
+  assert.deepEqual(changed('10.97.0.0/16'), ['spec.cidrs[0]: Invalid value: "10.97.0.0/16": field is immutable']);
 });

@@ -1,10 +1,11 @@
-import { isIP } from 'node:net';
+import { familyOf } from '../../../base/cidr.ts';
 import type { FieldError } from '../../kind.ts';
 import type { IPAddress, ServiceCIDR } from '../../types.ts';
-import { validateCidr } from '../addresses.ts';
+import { strictAddress, strictCidr } from '../addresses.ts';
 import { ageColumn, nameColumn, text } from '../columns.ts';
 import { defineKind } from '../define.ts';
 import { invalid, required, unchanged } from '../errors.ts';
+import { dnsSubdomain, pathSegment, type Rule } from '../names.ts';
 
 export const ipAddress = defineKind<IPAddress>({
   group: 'networking.k8s.io',
@@ -12,14 +13,24 @@ export const ipAddress = defineKind<IPAddress>({
   plural: 'ipaddresses',
   namespaced: false,
   shortNames: ['ip'],
-  nameRule: (name) => (isIP(name) === 0 ? 'must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)' : undefined),
+  nameRule: strictAddress,
   validate({ spec }, old): FieldError[] {
-    const { resource, name } = spec?.parentRef ?? {};
+    if (!spec?.parentRef) return [required('spec.parentRef')];
+    const { group, resource, namespace, name } = spec.parentRef;
+    const parts: [field: string, value: string | undefined, rule: Rule][] = [
+      ['group', group, dnsSubdomain],
+      ['resource', resource, pathSegment],
+      ['name', name, pathSegment],
+      ['namespace', namespace, pathSegment],
+    ];
     return [
-      ...(spec?.parentRef ? [] : [required('spec.parentRef')]),
-      ...(spec?.parentRef && !resource ? [required('spec.parentRef.resource')] : []),
-      ...(spec?.parentRef && !name ? [required('spec.parentRef.name')] : []),
-      ...(old ? unchanged('spec.parentRef', spec?.parentRef, old.spec?.parentRef) : []),
+      ...(resource ? [] : [required('spec.parentRef.resource')]),
+      ...(name ? [] : [required('spec.parentRef.name')]),
+      ...parts.flatMap(([field, value, rule]) => {
+        const wrong = value ? rule(value) : undefined;
+        return wrong ? [invalid(`spec.parentRef.${field}`, value, wrong)] : [];
+      }),
+      ...(old ? unchanged('spec.parentRef', spec.parentRef, old.spec?.parentRef) : []),
     ];
   },
   fieldLabels: { 'spec.parentRef.name': ({ spec }) => spec?.parentRef?.name ?? '' },
@@ -40,13 +51,7 @@ export const serviceCIDR = defineKind<ServiceCIDR>({
   hasStatus: true,
   validate({ spec }, old): FieldError[] {
     const ranges = spec?.cidrs ?? [];
-    return [
-      ...(ranges.length === 0 ? [required('spec.cidrs', 'at least one CIDR required')] : []),
-      ...(ranges.length > 2
-        ? [invalid('spec', spec, 'may only hold up to 2 values')]
-        : ranges.flatMap((range, i) => validateCidr(range, `spec.cidrs[${i}]`))),
-      ...(old ? unchanged('spec.cidrs', ranges, old.spec?.cidrs) : []),
-    ];
+    return old ? changedRanges(ranges, old.spec?.cidrs ?? []) : wrongRanges(ranges);
   },
   columns: [
     nameColumn,
@@ -54,3 +59,23 @@ export const serviceCIDR = defineKind<ServiceCIDR>({
     ageColumn,
   ],
 });
+
+function wrongRanges(ranges: readonly string[]): FieldError[] {
+  if (ranges.length === 0) return [required('spec.cidrs', 'at least one CIDR required')];
+  if (ranges.length > 2) return [invalid('spec.cidrs', { cidrs: ranges }, 'may only hold up to 2 values')];
+  const errors = ranges.flatMap((range, i) => {
+    const wrong = strictCidr(range);
+    return wrong ? [invalid(`spec.cidrs[${i}]`, range, wrong)] : [];
+  });
+  if (errors.length > 0 || new Set(ranges.map(familyOf)).size === ranges.length) return errors;
+  const detail = 'may specify no more than one IP for each IP family, i.e 192.168.0.0/24 and 2001:db8::/64';
+  return [invalid('spec.cidrs', ranges, detail)];
+}
+
+/** The second family may be added; all else stays. */
+function changedRanges(ranges: readonly string[], old: readonly string[]): FieldError[] {
+  const grows = old.length === 1 && ranges.length === 2;
+  if (ranges.length !== old.length && !grows) return [invalid('spec.cidrs', ranges, 'field is immutable')];
+  const changed = old.flatMap((range, i) => unchanged(`spec.cidrs[${i}]`, ranges[i], range));
+  return grows ? [...changed, ...wrongRanges(ranges)] : changed;
+}

@@ -1,6 +1,6 @@
 import type { FieldError } from '../../kind.ts';
 import type { Container, PodSpec, Volume } from '../../types.ts';
-import { duplicate, forbidden, invalid, notFound, oneOf, required } from '../errors.ts';
+import { duplicate, forbidden, invalid, named, notFound, oneOf, required } from '../errors.ts';
 import { dnsLabel, portName, portNumber } from '../names.ts';
 import { validateEnv, validateEnvFrom } from './env.ts';
 import { validateLifecycle, validateProbes } from './probes.ts';
@@ -39,7 +39,7 @@ export function validateContainers(spec: PodSpec, field: string): FieldError[] {
 
 function validateContainer(container: Container, field: string, parts: PodParts): FieldError[] {
   return [
-    ...validateName(container.name, `${field}.name`),
+    ...named(`${field}.name`, container.name, dnsLabel),
     ...validateImage(container.image, `${field}.image`),
     ...oneOf(`${field}.imagePullPolicy`, container.imagePullPolicy, ['Always', 'IfNotPresent', 'Never']),
     ...oneOf(`${field}.terminationMessagePolicy`, container.terminationMessagePolicy, [
@@ -84,12 +84,6 @@ function validateEphemeralContainer(container: EphemeralContainer, spec: PodSpec
   const names = [...(spec.containers ?? []), ...(spec.initContainers ?? [])].map(({ name }) => name);
   if (target && !names.includes(target)) errors.push(notFound(`${field}.targetContainerName`, target));
   return errors;
-}
-
-function validateName(name: string | undefined, field: string): FieldError[] {
-  if (!name) return [required(field)];
-  const wrong = dnsLabel(name);
-  return wrong ? [invalid(field, name, wrong)] : [];
 }
 
 function validateImage(image: string | undefined, field: string): FieldError[] {

@@ -66,7 +66,7 @@ function validateContainerNames(amounts: Amounts, field: string): FieldError[] {
   });
 }
 
-function validateRequestsWithinLimits(requests: Amounts, limits: Amounts, field: string): FieldError[] {
+export function validateRequestsWithinLimits(requests: Amounts, limits: Amounts, field: string): FieldError[] {
   return Object.entries(requests).flatMap(([name, request]) => {
     const limit = limits[name];
     const at = `${field}.requests`;
@@ -89,9 +89,9 @@ function mayOvercommit(name: string): boolean {
 
 export type QosClass = 'Guaranteed' | 'Burstable' | 'BestEffort';
 
-/** Quality of service, from what the containers ask of cpu and memory. */
+/** Quality of service, from what the pod asks of cpu and memory as a whole, or else what its containers do. */
 export function qosClassOf(spec: PodSpec): QosClass {
-  const containers = [...(spec.initContainers ?? []), ...(spec.containers ?? [])];
+  const containers = spec.resources ? [spec] : [...(spec.initContainers ?? []), ...(spec.containers ?? [])];
   const all = containers.map(({ resources }) => ({
     requests: computeOnly(resources?.requests),
     limits: computeOnly(resources?.limits),

@@ -1,10 +1,11 @@
 import type { FieldError } from '../../kind.ts';
 import type { PodSpec, PodTemplateSpec } from '../../types.ts';
 import { validateIp } from '../addresses.ts';
-import { invalid, oneOf, required } from '../errors.ts';
+import { duplicate, invalid, oneOf, required } from '../errors.ts';
 import { validateAnnotations, validateLabels } from '../metadata.ts';
 import { dnsLabel, dnsSubdomain, qualifiedName, type Rule } from '../names.ts';
 import { validateContainers, validateUserId } from './containers.ts';
+import { validatePodResources } from './pod-resources.ts';
 import { validateAmounts } from './resources.ts';
 import { validateScheduling } from './scheduling.ts';
 import { validateVolumes } from './volumes.ts';
@@ -26,6 +27,7 @@ export function validatePodSpec(spec: PodSpec | undefined, field: string): Field
     ...validateHostAliases(spec.hostAliases ?? [], `${field}.hostAliases`),
     ...validateReadinessGates(spec, `${field}.readinessGates`),
     ...validateAmounts(spec.overhead, `${field}.overhead`),
+    ...validatePodResources(spec, `${field}.resources`),
   ];
 }
 
@@ -83,7 +85,22 @@ function validatePodSecurity(context: PodSpec['securityContext'], field: string)
     ...validateUserId(context?.runAsGroup, `${field}.runAsGroup`),
     ...validateUserId(context?.fsGroup, `${field}.fsGroup`),
     ...(context?.supplementalGroups ?? []).flatMap((id, i) => validateUserId(id, `${field}.supplementalGroups[${i}]`)),
+    ...validateSysctls(context?.sysctls ?? [], `${field}.sysctls`),
   ];
+}
+
+const MAX_SYSCTL = 253;
+const sysctlSegment = '[a-z0-9]([-_a-z0-9]*[a-z0-9])?';
+const sysctlName = new RegExp(`^(${sysctlSegment}[\\./])*${sysctlSegment}$`);
+
+function validateSysctls(sysctls: readonly { readonly name?: string }[], field: string): FieldError[] {
+  return sysctls.flatMap(({ name = '' }, i) => {
+    const at = `${field}[${i}].name`;
+    if (name === '') return [required(at)];
+    if (name.length > MAX_SYSCTL || !sysctlName.test(name))
+      return [invalid(at, name, `must have at most ${MAX_SYSCTL} characters and match regex ${sysctlName.source}`)];
+    return sysctls.findIndex((each) => each.name === name) < i ? [duplicate(at, name)] : [];
+  });
 }
 
 function validateHostAliases(aliases: NonNullable<PodSpec['hostAliases']>, field: string): FieldError[] {

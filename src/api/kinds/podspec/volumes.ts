@@ -1,6 +1,6 @@
 import type { FieldError } from '../../kind.ts';
 import type { Volume } from '../../types.ts';
-import { duplicate, forbidden, invalid, oneOf, required } from '../errors.ts';
+import { duplicate, forbidden, invalid, named, oneOf, required } from '../errors.ts';
 import { dnsLabel } from '../names.ts';
 import { validateLocalPath } from './containers.ts';
 import { fileFields, validateFieldRef } from './env.ts';
@@ -16,17 +16,11 @@ export function validateVolumes(volumes: readonly Volume[], field: string): Fiel
     const at = `${field}[${i}]`;
     const again = volume.name && names.indexOf(volume.name) < i;
     return [
-      ...validateName(volume.name, `${at}.name`),
+      ...named(`${at}.name`, volume.name, dnsLabel),
       ...(again ? [duplicate(`${at}.name`, volume.name)] : []),
       ...validateSource(volume, at),
     ];
   });
-}
-
-function validateName(name: string | undefined, field: string): FieldError[] {
-  if (!name) return [required(field)];
-  const wrong = dnsLabel(name);
-  return wrong ? [invalid(field, name, wrong)] : [];
 }
 
 function validateSource(volume: Volume, field: string): FieldError[] {

@@ -13,6 +13,7 @@ export const podDisruptionBudget = defineKind<PodDisruptionBudget>({
   namespaced: true,
   shortNames: ['pdb'],
   hasStatus: true,
+  initialStatus: { disruptionsAllowed: 0, currentHealthy: 0, desiredHealthy: 0, expectedPods: 0 },
   generation: true,
   validate({ spec }): FieldError[] {
     const { minAvailable, maxUnavailable, unhealthyPodEvictionPolicy: policy } = spec ?? {};

@@ -64,6 +64,7 @@ export const volumeAttachment = defineKind<VolumeAttachment>({
   plural: 'volumeattachments',
   namespaced: false,
   hasStatus: true,
+  initialStatus: { attached: false },
   validate: ({ spec }, old) => [
     ...(spec?.attacher ? [] : [required('spec.attacher')]),
     ...(spec?.nodeName ? [] : [required('spec.nodeName')]),

@@ -1,0 +1,82 @@
+import type { FieldError } from '../../kind.ts';
+import type { FlowSchema } from '../../types.ts';
+import { ageColumn, integer, nameColumn, text } from '../columns.ts';
+import { defineKind } from '../define.ts';
+import { invalid, notSupported, required } from '../errors.ts';
+
+const defaultPrecedence = 1000;
+const maxPrecedence = 10_000;
+
+type Rule = NonNullable<NonNullable<FlowSchema['spec']>['rules']>[number];
+
+export const flowSchema = defineKind<FlowSchema>({
+  group: 'flowcontrol.apiserver.k8s.io',
+  kind: 'FlowSchema',
+  plural: 'flowschemas',
+  definition: 'io.k8s.api.flowcontrol.v1.FlowSchema',
+  namespaced: false,
+  hasStatus: true,
+  generation: true,
+  setDefaults({ spec }) {
+    if (spec) spec.matchingPrecedence ||= defaultPrecedence;
+  },
+  validate({ metadata, spec }, _old, subresource): FieldError[] {
+    if (subresource === 'status') return [];
+    const level = spec?.priorityLevelConfiguration?.name;
+    const method = spec?.distinguisherMethod?.type;
+    return [
+      ...validatePrecedence(metadata?.name ?? '', spec?.matchingPrecedence ?? 0),
+      ...(method === undefined || ['ByUser', 'ByNamespace'].includes(method)
+        ? []
+        : [notSupported('spec.distinguisherMethod.type', method, ['ByNamespace', 'ByUser'])]),
+      ...(level ? [] : [required('spec.priorityLevelConfiguration.name', 'must reference a priority level by name')]),
+      ...(spec?.rules ?? []).flatMap((rule, i) => validateRule(rule, `spec.rules[${i}]`)),
+    ];
+  },
+  columns: [
+    nameColumn,
+    text('PriorityLevel', ({ spec }) => spec?.priorityLevelConfiguration?.name ?? '', 'Whose seats its requests take.'),
+    integer('MatchingPrecedence', ({ spec }) => spec?.matchingPrecedence ?? 0, 'The smaller is asked first.'),
+    text('DistinguisherMethod', ({ spec }) => spec?.distinguisherMethod?.type ?? '<none>', 'What makes a flow.'),
+    ageColumn,
+    text('MissingPL', missingLevel, 'Whether its priority level is not there.'),
+  ],
+});
+
+function missingLevel({ status }: FlowSchema): string {
+  return status?.conditions?.find(({ type }) => type === 'Dangling')?.status ?? '?';
+}
+
+function validatePrecedence(name: string, precedence: number): FieldError[] {
+  const wrong = (detail: string) => [invalid('spec.matchingPrecedence', precedence, detail)];
+  if (precedence === 1 && name !== 'exempt') {
+    return wrong("only the schema named 'exempt' may have matchingPrecedence 1");
+  }
+  if (precedence <= 0) return wrong('must be a positive value');
+  return precedence > maxPrecedence ? wrong(`must not be greater than ${maxPrecedence}`) : [];
+}
+
+function validateRule({ subjects, resourceRules, nonResourceRules }: Rule, at: string): FieldError[] {
+  return [
+    ...(subjects?.length ? [] : [required(`${at}.subjects`, 'subjects must contain at least one value')]),
+    ...(resourceRules?.length || nonResourceRules?.length
+      ? []
+      : [required(at, 'at least one of resourceRules and nonResourceRules has to be non-empty')]),
+    ...(subjects ?? []).flatMap((subject, i) => validateSubject(subject, `${at}.subjects[${i}]`)),
+  ];
+}
+
+function validateSubject({ kind, user, group, serviceAccount }: Rule['subjects'][number], at: string): FieldError[] {
+  switch (kind) {
+    case 'User':
+      return user?.name ? [] : [required(`${at}.user`, "user is required when subject kind is 'User'")];
+    case 'Group':
+      return group?.name ? [] : [required(`${at}.group`, "group is required when subject kind is 'Group'")];
+    case 'ServiceAccount':
+      return serviceAccount?.name
+        ? []
+        : [required(`${at}.serviceAccount`, "serviceAccount is required when subject kind is 'ServiceAccount'")];
+    default:
+      return [notSupported(`${at}.kind`, kind, ['Group', 'ServiceAccount', 'User'])];
+  }
+}

@@ -1,0 +1,93 @@
+import type { FieldError } from '../../kind.ts';
+import type { PriorityLevelConfiguration } from '../../types.ts';
+import { ageColumn, nameColumn, text } from '../columns.ts';
+import { defineKind } from '../define.ts';
+import { forbidden, invalid, notSupported, required } from '../errors.ts';
+
+type Limited = NonNullable<NonNullable<PriorityLevelConfiguration['spec']>['limited']>;
+type Queuing = NonNullable<NonNullable<Limited['limitResponse']>['queuing']>;
+
+const defaultQueuing = { queues: 64, handSize: 8, queueLengthLimit: 50 };
+
+export const priorityLevelConfiguration = defineKind<PriorityLevelConfiguration>({
+  group: 'flowcontrol.apiserver.k8s.io',
+  kind: 'PriorityLevelConfiguration',
+  plural: 'prioritylevelconfigurations',
+  definition: 'io.k8s.api.flowcontrol.v1.PriorityLevelConfiguration',
+  namespaced: false,
+  hasStatus: true,
+  generation: true,
+  setDefaults({ spec }) {
+    if (spec?.exempt) {
+      spec.exempt.nominalConcurrencyShares ??= 0;
+      spec.exempt.lendablePercent ??= 0;
+    }
+    if (!spec?.limited) return;
+    spec.limited.nominalConcurrencyShares ??= 30;
+    spec.limited.lendablePercent ??= 0;
+    const { queuing } = spec.limited.limitResponse ?? {};
+    if (queuing) for (const [key, value] of Object.entries(defaultQueuing)) queuing[key as keyof Queuing] ||= value;
+  },
+  validate({ spec }, _old, subresource): FieldError[] {
+    if (subresource === 'status') return [];
+    switch (spec?.type) {
+      case 'Exempt':
+        return spec.limited ? [forbidden('spec.limited', 'must be nil if the type is not Limited')] : [];
+      case 'Limited':
+        return spec.limited
+          ? validateLimited(spec.limited)
+          : [required('spec.limited', 'must not be empty when type is Limited')];
+      default:
+        return [notSupported('spec.type', spec?.type ?? '', ['Exempt', 'Limited'])];
+    }
+  },
+  columns: [
+    nameColumn,
+    text('Type', ({ spec }) => spec?.type ?? '', 'Whether it has a limit.'),
+    text('NominalConcurrencyShares', (level) => told(sharesOf(level)), 'Its part of all seats.'),
+    text('Queues', (level) => told(queuingOf(level)?.queues), 'How many queues wait for its seats.'),
+    text('HandSize', (level) => told(queuingOf(level)?.handSize), 'How many of them a flow may use.'),
+    text('QueueLengthLimit', (level) => told(queuingOf(level)?.queueLengthLimit), 'How many requests wait in each.'),
+    ageColumn,
+  ],
+});
+
+const told = (value: number | undefined): string => (value === undefined ? '<none>' : String(value));
+
+const sharesOf = ({ spec }: PriorityLevelConfiguration) => (spec?.limited ?? spec?.exempt)?.nominalConcurrencyShares;
+
+const queuingOf = ({ spec }: PriorityLevelConfiguration) => spec?.limited?.limitResponse?.queuing;
+
+function validateLimited({ nominalConcurrencyShares, lendablePercent, limitResponse }: Limited): FieldError[] {
+  const at = 'spec.limited';
+  const outside = lendablePercent !== undefined && (lendablePercent < 0 || lendablePercent > 100);
+  return [
+    ...((nominalConcurrencyShares ?? 0) < 0
+      ? [invalid(`${at}.nominalConcurrencyShares`, nominalConcurrencyShares, 'must be a non-negative integer')]
+      : []),
+    ...(outside ? [invalid(`${at}.lendablePercent`, lendablePercent, 'must be between 0 and 100, inclusive')] : []),
+    ...validateResponse(limitResponse, `${at}.limitResponse`),
+  ];
+}
+
+function validateResponse(response: Limited['limitResponse'], at: string): FieldError[] {
+  const { type, queuing } = response ?? {};
+  switch (type) {
+    case 'Reject':
+      return queuing ? [forbidden(`${at}.queuing`, 'must be nil if limited.limitResponse.type is not Limited')] : [];
+    case 'Queue':
+      return queuing
+        ? validateQueuing(queuing, `${at}.queuing`)
+        : [required(`${at}.queuing`, 'must not be empty if limited.limitResponse.type is Limited')];
+    default:
+      return [notSupported(`${at}.type`, type ?? '', ['Queue', 'Reject'])];
+  }
+}
+
+function validateQueuing({ queues = 0, handSize = 0, queueLengthLimit = 0 }: Queuing, at: string): FieldError[] {
+  const positive = Object.entries({ queueLengthLimit, queues, handSize }).flatMap(([field, value]) =>
+    value > 0 ? [] : [invalid(`${at}.${field}`, value, 'must be positive')],
+  );
+  if (handSize <= queues) return positive;
+  return [...positive, invalid(`${at}.handSize`, handSize, `should not be greater than queues (${queues})`)];
+}

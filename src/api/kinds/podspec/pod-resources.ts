@@ -1,0 +1,59 @@
+import type { FieldError } from '../../kind.ts';
+import { containerQuantities } from '../../pod-resources.ts';
+import { compareQuantities, formatQuantity, parseQuantity } from '../../quantity.ts';
+import type { PodSpec } from '../../types.ts';
+import { forbidden, invalid, notSupported } from '../errors.ts';
+import { validateAmounts, validateRequestsWithinLimits } from './resources.ts';
+
+// What a pod asks for as a whole (KEP-2837).
+
+const isOfPods = (name: string): boolean => name === 'cpu' || name === 'memory' || name.startsWith('hugepages-');
+
+/** Requests follow from what the containers ask for, and then from the pod's own limits. */
+export function setPodRequests({ resources, ...spec }: PodSpec): void {
+  const limits = Object.entries(resources?.limits ?? {});
+  if (!resources || limits.length === 0) return;
+  const asked = [...containerQuantities(spec, 'requests')].map(([name, amount]) => [name, formatQuantity(amount)]);
+  const ofContainers = asked.filter(([name]) => name === 'cpu' || name === 'memory');
+  const ofPod = limits.filter(([name]) => isOfPods(name));
+  resources.requests = { ...Object.fromEntries([...ofPod, ...ofContainers]), ...resources.requests };
+}
+
+export function validatePodResources(spec: PodSpec, field: string): FieldError[] {
+  const { resources } = spec;
+  if (!resources) return [];
+  const { limits = {}, requests = {} } = resources;
+  const errors = [
+    ...(resources.claims ? [forbidden(`${field}.claims`, 'claims may not be set for Resources at pod-level')] : []),
+    ...validateNames(limits, `${field}.limits`),
+    ...validateAmounts(limits, `${field}.limits`),
+    ...validateNames(requests, `${field}.requests`),
+    ...validateAmounts(requests, `${field}.requests`),
+  ];
+  if (errors.length > 0) return errors;
+  return [...validateRequestsWithinLimits(requests, limits, field), ...validateContainersWithin(spec, field)];
+}
+
+function validateNames(amounts: Readonly<Record<string, string>>, field: string): FieldError[] {
+  const wrong = Object.keys(amounts).filter((name) => !isOfPods(name));
+  return wrong.map((name) => notSupported(`${field}[${name}]`, name, ['cpu', 'hugepages-', 'memory']));
+}
+
+function validateContainersWithin(spec: PodSpec, field: string): FieldError[] {
+  const { limits = {}, requests = {} } = spec.resources ?? {};
+  const asked = [...containerQuantities(spec, 'requests')].flatMap(([name, sum]) => {
+    const ofPod = requests[name];
+    if (ofPod === undefined || compareQuantities(sum, parseQuantity(ofPod)) <= 0) return [];
+    const detail = `must be greater than or equal to aggregate container requests of ${formatQuantity(sum)}`;
+    return [invalid(`${field}.requests[${name}]`, ofPod, detail)];
+  });
+  const limited = (spec.containers ?? []).flatMap((container, i) =>
+    Object.entries(container.resources?.limits ?? {}).flatMap(([name, limit]) => {
+      const ofPod = limits[name];
+      if (ofPod === undefined || compareQuantities(parseQuantity(limit), parseQuantity(ofPod)) <= 0) return [];
+      const at = `${field}.containers[${i}][${name}].limits`;
+      return [invalid(at, limit, `must be less than or equal to pod limits of ${ofPod}`)];
+    }),
+  );
+  return [...asked, ...limited];
+}
