@@ -33,10 +33,18 @@ describe('access', () => {
     const anonymous = withToken('');
     assert.equal((await anonymous.get('/readyz')).text, 'ok');
     assert.match((await anonymous.get('/version')).json.gitVersion, /^v1\.36\./);
-    for (const path of ['/api', '/api/v1/pods', '/metrics', '/openapi/v2', '/']) {
-      assert.deepEqual((await anonymous.get(path)).json?.reason, 'Unauthorized', path);
+    for (const path of ['/api', '/metrics', '/openapi/v2', '/', '/livez/ping']) {
+      const { status, json } = await anonymous.get(path);
+      assert.equal(status, 403, path);
+      assert.equal(json.message, `forbidden: User "system:anonymous" cannot get path ${JSON.stringify(path)}`);
     }
-    assert.equal((await withToken('a.b.c').get('/api/v1/pods')).status, 401);
+    assert.equal(
+      (await anonymous.get('/api/v1/pods')).json.message,
+      'pods is forbidden: User "system:anonymous" cannot list resource "pods" in API group "" at the cluster scope',
+    );
+    for (const path of ['/api/v1/pods', '/readyz', '/api/v1/namespaces/default/pods/a/log']) {
+      assert.equal((await withToken('a.b.c').get(path)).status, 401, 'who says something else must be believed');
+    }
   });
 
   it('is denied in Kubernetes’ words where no role grants it', async () => {
@@ -103,6 +111,94 @@ describe('access', () => {
     );
   });
 
+  it('is lent to others only by who has it, or may escalate or bind', async () => {
+    const lender = await as('lender');
+    const apiGroup = 'rbac.authorization.k8s.io';
+    const roles = `${RBAC}/namespaces/lending/roles`;
+    const bindings = `${RBAC}/namespaces/lending/rolebindings`;
+    await admin.post('/api/v1/namespaces', { metadata: { name: 'lending' } });
+    const grant = async (name: string, rules: object[]) => {
+      await admin.post(roles, { metadata: { name }, rules });
+      const subjects = [{ apiGroup, kind: 'User', name: 'lender' }];
+      await admin.post(bindings, { metadata: { name }, roleRef: { apiGroup, kind: 'Role', name }, subjects });
+    };
+    const managing = {
+      apiGroups: [apiGroup],
+      resources: ['roles', 'rolebindings'],
+      verbs: ['create', 'update', 'patch'],
+    };
+    await grant('lender', [managing, { apiGroups: [''], resources: ['pods', 'pods/log'], verbs: ['get', 'list'] }]);
+
+    const reading = { apiGroups: [''], resources: ['pods'], verbs: ['get'] };
+    assert.equal((await lender.post(roles, { metadata: { name: 'reads' }, rules: [reading] })).status, 201);
+    const writing = { apiGroups: ['', 'apps'], resources: ['pods'], verbs: ['get', 'delete', 'list'] };
+    const refused = await lender.post(roles, { metadata: { name: 'writes' }, rules: [writing] });
+    assert.equal(refused.status, 403);
+    assert.equal(
+      refused.json.message,
+      'roles.rbac.authorization.k8s.io "writes" is forbidden: user "lender" (groups=["system:authenticated"]) is ' +
+        'attempting to grant RBAC permissions not currently held:\n' +
+        '{APIGroups:[""], Resources:["pods"], Verbs:["delete"]}\n' +
+        '{APIGroups:["apps"], Resources:["pods"], Verbs:["get" "delete" "list"]}',
+    );
+    const more = await lender.patch(`${roles}/reads`, 'merge', { rules: [{ ...reading, verbs: ['*'] }] });
+    assert.equal(more.status, 403, 'nor by a change');
+    const labelled = await lender.patch(`${roles}/lender`, 'merge', { metadata: { annotations: { a: 'b' } } });
+    assert.equal(labelled.status, 200, 'what grants nothing new is no escalation');
+
+    const binding = (kind: string, name: string) => ({
+      metadata: { name: `to-${name}` },
+      roleRef: { apiGroup, kind, name },
+      subjects: [{ apiGroup, kind: 'User', name: 'friend' }],
+    });
+    assert.equal((await lender.post(bindings, binding('Role', 'reads'))).status, 201);
+    assert.equal((await lender.post(bindings, binding('ClusterRole', 'edit'))).status, 403);
+    assert.equal((await lender.post(bindings, binding('ClusterRole', 'nobody'))).status, 404);
+    await grant('binder', [
+      { apiGroups: [apiGroup], resources: ['clusterroles'], resourceNames: ['edit'], verbs: ['bind'] },
+    ]);
+    assert.equal((await lender.post(bindings, binding('ClusterRole', 'edit'))).status, 201);
+    await grant('escalator', [{ apiGroups: [apiGroup], resources: ['roles'], verbs: ['escalate'] }]);
+    assert.equal((await lender.post(roles, { metadata: { name: 'writes' }, rules: [writing] })).status, 201);
+  });
+
+  it('comes with a bootstrap token, while it lasts and is for this', async () => {
+    const data = {
+      'token-id': 'abcdef',
+      'token-secret': '0123456789abcdef',
+      'usage-bootstrap-authentication': 'true',
+      'auth-extra-groups': 'system:bootstrappers:kubeadm:default-node-token',
+    };
+    const path = '/api/v1/namespaces/kube-system/secrets';
+    const secret = { metadata: { name: 'bootstrap-token-abcdef' }, type: 'bootstrap.kubernetes.io/token' };
+    assert.equal((await admin.post(path, { ...secret, stringData: data })).status, 201);
+    const self = '/apis/authentication.k8s.io/v1/selfsubjectreviews';
+    const statusOf = async (token: string) => (await withToken(token).post(self, {})).status;
+    const joining = withToken('abcdef.0123456789abcdef');
+    assert.deepEqual((await joining.post(self, {})).json.status.userInfo, {
+      username: 'system:bootstrap:abcdef',
+      groups: ['system:bootstrappers', 'system:bootstrappers:kubeadm:default-node-token', 'system:authenticated'],
+    });
+    const review = await admin.post('/apis/authentication.k8s.io/v1/tokenreviews', {
+      spec: { token: 'abcdef.0123456789abcdef' },
+    });
+    assert.equal(review.json.status.user.username, 'system:bootstrap:abcdef');
+    assert.equal(await statusOf('abcdef.0123456789abcdeX'), 401);
+    assert.equal(await statusOf('abcdeg.0123456789abcdef'), 401);
+    const change = async (stringData: object) => {
+      assert.equal((await admin.patch(`${path}/bootstrap-token-abcdef`, 'merge', { stringData })).status, 200);
+      return (await joining.post(self, {})).status;
+    };
+    assert.equal(await change({ expiration: '2020-01-01T00:00:00Z' }), 401, 'its time is over');
+    assert.equal(await change({ expiration: '2999-01-01T00:00:00Z' }), 201);
+    assert.equal(await change({ expiration: 'tomorrow' }), 401, 'nobody knows when it is over');
+    assert.equal(await change({ expiration: '', 'auth-extra-groups': 'system:masters' }), 401, 'a group of others');
+    assert.equal(await change({ 'auth-extra-groups': '', 'usage-bootstrap-authentication': 'false' }), 401);
+    assert.equal(await change({ 'usage-bootstrap-authentication': 'true' }), 201);
+    await admin.delete(`${path}/bootstrap-token-abcdef`);
+    assert.equal((await joining.post(self, {})).status, 401);
+  });
+
   it('of a node ends at its own node', async () => {
     const node = await as('system:node:node-1', ['system:nodes']);
     assert.equal((await node.post('/api/v1/nodes', { metadata: { name: 'node-1' } })).status, 201);
@@ -123,7 +219,18 @@ describe('access', () => {
     const account = withToken(ordered.json.status.token);
     const self = await account.post('/apis/authentication.k8s.io/v1/selfsubjectreviews', {});
     assert.equal(self.json.status.userInfo.username, 'system:serviceaccount:default:default');
-    assert.deepEqual(self.json.status.userInfo.extra['authentication.kubernetes.io/pod-name'], ['p']);
+    const { 'authentication.kubernetes.io/credential-id': credential, ...extra } = self.json.status.userInfo.extra;
+    assert.match(credential?.[0] ?? '', /^JTI=[-0-9a-f]{36}$/);
+    assert.deepEqual(extra, {
+      'authentication.kubernetes.io/pod-name': ['p'],
+      'authentication.kubernetes.io/pod-uid': [uid],
+    });
+    const asTable = { accept: 'application/json;as=Table;v=v1;g=meta.k8s.io' };
+    assert.equal((await account.post('/apis/authentication.k8s.io/v1/selfsubjectreviews', {}, asTable)).status, 406);
+    const onNode = { kind: 'Node', apiVersion: 'v1', name: 'node-1' };
+    const { token } = (await admin.post(path, { spec: { boundObjectRef: onNode } })).json.status;
+    const nodes = await withToken(token).post('/apis/authentication.k8s.io/v1/selfsubjectreviews', {});
+    assert.deepEqual(nodes.json.status.userInfo.extra['authentication.kubernetes.io/node-name'], ['node-1']);
     const other = await admin.post(path, { spec: { audiences: ['vault'] } });
     assert.equal(
       (await withToken(other.json.status.token).get('/api')).status,

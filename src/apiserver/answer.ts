@@ -1,4 +1,5 @@
 import type { StatusError } from './errors.ts';
+import type { Format } from './negotiation.ts';
 
 /** Where a watch writes its events. */
 export interface Sink {
@@ -16,6 +17,8 @@ export interface Answer {
   readonly headers: Readonly<Record<string, string>>;
   readonly body: readonly Uint8Array[] | Stream;
   readonly warnings?: readonly string[];
+  /** In what format the client gets what is JSON here; where nobody has negotiated it, that of its `Accept` header. */
+  readonly format?: Format;
 }
 
 export function jsonAnswer(value: unknown, status = 200, headers: Record<string, string> = {}): Answer {

@@ -88,6 +88,8 @@ describe('server-side apply', () => {
   it('takes YAML', async () => {
     const yaml = 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: yaml}\ndata:\n  a: "1"\n';
     assert.deepEqual(read(await apply(`${CONFIG_MAPS}/yaml`, 'alice', yaml)).data, { a: '1' });
+    const flow = '{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "yaml"}, "data": {"a": "2",}}';
+    assert.deepEqual(read(await apply(`${CONFIG_MAPS}/yaml`, 'alice', flow)).data, { a: '2' });
   });
 
   it('removes what its manager gave up and nobody else owns', async () => {
@@ -235,16 +237,25 @@ describe('server-side apply', () => {
     assert.deepEqual(managersOf(first), ['alice Apply', 'before-first-apply Update']);
   });
 
-  it('rehearses on a dry run, and checks fields as it is asked', async () => {
+  it('rehearses on a dry run, and takes no field that nobody can own', async () => {
     const dry = await apply(`${CONFIG_MAPS}/dry`, 'alice', configMap('dry', { a: '1' }), '&dryRun=All');
     assert.equal(dry.status, 201);
     assert.equal((await wire.get(`${CONFIG_MAPS}/dry`)).status, 404);
     const odd = { ...configMap('odd', {}), color: 'red' };
-    assert.equal((await apply(`${CONFIG_MAPS}/odd`, 'alice', odd, '&fieldValidation=Strict')).status, 400);
-    assert.equal(
-      (await apply(`${CONFIG_MAPS}/odd`, 'alice', odd)).headers.warning,
-      '299 - "unknown field \\"color\\""',
-    );
+    for (const mode of ['Strict', 'Warn', 'Ignore']) {
+      const answer = await apply(`${CONFIG_MAPS}/odd`, 'alice', odd, `&fieldValidation=${mode}`);
+      assert.equal(answer.status, 500);
+      assert.equal(
+        answer.json.message,
+        'failed to create typed patch object (default/odd; v1, Kind=ConfigMap): .color: field not declared in schema',
+      );
+    }
+    const twice = 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: twice}\ndata:\n  a: one\n  a: two\n';
+    const wrong = 'yaml: unmarshal errors:\n  line 6: key "a" already set in map';
+    const refused = await apply(`${CONFIG_MAPS}/twice`, 'alice', twice, '&fieldValidation=Strict');
+    assert.equal(refused.json.message, `error strict decoding YAML: error converting YAML to JSON: ${wrong}`);
+    const warned = await apply(`${CONFIG_MAPS}/twice`, 'alice', twice);
+    assert.deepEqual([warned.json.data, warned.headers.warning], [{ a: 'two' }, `299 - ${JSON.stringify(wrong)}`]);
   });
 
   it('says what a request lacks', async () => {

@@ -2,10 +2,10 @@ import type { KubeObject } from '../api/types.ts';
 import { messageOf } from '../base/errors.ts';
 import type { Answer } from './answer.ts';
 import { badRequest, unsupportedMediaType } from './errors.ts';
-import { mediaType } from './negotiation.ts';
+import { type Format, mediaType, PROTOBUF } from './negotiation.ts';
 
 /** Media types of an object in a request's body. */
-const objectTypes = ['application/json', 'application/yaml', 'application/vnd.kubernetes.protobuf'];
+const objectTypes = ['application/json', 'application/yaml', PROTOBUF];
 
 export type Body = string | Uint8Array | undefined;
 
@@ -19,17 +19,17 @@ async function decodeBinary(body: Body): Promise<KubeObject> {
   try {
     return decodeProtobuf(typeof body === 'string' ? Buffer.from(body, 'latin1') : (body ?? new Uint8Array()));
   } catch (error) {
-    throw badRequest(
-      `the object provided is unrecognized (must be of type application/vnd.kubernetes.protobuf): ${messageOf(error)}`,
-    );
+    throw badRequest(`the object provided is unrecognized (must be of type ${PROTOBUF}): ${messageOf(error)}`);
   }
 }
+
+export const isYaml = (type: string): boolean => /^(application\/(x-)?|text\/)yaml$/.test(type);
 
 /** Reads the object of a request's body. */
 export async function decodeBody(body: Body, contentType: string | undefined): Promise<KubeObject> {
   const type = mediaType(contentType);
-  if (type === 'application/vnd.kubernetes.protobuf') return decodeBinary(body);
-  if (type === 'application/yaml' || type === 'text/yaml' || type === 'application/x-yaml') {
+  if (type === PROTOBUF) return decodeBinary(body);
+  if (isYaml(type)) {
     return asObject(await decodeYaml(textOf(body)));
   }
   if (type !== '' && type !== 'application/json') throw unsupportedMediaType(objectTypes);
@@ -44,13 +44,25 @@ export function decodeJson(text: string): unknown {
   }
 }
 
+/** Of a key that stands twice the last one counts ({@link duplicateKeys} tells of it). */
 export async function decodeYaml(text: string): Promise<unknown> {
   const { parse } = await import('yaml');
   try {
-    return parse(text);
+    return parse(text, { uniqueKeys: false });
   } catch (error) {
     throw badRequest(`error converting YAML to JSON: ${messageOf(error)}`);
   }
+}
+
+/** Why a YAML text is not for a strict reader, in the words of Go's; `undefined` where no key stands twice in a map. */
+export async function duplicateKeys(text: string): Promise<string | undefined> {
+  const { parseDocument } = await import('yaml');
+  const found = parseDocument(text).errors.flatMap(({ code, pos, linePos }) =>
+    code === 'DUPLICATE_KEY' ? [{ line: linePos?.[0].line, key: /^[^\s:]+/.exec(text.slice(pos[0]))?.[0] ?? '' }] : [],
+  );
+  if (found.length === 0) return undefined;
+  const lines = found.map(({ line, key }) => `\n  line ${line}: key ${JSON.stringify(key)} already set in map`);
+  return `yaml: unmarshal errors:${lines.join('')}`;
 }
 
 export function asObject(value: unknown): KubeObject {
@@ -58,11 +70,20 @@ export function asObject(value: unknown): KubeObject {
   throw badRequest('the body of the request holds no object');
 }
 
-/** The same answer as YAML, for clients that ask for it: the one place where a read is parsed. */
-export async function toYaml(answer: Answer): Promise<Answer> {
-  if (typeof answer.body === 'function') return answer;
-  const { stringify } = await import('yaml');
-  const value: unknown = JSON.parse(Buffer.concat(answer.body).toString('utf8'));
-  const headers = { ...answer.headers, 'content-type': 'application/yaml' };
-  return { ...answer, headers, body: [Buffer.from(stringify(value))] };
+/** The same answer in another format than JSON, where it has one: the one place where a read is parsed. */
+export async function inFormat(answer: Answer, format: Format): Promise<Answer> {
+  const { body, headers } = answer;
+  if (format === 'json' || typeof body === 'function' || headers['content-type'] !== 'application/json') return answer;
+  const value = JSON.parse(Buffer.concat(body).toString('utf8')) as KubeObject;
+  if (format === 'yaml') {
+    const { stringify } = await import('yaml');
+    return {
+      ...answer,
+      headers: { ...headers, 'content-type': 'application/yaml' },
+      body: [Buffer.from(stringify(value))],
+    };
+  }
+  const { encodeProtobuf } = await import('../api/protobuf/encode.ts');
+  const bytes = encodeProtobuf(value);
+  return bytes ? { ...answer, headers: { ...headers, 'content-type': PROTOBUF }, body: [bytes] } : answer;
 }

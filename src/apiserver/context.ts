@@ -3,6 +3,7 @@ import type { Store } from '../store/store.ts';
 import type { Admission } from './admission/chain.ts';
 import type { Aggregator } from './aggregation/aggregator.ts';
 import type { Authorizer } from './auth/authorizer.ts';
+import type { BootstrapTokens } from './auth/bootstrap-tokens.ts';
 import type { TokenIssuer } from './auth/tokens.ts';
 import type { WatchCache } from './cache/watch-cache.ts';
 import type { KindTable } from './kinds.ts';
@@ -16,6 +17,7 @@ export interface Context {
   readonly admission: Admission;
   readonly authorizer: Authorizer;
   readonly tokens: TokenIssuer;
+  readonly bootstrapTokens: BootstrapTokens;
   readonly metrics: RequestMetrics;
   /** See {@link ApiServerOptions.moreMetrics}. */
   moreMetrics(): readonly string[];

@@ -98,7 +98,12 @@ export const forbidden = (
     { ...detailsOf(resource, name), causes },
   );
 
-export const expired = (message: string) => new StatusError(410, 'Expired', message);
+/** @param continueToken Where a list may go on all the same. */
+export function expired(message: string, continueToken?: string): StatusError {
+  const error = new StatusError(410, 'Expired', message);
+  if (continueToken) error.status.metadata = { continue: continueToken };
+  return error;
+}
 
 export function invalid(
   kind: Pick<Resource, 'group' | 'kind'>,

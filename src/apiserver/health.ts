@@ -1,5 +1,7 @@
+import { family } from '../base/metrics.ts';
 import { type Answer, textAnswer } from './answer.ts';
 import type { Context } from './context.ts';
+import { prometheusAnswer } from './metrics.ts';
 import type { RequestInfo } from './request.ts';
 
 type Check = (context: Context) => string | undefined;
@@ -8,13 +10,25 @@ type Check = (context: Context) => string | undefined;
 const checks: Readonly<Record<string, Check>> = {
   ping: () => undefined,
   log: () => undefined,
-  store: ({ store, cache }) =>
-    store.revision > cache.revision
-      ? `the watch cache is at ${cache.revision}, the store at ${store.revision}`
-      : undefined,
+  store: storeTrouble,
 };
 
+export function storeTrouble({ store, cache }: Context): string | undefined {
+  if (store.revision <= cache.revision) return undefined;
+  return `the watch cache is at ${cache.revision}, the store at ${store.revision}`;
+}
+
 const endpoints = ['healthz', 'livez', 'readyz'];
+
+/** `/metrics/slis`: each check at each endpoint, as Kubernetes' components tell them for objectives of service. */
+export function answerHealthMetrics(context: Context): Answer {
+  const samples = Object.entries(checks).flatMap(([name, check]) => {
+    const value = check(context) === undefined ? 1 : 0;
+    return endpoints.map((type) => `kubernetes_healthcheck{name="${name}",type="${type}"} ${value}`);
+  });
+  const lines = family('kubernetes_healthcheck', 'gauge', 'The result of a single health check.', samples);
+  return prometheusAnswer(lines);
+}
 
 /** `/healthz`, `/livez`, `/readyz`, each with `?verbose`, and each check by its name. */
 export function answerHealth(context: Context, info: RequestInfo): Answer | undefined {

@@ -1,4 +1,5 @@
 import type { Kind } from '../api/kind.ts';
+import { METRICS_GROUP } from '../api/kinds/metrics.ts';
 import type { RequestInfo, ResourceTarget } from './request.ts';
 
 /** The kinds that are served, by the names in paths. */
@@ -68,6 +69,9 @@ export class KindTable {
 
 const keyOf = ({ group, version, plural }: Pick<ResourceTarget, 'group' | 'version' | 'plural'>) =>
   `${group}/${version}/${plural}`;
+
+/** Whether a kind's objects have a form in protobuf: those of definitions have none, nor have measured ones. */
+export const hasProtobuf = ({ schema, group }: Kind): boolean => schema === undefined && group !== METRICS_GROUP;
 
 const stability = { alpha: 1, beta: 2, '': 3 };
 

@@ -42,7 +42,10 @@ async function* pieces(body: readonly Uint8Array[]): AsyncIterable<Uint8Array> {
 async function textOf(body: AsyncIterable<Uint8Array>): Promise<string> {
   const chunks: Uint8Array[] = [];
   for await (const chunk of body) chunks.push(chunk);
-  return Buffer.concat(chunks).toString('utf8');
+  const [only] = chunks;
+  return (
+    only && chunks.length === 1 ? Buffer.from(only.buffer, only.byteOffset, only.length) : Buffer.concat(chunks)
+  ).toString('utf8');
 }
 
 /** The events of a watch as they are asked for; started at once, so that none is missed. */

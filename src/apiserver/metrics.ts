@@ -4,16 +4,33 @@ import type { Context } from './context.ts';
 
 /** Counts of answered requests, by verb, resource and code. */
 export class RequestMetrics {
-  readonly #counts = new Map<string, number>();
+  /** By verb, resource and code. */
+  readonly #counts = new Map<string, Map<string, Map<number, number>>>();
 
   count(verb: string, resource: string, code: number): void {
-    const labels = `verb="${verb.toUpperCase()}",resource="${resource}",code="${code}"`;
-    this.#counts.set(labels, (this.#counts.get(labels) ?? 0) + 1);
+    const codes = entryOf(entryOf(this.#counts, verb), resource);
+    codes.set(code, (codes.get(code) ?? 0) + 1);
   }
 
   lines(): string[] {
-    return [...this.#counts].map(([labels, count]) => `apiserver_request_total{${labels}} ${count}`);
+    return [...this.#counts].flatMap(([verb, resources]) =>
+      [...resources].flatMap(([resource, codes]) =>
+        [...codes].map(([code, count]) => {
+          const labels = `verb="${verb.toUpperCase()}",resource="${resource}",code="${code}"`;
+          return `apiserver_request_total{${labels}} ${count}`;
+        }),
+      ),
+    );
   }
+}
+
+function entryOf<K, V>(maps: Map<string, Map<K, V>>, key: string): Map<K, V> {
+  let found = maps.get(key);
+  if (!found) {
+    found = new Map();
+    maps.set(key, found);
+  }
+  return found;
 }
 
 /** `/metrics`, in Prometheus' text form with Kubernetes' own names. */
@@ -36,8 +53,11 @@ export function answerMetrics(context: Context): Answer {
     `process_start_time_seconds ${(performance.timeOrigin / 1000).toFixed(3)}`,
     ...context.moreMetrics(),
   ];
-  return textAnswer(`${lines.join('\n')}\n`, 200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' });
+  return prometheusAnswer(lines);
 }
+
+export const prometheusAnswer = (lines: readonly string[]): Answer =>
+  textAnswer(`${lines.join('\n')}\n`, 200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' });
 
 function resourceName(prefix: string): string {
   const [group, plural] = prefix.slice(REGISTRY.length).split('/');

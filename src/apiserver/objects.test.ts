@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import type { ComponentStatus } from '../api/types.ts';
+import { openMemoryStore } from '../store/memory.ts';
 import { startTestApiServer, type TestApiServer } from './testing.ts';
 import { type Json, type WireAnswer, wireTo } from './wire.ts';
 
@@ -60,6 +62,34 @@ describe('objects over HTTPS', () => {
     const warned = await wire.post(`${CONFIG_MAPS}?fieldValidation=Warn`, odd);
     assert.equal(warned.headers.warning, '299 - "unknown field \\"color\\""');
     assert.equal('color' in warned.json, false);
+  });
+
+  it('name no field twice, where the client wants to know', async () => {
+    const path = `${CONFIG_MAPS}?fieldValidation=`;
+    const twice =
+      '{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"duplicates"},"data":{"a":"1","a":"2"},"color":1}';
+    const json = { 'content-type': 'application/json' };
+    const strict = await wire.post(`${path}Strict`, twice, json);
+    assert.match(strict.json.message, /strict decoding error: unknown field "color", duplicate field "data.a"$/);
+    const ignored = await wire.post(`${path}Ignore`, twice, json);
+    assert.deepEqual([ignored.json.data, ignored.headers.warning], [{ a: '2' }, undefined]);
+    const patch = '{"data":{"b":"1","b":"2"}}';
+    const headers = { 'content-type': 'application/merge-patch+json' };
+    const refused = await wire.request('PATCH', `${CONFIG_MAPS}/duplicates?fieldValidation=Strict`, patch, headers);
+    assert.match(refused.json.message, /strict decoding error: duplicate field "data.b"$/);
+    const yaml = 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\ndata: {a: "1", a: "2"}\n';
+    const inYaml = await wire.post(`${path}Strict`, yaml, { 'content-type': 'application/yaml' });
+    assert.match(
+      inYaml.json.message,
+      /strict decoding error: yaml: unmarshal errors:\n {2}line 4: key "a" already set/,
+    );
+  });
+
+  it('come as tables in both versions of their form', async () => {
+    for (const version of ['v1', 'v1beta1']) {
+      const answer = await wire.get(CONFIG_MAPS, { accept: `application/json;as=Table;v=${version};g=meta.k8s.io` });
+      assert.deepEqual([answer.json.kind, answer.json.apiVersion], ['Table', `meta.k8s.io/${version}`]);
+    }
   });
 
   it('are not overwritten by who has an old version', async () => {
@@ -126,6 +156,45 @@ describe('objects over HTTPS', () => {
     assert.equal(third.json.metadata.continue, undefined);
     await wire.delete(`${path}?labelSelector=odd`);
     assert.equal(names(await wire.get(path)), 'cc');
+  });
+
+  it('say in a list what kind they are by the list alone', async () => {
+    await wire.post(CONFIG_MAPS, configMap('typed', {}, { list: 'typed' }));
+    const { json } = await wire.get(`${CONFIG_MAPS}?labelSelector=list%3Dtyped`);
+    assert.deepEqual([json.kind, json.apiVersion], ['ConfigMapList', 'v1']);
+    const { kind, apiVersion, ...rest } = (await wire.get(`${CONFIG_MAPS}/typed`)).json;
+    assert.deepEqual([kind, apiVersion], ['ConfigMap', 'v1']);
+    assert.deepEqual(json.items, [rest]);
+  });
+
+  it('are listed on, as they are now, when the snapshot of a page is forgotten', async (t) => {
+    const store = openMemoryStore();
+    const small = await startTestApiServer({ store });
+    const client = wireTo(small);
+    t.after(async () => {
+      client.close();
+      await small.stop();
+      await store.close();
+    });
+    const path = '/api/v1/namespaces/kube-public/configmaps';
+    const names = (answer: WireAnswer) => answer.json.items.map((item: Json) => item.metadata.name).join('');
+    for (const name of ['a', 'b', 'c']) await client.post(path, configMap(name));
+    const first = await client.get(`${path}?limit=1`);
+    await client.delete(`${path}/b`);
+    const { json } = await client.post(path, configMap('d'));
+    await store.compact(Number(json.metadata.resourceVersion));
+    const forgotten = await client.get(`${path}?limit=1&continue=${encodeURIComponent(first.json.metadata.continue)}`);
+    assert.deepEqual([forgotten.status, forgotten.json.reason], [410, 'Expired']);
+    const token = encodeURIComponent(forgotten.json.metadata.continue);
+    const second = await client.get(`${path}?limit=1&continue=${token}`);
+    assert.deepEqual([names(first), names(second)], ['a', 'c']);
+    const third = await client.get(`${path}?continue=${encodeURIComponent(second.json.metadata.continue)}`);
+    assert.equal(names(third), 'd');
+    const { metadata } = (await client.get(`${path}?limit=1`)).json;
+    const elsewhere = await client.post('/api/v1/namespaces', { metadata: { name: 'elsewhere' } });
+    await store.compact(Number(elsewhere.json.metadata.resourceVersion));
+    const unchanged = await client.get(`${path}?limit=1&continue=${encodeURIComponent(metadata.continue)}`);
+    assert.equal(unchanged.json.reason, 'Expired', 'also where nothing has changed');
   });
 
   it('come as a Table and as YAML', async () => {
@@ -214,6 +283,73 @@ describe('objects over HTTPS', () => {
     assert.deepEqual([marked.json.spec.nodeName, marked.json.metadata.deletionGracePeriodSeconds], ['node-1', 30]);
     await wire.delete(`${pods}/bound`, { gracePeriodSeconds: 0 });
     assert.equal((await wire.get(`${pods}/bound`)).status, 404);
+  });
+
+  it('are answered in a time that can be read', async () => {
+    const { status, json } = await wire.get(`${CONFIG_MAPS}?timeout=soon`);
+    assert.deepEqual([status, json.reason], [400, 'BadRequest']);
+    assert.equal((await wire.get(`${CONFIG_MAPS}?timeout=1m30s`)).status, 200);
+  });
+
+  it('of two kinds leave their dependents alone where a deletion says nothing of them', async () => {
+    const path = '/api/v1/namespaces/default/replicationcontrollers';
+    const template = { metadata: { labels: { a: 'b' } }, spec: { containers: [{ name: 'c', image: 'i' }] } };
+    const left = async (name: string, options?: object) => {
+      await wire.post(path, { metadata: { name }, spec: { replicas: 0, selector: { a: 'b' }, template } });
+      await wire.request('DELETE', `${path}/${name}`, options);
+      return (await wire.get(`${path}/${name}`)).json.metadata?.finalizers;
+    };
+    assert.deepEqual(await left('silent'), ['orphan']);
+    assert.equal(await left('background', { propagationPolicy: 'Background' }), undefined);
+    assert.equal(await left('old', { orphanDependents: false }), undefined);
+  });
+
+  it('are served by a server that tells how it is', async () => {
+    const { text, headers } = await wire.get('/metrics/slis');
+    assert.match(headers['content-type'] ?? '', /^text\/plain; version=0\.0\.4/);
+    assert.match(text, /^kubernetes_healthcheck\{name="store",type="readyz"\} 1$/m);
+  });
+
+  it('of components tell who works: leases that are renewed, and the store', async () => {
+    const path = '/api/v1/componentstatuses';
+    const leases = '/apis/coordination.k8s.io/v1/namespaces/kube-system/leases';
+    const renewed = async (name: string, renewTime: Date) => {
+      const spec = { holderIdentity: 'me', leaseDurationSeconds: 15, renewTime: renewTime.toISOString() };
+      assert.equal((await wire.post(leases, { metadata: { name }, spec })).status, 201);
+    };
+    await renewed('kube-scheduler', new Date());
+    await renewed('kube-controller-manager', new Date(Date.now() - 60_000));
+    const { text, headers } = await wire.get(path);
+    const { items } = JSON.parse(text) as { items: ComponentStatus[] };
+    const told = items.map(({ metadata, conditions }) => [metadata?.name, conditions?.[0]?.status]);
+    assert.deepEqual(told, [
+      ['controller-manager', 'False'],
+      ['scheduler', 'True'],
+      ['etcd-0', 'True'],
+    ]);
+    assert.equal(headers.warning, '299 - "v1 ComponentStatus is deprecated in v1.19+"');
+    const late: ComponentStatus = JSON.parse((await wire.get(`${path}/controller-manager`)).text);
+    assert.match(
+      late.conditions?.[0]?.error ?? '',
+      /^the Lease kube-system\/kube-controller-manager was last renewed at /,
+    );
+    assert.equal((await wire.get(`${path}/nobody`)).json.message, 'componentstatuses "nobody" not found');
+    const table = await wire.get(path, { accept: 'application/json;as=Table;v=v1;g=meta.k8s.io' });
+    assert.deepEqual(table.json.rows[1]?.cells, ['scheduler', 'Healthy', 'ok', '']);
+  });
+
+  it('are told with the hash of the version that they are kept in', async () => {
+    interface Discovery {
+      readonly resources: readonly { readonly name: string; readonly storageVersionHash?: string }[];
+    }
+    const hashOf = async (groupVersion: string, plural: string) => {
+      const { resources }: Discovery = JSON.parse((await wire.get(groupVersion)).text);
+      return resources.find(({ name }) => name === plural)?.storageVersionHash;
+    };
+    // Of `/v1/Event`, which both are kept as.
+    assert.equal(await hashOf('/api/v1', 'events'), 'r2yiGXH7wu8=');
+    assert.equal(await hashOf('/apis/events.k8s.io/v1', 'events'), 'r2yiGXH7wu8=');
+    assert.equal(await hashOf('/api/v1', 'bindings'), undefined);
   });
 
   it('of namespaces go when they are finalized, and take nothing new meanwhile', async () => {

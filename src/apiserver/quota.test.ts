@@ -60,6 +60,35 @@ test('what a quota has no room for is refused, in Kubernetes’ words', async (t
   assert.equal(await refusal(pod('c', cpu('400m'))), 'written');
 });
 
+test('quotas and bounds hold for a pod that is resized in place', async (t) => {
+  const { client, quota, limit, pod, refusal } = await start(t);
+  await quota({ hard: { 'requests.cpu': '1' } });
+  await limit({ min: { cpu: '100m' }, max: { cpu: '800m' } });
+  await pod('a', cpu('300m', '500m'));
+  await pod('b', cpu('300m', '500m'));
+  const resized = (resources: Container['resources']) =>
+    client.patch(
+      pods,
+      { namespace, name: 'a' },
+      'strategic',
+      { spec: { containers: [{ name: 'main', resources }] } },
+      'resize',
+    );
+  assert.equal(
+    await refusal(resized(cpu('800m', '800m'))),
+    'pods "a" is forbidden: exceeded quota: q, requested: requests.cpu=500m, used: requests.cpu=600m, limited: requests.cpu=1',
+  );
+  assert.match(
+    await refusal(resized(cpu('300m', '900m'))),
+    /maximum cpu usage per Container is 800m, but limit is 900m$/,
+  );
+  assert.match(
+    await refusal(resized(cpu('50m', '500m'))),
+    /minimum cpu usage per Container is 100m, but request is 50m$/,
+  );
+  assert.equal(await refusal(resized(cpu('700m', '800m'))), 'written');
+});
+
 test('of writes that come at once no more succeed than there is room for', async (t) => {
   const { quota, pod, refusal } = await start(t);
   await quota({ hard: { pods: '3' } });
@@ -81,6 +110,24 @@ test('a scope says which pods count', async (t) => {
   await quota({ hard: { pods: '0' }, scopes: ['BestEffort'] });
   assert.match(await refusal(pod('a')), /exceeded quota: q, requested: pods=1, used: pods=0, limited: pods=0/);
   assert.equal(await refusal(pod('b', cpu('1m'))), 'written');
+});
+
+test('a scope says of which class of attributes claims count', async (t) => {
+  const { client, quota, refusal } = await start(t);
+  const gold = { scopeName: 'VolumeAttributesClass', operator: 'In', values: ['gold'] };
+  await quota({ hard: { persistentvolumeclaims: '1' }, scopeSelector: { matchExpressions: [gold] } });
+  const claim = (name: string, volumeAttributesClassName?: string) =>
+    client.create(persistentVolumeClaims, {
+      metadata: { name, namespace },
+      spec: {
+        accessModes: ['ReadWriteOnce'],
+        resources: { requests: { storage: '1Gi' } },
+        volumeAttributesClassName,
+      },
+    });
+  await claim('a', 'gold');
+  assert.match(await refusal(claim('b', 'gold')), /exceeded quota: q, requested: persistentvolumeclaims=1/);
+  for (const name of [undefined, 'silver']) assert.equal(await refusal(claim(`c-${name}`, name)), 'written');
 });
 
 test('claims are counted by their storage, also of one class', async (t) => {
@@ -115,7 +162,7 @@ test('bounds of a LimitRange hold for containers', async (t) => {
   const { limit, pod, refusal } = await start(t);
   await limit({ min: { cpu: '100m' }, max: { cpu: '1' }, maxLimitRequestRatio: { cpu: '2' } });
   assert.equal(
-    await refusal(pod('small', cpu('50m', '100m'))),
+    await refusal(pod('small', cpu('50m', '90m'))),
     'pods "small" is forbidden: minimum cpu usage per Container is 100m, but request is 50m',
   );
   assert.match(await refusal(pod('large', cpu('1', '2'))), /maximum cpu usage per Container is 1, but limit is 2$/);

@@ -17,8 +17,12 @@ export interface ApiRequest {
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: string | Uint8Array;
   readonly signal?: AbortSignal;
+  /** Whose address the connection came from; none where it came from this process. */
+  readonly remoteAddress?: string;
   /** `undefined` where nobody could be authenticated. */
   readonly user: User | undefined;
+  /** What the audit log tells of it besides, by key; left out where it is not told of. */
+  readonly annotations?: Map<string, string>;
 }
 
 /** What a path asks for. */
@@ -61,16 +65,18 @@ export interface KindRequest {
 export function parseRequest(method: string, rawPath: string): RequestInfo {
   const mark = rawPath.indexOf('?');
   const path = mark < 0 ? rawPath : rawPath.slice(0, mark);
-  const query = new URLSearchParams(mark < 0 ? '' : rawPath.slice(mark + 1));
+  const query = mark < 0 ? noQuery : new URLSearchParams(rawPath.slice(mark + 1));
   const resource = parseTarget(path);
   if (!resource) return { verb: method.toLowerCase(), method, path, query, resource: undefined };
   const watches = query.get('watch') === 'true' || query.get('watch') === '1';
   return { verb: verbOf(method, resource, watches, query), method, path, query, resource };
 }
 
+/** Nobody writes into a query. */
+const noQuery = new URLSearchParams();
+
 function parseTarget(path: string): ResourceTarget | undefined {
-  const parts = path.split('/').slice(1).map(decode);
-  if (parts.at(-1) === '') parts.pop();
+  const parts = partsOf(path);
   const group = parts[0] === 'api' ? '' : parts[0] === 'apis' ? parts[1] : undefined;
   const after = parts[0] === 'api' ? 1 : 2;
   const version = parts[after];
@@ -91,6 +97,11 @@ function parseTarget(path: string): ResourceTarget | undefined {
 }
 
 const namespaceSubresources = new Set(['status', 'finalize']);
+
+function partsOf(path: string): string[] {
+  const parts = path.slice(1, path.endsWith('/') ? -1 : undefined).split('/');
+  return path.includes('%') ? parts.map(decode) : parts;
+}
 
 function decode(part: string): string {
   try {

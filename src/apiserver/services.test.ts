@@ -35,7 +35,7 @@ describe('addresses and ports of Services', () => {
     assert.deepEqual([taken.status, taken.json.reason], [422, 'Invalid']);
     assert.match(taken.json.message, /provided IP is already allocated$/);
     const outside = await wire.post(SERVICES, service('outside', { clusterIP: '10.97.0.1' }));
-    assert.match(outside.json.message, /not in the valid range. The range of valid IPs is 10\.96\.0\.0\/28$/);
+    assert.match(outside.json.message, /IP 10\.97\.0\.1: the provided network does not match the current range$/);
     const headless = await wire.post(SERVICES, service('headless', { clusterIP: 'None' }));
     assert.equal(headless.json.spec.clusterIP, 'None');
     await wire.delete(`${SERVICES}/given`);
@@ -49,7 +49,17 @@ describe('addresses and ports of Services', () => {
     const addresses = answers.filter(({ status }) => status === 201).map(({ json }) => json.spec.clusterIP);
     assert.equal(new Set(addresses).size, addresses.length);
     assert.equal(addresses.length, 13, '14 addresses, one of them for kubernetes');
-    assert.match(answers.find(({ status }) => status !== 201)?.json.message ?? '', /range 10\.96\.0\.0\/28 is full/);
+    assert.match(
+      answers.find(({ status }) => status !== 201)?.json.message ?? '',
+      /failed to allocate a serviceIP for Service "many-\d+": range is full$/,
+    );
+  });
+
+  it('come from the ServiceCIDR that is there from the start', async () => {
+    const { status, json } = await wire.get('/apis/networking.k8s.io/v1/servicecidrs/kubernetes/status');
+    assert.equal(status, 200);
+    assert.equal(json.kind, 'ServiceCIDR');
+    assert.match(JSON.stringify(json), /"type":"Ready","status":"True"/);
   });
 
   it('stay theirs when the server starts again', async () => {

@@ -1,3 +1,5 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
 import type { Kind } from '../api/kind.ts';
 import { builtinKinds } from '../api/kinds/index.ts';
 import type { Log } from '../base/log.ts';
@@ -8,22 +10,32 @@ import { ConfiguredAdmission } from './admission/dynamic/configured.ts';
 import { admissionPlugins } from './admission/plugins.ts';
 import { Aggregator, type FrontProxy } from './aggregation/aggregator.ts';
 import { publishAuthentication } from './aggregation/authentication.ts';
+import { CustomServices } from './aggregation/local-services.ts';
+import type { AuditOptions } from './audit/audit.ts';
 import { MastersAuthorizer, UnionAuthorizer } from './auth/authorizers.ts';
+import { BootstrapTokens } from './auth/bootstrap-tokens.ts';
 import { impersonated } from './auth/impersonation.ts';
-import { NodeAuthorizer } from './auth/node-authorizer.ts';
+import { NodeAuthorizer } from './auth/node/authorizer.ts';
+import { NodeGraph } from './auth/node/graph.ts';
 import { RbacAuthorizer } from './auth/rbac.ts';
 import { TokenIssuer } from './auth/tokens.ts';
-import { bootstrap } from './bootstrap.ts';
+import { type AnyRole, bootstrap, reconcileRoles } from './bootstrap.ts';
 import { WatchCache } from './cache/watch-cache.ts';
 import type { Context, KubeletTLS } from './context.ts';
 import { startCustomResources } from './custom-resources/registrar.ts';
 import { expireEvents } from './events-expiry.ts';
+import { DanglingConditions } from './flowcontrol/dangling.ts';
+import { FlowControl } from './flowcontrol/flow-control.ts';
 import { handleRequest } from './handler.ts';
 import { HttpServer, type Listen, type ServerTLS } from './http/server.ts';
 import { KindTable } from './kinds.ts';
 import { type LocalRequest, type LocalResponse, localResponse, toApiRequest } from './local.ts';
 import { RequestMetrics } from './metrics.ts';
+import type { ApiRequest } from './request.ts';
 import { measuredKinds } from './resource-metrics.ts';
+import { AddressBook } from './service-addresses/book.ts';
+import { startAddressRepair } from './service-addresses/repair.ts';
+import { mayBeStream } from './streaming/locate.ts';
 import { answerStream, joinUpgrade } from './streaming/streams.ts';
 import { refuseWithStatus } from './streaming/upgrade.ts';
 
@@ -45,6 +57,10 @@ export interface ApiServerOptions {
   /** Where pods reach this server: the endpoint of the `kubernetes` Service. */
   readonly advertise: { readonly address: string; readonly port: number };
   readonly listen: readonly Listen[];
+  /** Roles and bindings that there are from the start, beside Kubernetes' own. */
+  readonly roles?: readonly AnyRole[];
+  /** Without it no request is told of. */
+  readonly audit?: AuditOptions;
   /** What others in this process have to say on `/metrics`, as lines for Prometheus. */
   moreMetrics?(): readonly string[];
 }
@@ -73,35 +89,66 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   const cache = new WatchCache(store, kept);
   await cache.start();
   const tokens = new TokenIssuer(options.serviceAccount.signingKey, options.serviceAccount.issuer, cache);
-  const dynamic = new ConfiguredAdmission(cache, kinds);
+  const bootstrapTokens = new BootstrapTokens(cache);
+  const authorizer = new UnionAuthorizer([
+    new MastersAuthorizer(),
+    new NodeAuthorizer(new NodeGraph(cache)),
+    new RbacAuthorizer(cache),
+  ]);
+  const dynamic = new ConfiguredAdmission(cache, kinds, authorizer);
+  const book = new AddressBook(cache);
+  const control = new FlowControl(cache);
   const context: Context = {
     store,
     cache,
     kinds,
     tokens,
+    bootstrapTokens,
     metrics: new RequestMetrics(),
-    moreMetrics: () => options.moreMetrics?.() ?? [],
+    moreMetrics: () => [...control.metrics(), ...(options.moreMetrics?.() ?? [])],
     log,
     kubeletTLS: options.kubeletTLS,
     aggregator: new Aggregator(cache, log, options.frontProxy),
-    admission: new Admission(admissionPlugins(cache, options), dynamic),
-    authorizer: new UnionAuthorizer([new MastersAuthorizer(), new NodeAuthorizer(), new RbacAuthorizer(cache)]),
+    admission: new Admission(admissionPlugins(cache, book, options, authorizer), dynamic),
+    authorizer,
   };
   await establish(context, options);
+  await reconcileRoles(context);
+  const stopRepair = startAddressRepair(context, book);
   const customResources = await startCustomResources(context);
   context.aggregator.start(context);
+  const customServices = new CustomServices(context);
+  customServices.start();
+  const dangling = new DanglingConditions(context);
+  dangling.start();
+  const audit = options.audit && (await import('./audit/start.ts')).startAudit(options.audit, log);
+  const answer = (request: ApiRequest, flows?: FlowControl) => {
+    const handle = (told: ApiRequest) => handleRequest(context, told, flows);
+    return audit ? audit.answer(request, handle) : handle(request);
+  };
+  const join = async (request: ApiRequest, req: IncomingMessage, socket: Duplex, head: Buffer): Promise<number> => {
+    try {
+      return await joinUpgrade(context, impersonated(context, request), req, socket, head);
+    } catch (error) {
+      return refuseWithStatus(socket, error);
+    }
+  };
+  const stream = async (request: ApiRequest, req: IncomingMessage, res: ServerResponse): Promise<boolean> => {
+    const tell = audit?.begin(request);
+    const taken = await answerStream(context, impersonated(context, request), req, res);
+    if (taken) tell?.(res.statusCode);
+    return taken;
+  };
   const http = new HttpServer({
     tls: options.tls,
-    tokens,
+    tokens: [tokens, bootstrapTokens],
     log,
-    handle: (request) => handleRequest(context, request),
-    stream: async (request, req, res) => answerStream(context, impersonated(context, request), req, res),
+    handle: (request) => answer(request, control),
+    stream: (request, req, res) => mayBeStream(request) && stream(request, req, res),
     upgrade: async (request, req, socket, head) => {
-      try {
-        await joinUpgrade(context, impersonated(context, request), req, socket, head);
-      } catch (error) {
-        refuseWithStatus(socket, error);
-      }
+      const tell = audit?.begin(request);
+      const code = await join(request, req, socket, head);
+      tell?.(code);
     },
   });
   const addresses = await http.listen(options.listen);
@@ -110,7 +157,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   let stopped: Promise<void> | undefined;
   return {
     addresses,
-    handle: async (request) => localResponse(await handleRequest(context, toApiRequest(request)), request.signal),
+    handle: async (request) => localResponse(await answer(toApiRequest(request)), request.signal),
     stop: () => {
       stopped ??= stop();
       return stopped;
@@ -120,8 +167,11 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   async function stop(): Promise<void> {
     clearInterval(upkeep);
     await http.close();
+    await audit?.close();
+    stopRepair();
     customResources.stop();
     context.aggregator.stop();
+    await Promise.all([customServices.stop(), dangling.stop()]);
     dynamic.stop();
     cache.stop();
   }

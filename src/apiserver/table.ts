@@ -1,10 +1,16 @@
 import type { Column, Kind } from '../api/kind.ts';
 import type { KubeObject } from '../api/types.ts';
 import type { CachedObject } from './cache/object.ts';
+import type { Accepted } from './negotiation.ts';
 
-export const TABLE = 'Table.v1.meta.k8s.io';
-export const PARTIAL = 'PartialObjectMetadata.v1.meta.k8s.io';
-export const PARTIAL_LIST = 'PartialObjectMetadataList.v1.meta.k8s.io';
+// Forms of answers in the versions of `meta.k8s.io` that clients ask for; they differ in nothing else.
+const inEach = (form: string) => [`${form}.v1.meta.k8s.io`, `${form}.v1beta1.meta.k8s.io`];
+export const TABLE = inEach('Table');
+export const PARTIAL = inEach('PartialObjectMetadata');
+export const PARTIAL_LIST = inEach('PartialObjectMetadataList');
+
+/** `meta.k8s.io/v1`, in the version that was asked for. */
+export const metaVersion = ({ group, version }: Pick<Accepted, 'group' | 'version'>) => `${group}/${version}`;
 
 export type IncludeObject = 'None' | 'Metadata' | 'Object';
 
@@ -14,15 +20,16 @@ export function tableOf(
   objects: readonly CachedObject[],
   include: IncludeObject,
   metadata: Record<string, unknown>,
+  apiVersion: string,
   withColumns = true,
 ): unknown {
   const now = Date.now();
   return {
     kind: 'Table',
-    apiVersion: 'meta.k8s.io/v1',
+    apiVersion,
     metadata,
     columnDefinitions: withColumns ? kind.columns.map(definitionOf) : null,
-    rows: objects.map((cached) => rowOf(kind, cached.parse(), include, now)),
+    rows: objects.map((cached) => rowOf(kind, cached.parse(), include, apiVersion, now)),
   };
 }
 
@@ -30,13 +37,13 @@ function definitionOf({ name, type, format, description, priority }: Column<neve
   return { name, type, format: format ?? (name === 'Name' ? 'name' : ''), description, priority };
 }
 
-function rowOf(kind: Kind, object: KubeObject, include: IncludeObject, now: number) {
+function rowOf(kind: Kind, object: KubeObject, include: IncludeObject, apiVersion: string, now: number) {
   const cells = kind.columns.map((column) => column.cell(object, now));
   if (include === 'None') return { cells };
-  return { cells, object: include === 'Object' ? object : partialOf(object) };
+  return { cells, object: include === 'Object' ? object : partialOf(object, apiVersion) };
 }
 
 /** An object without all but its metadata. */
-export function partialOf(object: KubeObject): unknown {
-  return { kind: 'PartialObjectMetadata', apiVersion: 'meta.k8s.io/v1', metadata: object.metadata };
+export function partialOf(object: { readonly metadata?: object }, apiVersion: string): unknown {
+  return { kind: 'PartialObjectMetadata', apiVersion, metadata: object.metadata };
 }

@@ -99,6 +99,11 @@ describe('a watch over HTTPS', () => {
     const [first, second] = await take(2, `${CONFIG_MAPS}?watch=1`, { accept });
     assert.equal(first?.object.columnDefinitions[0]?.name, 'Name');
     assert.deepEqual([second?.object.columnDefinitions, second?.object.rows[0]?.cells[0]], [null, 't2']);
+    const query = 'watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true';
+    const [, , mark] = await take(3, `${CONFIG_MAPS}?${query}&includeObject=None`, { accept });
+    assert.equal(mark?.type, 'BOOKMARK');
+    const [row] = (mark?.object.rows ?? []) as readonly { readonly object?: Json['object'] }[];
+    assert.equal(row?.object?.metadata.annotations['k8s.io/initial-events-end'], 'true');
   });
 
   it('ends when the server stops', async () => {

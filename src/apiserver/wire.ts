@@ -57,6 +57,9 @@ export interface Json {
     readonly selector: string;
     readonly phase: string;
     readonly allowed: boolean;
+    readonly user: { readonly username: string };
+    readonly incomplete: boolean;
+    readonly evaluationError: string;
     readonly token: string;
     readonly userInfo: { readonly username: string; readonly extra: Readonly<Record<string, readonly string[]>> };
   };

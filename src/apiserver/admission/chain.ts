@@ -2,20 +2,32 @@ import type { Kind } from '../../api/kind.ts';
 import type { KubeObject } from '../../api/types.ts';
 import type { User } from '../request.ts';
 
+export interface ObjectKind {
+  readonly group: string;
+  readonly version: string;
+  readonly kind: string;
+  /** Of its schema: `io.k8s.api.policy.v1.Eviction`. */
+  readonly definition: string;
+}
+
 /** A write on its way to the store. */
 export interface AdmissionRequest {
-  readonly operation: 'CREATE' | 'UPDATE' | 'DELETE';
+  readonly operation: 'CREATE' | 'UPDATE' | 'DELETE' | 'CONNECT';
   readonly kind: Kind;
   readonly subresource: string;
   readonly namespace: string;
   readonly name: string;
   readonly user: User;
   readonly dryRun: boolean;
+  /** What `object` is, where it is not of `kind`: the body of a subresource that has a type of its own. */
+  readonly objectKind?: ObjectKind;
   /** What is about to be written; a plugin may change it. `undefined` on delete. */
   readonly object: KubeObject | undefined;
   readonly old: KubeObject | undefined;
   /** Shown to the client, where there is one. */
   readonly warnings: string[] | undefined;
+  /** For the audit log, where the request is told of there. */
+  readonly annotations?: Map<string, string>;
 }
 
 /** Called when the write has come to an end, whatever it was: gives back what was reserved for it. */

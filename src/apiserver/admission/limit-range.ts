@@ -15,8 +15,8 @@ export function limitRanger(cache: WatchCache): AdmissionPlugin {
   return {
     name: 'LimitRanger',
     admit(request) {
-      const { kind, namespace, operation, subresource, object, name } = request;
-      if (kind.group !== '' || operation !== 'CREATE' || subresource !== '' || !object) return undefined;
+      const { kind, namespace, object, name } = request;
+      if (kind.group !== '' || !object || !changesAmounts(request)) return undefined;
       if (kind.kind !== 'Pod' && kind.kind !== 'PersistentVolumeClaim') return undefined;
       const limits = limitsIn(cache, namespace);
       if (limits.length === 0) return undefined;
@@ -25,6 +25,11 @@ export function limitRanger(cache: WatchCache): AdmissionPlugin {
       throw forbidden(kind, name, problems.length === 1 ? (problems[0] ?? '') : `[${problems.join(', ')}]`);
     },
   };
+}
+
+/** An object that comes, or a pod whose containers are resized in place. */
+function changesAmounts({ operation, subresource }: AdmissionRequest): boolean {
+  return subresource === '' ? operation === 'CREATE' : subresource === 'resize' && operation === 'UPDATE';
 }
 
 function limitsIn(cache: WatchCache, namespace: AdmissionRequest['namespace']): Limit[] {
@@ -115,8 +120,8 @@ function checkMin({ type, min = {} }: Limit, requests: Quantities, limits: Quant
     const least = parseQuantity(text);
     const [request, limit] = [requests.get(resource), limits.get(resource)];
     if (!request) return [`${bound}.  No request is specified`];
-    if (limit && compareQuantities(limit, least) < 0) return [`${bound}, but limit is ${formatQuantity(limit)}`];
-    return compareQuantities(request, least) < 0 ? [`${bound}, but request is ${formatQuantity(request)}`] : [];
+    if (compareQuantities(request, least) < 0) return [`${bound}, but request is ${formatQuantity(request)}`];
+    return limit && compareQuantities(limit, least) < 0 ? [`${bound}, but limit is ${formatQuantity(limit)}`] : [];
   });
 }
 

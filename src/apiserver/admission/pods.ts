@@ -1,4 +1,5 @@
 import type { Pod, PriorityClass, Toleration } from '../../api/types.ts';
+import { remembered } from '../cache/object.ts';
 import type { WatchCache } from '../cache/watch-cache.ts';
 import { forbidden } from '../errors.ts';
 import type { AdmissionPlugin, AdmissionRequest } from './chain.ts';
@@ -15,8 +16,10 @@ const lostNodeTaints = ['node.kubernetes.io/not-ready', 'node.kubernetes.io/unre
 
 export const defaultTolerations: AdmissionPlugin = {
   name: 'DefaultTolerationSeconds',
-  admit(request) {
-    const spec = newPod(request)?.spec;
+  admit({ kind, operation, subresource, object }) {
+    const concerned = kind.kind === 'Pod' && kind.group === '' && subresource === '';
+    if (!concerned || (operation !== 'CREATE' && operation !== 'UPDATE')) return undefined;
+    const { spec } = object as Pod;
     if (!spec) return undefined;
     const missing = lostNodeTaints.filter((key) => !spec.tolerations?.some((each) => tolerates(each, key)));
     const added = missing.map((key) => ({
@@ -41,6 +44,8 @@ const systemClasses: Readonly<Record<string, number>> = {
   'system-node-critical': 2_000_001_000,
 };
 
+const readClass = remembered((object): Readonly<PriorityClass> => object.parse<PriorityClass>());
+
 /** Turns the name of a priority class into its number. */
 export function priorityAdmission(cache: WatchCache): AdmissionPlugin {
   return {
@@ -49,7 +54,7 @@ export function priorityAdmission(cache: WatchCache): AdmissionPlugin {
       const spec = newPod(request)?.spec;
       if (!spec) return undefined;
       const classes = cache.resource(priorityClasses);
-      const all = classes.list().map((object) => object.parse<PriorityClass>());
+      const all = classes.list().map(readClass);
       const name = spec.priorityClassName || all.find((each) => each.globalDefault)?.metadata?.name;
       const found = all.find((each) => each.metadata?.name === name);
       const value = name ? (found?.value ?? systemClasses[name]) : 0;

@@ -32,7 +32,8 @@ export function resourceQuota(cache: WatchCache): AdmissionPlugin {
     name: 'ResourceQuota',
     admit(request) {
       const { kind, namespace, operation, subresource, object, old, dryRun } = request;
-      if (!object || subresource !== '' || namespace === '' || operation === 'DELETE') return undefined;
+      if (!object || namespace === '' || operation === 'DELETE') return undefined;
+      if (subresource !== '' && subresource !== 'resize') return undefined;
       const quotas = quotasIn(cache, namespace);
       if (quotas.length === 0) return undefined;
       const present = () => {

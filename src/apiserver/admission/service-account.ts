@@ -1,5 +1,6 @@
 import { serviceAccounts } from '../../api/resource.ts';
 import type { Pod, PodSpec, ServiceAccount, Volume } from '../../api/types.ts';
+import { remembered } from '../cache/object.ts';
 import { objectKey, type WatchCache } from '../cache/watch-cache.ts';
 import { forbidden } from '../errors.ts';
 import { randomName } from '../registry/write.ts';
@@ -25,16 +26,18 @@ export function serviceAccountAdmission(cache: WatchCache): AdmissionPlugin {
       const account = readAccount(cache, request, pod.spec.serviceAccountName);
       if (wantsToken(pod.spec, account)) mountToken(pod.spec);
       if (account.imagePullSecrets?.length && !pod.spec.imagePullSecrets?.length) {
-        pod.spec.imagePullSecrets = account.imagePullSecrets;
+        pod.spec.imagePullSecrets = account.imagePullSecrets.map((each) => ({ ...each }));
       }
       return undefined;
     },
   };
 }
 
-function readAccount(cache: WatchCache, request: AdmissionRequest, name: string): ServiceAccount {
+const parsed = remembered((object): Readonly<ServiceAccount> => object.parse<ServiceAccount>());
+
+function readAccount(cache: WatchCache, request: AdmissionRequest, name: string): Readonly<ServiceAccount> {
   const found = cache.resource(serviceAccounts).get(objectKey(serviceAccounts, request.namespace, name));
-  if (found) return found.parse<ServiceAccount>();
+  if (found) return parsed(found);
   const why = `error looking up service account ${request.namespace}/${name}: serviceaccount ${JSON.stringify(name)} not found`;
   throw forbidden(request.kind, request.name, why);
 }

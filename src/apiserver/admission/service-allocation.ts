@@ -1,25 +1,26 @@
 import type { FieldError } from '../../api/kind.ts';
 import { services } from '../../api/resource.ts';
 import type { Service } from '../../api/types.ts';
+import { canonicalAddress } from '../../base/prefixes.ts';
 import type { CachedObject } from '../cache/object.ts';
 import type { WatchCache } from '../cache/watch-cache.ts';
 import { internalError, invalid } from '../errors.ts';
-import { AddressRange } from './address-range.ts';
-import { Allocator } from './allocator.ts';
+import { Allocator } from '../service-addresses/allocator.ts';
+import type { AddressBook } from '../service-addresses/book.ts';
 import type { AdmissionPlugin, AdmissionRequest, Settle } from './chain.ts';
-import { settleFamilies } from './service-families.ts';
+import { familyOfAddress, type ServiceFamily, settleFamilies } from './service-families.ts';
 
 type Spec = NonNullable<Service['spec']>;
 
-export interface ServiceRanges {
-  /** One a family, the default one first: `10.96.0.0/16`. */
+export interface ServiceNumbers {
+  /** Of the cluster, one a family, the default one first: `10.96.0.0/16`. */
   readonly serviceCIDRs: readonly string[];
   readonly nodePortRange: readonly [first: number, last: number];
 }
 
-/** Gives Services their addresses and node ports. What is given is known from the Services themselves. */
-export function serviceAllocation(cache: WatchCache, ranges: ServiceRanges): AdmissionPlugin {
-  const allocation = new ServiceAllocation(cache, ranges);
+/** Gives Services their addresses and node ports. What is given is known from the objects themselves. */
+export function serviceAllocation(cache: WatchCache, book: AddressBook, numbers: ServiceNumbers): AdmissionPlugin {
+  const allocation = new ServiceAllocation(cache, book, numbers);
   return {
     name: 'ServiceAllocation',
     admit(request) {
@@ -32,12 +33,14 @@ export function serviceAllocation(cache: WatchCache, ranges: ServiceRanges): Adm
 }
 
 class ServiceAllocation {
-  readonly #ranges: readonly AddressRange[];
+  readonly #book: AddressBook;
+  readonly #families: readonly ServiceFamily[];
   readonly #ports: readonly [first: number, last: number];
   readonly #nodePorts: Allocator;
 
-  constructor(cache: WatchCache, { serviceCIDRs, nodePortRange }: ServiceRanges) {
-    this.#ranges = serviceCIDRs.map((cidr) => new AddressRange(cidr));
+  constructor(cache: WatchCache, book: AddressBook, { serviceCIDRs, nodePortRange }: ServiceNumbers) {
+    this.#book = book;
+    this.#families = serviceCIDRs.map((cidr) => familyOfAddress(cidr.split('/')[0] ?? ''));
     this.#ports = nodePortRange;
     const portCount = nodePortRange[1] - nodePortRange[0] + 1;
     this.#nodePorts = new Allocator(portCount, Math.min(Math.max(16, Math.floor(portCount / 32)), 128));
@@ -80,10 +83,7 @@ class ServiceAllocation {
     // An address never changes once it is given: the rules of Services say so, before another one is asked for.
     if (old.clusterIP && spec.clusterIP && spec.clusterIP !== old.clusterIP) spec.clusterIPs = [spec.clusterIP];
     if (spec.clusterIP) spec.clusterIPs ??= [spec.clusterIP];
-    const [complaint] = settleFamilies(
-      spec,
-      this.#ranges.map(({ family }) => family),
-    );
+    const [complaint] = settleFamilies(spec, this.#families);
     if (complaint) throw refused(request, complaint.field, complaint.value, complaint.why);
     if (spec.clusterIP === 'None') {
       spec.clusterIPs = ['None'];
@@ -99,22 +99,22 @@ class ServiceAllocation {
   }
 
   #reserveAddress(request: AdmissionRequest, family: string, asked: string | undefined, undo: Settle[]): string {
-    const range = this.#ranges.find((each) => each.family === family);
-    if (!range) throw internalError(`failed to allocate IP: no range of ${family}`);
-    const index = asked ? indexIn(range, request, asked) : range.numbers.pick();
-    if (index === undefined) {
-      throw internalError(`failed to allocate IP: range ${range.text} is full`);
+    if (asked) this.#assertFree(request, asked);
+    const address = asked || this.#book.pick(family);
+    if (!address) {
+      const service = JSON.stringify(request.name);
+      throw internalError(`failed to allocate a serviceIP for Service ${service}: range is full`);
     }
-    if (asked && range.numbers.isUsed(index)) {
-      throw refused(
-        request,
-        'spec.clusterIPs',
-        [asked],
-        `failed to allocate IP ${asked}: provided IP is already allocated`,
-      );
-    }
-    hold(range.numbers, index, undo);
-    return range.addressAt(index);
+    undo.push(this.#book.hold(canonicalAddress(address) ?? address));
+    return address;
+  }
+
+  #assertFree(request: AdmissionRequest, asked: string): void {
+    const address = canonicalAddress(asked) ?? asked;
+    const offered = this.#book.offers(address);
+    if (offered && !this.#book.isUsed(address)) return;
+    const why = offered ? 'provided IP is already allocated' : 'the provided network does not match the current range';
+    throw refused(request, 'spec.clusterIPs', [asked], `failed to allocate IP ${asked}: ${why}`);
   }
 
   #eachPort(request: AdmissionRequest, spec: Spec, old: Spec, undo: Settle[]): void {
@@ -184,22 +184,9 @@ class ServiceAllocation {
 
   #count(object: CachedObject, change: 'use' | 'release'): void {
     const spec = object.parse<Service>().spec ?? {};
-    for (const address of spec.clusterIPs ?? [spec.clusterIP ?? '']) {
-      for (const range of this.#ranges) {
-        const index = range.indexOf(address);
-        if (index !== undefined) range.numbers[change](index);
-      }
-    }
     const ports = new Set([...(spec.ports ?? []).map((port) => port.nodePort), spec.healthCheckNodePort]);
     for (const port of ports) if (port) this.#nodePorts[change](port - this.#ports[0]);
   }
-}
-
-function indexIn(range: AddressRange, request: AdmissionRequest, address: string): number {
-  const index = range.indexOf(address);
-  if (index !== undefined) return index;
-  const why = `failed to allocate IP ${address}: the provided IP (${address}) is not in the valid range. The range of valid IPs is ${range.text}`;
-  throw refused(request, 'spec.clusterIPs', [address], why);
 }
 
 function hold(allocator: Allocator, number: number, undo: Settle[]): void {

@@ -1,8 +1,10 @@
 import { metaOf } from '../../api/kind.ts';
+import { compareQuantities, parseQuantity } from '../../api/quantity.ts';
 import { persistentVolumeClaims, persistentVolumes, storageClasses } from '../../api/resource.ts';
 import type { PersistentVolumeClaim, StorageClass } from '../../api/types.ts';
 import { className, defaultClass } from '../../api/volumes.ts';
-import type { WatchCache } from '../cache/watch-cache.ts';
+import { objectKey, type WatchCache } from '../cache/watch-cache.ts';
+import { forbidden } from '../errors.ts';
 import type { AdmissionPlugin, AdmissionRequest } from './chain.ts';
 
 const finalizers: Readonly<Record<string, string>> = {
@@ -39,4 +41,29 @@ export function defaultStorageClass(cache: WatchCache): AdmissionPlugin {
       return undefined;
     },
   };
+}
+
+/** A claim may grow only where its class lets it. One that is not bound may not change at all, which validation says. */
+export function claimResize(cache: WatchCache): AdmissionPlugin {
+  const mayGrow = (claim: PersistentVolumeClaim): boolean => {
+    const found = cache.resource(storageClasses).get(objectKey(storageClasses, '', className(claim) ?? ''));
+    return found?.parse<StorageClass>().allowVolumeExpansion === true;
+  };
+  return {
+    name: 'PersistentVolumeClaimResize',
+    admit({ kind, operation, subresource, name, object, old }) {
+      if (kind.group !== '' || kind.kind !== persistentVolumeClaims.kind) return undefined;
+      if (operation !== 'UPDATE' || subresource !== '') return undefined;
+      const [claim, before] = [object as PersistentVolumeClaim, old as PersistentVolumeClaim];
+      if (before.status?.phase !== 'Bound' || !grows(claim, before) || mayGrow(before)) return undefined;
+      const why =
+        'only dynamically provisioned pvc can be resized and the storageclass that provisions the pvc must support resize';
+      throw forbidden(kind, name, why);
+    },
+  };
+}
+
+function grows(claim: PersistentVolumeClaim, before: PersistentVolumeClaim): boolean {
+  const asked = ({ spec }: PersistentVolumeClaim) => parseQuantity(spec?.resources?.requests?.storage ?? '0');
+  return compareQuantities(asked(claim), asked(before)) > 0;
 }

@@ -12,6 +12,7 @@ import type { KindTable } from '../kinds.ts';
 import { updateObject } from '../registry/write.ts';
 import type { ApiRequest, RequestInfo, User } from '../request.ts';
 import { endpointOfService, Unreachable } from '../service-endpoints.ts';
+import type { Destination } from '../streaming/locate.ts';
 import { proxyStream, type StreamAnswer } from '../streaming/stream.ts';
 
 /** Who this server is to aggregated API servers: its client certificate, and the CA that they know it by. PEM. */
@@ -98,25 +99,46 @@ export class Aggregator {
     this.#remotes.clear();
   }
 
-  /** What discovery tells besides the kinds of this server, which go first. */
+  /** What discovery tells besides the kinds of this server, which go first; in the order that APIServices want. */
   groups(kinds: KindTable): RemoteGroup[] {
-    const groups = new Map<string, RemoteVersion[]>();
-    for (const { service, resources, available } of this.#remotes.values()) {
-      const { group = '', version = '' } = service.spec ?? {};
+    const groups = new Map<string, { readonly versions: RemoteVersion[]; priority: number }>();
+    const byPriority = [...this.#remotes.values()].sort(
+      (a, b) => (b.service.spec?.versionPriority ?? 0) - (a.service.spec?.versionPriority ?? 0),
+    );
+    for (const { service, resources, available } of byPriority) {
+      const { group = '', version = '', groupPriorityMinimum = 0 } = service.spec ?? {};
       if (kinds.inGroupVersion(group, version).length > 0) continue;
-      groups.set(group, [...(groups.get(group) ?? []), { version, isFresh: available, resources }]);
+      const known = groups.get(group) ?? { versions: [], priority: 0 };
+      known.versions.push({ version, isFresh: available, resources });
+      known.priority = Math.max(known.priority, groupPriorityMinimum);
+      groups.set(group, known);
     }
-    return [...groups].map(([name, versions]) => ({ name, versions })).sort((a, b) => (a.name < b.name ? -1 : 1));
+    return [...groups]
+      .sort(([a, one], [b, other]) => other.priority - one.priority || (a < b ? -1 : 1))
+      .map(([name, { versions }]) => ({ name, versions }));
   }
 
   /** The answer of the server whose group and version a path names; `undefined` where this one answers itself. */
   answer(context: Context, request: ApiRequest, info: RequestInfo): Promise<Answer> | undefined {
+    const remote = this.#remoteOf(context, info);
+    return remote && request.user ? this.#passOn(remote, request, request.user, info) : undefined;
+  }
+
+  /** Where an upgrade of the connection goes on to, in the same way. */
+  destination(context: Context, path: string, as: User, info: RequestInfo): Destination | undefined {
+    const remote = this.#remoteOf(context, info);
+    if (!remote) return undefined;
+    if (!remote.available) throw unavailable();
+    return { ...this.#way(remote.service, path), headers: identity(as) };
+  }
+
+  #remoteOf(context: Context, info: RequestInfo): Remote | undefined {
     // Nearly always nobody else is there: that costs a request nothing.
-    if (this.#remotes.size === 0 || !request.user) return undefined;
+    if (this.#remotes.size === 0) return undefined;
     const [, group = '', version = ''] = /^(?:\/openapi\/v3)?\/apis\/([^/]+)\/([^/]+)/.exec(info.path) ?? [];
-    const remote = this.#remotes.get(`${group}/${version}`);
-    if (!remote || context.kinds.inGroupVersion(group, version).length > 0) return undefined;
-    return this.#passOn(remote, request, request.user, info);
+    return context.kinds.inGroupVersion(group, version).length > 0
+      ? undefined
+      : this.#remotes.get(`${group}/${version}`);
   }
 
   async #passOn(remote: Remote, request: ApiRequest, as: User, info: RequestInfo): Promise<Answer> {
@@ -135,11 +157,8 @@ export class Aggregator {
     if (!behind) return void this.#remotes.delete(key);
     const before = this.#remotes.get(key);
     const isSame = JSON.stringify(before?.service.spec) === JSON.stringify(service.spec);
-    this.#remotes.set(key, {
-      service,
-      resources: isSame ? (before?.resources ?? []) : [],
-      available: isSame && before?.available === true,
-    });
+    // Until it is asked anew, a server is as it was.
+    this.#remotes.set(key, { service, resources: before?.resources ?? [], available: before?.available === true });
     if (!isSame) void this.#check(context, key);
     this.#checking ??= setInterval(() => this.#checkAll(context), CHECK_MS).unref();
   }
@@ -199,10 +218,13 @@ export class Aggregator {
     if (!kind || !name) return;
     const target = { kind, namespace: '', name, subresource: 'status', user, dryRun: false };
     const change = (current: APIService): APIService => {
-      const present = current.status?.conditions?.find(({ type }) => type === 'Available');
+      const { conditions = [] } = current.status ?? {};
+      const present = conditions.find(({ type }) => type === 'Available');
+      const others = conditions.filter(({ type }) => type !== 'Available');
       const isSame = present?.status === condition.status;
       const lastTransitionTime = isSame ? present?.lastTransitionTime : `${new Date().toISOString().slice(0, 19)}Z`;
-      return { ...current, status: { conditions: [{ lastTransitionTime, ...condition, type: 'Available' }] } };
+      const own = { lastTransitionTime, ...condition, type: 'Available' };
+      return { ...current, status: { conditions: [own, ...others] } };
     };
     await updateObject(context, target, change, { retry: true }).catch((error: unknown) => {
       if (!(error instanceof StatusError) || error.code !== 404) throw error;
@@ -210,20 +232,26 @@ export class Aggregator {
   }
 
   /** Sends a request on in its user's name (request-header authentication). */
-  #send({ spec }: APIService, request: ApiRequest, as: User, signal: AbortSignal): Promise<StreamAnswer> {
-    const { namespace = '', name = '', port = 443 } = spec?.service ?? {};
-    const endpoint = endpointOfService(this.#cache, { namespace, name, port });
-    const { cert = '', key = '' } = this.#frontProxy ?? {};
-    const ca = spec?.caBundle ? Buffer.from(spec.caBundle, 'base64').toString('utf8') : undefined;
+  #send(service: APIService, request: ApiRequest, as: User, signal: AbortSignal): Promise<StreamAnswer> {
     const body = request.body === undefined ? undefined : Readable.from([Buffer.from(request.body)]);
     return proxyStream({
-      target: { scheme: 'https', ...endpoint, path: request.path, servername: `${name}.${namespace}.svc` },
-      tls: { cert, key, ca, rejectUnauthorized: spec?.insecureSkipTLSVerify !== true },
+      ...this.#way(service, request.path),
       method: request.method,
       headers: [...forwarded(request), ...identity(as)],
       body,
       signal,
     });
+  }
+
+  #way({ spec }: APIService, path: string): Destination {
+    const { namespace = '', name = '', port = 443 } = spec?.service ?? {};
+    const endpoint = endpointOfService(this.#cache, { namespace, name, port });
+    const { cert = '', key = '' } = this.#frontProxy ?? {};
+    const ca = spec?.caBundle ? Buffer.from(spec.caBundle, 'base64').toString('utf8') : undefined;
+    return {
+      target: { scheme: 'https', ...endpoint, path, servername: `${name}.${namespace}.svc` },
+      tls: { cert, key, ca, rejectUnauthorized: spec?.insecureSkipTLSVerify !== true },
+    };
   }
 }
 

@@ -1,12 +1,11 @@
 import { configMaps } from '../../api/resource.ts';
-import type { ConfigMap, Role } from '../../api/types.ts';
-import { assign, ensure } from '../bootstrap.ts';
+import type { ConfigMap } from '../../api/types.ts';
+import { assign } from '../bootstrap.ts';
 import type { Context } from '../context.ts';
 import type { FrontProxy } from './aggregator.ts';
 
 const NAME = 'extension-apiserver-authentication';
 const namespace = 'kube-system';
-const roles = { group: 'rbac.authorization.k8s.io', version: 'v1', plural: 'roles' };
 
 /** Tells aggregated API servers whom they may believe: clients' certificates, and this server's headers. */
 export async function publishAuthentication(context: Context, frontProxy: FrontProxy, clientCA: string): Promise<void> {
@@ -22,8 +21,4 @@ export async function publishAuthentication(context: Context, frontProxy: FrontP
       'requestheader-username-headers': JSON.stringify(['X-Remote-User']),
     },
   });
-  const rules = [
-    { apiGroups: [''], resources: ['configmaps'], resourceNames: [NAME], verbs: ['get', 'list', 'watch'] },
-  ];
-  await ensure<Role>(context, roles, { metadata: { name: `${NAME}-reader`, namespace }, rules });
 }

@@ -11,6 +11,8 @@ export interface Attributes {
     readonly subresource: string;
     readonly namespace: string;
     readonly name: string;
+    /** What a field selector wants fields to be: `spec.nodeName` → `node-1`. */
+    readonly selected?: Readonly<Record<string, string>>;
   };
   /** Where no resource is asked for. */
   readonly path?: string;
@@ -26,12 +28,14 @@ export interface ResourceRule {
 
 export interface Decision {
   readonly allowed: boolean;
-  /** Why, for access reviews and the audit of a decision. */
+  /** Why, for access reviews, the audit of a decision and who was refused. */
   readonly reason: string;
 }
 
 export interface Authorizer {
   authorize(attributes: Attributes): Decision;
-  /** All that a user may do in a namespace. */
+  /** All that a user may do in a namespace, as far as rules can say it. */
   rulesFor(user: User, namespace: string): readonly ResourceRule[];
+  /** Why {@link rulesFor} does not tell all; left out or `undefined` where it does. */
+  unresolved?(user: User): string | undefined;
 }

@@ -1,7 +1,8 @@
 import type { User } from '../request.ts';
 import type { Attributes, Authorizer, Decision, ResourceRule } from './authorizer.ts';
 
-const everything: readonly ResourceRule[] = [
+/** What `*` everywhere grants. */
+export const everything: readonly ResourceRule[] = [
   { verbs: ['*'], apiGroups: ['*'], resources: ['*'] },
   { verbs: ['*'], nonResourceURLs: ['*'] },
 ];
@@ -26,14 +27,21 @@ export class UnionAuthorizer implements Authorizer {
   }
 
   authorize(attributes: Attributes): Decision {
+    const reasons: string[] = [];
     for (const authorizer of this.#authorizers) {
       const decision = authorizer.authorize(attributes);
       if (decision.allowed) return decision;
+      if (decision.reason !== '') reasons.push(decision.reason);
     }
-    return { allowed: false, reason: '' };
+    return { allowed: false, reason: reasons.join('\n') };
   }
 
   rulesFor(user: User, namespace: string): readonly ResourceRule[] {
     return this.#authorizers.flatMap((authorizer) => authorizer.rulesFor(user, namespace));
+  }
+
+  unresolved(user: User): string | undefined {
+    const reasons = this.#authorizers.flatMap((authorizer) => authorizer.unresolved?.(user) ?? []);
+    return reasons.length > 0 ? reasons.join('\n') : undefined;
   }
 }

@@ -4,6 +4,7 @@ import type { ApiRequest, User } from '../request.ts';
 import { AUTHENTICATED } from './authentication.ts';
 import { forbiddenFor } from './authorize.ts';
 import type { Attributes } from './authorizer.ts';
+import { serviceAccountGroups } from './service-accounts.ts';
 
 const SERVICE_ACCOUNT = /^system:serviceaccount:([^:]+):([^:]+)$/;
 
@@ -14,7 +15,9 @@ const SERVICE_ACCOUNT = /^system:serviceaccount:([^:]+):([^:]+)$/;
  */
 export function impersonated(context: Context, request: ApiRequest): ApiRequest {
   const name = request.headers['impersonate-user'];
-  const groups = listOf(request.headers['impersonate-group']);
+  const given = request.headers['impersonate-group'];
+  if (name === undefined && given === undefined) return request;
+  const groups = listOf(given);
   if (name === undefined && groups.length === 0) return request;
   if (!name) throw badRequest('requested groups without impersonating a user');
   const { user } = request;
@@ -37,12 +40,12 @@ function about(user: User, plural: string, namespace: string, name: string): Att
 
 function groupsOf(name: string, asked: readonly string[]): string[] {
   const [, namespace] = SERVICE_ACCOUNT.exec(name) ?? [];
-  const own = namespace ? ['system:serviceaccounts', `system:serviceaccounts:${namespace}`] : [];
+  const own = namespace ? serviceAccountGroups(namespace) : [];
   const groups = asked.length > 0 ? asked : own;
   return [...new Set([...groups, AUTHENTICATED])];
 }
 
 /** Repeated headers arrive joined by commas. */
-function listOf(header: string | undefined): string[] {
-  return (header ?? '').split(/,\s*/).filter((part) => part !== '');
+function listOf(header = ''): string[] {
+  return header.split(/,\s*/).filter((part) => part !== '');
 }

@@ -1,7 +1,9 @@
 import type { ClusterRole, ClusterRoleBinding, KubeObject, Role, RoleBinding } from '../../api/types.ts';
+import type { ResourceCache } from '../cache/resource-cache.ts';
 import { objectKey, type WatchCache } from '../cache/watch-cache.ts';
 import type { User } from '../request.ts';
 import type { Attributes, Authorizer, Decision, ResourceRule } from './authorizer.ts';
+import { coversPath, includes } from './patterns.ts';
 
 const RBAC = 'rbac.authorization.k8s.io';
 const roles = { group: RBAC, plural: 'roles' };
@@ -15,7 +17,8 @@ type Binding = RoleBinding | ClusterRoleBinding;
 interface Grant {
   /** `''`: everywhere. */
   readonly namespace: string;
-  readonly subjects: NonNullable<Binding['subjects']>;
+  readonly users: ReadonlySet<string>;
+  readonly groups: ReadonlySet<string>;
   readonly rules: readonly ResourceRule[];
   /** `ClusterRoleBinding "x" of ClusterRole "y" to …` */
   readonly title: string;
@@ -24,16 +27,19 @@ interface Grant {
 /** Role-based access control: what no role grants is denied. */
 export class RbacAuthorizer implements Authorizer {
   readonly #cache: WatchCache;
-  #grants: readonly Grant[] = [];
+  readonly #sources: readonly ResourceCache[];
+  /** By user and by group, in the order of the bindings. */
+  #ofUsers: ReadonlyMap<string, readonly Grant[]> = new Map();
+  #ofGroups: ReadonlyMap<string, readonly Grant[]> = new Map();
   #revision = -1;
 
   constructor(cache: WatchCache) {
     this.#cache = cache;
+    this.#sources = [roles, clusterRoles, roleBindings, clusterRoleBindings].map((source) => cache.resource(source));
   }
 
   authorize(attributes: Attributes): Decision {
-    const namespace = attributes.resource?.namespace ?? '';
-    for (const grant of this.#grantsOf(attributes.user, namespace)) {
+    for (const grant of this.#grantsOf(attributes.user, attributes.resource?.namespace ?? '')) {
       if (grant.rules.some((rule) => ruleAllows(rule, attributes))) {
         return { allowed: true, reason: `RBAC: allowed by ${grant.title} to ${attributes.user.name}` };
       }
@@ -42,28 +48,30 @@ export class RbacAuthorizer implements Authorizer {
   }
 
   rulesFor(user: User, namespace: string): readonly ResourceRule[] {
-    return this.#grantsOf(user, namespace).flatMap((grant) => grant.rules);
+    return [...new Set(this.#grantsOf(user, namespace))].flatMap((grant) => grant.rules);
   }
 
-  #grantsOf(user: User, namespace: string): Grant[] {
+  *#grantsOf(user: User, namespace: string): Generator<Grant> {
     this.#refresh();
-    return this.#grants.filter(
-      (grant) =>
-        (grant.namespace === '' || grant.namespace === namespace) &&
-        grant.subjects.some((subject) => isSubject(subject, user, grant.namespace)),
-    );
+    const covers = (grant: Grant) => grant.namespace === '' || grant.namespace === namespace;
+    for (const grant of this.#ofUsers.get(user.name) ?? []) if (covers(grant)) yield grant;
+    for (const group of user.groups) {
+      for (const grant of this.#ofGroups.get(group) ?? []) if (covers(grant)) yield grant;
+    }
   }
 
   /** Reads roles and bindings anew when one of them changed. */
   #refresh(): void {
-    const all = [roles, clusterRoles, roleBindings, clusterRoleBindings];
-    const changed = Math.max(...all.map((resource) => this.#cache.resource(resource).changed));
+    let changed = 0;
+    for (const source of this.#sources) changed = Math.max(changed, source.changed);
     if (changed === this.#revision) return;
     this.#revision = changed;
-    this.#grants = [
+    const grants = [
       ...this.#read<ClusterRoleBinding>(clusterRoleBindings).map((binding) => this.#grantOf(binding, '')),
       ...this.#read<RoleBinding>(roleBindings).map((each) => this.#grantOf(each, each.metadata?.namespace ?? '')),
     ];
+    this.#ofUsers = bySubject(grants, ({ users }) => users);
+    this.#ofGroups = bySubject(grants, ({ groups }) => groups);
   }
 
   #grantOf(binding: Binding, namespace: string): Grant {
@@ -72,7 +80,7 @@ export class RbacAuthorizer implements Authorizer {
     const key = objectKey(resource, kind === 'ClusterRole' ? '' : namespace, name);
     const role = this.#cache.resource(resource).get(key)?.parse<Role | ClusterRole>();
     const title = `${binding.kind} "${[namespace, binding.metadata?.name].filter(Boolean).join('/')}" of ${kind} "${name}"`;
-    return { namespace, subjects: binding.subjects ?? [], rules: role?.rules ?? [], title };
+    return { namespace, ...subjectsOf(binding, namespace), rules: role?.rules ?? [], title };
   }
 
   #read<T extends KubeObject>(resource: { group: string; plural: string }): T[] {
@@ -83,23 +91,33 @@ export class RbacAuthorizer implements Authorizer {
   }
 }
 
-function isSubject(subject: Grant['subjects'][number], user: User, namespace: string): boolean {
-  switch (subject.kind) {
-    case 'User':
-      return subject.name === user.name;
-    case 'Group':
-      return user.groups.includes(subject.name);
-    case 'ServiceAccount':
-      return user.name === `system:serviceaccount:${subject.namespace ?? namespace}:${subject.name}`;
-    default:
-      return false;
+function subjectsOf({ subjects = [] }: Binding, namespace: string): Pick<Grant, 'users' | 'groups'> {
+  const users = new Set<string>();
+  const groups = new Set<string>();
+  for (const { kind, name, namespace: own = namespace } of subjects) {
+    if (kind === 'User') users.add(name);
+    else if (kind === 'Group') groups.add(name);
+    else if (kind === 'ServiceAccount') users.add(`system:serviceaccount:${own}:${name}`);
   }
+  return { users, groups };
+}
+
+function bySubject(grants: readonly Grant[], subjects: (grant: Grant) => ReadonlySet<string>) {
+  const found = new Map<string, Grant[]>();
+  for (const grant of grants) {
+    for (const subject of subjects(grant)) {
+      const known = found.get(subject);
+      if (known) known.push(grant);
+      else found.set(subject, [grant]);
+    }
+  }
+  return found;
 }
 
 /** Whether a rule grants it, by Kubernetes' rules of matching. */
-export function ruleAllows(rule: ResourceRule, { verb, resource, path }: Attributes): boolean {
+export function ruleAllows(rule: ResourceRule, { verb, resource, path }: Omit<Attributes, 'user'>): boolean {
   if (!includes(rule.verbs, verb)) return false;
-  if (!resource) return (rule.nonResourceURLs ?? []).some((pattern) => pathMatches(pattern, path ?? ''));
+  if (!resource) return (rule.nonResourceURLs ?? []).some((pattern) => coversPath(pattern, path ?? ''));
   const { group, plural, subresource, name } = resource;
   const names = rule.resourceNames ?? [];
   return (
@@ -109,16 +127,8 @@ export function ruleAllows(rule: ResourceRule, { verb, resource, path }: Attribu
   );
 }
 
-const includes = (list: readonly string[] | undefined, value: string) =>
-  list !== undefined && (list.includes('*') || list.includes(value));
-
 function resourceMatches(pattern: string, plural: string, subresource: string): boolean {
   if (pattern === '*') return true;
   const asked = subresource === '' ? plural : `${plural}/${subresource}`;
   return pattern === asked || (subresource !== '' && pattern === `*/${subresource}`);
-}
-
-function pathMatches(pattern: string, path: string): boolean {
-  if (pattern === '*') return true;
-  return pattern.endsWith('*') ? path.startsWith(pattern.slice(0, -1)) : pattern === path;
 }

@@ -1,15 +1,17 @@
 import { createHash, createPrivateKey, createPublicKey, type KeyObject, randomUUID, sign, verify } from 'node:crypto';
-import { pods, secrets, serviceAccounts } from '../../api/resource.ts';
-import type { Pod, Secret, ServiceAccount } from '../../api/types.ts';
+import { nodes, pods, secrets, serviceAccounts } from '../../api/resource.ts';
+import type { CachedObject } from '../cache/object.ts';
 import { objectKey, type WatchCache } from '../cache/watch-cache.ts';
 import type { User } from '../request.ts';
+import { serviceAccountGroups } from './service-accounts.ts';
 
 /** What a token is for, beside its service account. */
 export interface TokenBinding {
-  readonly kind: 'Pod' | 'Secret';
+  readonly kind: 'Pod' | 'Secret' | 'Node';
   readonly name: string;
   readonly uid: string;
-  readonly nodeName?: string;
+  /** Where the pod is; without `uid` a node that is not there any more. */
+  readonly node?: { readonly name: string; readonly uid?: string };
 }
 
 export interface TokenOrder {
@@ -33,14 +35,28 @@ interface Claims {
   readonly aud: readonly string[] | string;
   readonly exp: number;
   readonly nbf?: number;
+  readonly jti?: string;
   readonly 'kubernetes.io'?: {
     readonly namespace?: string;
     readonly serviceaccount?: { readonly name: string; readonly uid: string };
     readonly pod?: { readonly name: string; readonly uid: string };
     readonly secret?: { readonly name: string; readonly uid: string };
-    readonly node?: { readonly name: string };
+    readonly node?: { readonly name: string; readonly uid?: string };
   };
 }
+
+/** A token whose signature is right, and whose it is. */
+interface Checked {
+  readonly claims: Claims;
+  readonly audiences: readonly string[];
+  readonly user: User;
+}
+
+/** Tokens whose signature is remembered to be right: checking one costs more than all else of a small request. */
+const REMEMBERED = 1000;
+
+/** What was read of an object, as long as it is the newest one. */
+const uids = new WeakMap<CachedObject, string>();
 
 const base64 = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');
 
@@ -54,6 +70,8 @@ export class TokenIssuer {
   readonly #privateKey: KeyObject;
   readonly #publicKey: KeyObject;
   readonly #keyId: string;
+  readonly #checked = new Map<string, Checked>();
+  #last: { readonly token: string; readonly checked: Checked } | undefined;
 
   /** @param signingKey PEM of an EC P-256 private key */
   constructor(signingKey: string, issuer: string, cache: WatchCache) {
@@ -93,7 +111,7 @@ export class TokenIssuer {
       jti: randomUUID(),
       'kubernetes.io': {
         namespace: order.namespace,
-        node: bound?.nodeName ? { name: bound.nodeName } : undefined,
+        node: bound?.node,
         [bound?.kind.toLowerCase() ?? 'none']: bound && { name: bound.name, uid: bound.uid },
         serviceaccount: { name: order.serviceAccount, uid: order.uid },
       },
@@ -107,17 +125,46 @@ export class TokenIssuer {
 
   /** Who holds the token; `undefined` where it is not ours, is over, or for somebody else. */
   verify(token: string, audiences: readonly string[] = [this.issuer]): Verified | undefined {
-    const claims = this.#claimsOf(token);
-    if (!claims) return undefined;
-    const present = Date.now() / 1000;
-    if (claims.iss !== this.issuer || claims.exp <= present || (claims.nbf ?? 0) > present + 60) return undefined;
-    const meant = [claims.aud].flat().filter((audience) => audiences.includes(audience));
-    if (meant.length === 0 || !this.#stillBound(claims)) return undefined;
-    const user = userOf(claims);
-    return user && { user, audiences: meant };
+    const checked = this.#valid(token);
+    const meant = checked?.audiences.filter((audience) => audiences.includes(audience)) ?? [];
+    return checked && meant.length > 0 ? { user: checked.user, audiences: meant } : undefined;
   }
 
-  #claimsOf(token: string): Claims | undefined {
+  /** Who asks this server with the token: the same value each time. */
+  userOf(token: string): User | undefined {
+    const checked = this.#valid(token);
+    return checked?.audiences.includes(this.issuer) ? checked.user : undefined;
+  }
+
+  /** What a token says, as long as it holds. */
+  #valid(token: string): Checked | undefined {
+    const checked = this.#checkedOf(token);
+    if (!checked) return undefined;
+    const { claims } = checked;
+    const present = Date.now() / 1000;
+    if (claims.iss !== this.issuer || claims.exp <= present || (claims.nbf ?? 0) > present + 60) return undefined;
+    return this.#stillBound(claims) ? checked : undefined;
+  }
+
+  #checkedOf(token: string): Checked | undefined {
+    // Comparing is cheaper than hashing, and who asked last often asks next.
+    if (token === this.#last?.token) return this.#last.checked;
+    const checked = this.#checked.get(token) ?? this.#checkAndRemember(token);
+    if (checked) this.#last = { token, checked };
+    return checked;
+  }
+
+  #checkAndRemember(token: string): Checked | undefined {
+    const claims = this.#check(token);
+    const user = claims && userOf(claims);
+    if (!user) return undefined;
+    const checked = { claims, user, audiences: [claims.aud].flat() };
+    if (this.#checked.size >= REMEMBERED) this.#checked.clear();
+    this.#checked.set(token, checked);
+    return checked;
+  }
+
+  #check(token: string): Claims | undefined {
     const [header, payload, signature, ...more] = token.split('.');
     if (!header || !payload || !signature || more.length > 0) return undefined;
     const key = { key: this.#publicKey, dsaEncoding: 'ieee-p1363' as const };
@@ -130,36 +177,44 @@ export class TokenIssuer {
     const facts = claims['kubernetes.io'];
     const namespace = facts?.namespace ?? '';
     const account = facts?.serviceaccount;
-    if (!account || this.#uid<ServiceAccount>(serviceAccounts, namespace, account.name) !== account.uid) return false;
-    if (facts.pod && this.#uid<Pod>(pods, namespace, facts.pod.name) !== facts.pod.uid) return false;
-    return !facts.secret || this.#uid<Secret>(secrets, namespace, facts.secret.name) === facts.secret.uid;
+    if (!account || this.#uid(serviceAccounts, namespace, account.name) !== account.uid) return false;
+    if (facts.pod && this.#uid(pods, namespace, facts.pod.name) !== facts.pod.uid) return false;
+    // A pod's token ends with the pod and not with its node.
+    const { node } = facts;
+    if (node && !facts.pod && this.#uid(nodes, '', node.name) !== node.uid) return false;
+    return !facts.secret || this.#uid(secrets, namespace, facts.secret.name) === facts.secret.uid;
   }
 
-  #uid<T extends { metadata?: { uid?: string } }>(
-    resource: { group: string; plural: string },
-    namespace: string,
-    name: string,
-  ): string | undefined {
-    return this.#cache
-      .resource(resource)
-      .get(objectKey(resource, namespace, name))
-      ?.parse<T>().metadata?.uid;
+  #uid(resource: { group: string; plural: string }, namespace: string, name: string): string | undefined {
+    const object = this.#cache.resource(resource).get(objectKey(resource, namespace, name));
+    if (!object) return undefined;
+    let uid = uids.get(object);
+    if (uid === undefined) {
+      uid = object.parse().metadata?.uid ?? '';
+      uids.set(object, uid);
+    }
+    return uid;
   }
 }
 
 function userOf(claims: Claims): User | undefined {
   const facts = claims['kubernetes.io'];
   if (!facts?.serviceaccount) return undefined;
-  const extra: Record<string, string[]> = {};
-  if (facts.pod) {
-    extra['authentication.kubernetes.io/pod-name'] = [facts.pod.name];
-    extra['authentication.kubernetes.io/pod-uid'] = [facts.pod.uid];
-  }
-  if (facts.node) extra['authentication.kubernetes.io/node-name'] = [facts.node.name];
+  const { pod, node } = facts;
+  const told = {
+    'credential-id': claims.jti && `JTI=${claims.jti}`,
+    'node-name': node?.name,
+    'node-uid': node?.uid,
+    'pod-name': pod?.name,
+    'pod-uid': pod?.uid,
+  };
+  const extra = Object.fromEntries(
+    Object.entries(told).flatMap(([key, value]) => (value ? [[`authentication.kubernetes.io/${key}`, [value]]] : [])),
+  );
   return {
     name: claims.sub,
     uid: facts.serviceaccount.uid,
-    groups: ['system:serviceaccounts', `system:serviceaccounts:${facts.namespace}`, 'system:authenticated'],
+    groups: [...serviceAccountGroups(facts.namespace), 'system:authenticated'],
     extra,
   };
 }

@@ -22,6 +22,11 @@ export class CachedObject {
     this.#readers = readers;
   }
 
+  /** What follows `{"kind":…,"apiVersion":…,`: in lists of built-in kinds the list alone names them. */
+  get bytesWithoutType(): Uint8Array {
+    return this.bytes.subarray(this.bytes.indexOf(METADATA));
+  }
+
   /** A fresh copy of the object; the caller may change it. */
   parse<T extends KubeObject = KubeObject>(): T {
     return JSON.parse(this.bytes.toString('utf8')) as T;
@@ -41,6 +46,19 @@ export class CachedObject {
     this.#facts ??= factsOf(this.parse(), this.#readers);
     return this.#facts;
   }
+}
+
+/** A fact that is read once of each revision of an object; it is shared, so that nobody may change it. */
+export function remembered<T>(read: (object: CachedObject) => T): (object: CachedObject) => T {
+  const known = new WeakMap<CachedObject, { readonly value: T }>();
+  return (object) => {
+    let found = known.get(object);
+    if (!found) {
+      found = { value: read(object) };
+      known.set(object, found);
+    }
+    return found.value;
+  };
 }
 
 function factsOf(object: KubeObject, readers: FieldReaders) {

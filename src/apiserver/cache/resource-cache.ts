@@ -1,3 +1,4 @@
+import { firstIndex } from '../../base/sorted.ts';
 import { CacheEvent } from './event.ts';
 import { CachedObject, type FieldReaders } from './object.ts';
 
@@ -12,8 +13,10 @@ export class ResourceCache {
   changed = 0;
   #readers: FieldReaders;
   readonly #objects = new Map<string, CachedObject>();
-  /** In key order; `undefined` while it must be made anew. */
+  /** In key order, but for `#added`; `undefined` while it must be made anew. */
   #sorted: CachedObject[] | undefined = [];
+  /** What came since somebody asked for all: many may come before the next does. */
+  readonly #added = new Map<string, CachedObject>();
   #events: CacheEvent[] = [];
   /** Changes after this revision are all in `#events`. */
   #oldest: number;
@@ -41,11 +44,20 @@ export class ResourceCache {
 
   /** Objects whose key starts with `prefix`, in key order. The array is shared: don't change it. */
   list(prefix = this.prefix): readonly CachedObject[] {
-    this.#sorted ??= [...this.#objects.values()].sort((a, b) => (a.key < b.key ? -1 : 1));
-    if (prefix === this.prefix) return this.#sorted;
-    const from = lowerBound(this.#sorted, prefix);
-    const to = lowerBound(this.#sorted, `${prefix}\u{10ffff}`);
-    return this.#sorted.slice(from, to);
+    const sorted = this.#inOrder();
+    if (prefix === this.prefix) return sorted;
+    const from = lowerBound(sorted, prefix);
+    const to = lowerBound(sorted, `${prefix}\u{10ffff}`);
+    return sorted.slice(from, to);
+  }
+
+  #inOrder(): CachedObject[] {
+    if (!this.#sorted) this.#sorted = [...this.#objects.values()].sort(byKey);
+    else if (this.#added.size === 1) {
+      for (const [key, object] of this.#added) this.#sorted.splice(lowerBound(this.#sorted, key), 0, object);
+    } else if (this.#added.size > 1) this.#sorted = merged(this.#sorted, [...this.#added.values()].sort(byKey));
+    this.#added.clear();
+    return this.#sorted;
   }
 
   /** Calls `listener` with every change from now on. */
@@ -72,10 +84,8 @@ export class ResourceCache {
     const previous = this.#objects.get(key);
     const object = new CachedObject(key, revision, bytes, this.#readers);
     this.#objects.set(key, object);
-    if (this.#sorted) {
-      const at = lowerBound(this.#sorted, key);
-      this.#sorted.splice(at, previous ? 1 : 0, object);
-    }
+    if (!previous || this.#added.has(key)) this.#added.set(key, object);
+    else if (this.#sorted) this.#sorted[lowerBound(this.#sorted, key)] = object;
     this.#emit(new CacheEvent(previous ? 'MODIFIED' : 'ADDED', revision, object, previous));
   }
 
@@ -83,7 +93,7 @@ export class ResourceCache {
     const previous = this.#objects.get(key);
     if (!previous) return;
     this.#objects.delete(key);
-    this.#sorted?.splice(lowerBound(this.#sorted, key), 1);
+    if (!this.#added.delete(key)) this.#sorted?.splice(lowerBound(this.#sorted, key), 1);
     const object = new CachedObject(key, revision, bytes, this.#readers);
     this.#emit(new CacheEvent('DELETED', revision, object, previous));
   }
@@ -105,14 +115,21 @@ export class ResourceCache {
   }
 }
 
+const byKey = (a: CachedObject, b: CachedObject): number => (a.key < b.key ? -1 : 1);
+
+/** Two ordered lists as one. */
+function merged(a: readonly CachedObject[], b: readonly CachedObject[]): CachedObject[] {
+  const all: CachedObject[] = [];
+  let next = 0;
+  for (const object of a) {
+    for (let other = b[next]; other && other.key < object.key; other = b[++next]) all.push(other);
+    all.push(object);
+  }
+  for (; next < b.length; next++) all.push(b[next] as CachedObject);
+  return all;
+}
+
 /** Index of the first object whose key is not less than `key`. */
 function lowerBound(sorted: readonly CachedObject[], key: string): number {
-  let low = 0;
-  let high = sorted.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if ((sorted[middle] as CachedObject).key < key) low = middle + 1;
-    else high = middle;
-  }
-  return low;
+  return firstIndex(sorted, (object) => object.key >= key);
 }

@@ -27,6 +27,8 @@ export class WatchCache {
   readonly #store: Store;
   readonly #readers = new Map<string, FieldReaders>();
   readonly #resources = new Map<string, ResourceCache>();
+  /** The same by group and plural: several are looked up for each request. */
+  readonly #byName = new Map<string, Map<string, ResourceCache>>();
   #unwatch: () => void = () => undefined;
   /** Revision at some moments of the past, for forgetting by age. */
   #marks: { at: number; revision: number }[] = [];
@@ -62,7 +64,12 @@ export class WatchCache {
   }
 
   resource(resource: Named): ResourceCache {
-    return this.#byPrefix(resourcePrefix(resource));
+    const known = this.#byName.get(resource.group)?.get(resource.plural);
+    if (known) return known;
+    const found = this.#byPrefix(resourcePrefix(resource));
+    const group = this.#byName.get(resource.group) ?? new Map<string, ResourceCache>();
+    this.#byName.set(resource.group, group.set(resource.plural, found));
+    return found;
   }
 
   get resources(): ReadonlyMap<string, ResourceCache> {

@@ -49,7 +49,8 @@ async function deleteAll(context: Context, crd: CustomResourceDefinition, user: 
     spec: { ...crd.spec, versions: versions.map((each) => ({ ...each, served: true })) },
   });
   if (!kind) return;
-  for (const object of context.cache.resource(kind).list()) {
+  // A copy: the list itself loses what is deleted.
+  for (const object of [...context.cache.resource(kind).list()]) {
     const [name = '', namespace = ''] = [object.field('metadata.name'), object.field('metadata.namespace')];
     const target = { kind, namespace, name, subresource: '', user, dryRun: false };
     await deleteObject(context, target, {}).catch(unlessGone);

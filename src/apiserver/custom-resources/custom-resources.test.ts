@@ -164,6 +164,7 @@ test('applies merge lists by the keys of the schema', async (t) => {
 test('a deleted definition takes its objects with it', async (t) => {
   const { wire } = await startWithCronTabs(t);
   await wire.post(objects, cronTab('a', {}, { metadata: { name: 'a', finalizers: ['example.com/hold'] } }));
+  for (const name of ['0', 'c', 'd', 'e']) await wire.post(objects, cronTab(name, {}));
   const path = `${definitions}/crontabs.stable.example.com`;
   const deleted = await wire.delete(path);
   assert.deepEqual(deleted.json.metadata.finalizers, ['customresourcecleanup.apiextensions.k8s.io']);
@@ -232,6 +233,26 @@ test('definitions and objects are there after a restart, and new defaults reach 
   versions[0].schema.openAPIV3Schema.properties.spec.properties.level.default = 'low';
   await wire.patch(`${definitions}/crontabs.stable.example.com`, 'merge', { spec: { versions } });
   assert.equal(JSON.parse((await wire.get(`${objects}/a`)).text).spec.level, 'low');
+});
+
+test('what is no metadata of an embedded object is told of, and goes', async (t) => {
+  const server = await startTestApiServer();
+  const wire = wireTo(server);
+  t.after(async () => {
+    wire.close();
+    await server.stop();
+  });
+  const template = { type: 'object', 'x-kubernetes-embedded-resource': true, properties: { spec: { type: 'object' } } };
+  const schema = { openAPIV3Schema: { type: 'object', properties: { template } } };
+  const versions = [{ name: 'v1', served: true, storage: true, schema }];
+  await install(wire, definition({ group: 'example.com', plural: 'things', kind: 'Thing', versions }));
+  const path = '/apis/example.com/v1/namespaces/default/things';
+  const metadata = { name: 'inner', namespace: 'any', unknownMeta: 'bar' };
+  const thing = { metadata: { name: 'a' }, template: { apiVersion: 'foo/v1', kind: 'Sub', metadata } };
+  const strict = await wire.post(`${path}?fieldValidation=Strict`, thing);
+  assert.match(strict.json.message, /strict decoding error: unknown field "template\.metadata\.unknownMeta"$/);
+  const made = await wire.post(path, thing);
+  assert.deepEqual(JSON.parse(made.text).template.metadata, { name: 'inner', namespace: 'any' });
 });
 
 test('versions show the same objects, and a write brings what is stored up to date', async (t) => {

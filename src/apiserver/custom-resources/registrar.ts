@@ -8,6 +8,7 @@ import { StatusError } from '../errors.ts';
 import { updateObject } from '../registry/write.ts';
 import type { User } from '../request.ts';
 import { removeInstances } from './cleanup.ts';
+import type { Conversions } from './conversion.ts';
 import { settleNames } from './names.ts';
 
 export interface CustomResources {
@@ -40,6 +41,7 @@ class Registrar implements CustomResources {
   readonly #working = new Map<string, boolean>();
   /** Loaded when the first definition comes. */
   #makeKinds: MakeKinds | undefined;
+  #conversions: Conversions | undefined;
   #unsubscribe: () => void = () => undefined;
   readonly #stopped = new AbortController();
 
@@ -61,10 +63,18 @@ class Registrar implements CustomResources {
   stop(): void {
     this.#stopped.abort();
     this.#unsubscribe();
+    this.#conversions?.stop();
   }
 
   async #load(): Promise<void> {
-    this.#makeKinds ??= (await import('../../api/custom-kind.ts')).customKinds;
+    if (this.#makeKinds) return;
+    const [{ customKinds }, { Conversions }] = await Promise.all([
+      import('../../api/custom-kind.ts'),
+      import('./conversion.ts'),
+    ]);
+    this.#conversions ??= new Conversions(this.#context.cache);
+    const conversions = this.#conversions;
+    this.#makeKinds = (crd) => customKinds(crd, conversions.of(crd));
   }
 
   #changed(object: CachedObject): void {

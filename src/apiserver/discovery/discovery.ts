@@ -41,7 +41,7 @@ function root(
   request: ApiRequest,
   plain: unknown,
 ): Answer {
-  if (negotiate(accept, [AGGREGATED]).as === undefined) return jsonAnswer(plain);
+  if (negotiate(accept, [AGGREGATED], true).as === undefined) return jsonAnswer(plain);
   const body = Buffer.from(
     JSON.stringify({
       kind: 'APIGroupDiscoveryList',

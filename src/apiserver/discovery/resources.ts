@@ -1,4 +1,6 @@
+import { createHash } from 'node:crypto';
 import type { Kind, Subresource } from '../../api/kind.ts';
+import type { Resource } from '../../api/resource.ts';
 import type { RemoteResource } from '../aggregation/aggregator.ts';
 import { verbsOf } from '../kinds.ts';
 
@@ -13,6 +15,11 @@ export function subresourcesOf(kind: Kind): readonly Subresource[] {
   return [...kind.subresources, ...status, ...scale].sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
+/** Another one where objects are kept in another version: who migrates them asks for it. */
+function storageVersionHash({ group, version, kind }: Resource): string {
+  return createHash('sha256').update(`${group}/${version}/${kind}`).digest().subarray(0, 8).toString('base64');
+}
+
 /** meta.k8s.io/v1 APIResource, of the kind and its subresources. */
 export function apiResources(kind: Kind): unknown[] {
   const main = {
@@ -23,6 +30,9 @@ export function apiResources(kind: Kind): unknown[] {
     verbs: verbsOf(kind),
     shortNames: kind.shortNames.length > 0 ? kind.shortNames : undefined,
     categories: kind.categories.length > 0 ? kind.categories : undefined,
+    storageVersionHash: verbsOf(kind).includes('watch')
+      ? storageVersionHash(kind.storedAs?.resource ?? kind)
+      : undefined,
   };
   const below = subresourcesOf(kind).map((subresource) => ({
     name: `${kind.plural}/${subresource.name}`,

@@ -5,7 +5,7 @@ import type { Answer, Sink, Stream } from '../answer.ts';
 
 /** Answers larger than this are compressed where the client can read it (Kubernetes' own limit). */
 const GZIP_FROM = 128 * 1024;
-/** Pieces of a large answer are joined to chunks of this size, so that it never lies in memory twice. */
+/** A large answer is written in chunks of this size, so that it never lies in memory twice. */
 const CHUNK = 256 * 1024;
 /** A watcher that left so much unread is cut off: it can list again. */
 const SLOW_WATCHER = 16 * 1024 * 1024;
@@ -18,7 +18,8 @@ export async function send(response: ServerResponse, answer: Answer, acceptEncod
   if (answer.warnings && answer.warnings.length > 0) headers.warning = answer.warnings.map(warningHeader);
   if (typeof answer.body === 'function') return sendStream(response, answer.status, headers, answer.body);
   let pieces = answer.body;
-  let length = pieces.reduce((sum, piece) => sum + piece.length, 0);
+  let length = 0;
+  for (const piece of pieces) length += piece.length;
   if (length > GZIP_FROM && acceptEncoding.includes('gzip')) {
     const small = await compress(Buffer.concat(pieces), { level: 1 });
     pieces = [small];
@@ -27,36 +28,50 @@ export async function send(response: ServerResponse, answer: Answer, acceptEncod
   }
   if (answer.status !== 304) headers['content-length'] = String(length);
   response.writeHead(answer.status, headers);
-  await sendPieces(response, pieces);
+  await sendPieces(response, pieces, length);
 }
 
 /** RFC 7234 §5.5: code 299, no agent. */
 const warningHeader = (text: string) => `299 - ${JSON.stringify(text)}`;
 
-async function sendPieces(response: ServerResponse, pieces: readonly Uint8Array[]): Promise<void> {
-  let group: Uint8Array[] = [];
-  let size = 0;
-  for (const piece of pieces) {
-    group.push(piece);
-    size += piece.length;
-    if (size < CHUNK) continue;
-    if (!response.write(Buffer.concat(group))) await drained(response);
-    if (response.destroyed) return;
-    group = [];
-    size = 0;
-  }
-  response.end(group.length === 1 ? group[0] : Buffer.concat(group));
+async function sendPieces(response: ServerResponse, pieces: readonly Uint8Array[], length: number): Promise<void> {
+  // To a HEAD nothing follows the headers: HTTP/1.1 drops it, HTTP/2 would take it for a fault.
+  if (length === 0 || response.req.method === 'HEAD') response.end();
+  else if (length <= CHUNK) response.end(pieces.length === 1 ? pieces[0] : Buffer.concat(pieces, length));
+  else await sendInChunks(response, pieces);
 }
 
-function drained(response: ServerResponse): Promise<void> {
+/** One buffer serves the whole answer, filled anew when what it held is written. */
+async function sendInChunks(response: ServerResponse, pieces: readonly Uint8Array[]): Promise<void> {
+  const chunk = Buffer.allocUnsafeSlow(CHUNK);
+  let used = 0;
+  for (const piece of pieces) {
+    for (let at = 0; at < piece.length; ) {
+      const part = piece.subarray(at, at + CHUNK - used);
+      chunk.set(part, used);
+      at += part.length;
+      used += part.length;
+      if (used < CHUNK) continue;
+      await written(response, chunk);
+      if (isGone(response)) return;
+      used = 0;
+    }
+  }
+  response.end(chunk.subarray(0, used));
+}
+
+/** In HTTP/2 it is the request's stream that ends, and not the connection. */
+const isGone = (response: ServerResponse): boolean => response.destroyed || response.socket?.destroyed === true;
+
+/** Resolves when the bytes may be written over, or the client is gone. */
+function written(response: ServerResponse, bytes: Uint8Array): Promise<void> {
   return new Promise((resolve) => {
     const done = () => {
-      response.off('drain', done);
       response.off('close', done);
       resolve();
     };
-    response.once('drain', done);
     response.once('close', done);
+    response.write(bytes, done);
   });
 }
 
@@ -74,6 +89,8 @@ function sendStream(
     let limit = Number.POSITIVE_INFINITY;
     const sink: Sink = {
       write(chunk) {
+        // The stream, or the server itself, may have ended it, and the client not read the end yet.
+        if (response.writableEnded) return;
         response.write(chunk);
         if (response.writableLength > limit) response.destroy();
       },
@@ -90,6 +107,6 @@ function sendStream(
     response.on('drain', () => {
       limit = SLOW_WATCHER;
     });
-    if (response.destroyed) stop();
+    if (isGone(response)) stop();
   });
 }

@@ -10,12 +10,12 @@ import {
 import type { KubeObject } from '../../api/types.ts';
 import { assertAllowed } from '../auth/authorize.ts';
 import type { CachedObject } from '../cache/object.ts';
-import { asObject, decodeJson, decodeYaml, textOf } from '../codec.ts';
+import { asObject, decodeYaml, textOf } from '../codec.ts';
 import type { Context } from '../context.ts';
 import { badRequest, notFound, objectModified, StatusError } from '../errors.ts';
 import { mediaType } from '../negotiation.ts';
 import type { KindRequest } from '../request.ts';
-import { checkObject } from './decode.ts';
+import { checkConfiguration, refuseDuplicates } from './decode.ts';
 import { heldByLastApplied, renewLastApplied } from './last-applied.ts';
 import { invalidOptions, placeOfKind, writerOf } from './managers.ts';
 import { APPLY } from './patch.ts';
@@ -40,7 +40,8 @@ export function assertNoForce({ info }: KindRequest): void {
 
 /** Server-side apply (KEP-555): the body says all that its manager wants of the object, which is made if it is missing. */
 export async function applyBody(context: Context, request: KindRequest, target: WriteTarget): Promise<AppliedObject> {
-  const config = checkObject(request, await parseConfiguration(request));
+  const config = checkConfiguration(request, await parseConfiguration(request));
+  await refuseDuplicates(request, 'error strict decoding YAML: error converting YAML to JSON: ');
   assertNames(target, config);
   return applyObject(context, request, target, withoutForeign(target, config));
 }
@@ -51,10 +52,20 @@ export async function parseConfiguration({ info, request }: KindRequest): Promis
     throw invalidOptions('fieldManager', 'Required value: is required for apply patch', 'FieldValueRequired');
   }
   const text = textOf(request.body);
-  const config = asObject(text.trimStart().startsWith('{') ? decodeJson(text) : await decodeYaml(text));
+  const config = asObject(await decodeConfiguration(text));
   if (!config.apiVersion || !config.kind) throw badRequest('apply patches must name their apiVersion and kind');
   if (config.metadata?.managedFields) throw badRequest('metadata.managedFields must be nil');
   return config;
+}
+
+/** Nearly all are JSON; one that only looks like it is YAML all the same. */
+async function decodeConfiguration(text: string): Promise<unknown> {
+  if (!text.trimStart().startsWith('{')) return decodeYaml(text);
+  try {
+    return JSON.parse(text);
+  } catch {
+    return decodeYaml(text);
+  }
 }
 
 /** Only what is written through this path: the status through `/status`, all else through the object itself. */

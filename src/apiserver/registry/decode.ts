@@ -8,9 +8,12 @@ import {
   strictMessages,
   strictReason,
 } from '../../api/schema/check.ts';
+import { duplicateFields } from '../../api/schema/duplicates.ts';
 import { loadSchema } from '../../api/schema/load.ts';
 import type { KubeObject } from '../../api/types.ts';
-import { badRequest } from '../errors.ts';
+import { decodeBody, duplicateKeys, isYaml, textOf } from '../codec.ts';
+import { badRequest, StatusError } from '../errors.ts';
+import { mediaType } from '../negotiation.ts';
 import type { KindRequest } from '../request.ts';
 
 type FieldValidation = 'Strict' | 'Warn' | 'Ignore';
@@ -24,6 +27,23 @@ export function checkObject(request: KindRequest, object: KubeObject, kind: Kind
     : checkDefinition(request, object, kind.definition, kind.kind, kind.version);
   request.warnings.push(...(kind.warnings?.(checked) ?? []));
   return checked;
+}
+
+/** The object of a request's body, checked. */
+export async function readChecked(request: KindRequest): Promise<KubeObject> {
+  const { body, headers } = request.request;
+  const type = headers['content-type'];
+  const object = await decodeBody(body, type);
+  if (isYaml(mediaType(type))) await refuseDuplicates(request, 'strict decoding error: ');
+  return checkObject(request, object);
+}
+
+/** Refuses a body in YAML whose maps have a key twice, or warns of it, as the request wants it. */
+export async function refuseDuplicates({ request, info, warnings }: KindRequest, prefix: string): Promise<void> {
+  const mode = fieldValidationOf(info.query);
+  const wrong = mode === 'Ignore' ? undefined : await duplicateKeys(textOf(request.body));
+  if (wrong && mode === 'Strict') throw badRequest(`${prefix}${wrong}`);
+  if (wrong) warnings.push(wrong);
 }
 
 /** The same for what is no kind of its own (`DeleteOptions`, `Scale`, `Binding`). */
@@ -49,7 +69,7 @@ function checkWith(
   const mode = fieldValidationOf(request.info.query);
   const { unknown, errors } = checkBody({ onUnknown: mode === 'Ignore' ? 'prune' : 'report' });
   if (errors.length > 0) throw badRequest(cannotBeHandled(kind, version, errors.join(', ')));
-  const messages = strictMessages(unknown, []);
+  const messages = strictMessages(unknown, mode === 'Ignore' ? [] : duplicatesIn(request));
   if (messages.length > 0 && mode === 'Strict') {
     throw badRequest(cannotBeHandled(kind, version, strictReason(messages)));
   }
@@ -57,7 +77,38 @@ function checkWith(
   return object;
 }
 
-function fieldValidationOf(query: URLSearchParams): FieldValidation {
+const isJsonObject = /^application\/((strategic-)?merge-patch\+)?json$/;
+
+/** Fields that the body, where it is JSON, names twice; of YAML the parser itself refuses them. */
+function duplicatesIn({ request: { body, headers } }: KindRequest): string[] {
+  const type = mediaType(headers['content-type']);
+  return type === '' || isJsonObject.test(type) ? duplicateFields(textOf(body)) : [];
+}
+
+/**
+ * A configuration to apply as the kind's type allows it: what it says of unknown fields can be nobody's, so they are
+ * refused whatever was asked about them.
+ */
+export function checkConfiguration(request: KindRequest, config: KubeObject): KubeObject {
+  const { kind } = request;
+  assertKind(kind, config);
+  const options = { onUnknown: 'report' } as const;
+  const { unknown, errors } = kind.schema
+    ? kind.schema.check(config, options)
+    : check(loadSchema(), kind.definition, config, options);
+  if (errors.length > 0) throw badRequest(cannotBeHandled(kind.kind, kind.version, errors.join(', ')));
+  if (unknown.length > 0) {
+    const { namespace, name } = request.target;
+    const object = `${namespace}/${name}; ${apiVersion(kind)}, Kind=${kind.kind}`;
+    const wrong = unknown.map((path) => `.${path}: field not declared in schema`);
+    const reason = wrong.length === 1 ? wrong[0] : ['errors:', ...wrong].join('\n  ');
+    throw new StatusError(500, '', `failed to create typed patch object (${object}): ${reason}`);
+  }
+  request.warnings.push(...(kind.warnings?.(config) ?? []));
+  return config;
+}
+
+export function fieldValidationOf(query: URLSearchParams): FieldValidation {
   const text = query.get('fieldValidation') ?? 'Warn';
   if (text === 'Strict' || text === 'Warn' || text === 'Ignore') return text;
   throw badRequest(`fieldValidation: Unsupported value: "${text}": supported values: "Ignore", "Strict", "Warn"`);

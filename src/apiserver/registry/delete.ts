@@ -33,6 +33,7 @@ export async function deleteObject(context: Context, target: WriteTarget, option
   for (let attempt = 1; ; attempt++) {
     const stored = view.resource.get(view.key(target.namespace, target.name));
     if (!stored) throw notFound(target.kind, target.name);
+    await view.ready([stored]);
     const current = view.object(stored);
     assertPreconditions(target.kind, target.name, current, options.preconditions);
     try {
@@ -63,11 +64,14 @@ async function deleteOnce(
     object: undefined,
     old,
     warnings: target.warnings,
+    annotations: target.annotations,
   };
-  const settle = context.admission.admit(admission);
+  const settle = target.admitted ? () => undefined : context.admission.admit(admission);
   try {
-    await context.admission.mutate(admission);
-    await context.admission.validate(admission);
+    if (!target.admitted) {
+      await context.admission.mutate(admission);
+      await context.admission.validate(admission);
+    }
     const marked = mark(kind, current.parse(), options);
     if (marked === 'gone') return { object: await remove(context, target, current), gone: true };
     if (marked === 'unchanged') return { object: current, gone: false };
@@ -83,7 +87,7 @@ function mark(kind: Kind, object: KubeObject, options: DeleteOptions): KubeObjec
   const metadata = metaOf(object);
   const grace = kind.gracePeriodSeconds?.(object, options.gracePeriodSeconds) ?? 0;
   const before = metadata.finalizers ?? [];
-  const finalizers = propagationFinalizers(before, options);
+  const finalizers = propagationFinalizers(before, options, kind.orphansByDefault === true);
   const waits = finalizers.length > 0 || grace > 0 || namespaceFinalizers(object).length > 0;
   if (!waits) return 'gone';
   const marked = metadata.deletionTimestamp !== undefined;
@@ -113,7 +117,7 @@ function markNamespace(object: KubeObject): void {
 }
 
 /** The garbage collector acts by these: `orphan` leaves dependents alone, `foregroundDeletion` takes them first. */
-function propagationFinalizers(present: readonly string[], options: DeleteOptions): string[] {
+function propagationFinalizers(present: readonly string[], options: DeleteOptions, byDefault: boolean): string[] {
   const others = present.filter((finalizer) => finalizer !== ORPHAN && finalizer !== FOREGROUND);
   if (options.propagationPolicy && options.orphanDependents !== undefined) {
     throw badRequest('orphanDependents and propagationPolicy cannot be both set');
@@ -126,7 +130,8 @@ function propagationFinalizers(present: readonly string[], options: DeleteOption
     case 'Background':
       return others;
     case undefined:
-      return options.orphanDependents ? [...others, ORPHAN] : [...present];
+      if (options.orphanDependents !== undefined) return options.orphanDependents ? [...others, ORPHAN] : others;
+      return byDefault && others.length === present.length ? [...others, ORPHAN] : [...present];
     default:
       throw badRequest(
         `propagationPolicy: Unsupported value: "${options.propagationPolicy}": supported values: "Background", "Foreground", "Orphan"`,

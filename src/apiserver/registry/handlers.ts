@@ -5,11 +5,12 @@ import type { CachedObject } from '../cache/object.ts';
 import { decodeBody, textOf } from '../codec.ts';
 import type { Context } from '../context.ts';
 import { notFound, StatusError } from '../errors.ts';
+import { hasProtobuf } from '../kinds.ts';
 import { negotiate } from '../negotiation.ts';
 import { dryRunOf, type KindRequest } from '../request.ts';
-import { type IncludeObject, PARTIAL, partialOf, TABLE, tableOf } from '../table.ts';
+import { type IncludeObject, metaVersion, PARTIAL, partialOf, TABLE, tableOf } from '../table.ts';
 import { applyBody, assertNoForce, isApply } from './apply.ts';
-import { checkObject } from './decode.ts';
+import { checkObject, readChecked } from './decode.ts';
 import { type DeleteOptions, deleteObject } from './delete.ts';
 import { listObjects } from './list.ts';
 import { managersOfUpdate } from './managers.ts';
@@ -23,7 +24,7 @@ export type Handler = (context: Context, request: KindRequest) => Promise<Answer
 
 /** The one handler of all kinds, by verb. */
 export const objectHandlers: Readonly<Record<string, Handler>> = {
-  get: (context, request) => objectAnswer(request, readObject(context, request), 200),
+  get: getNamed,
   list: listObjects,
   watch: watchObjects,
   create: createFromBody,
@@ -33,24 +34,34 @@ export const objectHandlers: Readonly<Record<string, Handler>> = {
   deletecollection: deleteSelected,
 };
 
-export function readObject(context: Context, { kind, target }: KindRequest): CachedObject {
+async function getNamed(context: Context, request: KindRequest): Promise<Answer> {
+  return objectAnswer(request, await readObject(context, request), 200);
+}
+
+export async function readObject(context: Context, { kind, target }: KindRequest): Promise<CachedObject> {
   const view = viewOf(context.cache, kind);
   const stored = view.resource.get(view.key(target.namespace, target.name));
   if (!stored) throw notFound(kind, target.name);
+  await view.ready([stored]);
   return view.object(stored);
 }
 
 /** One object in the form that the client asked for. */
 export function objectAnswer(request: KindRequest, object: CachedObject, status: number): Answer {
-  const accepted = negotiate(request.request.headers.accept, [TABLE, PARTIAL]);
   const { kind, warnings, info } = request;
+  const accepted = negotiate(request.request.headers.accept, [...TABLE, ...PARTIAL], hasProtobuf(kind));
+  const { format } = accepted;
   if (accepted.as === 'Table') {
     const include = (info.query.get('includeObject') ?? 'Metadata') as IncludeObject;
     const metadata = { resourceVersion: String(object.revision) };
-    return { ...jsonAnswer(tableOf(kind, [object], include, metadata), status), warnings };
+    return {
+      ...jsonAnswer(tableOf(kind, [object], include, metadata, metaVersion(accepted)), status),
+      warnings,
+      format,
+    };
   }
-  if (accepted.as) return { ...jsonAnswer(partialOf(object.parse()), status), warnings };
-  return { ...bytesAnswer([object.bytes], status), warnings };
+  if (accepted.as) return { ...jsonAnswer(partialOf(object.parse(), metaVersion(accepted)), status), warnings, format };
+  return { ...bytesAnswer([object.bytes], status), warnings, format };
 }
 
 export function writeTargetOf(request: KindRequest): WriteTarget {
@@ -64,12 +75,12 @@ export function writeTargetOf(request: KindRequest): WriteTarget {
     dryRun: dryRunOf(info.query.getAll('dryRun')),
     manage: managersOfUpdate(request),
     warnings: request.warnings,
+    annotations: request.request.annotations,
   };
 }
 
 async function createFromBody(context: Context, request: KindRequest): Promise<Answer> {
-  const { body, headers } = request.request;
-  const object = checkObject(request, await decodeBody(body, headers['content-type']));
+  const object = await readChecked(request);
   const target = writeTargetOf(request);
   assertNames(target, object);
   return objectAnswer(request, await createObject(context, target, object), 201);
@@ -88,8 +99,7 @@ const createdByPut = new Set([
 ]);
 
 async function updateFromBody(context: Context, request: KindRequest): Promise<Answer> {
-  const { body, headers } = request.request;
-  const object = checkObject(request, await decodeBody(body, headers['content-type']));
+  const object = await readChecked(request);
   const target = writeTargetOf(request);
   assertNames(target, object);
   if (mayCreate(context, request) && !object.metadata?.resourceVersion) {
@@ -151,10 +161,10 @@ async function deleteSelected(context: Context, request: KindRequest): Promise<A
   const options = await deleteOptionsOf(request);
   const view = viewOf(context.cache, request.kind);
   const selection = selectionOf(request.kind, request.target, request.info.query);
-  const chosen = view.resource
-    .list(view.prefix(request.target.namespace))
-    .map((stored) => view.object(stored))
-    .filter((object) => selection.matches(object));
+  // The list itself goes on with what happens meanwhile.
+  const present = [...view.resource.list(view.prefix(request.target.namespace))];
+  await view.ready(present);
+  const chosen = present.map((stored) => view.object(stored)).filter((object) => selection.matches(object));
   const dryRun = isDryRun(request, options);
   await Promise.all(
     chosen.map((object) =>

@@ -3,14 +3,15 @@ import { type Kind, metaOf } from '../../api/kind.ts';
 import { clone as cloneJson, type Json } from '../../api/patch/json.ts';
 import type { KubeObject, ObjectMeta } from '../../api/types.ts';
 import { RevisionConflict } from '../../store/store.ts';
-import type { AdmissionRequest } from '../admission/chain.ts';
+import type { AdmissionRequest, ObjectKind } from '../admission/chain.ts';
 import { CachedObject, encodeObject, withRevision } from '../cache/object.ts';
 import type { Context } from '../context.ts';
 import { alreadyExists, badRequest, conflict, invalid, methodNotAllowed, notFound, objectModified } from '../errors.ts';
 import type { User } from '../request.ts';
+import { recordsAlong } from '../service-addresses/records.ts';
 import { equalFields } from './equality.ts';
 import type { Manage } from './managers.ts';
-import { viewOf } from './view.ts';
+import { storedForm, viewOf } from './view.ts';
 
 /** What a write is about. */
 export interface WriteTarget {
@@ -22,8 +23,25 @@ export interface WriteTarget {
   readonly dryRun: boolean;
   /** Keeps account of who owns which field; without it the managers stay as they are. */
   readonly manage?: Manage;
+  /** Who creates it knows its status too. */
+  readonly keepsStatus?: boolean;
+  /** Admission was asked about it in another form (a Binding, an Eviction). */
+  readonly admitted?: boolean;
+  /** How admission sees the object, where it is written through a subresource that has a type of its own. */
+  readonly shownAs?: ShownAs;
   /** Where what admission has to say to the client goes. */
   readonly warnings?: string[];
+  /** Where what it has to say to the audit log goes. */
+  readonly annotations?: Map<string, string>;
+}
+
+/** A part of an object as an object of its own. */
+export interface ShownAs {
+  readonly subresource: string;
+  readonly objectKind: ObjectKind;
+  show(object: KubeObject): KubeObject;
+  /** Brings what admission made of the part into the whole. */
+  takeOver(part: KubeObject, whole: KubeObject): void;
 }
 
 /** Tries of a write that lost a race it may repeat. */
@@ -45,6 +63,7 @@ export async function createObject(context: Context, target: WriteTarget, object
     kind.setDefaults?.(candidate);
     setManagers(candidate, target.manage?.(undefined, candidate, undefined));
     kind.prepareForCreate?.(candidate);
+    if (kind.initialStatus) (candidate as { status?: object }).status ??= { ...kind.initialStatus };
     const admission = admissionOf({ ...target, name }, 'CREATE', candidate, undefined);
     const settle = context.admission.admit(admission);
     try {
@@ -54,6 +73,8 @@ export async function createObject(context: Context, target: WriteTarget, object
       return await write(context, target, candidate, undefined);
     } catch (error) {
       if (!(error instanceof RevisionConflict)) throw error;
+      const isOwn = error.key === viewOf(context.cache, kind).key(target.namespace, name);
+      if (!isOwn) throw conflict(kind, name, 'an address was given away in the same moment');
       if (!generated || attempt === ATTEMPTS) throw alreadyExists(kind, name);
     } finally {
       settle();
@@ -72,11 +93,25 @@ function generateName(kind: Kind, object: KubeObject): string {
 }
 
 export function randomName(length: number): string {
-  return [...randomBytes(length)].map((byte) => NAME_ALPHABET[byte % NAME_ALPHABET.length]).join('');
+  let name = '';
+  while (name.length < length) name += NAME_ALPHABET[randomByte() % NAME_ALPHABET.length];
+  return name;
+}
+
+/** Asking for randomness costs the same for few bytes and for many. */
+let randomness = Buffer.alloc(0);
+let used = 0;
+
+function randomByte(): number {
+  if (used === randomness.length) {
+    randomness = randomBytes(4096);
+    used = 0;
+  }
+  return randomness[used++] ?? 0;
 }
 
 /** The metadata that only the server writes. */
-function prepareNew({ kind, namespace }: WriteTarget, object: KubeObject): void {
+function prepareNew({ kind, namespace, keepsStatus }: WriteTarget, object: KubeObject): void {
   const metadata = metaOf(object);
   metadata.uid = randomUUID();
   metadata.creationTimestamp = now();
@@ -90,7 +125,7 @@ function prepareNew({ kind, namespace }: WriteTarget, object: KubeObject): void 
   dropEmpty(metadata);
   if (kind.generation) metadata.generation = 1;
   else delete metadata.generation;
-  if (kind.hasStatus && !kind.statusOnCreate) delete (object as { status?: unknown }).status;
+  if (kind.hasStatus && !kind.statusOnCreate && !keepsStatus) delete (object as { status?: unknown }).status;
 }
 
 function setManagers(object: KubeObject, entries: ReturnType<Manage> | undefined): void {
@@ -107,8 +142,12 @@ function dropEmpty(metadata: ObjectMeta): void {
 
 /** RFC 3339 in seconds, as all of Kubernetes' times but a few. */
 export function now(): string {
-  return `${new Date().toISOString().slice(0, 19)}Z`;
+  const second = Math.floor(Date.now() / 1000);
+  if (second !== present.second) present = { second, text: `${new Date(second * 1000).toISOString().slice(0, 19)}Z` };
+  return present.text;
 }
+
+let present = { second: 0, text: '' };
 
 export interface UpdateOptions {
   /** Try again with the newest object when another writer was faster. */
@@ -129,6 +168,7 @@ export async function updateObject(
   for (let attempt = 1; ; attempt++) {
     const stored = view.resource.get(view.key(target.namespace, target.name));
     if (!stored) throw notFound(target.kind, target.name);
+    await view.ready([stored]);
     const current = view.object(stored);
     const old = current.parse();
     const next = await change(clone(old));
@@ -163,13 +203,15 @@ async function replace(
   kind.setDefaults?.(next);
   kind.prepareForUpdate?.(next, old, target.subresource);
   setManagers(next, target.manage ? target.manage(old, next, managers) : old.metadata?.managedFields);
+  const { shownAs, admitted } = target;
   const admission = admissionOf(target, 'UPDATE', next, old);
-  const settle = context.admission.admit(admission);
+  const settle = admitted ? () => undefined : context.admission.admit(admission);
   try {
-    await context.admission.mutate(admission);
+    if (!admitted) await context.admission.mutate(admission);
+    if (admission.object) shownAs?.takeOver(admission.object, next);
     await assertValid(kind, name, next, old, target.subresource);
-    await context.admission.validate(admission);
-    if (sameObject(next, old) && isStoredSo(context, kind, current, next)) return current;
+    if (!admitted) await context.admission.validate(admission);
+    if (sameObject(next, old) && (await isStoredSo(context, kind, current, next))) return current;
     if (!tellsNoIntent.has(target.subresource)) raiseGeneration(kind, next, old);
     if (mayVanish(next)) return await remove(context, target, current);
     return await write(context, target, next, current);
@@ -223,10 +265,10 @@ function keepAllButStatus(next: KubeObject, old: KubeObject): void {
   metadata.ownerReferences = old.metadata?.ownerReferences;
 }
 
-/** Everything except metadata and status is intent: a change of it is a new generation. */
 /** Subresources through which something else than the author's intent is written. */
 const tellsNoIntent: ReadonlySet<string> = new Set(['status', 'binding']);
 
+/** Everything except metadata and status is intent: a change of it is a new generation. */
 function raiseGeneration(kind: Kind, next: KubeObject, old: KubeObject): void {
   if (!kind.generation) return;
   const isIntent = !equalFields(next, old, ['metadata', 'status']);
@@ -234,10 +276,11 @@ function raiseGeneration(kind: Kind, next: KubeObject, old: KubeObject): void {
 }
 
 /** Whether a write that changes nothing leaves the store as it is: an old stored form is brought up to date by it. */
-function isStoredSo(context: Context, kind: Kind, { key, revision }: CachedObject, next: KubeObject): boolean {
+async function isStoredSo(context: Context, kind: Kind, { key, revision }: CachedObject, next: KubeObject) {
+  if (context.store.isStale?.(key)) return false;
   if (!kind.storedAs?.isShown) return true;
   const stored = viewOf(context.cache, kind).resource.get(key);
-  const text = encodeObject(kind.storedAs.toStored(structuredClone(next)));
+  const text = encodeObject(await storedForm(kind, next));
   return stored?.revision === revision && stored.bytes.equals(withRevision(text, revision));
 }
 
@@ -279,8 +322,16 @@ function admissionOf(
   object: KubeObject | undefined,
   old: KubeObject | undefined,
 ): AdmissionRequest {
-  const { kind, subresource, namespace, name, user, dryRun, warnings } = target;
-  return { operation, kind, subresource, namespace, name, user, dryRun, object, old, warnings };
+  const { kind, subresource, namespace, name, user, dryRun, warnings, annotations, shownAs } = target;
+  const about = { operation, kind, namespace, name, user, dryRun, warnings, annotations };
+  if (!shownAs) return { ...about, subresource, object, old };
+  return {
+    ...about,
+    subresource: shownAs.subresource,
+    objectKind: shownAs.objectKind,
+    object: object && shownAs.show(object),
+    old: old && shownAs.show(old),
+  };
 }
 
 /** Puts an object into the store (on a dry run only as if) and returns it as clients see it. */
@@ -299,23 +350,25 @@ export async function write(
     if (present !== expected) throw new RevisionConflict(key, expected, present);
     return unwritten(key, expected, object, kind);
   }
-  const stored = kind.storedAs ? kind.storedAs.toStored(structuredClone(object)) : object;
-  const entry = await context.store.put(key, encodeObject(stored), expected);
+  const stored = kind.storedAs ? await storedForm(kind, object) : object;
+  const own = { key, value: encodeObject(stored), expected };
+  const [revision = 0] = await context.store.write([own, ...along(context, kind, object, current)]);
   const cached = view.resource.get(key);
-  if (cached?.revision === entry.modRevision) return view.object(cached);
-  return new CachedObject(
-    key,
-    entry.modRevision,
-    withRevision(encodeObject(object), entry.modRevision),
-    kind.fieldLabels,
-  );
+  if (cached?.revision === revision && !kind.storedAs?.convert) return view.object(cached);
+  return new CachedObject(key, revision, withRevision(encodeObject(object), revision), kind.fieldLabels);
 }
 
 /** Takes an object out of the store; what is returned is its last form. */
 export async function remove(context: Context, target: WriteTarget, current: CachedObject): Promise<CachedObject> {
   if (target.dryRun) return current;
-  await context.store.delete(current.key, current.revision);
+  const own = { key: current.key, value: undefined, expected: current.revision };
+  await context.store.write([own, ...along(context, target.kind, undefined, current)]);
   return current;
+}
+
+/** What belongs to an object and is written with it, in the same commit. */
+function along({ cache }: Context, kind: Kind, next: KubeObject | undefined, old: CachedObject | undefined) {
+  return kind.kind === 'Service' && kind.group === '' ? recordsAlong(cache, next, old) : [];
 }
 
 function unwritten(key: string, revision: number, object: KubeObject, kind: Kind): CachedObject {

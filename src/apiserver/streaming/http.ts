@@ -1,12 +1,14 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { badRequest } from '../errors.ts';
-import { proxyStream } from './stream.ts';
+import { messageOf } from '../../base/errors.ts';
+import { badRequest, StatusError } from '../errors.ts';
+import { proxyStream, type StreamAnswer } from './stream.ts';
 import type { ClientTls, ProxyTarget } from './target.ts';
 
-/** Headers that belong to one connection (RFC 9110 §7.6.1), or to us alone. */
+/** Headers that belong to one connection (RFC 9110 §7.6.1; those with a colon to HTTP/2), or to us alone. */
 const notForwarded =
-  /^(connection|keep-alive|proxy-.*|te|trailer|transfer-encoding|upgrade|host|authorization|x-remote-.*|impersonate-.*|x-forwarded-.*)$/i;
+  /^(:.*|connection|keep-alive|proxy-.*|te|trailer|transfer-encoding|upgrade|host|authorization|x-remote-.*|impersonate-.*|x-forwarded-.*)$/i;
 
 export interface HttpProxy {
   readonly req: IncomingMessage;
@@ -19,9 +21,10 @@ export interface HttpProxy {
 
 /**
  * The `proxy` subresource of nodes, pods and Services: the request goes on to `target` without the client's
- * credentials. A redirect to a path is led back through `prefix`.
+ * credentials. Redirects to its paths, and links of
+ * its pages, are led back through `prefix`.
  *
- * @throws StatusError where there is no answer. Once the answer began, a failure only ends the connection.
+ * @throws StatusError `ServiceUnavailable` where there is no answer. Once the answer began, a failure only ends the connection.
  */
 export async function proxyHttp({ req, res, target, tls, prefix }: HttpProxy): Promise<void> {
   const gone = new AbortController();
@@ -31,24 +34,53 @@ export async function proxyHttp({ req, res, target, tls, prefix }: HttpProxy): P
     tls,
     signal: gone.signal,
     method: req.method,
-    headers: [...endToEnd(req.rawHeaders), ...forwarded(req, prefix)],
+    headers: [...endToEnd(req.rawHeaders), ...forwarded(req, prefix, target)],
     body: hasBody(req) ? req : undefined,
+    failure: unreachable,
   });
   const headers = endToEnd(answer.rawHeaders);
+  const led = (url: string) => throughPrefix(url, target, prefix, hostAsked(req));
   for (let i = 0; i < headers.length; i += 2) {
-    if (headers[i]!.toLowerCase() === 'location') headers[i + 1] = throughPrefix(headers[i + 1]!, target, prefix);
+    if (headers[i]!.toLowerCase() === 'location') headers[i + 1] = led(headers[i + 1]!);
   }
+  const { body, length } = await page(answer, req.method, led);
+  if (!length) dropHeader(headers, 'content-length');
   res.writeHead(answer.status, headers);
   try {
-    await pipeline(answer.body, res);
+    await pipeline(body, res);
   } catch {
     // Either side went away in the middle: there is nobody left to tell.
     res.destroy();
   }
 }
 
-function hasBody({ headers }: IncomingMessage): boolean {
-  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
+const unreachable = (error: unknown) =>
+  new StatusError(503, 'ServiceUnavailable', `error trying to reach service: ${messageOf(error)}`);
+
+/** The answer's body, and whether it has the length that its headers tell: that of a page changes with its links. */
+async function page(
+  { headers, body }: StreamAnswer,
+  method: string | undefined,
+  led: (url: string) => string,
+): Promise<{ readonly body: Readable; readonly length: boolean }> {
+  const coding = headers['content-encoding'];
+  const type = headers['content-type']?.split(';', 1)[0]?.trim().toLowerCase();
+  const isPage = type === 'text/html' && (!coding || coding === 'gzip' || coding === 'deflate');
+  if (!isPage || headers.location !== undefined || method === 'HEAD') return { body, length: true };
+  const { rewriteLinks } = await import('./links.ts');
+  return { body: rewriteLinks(body, coding, led), length: false };
+}
+
+function dropHeader(headers: string[], name: string): void {
+  const at = headers.findIndex((each, i) => i % 2 === 0 && each.toLowerCase() === name);
+  if (at >= 0) headers.splice(at, 2);
+}
+
+function hasBody({ headers, method, httpVersionMajor }: IncomingMessage): boolean {
+  const length = headers['content-length'];
+  if (headers['transfer-encoding'] !== undefined || Number(length ?? 0) > 0) return true;
+  // In HTTP/2 a body needs no header.
+  return httpVersionMajor === 2 && length === undefined && method !== 'GET' && method !== 'HEAD';
 }
 
 function endToEnd(headers: readonly string[]): string[] {
@@ -59,22 +91,27 @@ function endToEnd(headers: readonly string[]): string[] {
   return kept;
 }
 
-function forwarded(req: IncomingMessage, prefix: string): string[] {
+/** Under which name the client knows this server; HTTP/2 has a field of its own for it. */
+const hostAsked = ({ headers }: IncomingMessage): string | undefined =>
+  headers.host ?? headers[':authority']?.toString();
+
+function forwarded(req: IncomingMessage, prefix: string, { path }: ProxyTarget): string[] {
   const from = req.socket.remoteAddress;
-  const host = req.headers.host;
+  const host = hostAsked(req);
   return [
-    ...['X-Forwarded-Uri', prefix, 'X-Forwarded-Proto', 'https'],
+    ...['X-Forwarded-Uri', `${prefix}${path.split('?', 1)[0]}`, 'X-Forwarded-Proto', 'https'],
     ...(from ? ['X-Forwarded-For', from] : []),
     ...(host ? ['X-Forwarded-Host', host] : []),
   ];
 }
 
-function throughPrefix(location: string, target: ProxyTarget, prefix: string): string {
+/** A URL of the target, under whichever name the client or we know it, as a path below `prefix`; others stay. */
+function throughPrefix(link: string, target: ProxyTarget, prefix: string, clientHost: string | undefined): string {
   const root = `${target.scheme ?? 'https'}://${target.host}:${target.port}`;
-  const url = URL.parse(location, root);
-  if (!url || url.host !== new URL(root).host || !(location.startsWith('/') || location.includes('://'))) {
-    return location;
-  }
+  const url = URL.parse(link, root);
+  if (!url || !(link.startsWith('/') || link.includes('://'))) return link;
+  const isTargets = url.host === new URL(root).host || url.host === clientHost;
+  if (!isTargets || url.pathname.startsWith(prefix)) return link;
   return `${prefix}${url.pathname}${url.search}${url.hash}`;
 }
 

@@ -7,6 +7,7 @@ import { objectKey } from '../cache/watch-cache.ts';
 import type { Context } from '../context.ts';
 import { badRequest, internalError, methodNotAllowed, notFound, unauthorized } from '../errors.ts';
 import { type ApiRequest, parseRequest, type RequestInfo, type ResourceTarget } from '../request.ts';
+import { admitConnect } from './connect-admission.ts';
 import { splitProxyName } from './http.ts';
 import { kubeletPath, type StreamSubresource } from './kubelet-path.ts';
 import { nodeProxyPlace, type ProxyPlace, podProxyPlace, serviceProxyPlace } from './proxy-target.ts';
@@ -18,6 +19,8 @@ export interface Destination {
   readonly tls: ClientTls | undefined;
   /** Of a `proxy` subresource: the path of ours that stands for the target's root. */
   readonly prefix?: string;
+  /** Headers that the target gets besides the client's: `[name, value, …]`. */
+  readonly headers?: readonly string[];
 }
 
 /** What is asked for, where it is a stream. */
@@ -30,12 +33,14 @@ export interface StreamRequest {
 const podStreams = new Set(['log', 'exec', 'attach', 'portforward']);
 const proxied = new Set(['pods', 'services', 'nodes']);
 
+const streamPath = /\/(log|exec|attach|portforward|proxy)([/?]|$)/;
+
 /** Spares all other requests a closer look. */
-const maybeStream = /\/(log|exec|attach|portforward|proxy)([/?]|$)/;
+export const mayBeStream = ({ path }: ApiRequest): boolean => streamPath.test(path);
 
 /** The stream that a request is for; `undefined` for all other requests. */
 export function streamRequestOf(request: ApiRequest): StreamRequest | undefined {
-  if (!maybeStream.test(request.path)) return undefined;
+  if (!mayBeStream(request)) return undefined;
   const parsed = parseRequest(request.method, request.path);
   // `?watch=true` in a proxied path is the other side's.
   const info = parsed.verb === 'watch' ? { ...parsed, verb: 'get' } : parsed;
@@ -48,12 +53,17 @@ export function streamRequestOf(request: ApiRequest): StreamRequest | undefined 
 }
 
 /**
- * Where a stream leads, once its user may have it. `undefined` for the log of a pod that is on no node: there is none.
+ * Where a stream leads, once its user may have it and admission lets it be. `undefined` for the log of a pod that is on no node: there is none.
  *
  * @throws StatusError as Kubernetes says it.
  */
-export function locate(context: Context, request: ApiRequest, stream: StreamRequest): Destination | undefined {
+export async function locate(
+  context: Context,
+  request: ApiRequest,
+  stream: StreamRequest,
+): Promise<Destination | undefined> {
   authorize(context, request, stream);
+  if (stream.kind !== 'log') await admitConnect(context, request, stream);
   return stream.kind === 'proxy' ? locateProxy(context, request, stream) : locatePod(context, stream);
 }
 

@@ -3,6 +3,7 @@ import { request as requestHttps } from 'node:https';
 import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { TLSSocket } from 'node:tls';
+import type { StatusError } from '../errors.ts';
 import { type ClientTls, dialError, hostOf, type ProxyTarget, refusal, requestOptions } from './target.ts';
 
 export interface StreamProxy {
@@ -15,6 +16,8 @@ export interface StreamProxy {
   /** Names and values in turn; `Host` is added. */
   readonly headers?: readonly string[];
   readonly body?: Readable;
+  /** What it means that there is no answer. Default: {@link dialError}. */
+  readonly failure?: (error: unknown) => StatusError;
 }
 
 export interface StreamAnswer {
@@ -28,9 +31,17 @@ export interface StreamAnswer {
 /**
  * Asks another server and hands out its answer as it comes, whatever its status.
  *
- * @throws StatusError `error dialing backend: …` where there is no answer.
+ * @throws StatusError `failure`'s where there is no answer.
  */
-export function proxyStream({ target, tls, signal, method, headers = [], body }: StreamProxy): Promise<StreamAnswer> {
+export function proxyStream({
+  target,
+  tls,
+  signal,
+  method,
+  headers = [],
+  body,
+  failure = dialError,
+}: StreamProxy): Promise<StreamAnswer> {
   const send = target.scheme === 'http' ? requestHttp : requestHttps;
   return new Promise((resolve, reject) => {
     const request = send({
@@ -48,7 +59,7 @@ export function proxyStream({ target, tls, signal, method, headers = [], body }:
         body: response,
       }),
     );
-    request.on('error', (error) => reject(dialError(error)));
+    request.on('error', (error) => reject(failure(error)));
     limitConnecting(request);
     if (!body) return void request.end();
     body.once('error', () => request.destroy());

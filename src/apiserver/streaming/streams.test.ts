@@ -41,15 +41,21 @@ after(async () => {
   await api.stop();
 });
 
-async function get(path: string, credentials = admin): Promise<{ status?: number; location?: string; body: string }> {
-  const call = request(`${api.url}/api/v1/namespaces/default/${path}`, { ...credentials, agent: false }).end();
+async function get(
+  path: string,
+  credentials = admin,
+  method = 'GET',
+): Promise<{ status?: number; location?: string; body: string }> {
+  const call = request(`${api.url}/api/v1/namespaces/default/${path}`, { ...credentials, method, agent: false }).end();
   const [response] = (await once(call, 'response')) as [IncomingMessage];
   return { status: response.statusCode, location: response.headers.location, body: await text(response) };
 }
 
 test('the root of what is reached through a proxy has a slash, for the relative links of pages', async () => {
-  const { status, location } = await get('services/web/proxy?a=b');
-  assert.deepEqual([status, location], [301, '/api/v1/namespaces/default/services/web/proxy/?a=b']);
+  for (const method of ['GET', 'HEAD']) {
+    const { status, location } = await get('services/web/proxy?a=b', admin, method);
+    assert.deepEqual([status, location], [301, '/api/v1/namespaces/default/services/web/proxy/?a=b']);
+  }
 });
 
 test('the log of a pod that is on no node is empty; exec in it says why not', async () => {

@@ -1,9 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { assertAllowed } from '../auth/authorize.ts';
 import type { Context } from '../context.ts';
 import { badRequest, toStatusError } from '../errors.ts';
-import type { ApiRequest } from '../request.ts';
+import { type ApiRequest, parseRequest } from '../request.ts';
 import { proxyHttp } from './http.ts';
 import { type Destination, locate, streamRequestOf } from './locate.ts';
 import { kubeletLog } from './stream.ts';
@@ -19,7 +20,7 @@ export async function answerStream(
   try {
     const stream = streamRequestOf(request);
     if (!stream) return false;
-    const destination = locate(context, request, stream);
+    const destination = await locate(context, request, stream);
     if (stream.kind === 'connect') throw badRequest('Upgrade request required');
     if (!destination) res.writeHead(204).end();
     else if (stream.kind === 'log') await sendLog(destination, res);
@@ -30,23 +31,42 @@ export async function answerStream(
   return true;
 }
 
-/** Joins requests for exec, attach, port-forward and upgrades through proxies to where they lead. */
+/**
+ * Joins requests for exec, attach, port-forward, upgrades through proxies and of aggregated APIs to where they lead;
+ * sends logs in frames.
+ * Resolves to the code that the client got.
+ */
 export async function joinUpgrade(
   context: Context,
   request: ApiRequest,
   req: IncomingMessage,
   socket: Duplex,
   head: Buffer,
-): Promise<void> {
+): Promise<number> {
   socket.on('error', () => socket.destroy());
   try {
+    const elsewhere = destinationElsewhere(context, request);
+    if (elsewhere) return await proxyUpgrade({ req, socket, head, ...elsewhere });
     const stream = streamRequestOf(request);
-    const destination = stream && stream.kind !== 'log' ? locate(context, request, stream) : undefined;
+    const destination = stream && (await locate(context, request, stream));
+    if (stream?.kind === 'log' && destination) {
+      const { sendLogFrames } = await import('./log-socket.ts');
+      await sendLogFrames({ req, socket, head }, destination);
+      return 101;
+    }
     if (!destination) throw badRequest('this resource is not one to upgrade a connection for');
-    await proxyUpgrade({ req, socket, head, ...destination });
+    return await proxyUpgrade({ req, socket, head, ...destination });
   } catch (error) {
-    refuseWithStatus(socket, error);
+    return refuseWithStatus(socket, error);
   }
+}
+
+/** Where the server is that answers the request's API group, where another one does. */
+function destinationElsewhere(context: Context, { method, path, user }: ApiRequest): Destination | undefined {
+  const info = parseRequest(method, path);
+  const destination = user && context.aggregator.destination(context, path, user, info);
+  if (destination) assertAllowed(context, info, user);
+  return destination;
 }
 
 async function sendLog({ target, tls }: Destination, res: ServerResponse): Promise<void> {
@@ -67,7 +87,7 @@ async function sendProxied(
 ): Promise<void> {
   const [path = '', query] = request.path.split('?', 2);
   // Relative links of a page need the slash.
-  if (path === prefix && request.method === 'GET') {
+  if (path === prefix && (request.method === 'GET' || request.method === 'HEAD')) {
     res.writeHead(301, { Location: `${prefix}/${query === undefined ? '' : `?${query}`}` }).end();
     return;
   }

@@ -9,7 +9,7 @@ import { writeTargetOf } from '../registry/handlers.ts';
 import { viewOf } from '../registry/view.ts';
 import { now, updateObject, type WriteTarget } from '../registry/write.ts';
 import type { KindRequest } from '../request.ts';
-import { readBodyAs } from './bodies.ts';
+import { admittedBody, evictionKind } from './bodies.ts';
 
 const created = { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', code: 201 };
 /** So many evictions may wait for the controller of budgets to see them. */
@@ -17,9 +17,8 @@ const MAX_DISRUPTED = 2000;
 
 /** POST pods/NAME/eviction: a delete that disruption budgets may refuse. */
 export async function evictPod(context: Context, request: KindRequest): Promise<Answer> {
-  const definition = 'io.k8s.api.policy.v1.Eviction';
-  const eviction = await readBodyAs<KubeObject & { deleteOptions?: DeleteOptions }>(request, definition, 'Eviction');
-  const target = { ...writeTargetOf(request), subresource: '' };
+  const eviction = await admittedBody<KubeObject & { deleteOptions?: DeleteOptions }>(context, request, evictionKind);
+  const target = { ...writeTargetOf(request), subresource: '', admitted: true };
   const dryRun = target.dryRun || (eviction.deleteOptions?.dryRun?.length ?? 0) > 0;
   const podTarget = { ...target, dryRun };
   const pod = readPod(context, podTarget);

@@ -5,19 +5,26 @@ import { badRequest, conflict } from '../errors.ts';
 import { writeTargetOf } from '../registry/handlers.ts';
 import { now, updateObject } from '../registry/write.ts';
 import type { KindRequest } from '../request.ts';
-import { readBodyAs } from './bodies.ts';
+import { admittedBody, bindingKind } from './bodies.ts';
 
 const created = { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', code: 201 };
 
 /** POST pods/NAME/binding, and the older POST bindings: the scheduler says where a pod runs. */
 export async function bindPod(context: Context, request: KindRequest): Promise<Answer> {
-  const binding = await readBodyAs<Binding>(request, 'io.k8s.api.core.v1.Binding', 'Binding');
+  const binding = await admittedBody<Binding>(context, request, bindingKind);
   const { kind: targetKind = 'Node', name: node } = binding.target;
   if (targetKind !== 'Node' || !node) throw badRequest('binding.target: must name a Node');
   const pods = context.kinds.byPlural('', 'pods') ?? request.kind;
   const name = request.target.name || (binding.metadata?.name ?? '');
   // Nobody owns what a binding writes.
-  const target = { ...writeTargetOf(request), kind: pods, name, subresource: 'binding', manage: undefined };
+  const target = {
+    ...writeTargetOf(request),
+    kind: pods,
+    name,
+    subresource: 'binding',
+    manage: undefined,
+    admitted: true,
+  };
   await updateObject(context, target, (current) => bound(target, current as Pod, binding, node), { retry: true });
   return jsonAnswer(created, 201);
 }

@@ -10,7 +10,7 @@ import { applyObject, isApply, parseConfiguration } from '../registry/apply.ts';
 import { checkDefinition } from '../registry/decode.ts';
 import { readObject, writeTargetOf } from '../registry/handlers.ts';
 import { parsePatch } from '../registry/patch.ts';
-import { updateObject } from '../registry/write.ts';
+import { type ShownAs, updateObject } from '../registry/write.ts';
 import type { KindRequest } from '../request.ts';
 import { readBodyAs } from './bodies.ts';
 
@@ -24,7 +24,7 @@ const scaleKind = { definition: 'io.k8s.api.autoscaling.v1.Scale', schema: undef
 /** `scale` of any kind that says where its numbers are: read, written and patched as if it were an object. */
 export async function answerScale(context: Context, request: KindRequest): Promise<Answer> {
   const { kind, info } = request;
-  if (info.verb === 'get') return jsonAnswer(scaleOf(kind, readObject(context, request)));
+  if (info.verb === 'get') return jsonAnswer(scaleOf(kind, await readObject(context, request)));
   if (info.verb === 'patch' && isApply(request)) return applyScale(context, request);
   const change = info.verb === 'patch' ? patching(request) : await replacing(request);
   const target = writeTargetOf(request);
@@ -39,15 +39,16 @@ export async function answerScale(context: Context, request: KindRequest): Promi
     else delete current.metadata?.resourceVersion;
     return current;
   };
-  // To everybody else this is a write of the object itself: its generation goes up.
-  const written = await updateObject(context, { ...target, subresource: '' }, apply, { retry: info.verb === 'patch' });
+  // To all but admission this is a write of the object itself: its generation goes up.
+  const whole = { ...target, subresource: '', shownAs: asScale(kind) };
+  const written = await updateObject(context, whole, apply, { retry: info.verb === 'patch' });
   return jsonAnswer(scaleOf(kind, written));
 }
 
 /** An apply of a scale is one of the object, with nothing but its replicas. */
 async function applyScale(context: Context, request: KindRequest): Promise<Answer> {
   const { kind, target } = request;
-  readObject(context, request);
+  await readObject(context, request);
   const given = await parseConfiguration(request);
   const scale = checkDefinition(request, given, scaleKind.definition, 'Scale', 'v1') as Scale;
   const { resourceVersion } = scale.metadata ?? {};
@@ -55,9 +56,21 @@ async function applyScale(context: Context, request: KindRequest): Promise<Answe
   if (resourceVersion) metaOf(config).resourceVersion = resourceVersion;
   const replicas = scale.spec?.replicas;
   if (replicas !== undefined) write(config, kind.scale?.specReplicas ?? '.spec.replicas', replicas);
-  const { object } = await applyObject(context, request, { ...writeTargetOf(request), subresource: '' }, config);
+  const whole = { ...writeTargetOf(request), subresource: '', shownAs: asScale(kind) };
+  const { object } = await applyObject(context, request, whole, config);
   return jsonAnswer(scaleOf(kind, object));
 }
+
+const asScale = (kind: Kind): ShownAs => ({
+  subresource: 'scale',
+  objectKind: { group: 'autoscaling', version: 'v1', kind: 'Scale', definition: scaleKind.definition },
+  show: (object) => scaleObject(kind, object),
+  takeOver(scale: Scale, whole) {
+    const replicas = scale.spec?.replicas ?? 0;
+    if (replicas === scaleObject(kind, whole).spec?.replicas) return;
+    write(whole, kind.scale?.specReplicas ?? '.spec.replicas', replicas);
+  },
+});
 
 function patching(request: KindRequest): (scale: Scale) => Scale {
   const { body, headers } = request.request;

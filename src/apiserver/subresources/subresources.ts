@@ -1,4 +1,5 @@
 import { METRICS_GROUP } from '../../api/kinds/metrics.ts';
+import { listComponents, readComponent } from '../component-statuses.ts';
 import type { Handler } from '../registry/handlers.ts';
 import type { KindRequest } from '../request.ts';
 import { answerResourceMetrics } from '../resource-metrics.ts';
@@ -12,6 +13,8 @@ import { requestToken } from './token.ts';
 
 /** Requests that are more than reading and writing an object, by `VERB RESOURCE/SUBRESOURCE`. */
 const handlers: Readonly<Record<string, Handler>> = {
+  'list componentstatuses': listComponents,
+  'get componentstatuses': readComponent,
   'create bindings': bindPod,
   'create pods/binding': bindPod,
   'create pods/eviction': evictPod,

@@ -8,7 +8,7 @@ import { badRequest, conflict, invalid, notFound } from '../errors.ts';
 import { readObject } from '../registry/handlers.ts';
 import { now } from '../registry/write.ts';
 import type { KindRequest } from '../request.ts';
-import { readBodyAs } from './bodies.ts';
+import { admittedBody, tokenRequestKind } from './bodies.ts';
 
 const HOUR = 3600;
 const SHORTEST = 600;
@@ -17,8 +17,8 @@ const LONGEST = 24 * HOUR;
 
 /** POST serviceaccounts/NAME/token. */
 export async function requestToken(context: Context, request: KindRequest): Promise<Answer> {
-  const order = await readBodyAs<TokenRequest>(request, 'io.k8s.api.authentication.v1.TokenRequest', 'TokenRequest');
-  const account = readObject(context, request).parse<ServiceAccount>();
+  const account = (await readObject(context, request)).parse<ServiceAccount>();
+  const order = await admittedBody<TokenRequest>(context, request, tokenRequestKind);
   const { namespace, name } = request.target;
   const asked = order.spec?.expirationSeconds ?? HOUR;
   if (asked < SHORTEST) {
@@ -55,9 +55,11 @@ function bindingOf(context: Context, request: KindRequest, order: TokenRequest):
   const reference = order.spec?.boundObjectRef;
   if (!reference) return undefined;
   const { kind, name = '', uid } = reference;
-  if (kind !== 'Pod' && kind !== 'Secret') throw badRequest(`cannot bind token for object of type ${kind}`);
-  const resource = kind === 'Pod' ? pods : secrets;
-  const found = context.cache.resource(resource).get(objectKey(resource, request.target.namespace, name));
+  if (kind !== 'Pod' && kind !== 'Secret' && kind !== 'Node')
+    throw badRequest(`cannot bind token for object of type ${kind}`);
+  const resource = { Pod: pods, Secret: secrets, Node: nodes }[kind];
+  const namespace = kind === 'Node' ? '' : request.target.namespace;
+  const found = context.cache.resource(resource).get(objectKey(resource, namespace, name));
   if (!found) throw notFound(resource, name);
   const object = found.parse<KubeObject>();
   const present = object.metadata?.uid ?? '';
@@ -68,14 +70,18 @@ function bindingOf(context: Context, request: KindRequest, order: TokenRequest):
       `the UID in the bound object reference (${uid}) does not match the UID in record. The object might have been deleted and then recreated`,
     );
   }
-  if (kind === 'Secret') return { kind, name, uid: present };
+  if (kind !== 'Pod') return { kind, name, uid: present };
   const { spec } = object as Pod;
   if (spec?.serviceAccountName !== request.target.name) {
     throw badRequest(
       `cannot bind token for serviceaccount ${JSON.stringify(request.target.name)} to pod running with different serviceaccount name.`,
     );
   }
-  const nodeName = spec.nodeName;
-  const onNode = nodeName && context.cache.resource(nodes).get(objectKey(nodes, '', nodeName));
-  return { kind, name, uid: present, nodeName: onNode ? nodeName : undefined };
+  const { nodeName } = spec;
+  if (!nodeName) return { kind, name, uid: present };
+  const node = context.cache
+    .resource(nodes)
+    .get(objectKey(nodes, '', nodeName))
+    ?.parse();
+  return { kind, name, uid: present, node: { name: nodeName, uid: node?.metadata?.uid } };
 }

@@ -14,7 +14,10 @@ interface Review {
     readonly dryRun: boolean;
     readonly namespace: string;
     readonly userInfo: { readonly username: string };
+    readonly kind: { readonly kind: string };
     readonly resource: { readonly resource: string };
+    readonly subResource: string;
+    readonly options: object | null;
   };
 }
 
@@ -150,6 +153,73 @@ test('a dry run is told to webhooks, and refused where one has side effects', as
   assert.equal((await wire.get(`${configMaps}/a`)).status, 404);
 });
 
+test('what is posted to subresources, scales and connections are shown as what they are', async (t) => {
+  const { wire, asked, configure } = await startWithWebhooks(t);
+  const namespace = '/api/v1/namespaces/default';
+  await wire.post(`${namespace}/serviceaccounts`, { metadata: { name: 'default' } });
+  const spec = { containers: [{ name: 'c', image: 'i' }] };
+  for (const name of ['a', 'b']) await wire.post(`${namespace}/pods`, { metadata: { name }, spec });
+  await wire.post('/apis/apps/v1/namespaces/default/deployments', {
+    metadata: { name: 'web' },
+    spec: { selector: { matchLabels: { x: 'y' } }, template: { metadata: { labels: { x: 'y' } }, spec } },
+  });
+  const rules = [
+    { apiGroups: [''], apiVersions: ['v1'], resources: ['pods/*', 'serviceaccounts/token'], operations: ['*'] },
+    { apiGroups: ['apps'], apiVersions: ['v1'], resources: ['deployments/scale'], operations: ['UPDATE'] },
+  ];
+  const deny = { allowed: false, status: { message: 'nobody attaches' } };
+  await configure(
+    'validating',
+    '/all',
+    ({ request }) => (request.subResource === 'attach' ? deny : { allowed: true }),
+    {
+      rules,
+    },
+  );
+  const half = ({ request }: Review) =>
+    request.subResource === 'scale' ? patch({ op: 'replace', path: '/spec/replicas', value: 2 }) : { allowed: true };
+  await configure('mutating', '/half', half, { rules });
+
+  await wire.post(`${namespace}/pods/a/binding`, { metadata: { name: 'a' }, target: { kind: 'Node', name: 'n' } });
+  await wire.post(`${namespace}/serviceaccounts/default/token`, { spec: {} });
+  await wire.post(`${namespace}/pods/b/eviction`, {
+    apiVersion: 'policy/v1',
+    kind: 'Eviction',
+    metadata: { name: 'b' },
+  });
+  const scale = '/apis/apps/v1/namespaces/default/deployments/web/scale';
+  const scaled = await wire.patch(scale, 'merge', { spec: { replicas: 4 } });
+  assert.equal(scaled.json.spec.replicas, 2, 'a webhook may say how far');
+  assert.equal((await wire.get(scale)).json.spec.replicas, 2);
+  const attached = await wire.get(`${namespace}/pods/a/attach?stdout=true`);
+  assert.equal(attached.status, 403);
+  assert.match(attached.text, /admission webhook \\"all.example.com\\" denied the request: nobody attaches/);
+  await wire.get(`${namespace}/pods/a/exec?command=ls&command=-l&container=c`);
+  const told = asked
+    .filter((_, index) => index % 2 === 0)
+    .map(({ request }) => {
+      const { operation, kind, resource, subResource } = request;
+      return `${operation} ${resource.resource}/${subResource} ${kind.kind}`;
+    });
+  assert.deepEqual(told, [
+    'CREATE pods/binding Binding',
+    'CREATE serviceaccounts/token TokenRequest',
+    'CREATE pods/eviction Eviction',
+    'UPDATE deployments/scale Scale',
+    'CONNECT pods/attach PodAttachOptions',
+    'CONNECT pods/exec PodExecOptions',
+  ]);
+  assert.equal(asked.length, told.length * 2, 'once each: what follows from them is no write of its own');
+  const last = asked.at(-1)?.request;
+  assert.deepEqual(last?.object, {
+    apiVersion: 'v1',
+    kind: 'PodExecOptions',
+    container: 'c',
+    command: ['ls', '-l'],
+  });
+  assert.equal(last?.options, null);
+});
+
 const policy = (name: string, spec: object) => ({
   metadata: { name },
   spec: {
@@ -196,6 +266,54 @@ test('a policy denies what its expression does not allow', async (t) => {
     refused.json.message,
     `configmaps "b" is forbidden: ValidatingAdmissionPolicy 'rule' with binding 'rule-binding' denied request: too many: 2 for kubernetes-admin`,
   );
+});
+
+test('a policy asks what the user and a service account may do', async (t) => {
+  const may = (expression: string, message: string) => ({ expression: `${expression}.allowed()`, message });
+  const scale = 'group("apps").resource("deployments").subresource("scale").namespace("default").name("web")';
+  const wire = await startWithPolicy(t, {
+    matchConditions: [{ name: 'not-masters', expression: '!authorizer.path("/metrics").check("get").allowed()' }],
+    validations: [
+      may('authorizer.requestResource.check("create")', 'what is asked for'),
+      may(`authorizer.serviceAccount("default", "scaler").${scale}.check("update")`, 'the service account'),
+      may('authorizer.requestResource.check("mark")', 'a verb of its own'),
+      { expression: '!authorizer.path("/x").check("get").errored()', message: 'never an error' },
+    ],
+  });
+  const rbac = '/apis/rbac.authorization.k8s.io/v1/namespaces/default';
+  const grant = async (name: string, rules: readonly object[], subject: object) => {
+    await wire.post(`${rbac}/roles`, { metadata: { name }, rules });
+    const roleRef = { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name };
+    await wire.post(`${rbac}/rolebindings`, { metadata: { name }, roleRef, subjects: [subject] });
+  };
+  const writer = (verbs: readonly string[]) => [{ apiGroups: [''], resources: ['configmaps'], verbs }];
+  const jane = { apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name: 'jane' };
+  const asJane = () => wire.post(configMaps, configMap('janes'), { 'impersonate-user': 'jane' });
+  await grant('writer', writer(['create']), jane);
+  assert.match((await asJane()).json.message, /denied request: the service account$/);
+  const scales = [{ apiGroups: ['apps'], resources: ['deployments/scale'], resourceNames: ['web'], verbs: ['update'] }];
+  await grant('scaler', scales, { kind: 'ServiceAccount', namespace: 'default', name: 'scaler' });
+  assert.match((await asJane()).json.message, /denied request: a verb of its own$/);
+  // Whoever may do all is not asked.
+  assert.equal((await wire.post(configMaps, configMap('admins'))).status, 201);
+  await grant('marker', writer(['mark']), jane);
+  assert.equal((await asJane()).status, 201);
+});
+
+test('a policy sees objects in the version that it names, whatever version they are sent in', async (t) => {
+  const scalers = (version: string) => `/apis/autoscaling/${version}/namespaces/default/horizontalpodautoscalers`;
+  const rule = { apiGroups: ['autoscaling'], apiVersions: ['v2'], operations: ['*'], resources: ['*'] };
+  const wire = await startWithPolicy(t, {
+    matchConstraints: { resourceRules: [rule] },
+    matchConditions: [{ name: 'other', expression: 'request.requestKind.version != request.kind.version' }],
+    validations: [{ expression: 'object.spec.metrics[0].resource.target.averageUtilization < 90', message: 'too hot' }],
+  });
+  const scaler = (name: string, targetCPUUtilizationPercentage: number) => ({
+    metadata: { name },
+    spec: { scaleTargetRef: { kind: 'Deployment', name: 'web' }, maxReplicas: 3, targetCPUUtilizationPercentage },
+  });
+  assert.equal((await wire.post(scalers('v1'), scaler('cool', 50))).status, 201);
+  assert.match((await wire.post(scalers('v1'), scaler('hot', 95))).json.message, /denied request: too hot$/);
 });
 
 test('a policy may only warn', async (t) => {

@@ -1,10 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import type { Kind } from '../../../api/kind.ts';
 import { applyJsonPatch, type Json } from '../../../api/patch/index.ts';
-import { check } from '../../../api/schema/check.ts';
-import { loadSchema } from '../../../api/schema/load.ts';
 import type { KubeObject, LabelSelector, Status } from '../../../api/types.ts';
 import { messageOf } from '../../../base/errors.ts';
+import type { Authorizer } from '../../auth/authorizer.ts';
 import type { CachedObject } from '../../cache/object.ts';
 import type { WatchCache } from '../../cache/watch-cache.ts';
 import { badRequest, internalError, StatusError } from '../../errors.ts';
@@ -12,8 +11,10 @@ import type { KindTable } from '../../kinds.ts';
 import type { AdmissionRequest } from '../chain.ts';
 import { conditionsHold, type MatchCondition, variablesOf } from './conditions.ts';
 import { matchRequest, type Rule } from './match.ts';
+import type { Mutator } from './mutator.ts';
+import { changeObject } from './patched.ts';
 import { mutatingWebhooks, validatingWebhooks } from './resources.ts';
-import { inVersion, reviewRequest } from './review.ts';
+import { reviewRequest, shownObjects } from './review.ts';
 import { type ClientConfig, WebhookClient } from './webhook-client.ts';
 
 /** admissionregistration.k8s.io/v1 MutatingWebhook and ValidatingWebhook. */
@@ -43,6 +44,7 @@ interface Answer {
   readonly patch?: string;
   readonly patchType?: string;
   readonly warnings?: readonly string[];
+  readonly auditAnnotations?: Readonly<Record<string, string>>;
 }
 
 const DEFAULT_SECONDS = 10;
@@ -54,8 +56,10 @@ export class WebhookAdmission {
   readonly #cache: WatchCache;
   readonly #kinds: KindTable;
   readonly #client: WebhookClient;
+  readonly #authorizer: Authorizer;
 
-  constructor(cache: WatchCache, kinds: KindTable) {
+  constructor(cache: WatchCache, kinds: KindTable, authorizer: Authorizer) {
+    this.#authorizer = authorizer;
     this.#cache = cache;
     this.#kinds = kinds;
     this.#client = new WebhookClient(cache);
@@ -65,19 +69,12 @@ export class WebhookAdmission {
     this.#client.stop();
   }
 
-  /** One after another, by the names of their configurations; some once more where a later one changed the object. */
-  async mutate(request: AdmissionRequest): Promise<void> {
-    const webhooks = this.#webhooks(mutatingWebhooks);
-    const changedBefore = new Map<Webhook, number>();
-    let changes = 0;
-    for (const webhook of webhooks) {
-      if (await this.#mutateBy(webhook, request)) changes++;
-      changedBefore.set(webhook, changes);
-    }
-    for (const webhook of webhooks) {
-      const isStale = (changedBefore.get(webhook) ?? 0) < changes;
-      if (isStale && webhook.reinvocationPolicy === 'IfNeeded') await this.#mutateBy(webhook, request);
-    }
+  /** Those that mutate, by the names of their configurations. */
+  mutators(request: AdmissionRequest): Mutator[] {
+    return this.#webhooks(mutatingWebhooks).map((webhook) => ({
+      reinvocationPolicy: webhook.reinvocationPolicy,
+      run: () => this.#mutateBy(webhook, request),
+    }));
   }
 
   /** All at once; the first refusal, in their order, is the answer. */
@@ -98,7 +95,8 @@ export class WebhookAdmission {
       throw internalError(`admission webhook ${JSON.stringify(webhook.name)} returned a patch of no known type`);
     }
     try {
-      return applyPatch(request, shown, Buffer.from(answer.patch ?? '', 'base64').toString('utf8'));
+      const operations = JSON.parse(Buffer.from(answer.patch ?? '', 'base64').toString('utf8')) as Json;
+      return await changeObject(request, shown, (given) => applyJsonPatch(given, operations) as KubeObject);
     } catch (error) {
       if (webhook.failurePolicy === 'Ignore') return false;
       throw internalError(`failed to apply the patch of webhook ${JSON.stringify(webhook.name)}: ${messageOf(error)}`);
@@ -108,13 +106,15 @@ export class WebhookAdmission {
   /** The answer of a webhook that the request concerns, where it allows it. */
   async #ask(webhook: Webhook, request: AdmissionRequest): Promise<{ answer: Answer; shown: Kind } | undefined> {
     const shown = matchRequest(this.#cache, this.#kinds, request, webhook);
-    if (!shown || !holds(webhook, request)) return undefined;
+    if (!shown || !(await holds(webhook, request, shown, this.#authorizer))) return undefined;
     if (request.dryRun && webhook.sideEffects !== 'None' && webhook.sideEffects !== 'NoneOnDryRun') {
       throw badRequest(`admission webhook ${JSON.stringify(webhook.name)} does not support dry run`);
     }
     const answer = await this.#call(webhook, request, shown);
     if (!answer) return undefined;
     request.warnings?.push(...(answer.warnings ?? []));
+    for (const [key, value] of Object.entries(answer.auditAnnotations ?? {}))
+      request.annotations?.set(`${webhook.name}/${key}`, value);
     if (!answer.allowed) throw refusal(webhook.name, answer.status);
     return { answer, shown };
   }
@@ -124,7 +124,7 @@ export class WebhookAdmission {
     const body = {
       kind: 'AdmissionReview',
       apiVersion: 'admission.k8s.io/v1',
-      request: reviewRequest(request, shown, uid),
+      request: reviewRequest(request, shown, uid, await shownObjects(request, shown)),
     };
     try {
       const timeoutMs = (webhook.timeoutSeconds ?? DEFAULT_SECONDS) * 1000;
@@ -148,29 +148,19 @@ function webhooksOf(object: CachedObject): readonly Webhook[] {
 }
 
 /** Conditions that fail count as the failure policy says. */
-function holds({ name, matchConditions = [], failurePolicy }: Webhook, request: AdmissionRequest): boolean {
+async function holds(
+  { name, matchConditions = [], failurePolicy }: Webhook,
+  request: AdmissionRequest,
+  shown: Kind,
+  authorizer: Authorizer,
+): Promise<boolean> {
   if (matchConditions.length === 0) return true;
   try {
-    return conditionsHold(matchConditions, variablesOf(request));
+    return conditionsHold(matchConditions, await variablesOf(request, shown, authorizer));
   } catch (error) {
     if (failurePolicy === 'Ignore') return false;
     throw internalError(`failed calling webhook ${JSON.stringify(name)}: ${messageOf(error)}`);
   }
-}
-
-/** Whether the object is another one afterwards. It is changed in place, and is again what its schema makes of it. */
-function applyPatch({ kind, object }: AdmissionRequest, shown: Kind, text: string): boolean {
-  if (!object) return false;
-  const before = JSON.stringify(object);
-  const given = JSON.parse(JSON.stringify(inVersion(kind, shown, object))) as Json;
-  const patched = applyJsonPatch(given, JSON.parse(text) as Json) as KubeObject;
-  const next = inVersion(shown, kind, patched) ?? patched;
-  const { errors } = kind.schema ? kind.schema.check(next, {}) : check(loadSchema(), kind.definition, next);
-  if (errors.length > 0) throw new Error(errors.join(', '));
-  kind.setDefaults?.(next);
-  for (const key of Object.keys(object)) delete (object as Record<string, unknown>)[key];
-  Object.assign(object, next);
-  return JSON.stringify(object) !== before;
 }
 
 function refusal(name: string, status: Status | undefined): StatusError {
