@@ -13,6 +13,8 @@ export interface Claim<T extends KubeObject, O extends KubeObject> {
   readonly owned: readonly T[];
   /** What nothing controls, in the owner's namespace. */
   readonly orphans: readonly T[];
+  /** What an object has while it is the owner's: given when it is adopted, taken when it is let go. */
+  readonly finalizer?: string;
 }
 
 /**
@@ -49,14 +51,17 @@ async function adopt<T extends KubeObject, O extends KubeObject>(
   options: Claim<T, O>,
   object: T,
 ): Promise<T | undefined> {
-  const { ownerResource, owner } = options;
-  const references = [...(object.metadata?.ownerReferences ?? []), controllerReference(ownerResource, owner)];
-  return setOwners(options, object, references);
+  const { ownerResource, owner, finalizer } = options;
+  const { ownerReferences = [], finalizers = [] } = object.metadata ?? {};
+  const kept = finalizer && !finalizers.includes(finalizer) ? [...finalizers, finalizer] : finalizers;
+  return setOwners(options, object, [...ownerReferences, controllerReference(ownerResource, owner)], kept);
 }
 
 async function release<T extends KubeObject, O extends KubeObject>(options: Claim<T, O>, object: T): Promise<void> {
-  const others = object.metadata?.ownerReferences?.filter((reference) => reference.uid !== options.owner.metadata?.uid);
-  await setOwners(options, object, others?.length ? others : null);
+  const { ownerReferences = [], finalizers = [] } = object.metadata ?? {};
+  const others = ownerReferences.filter((reference) => reference.uid !== options.owner.metadata?.uid);
+  const kept = finalizers.filter((each) => each !== options.finalizer);
+  await setOwners(options, object, others.length ? others : null, kept);
 }
 
 /** The resourceVersion makes it a compare-and-set: of two owners that adopt, one is refused and looks again. */
@@ -64,10 +69,11 @@ async function setOwners<T extends KubeObject, O extends KubeObject>(
   { client, resource }: Claim<T, O>,
   object: T,
   ownerReferences: unknown,
+  finalizers: readonly string[],
 ): Promise<T | undefined> {
   const { name = '', namespace, uid, resourceVersion } = object.metadata ?? {};
   try {
-    const patch = { metadata: { uid, resourceVersion, ownerReferences } };
+    const patch = { metadata: { uid, resourceVersion, ownerReferences, finalizers } };
     return await client.patch(resource, { name, namespace }, 'merge', patch);
   } catch (error) {
     // It is gone, or another one of the same name.

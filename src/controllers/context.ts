@@ -25,6 +25,8 @@ export interface ControllersOptions {
   readonly nodeMonitorGracePeriodMs?: number;
   /** Pods of a node that is gone stay for so long: it may be coming back. Default 10,000. */
   readonly orphanedPodGracePeriodMs?: number;
+  /** A deleted ServiceCIDR stays at least for so long. Default 10,000, as kube-controller-manager. */
+  readonly serviceCIDRGracePeriodMs?: number;
   /** So many pods that ended may stay. Default 12,500. */
   readonly terminatedPodThreshold?: number;
 }

@@ -1,4 +1,5 @@
 import type { Resource } from '../api/resource.ts';
+import { messageOf } from '../base/errors.ts';
 import type { Client } from '../client/client.ts';
 
 /** A resource as discovery lists it. */
@@ -19,11 +20,15 @@ interface ApiGroupList {
   readonly groups: readonly { readonly name: string; readonly versions: readonly { readonly version: string }[] }[];
 }
 
-/**
- * All resources, without subresources, each in the first version of its group that has it. Throws where any group cannot
- * be read.
- */
-export async function discover(client: Client): Promise<DiscoveredResource[]> {
+export interface Discovery {
+  /** Without subresources, each in the first version of its group that has it. */
+  readonly resources: DiscoveredResource[];
+  /** Versions of groups that could not be read, with why: those of another server that does not answer. */
+  readonly failures: ReadonlyMap<string, string>;
+}
+
+/** All resources that there are. Throws where not even the groups can be read. */
+export async function discover(client: Client): Promise<Discovery> {
   const { groups } = JSON.parse(await client.raw('GET', '/apis')) as ApiGroupList;
   const versions = [
     { path: '/api/v1', group: '', version: 'v1' },
@@ -31,20 +36,28 @@ export async function discover(client: Client): Promise<DiscoveredResource[]> {
       all.map(({ version }) => ({ path: `/apis/${group}/${version}`, group, version })),
     ),
   ];
+  const failures = new Map<string, string>();
+  const read = async (path: string, name: string): Promise<ApiResourceList['resources']> => {
+    try {
+      return (JSON.parse(await client.raw('GET', path)) as ApiResourceList).resources;
+    } catch (error) {
+      failures.set(name, messageOf(error));
+      return [];
+    }
+  };
   const lists = await Promise.all(
-    versions.map(async ({ path, group, version }) => {
-      const { resources } = JSON.parse(await client.raw('GET', path)) as ApiResourceList;
-      return resources
+    versions.map(async ({ path, group, version }) =>
+      (await read(path, group ? `${group}/${version}` : version))
         .filter(({ name }) => !name.includes('/'))
-        .map(({ name, kind, namespaced, verbs }) => ({ group, version, kind, plural: name, namespaced, verbs }));
-    }),
+        .map(({ name, kind, namespaced, verbs }) => ({ group, version, kind, plural: name, namespaced, verbs })),
+    ),
   );
   const found = new Map<string, DiscoveredResource>();
   for (const resource of lists.flat()) {
     const name = `${resource.group}/${resource.plural}`;
     if (!found.has(name)) found.set(name, resource);
   }
-  return [...found.values()];
+  return { resources: [...found.values()], failures };
 }
 
 /** Whether all of `verbs` are among what a resource can do. */

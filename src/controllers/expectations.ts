@@ -4,6 +4,7 @@ import type { Key } from '../client/informer.ts';
 interface Expected {
   creations: number;
   readonly deletions: Set<string>;
+  /** By a clock that nobody sets. */
   readonly since: number;
 }
 
@@ -21,13 +22,13 @@ export class Expectations {
     const expected = this.#expected.get(key);
     if (!expected) return true;
     const seen = expected.creations <= 0 && expected.deletions.size === 0;
-    if (!seen && Date.now() - expected.since < TIMEOUT_MS) return false;
+    if (!seen && performance.now() - expected.since < TIMEOUT_MS) return false;
     this.#expected.delete(key);
     return true;
   }
 
   expect(key: Key, creations: number, deletedUids: readonly string[]): void {
-    this.#expected.set(key, { creations, deletions: new Set(deletedUids), since: Date.now() });
+    this.#expected.set(key, { creations, deletions: new Set(deletedUids), since: performance.now() });
   }
 
   /** Also for a creation that failed. */

@@ -1,3 +1,4 @@
+import { BOOTSTRAP_TOKEN_NAMESPACE, BOOTSTRAP_TOKEN_TYPE } from '../api/bootstrap-tokens.ts';
 import {
   certificateSigningRequests,
   clusterRoles,
@@ -14,9 +15,11 @@ import {
   replicationControllers,
   resourceQuotas,
   secrets,
+  serviceCIDRs,
   statefulSets,
+  validatingAdmissionPolicies,
 } from '../api/resource.ts';
-import type { ClusterRole, KubeObject, Pod } from '../api/types.ts';
+import type { ClusterRole, KubeObject, Pod, ServiceCIDR } from '../api/types.ts';
 import { claimsOf } from '../api/volumes.ts';
 import type { Running } from '../base/running.ts';
 import type { ControllerContext } from './context.ts';
@@ -30,6 +33,7 @@ interface LateController {
   /** Started with the first object of one of these, that it `wants`. */
   readonly resources: readonly Resource[];
   wants?(object: KubeObject): boolean;
+  readonly namespace?: string;
   readonly fieldSelector?: string;
   load(): Promise<Start>;
 }
@@ -77,6 +81,12 @@ const lateControllers: readonly LateController[] = [
     load: async () => (await import('./token-secrets.ts')).startTokenSecrets,
   },
   {
+    resources: [secrets],
+    namespace: BOOTSTRAP_TOKEN_NAMESPACE,
+    fieldSelector: `type=${BOOTSTRAP_TOKEN_TYPE}`,
+    load: async () => (await import('./bootstrap-tokens.ts')).startBootstrapTokens,
+  },
+  {
     resources: [clusterRoles],
     // Those that every cluster has hold what they should from the start.
     wants: (role: ClusterRole) =>
@@ -86,6 +96,16 @@ const lateControllers: readonly LateController[] = [
   {
     resources: [certificateSigningRequests],
     load: async () => (await import('./certificates/controller.ts')).startCertificateController,
+  },
+  {
+    resources: [validatingAdmissionPolicies],
+    load: async () => (await import('./admission-policies.ts')).startAdmissionPolicyStatus,
+  },
+  {
+    resources: [serviceCIDRs],
+    // The one that every cluster has needs nobody until it is deleted.
+    wants: ({ metadata }: ServiceCIDR) => metadata?.name !== 'kubernetes' || metadata.deletionTimestamp !== undefined,
+    load: async () => (await import('./service-cidr.ts')).startServiceCIDRController,
   },
   { resources: [jobs], load: async () => (await import('./job/controller.ts')).startJobController },
   {
@@ -128,8 +148,9 @@ export function startLate(context: ControllerContext): Running {
 
   for (const controller of lateControllers) {
     let started = false;
+    const { namespace, fieldSelector } = controller;
     for (const resource of controller.resources) {
-      informers.informer(resource, { fieldSelector: controller.fieldSelector }).onChange((object) => {
+      informers.informer(resource, { namespace, fieldSelector }).onChange((object) => {
         if (started || !object || controller.wants?.(object) === false || abort.signal.aborted) return;
         started = true;
         starting.push(start(controller));

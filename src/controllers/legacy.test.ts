@@ -1,6 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { clusterRoles, endpointSlices, endpoints, secrets, serviceAccounts, services } from '../api/resource.ts';
+import {
+  clusterRoles,
+  configMaps,
+  endpointSlices,
+  endpoints,
+  secrets,
+  serviceAccounts,
+  services,
+} from '../api/resource.ts';
 import { startTestCluster } from './testing.ts';
 
 const inDefault = { namespace: 'default' };
@@ -64,4 +72,34 @@ test('Endpoints written by hand are mirrored, a slice for each family', async (t
   });
   await client.delete(endpoints, ref);
   await until('no slice', async () => (await mirrors()).length === 0);
+});
+
+test('a bootstrap token signs where the cluster is, and goes when its time is over', async (t) => {
+  const { client, until, listed } = await startTestCluster(t);
+  const kubeconfig = '{"clusters":[]}';
+  const info = { namespace: 'kube-public', name: 'cluster-info' };
+  await client.create(configMaps, {
+    metadata: info,
+    data: { kubeconfig, other: 'kept', 'jws-kubeconfig-gone00': 'x' },
+  });
+  const token = (id: string, more: Record<string, string>) => ({
+    metadata: { namespace: 'kube-system', name: `bootstrap-token-${id}` },
+    type: 'bootstrap.kubernetes.io/token',
+    stringData: { 'token-id': id, 'token-secret': '0123456789abcdef', ...more },
+  });
+  await client.create(secrets, token('abcdef', { 'usage-bootstrap-signing': 'true' }));
+  await client.create(secrets, token('silent', {}));
+  const expiration = new Date(Date.now() + 1_500).toISOString();
+  await client.create(secrets, token('passes', { 'usage-bootstrap-signing': 'true', expiration }));
+  const signed = async () => (await client.get(configMaps, info)).data ?? {};
+  const names = async () => Object.keys(await signed()).sort();
+  // What Kubernetes' cluster-bootstrap library makes of the same.
+  const header = 'eyJhbGciOiJIUzI1NiIsImtpZCI6ImFiY2RlZiJ9';
+  await until('the signature', async () => (await signed())['jws-kubeconfig-abcdef']?.startsWith(`${header}..`));
+  assert.equal((await signed())['jws-kubeconfig-abcdef'], `${header}..d7g1j3bGNJsnTXeeVhj10n_ahdSHj6F0quleSsC8kKA`);
+  await until(
+    'the end of the one that passes',
+    async () => (await listed(secrets, { namespace: 'kube-system' })).length === 2,
+  );
+  await until('and of its signature', async () => (await names()).join() === 'jws-kubeconfig-abcdef,kubeconfig,other');
 });

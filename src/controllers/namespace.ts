@@ -25,7 +25,9 @@ export function startNamespaceController({ client, informers, run }: ControllerC
       const namespace = allNamespaces.get(name);
       if (!namespace?.metadata?.deletionTimestamp || !namespace.spec?.finalizers?.includes(FINALIZER)) return;
       const left = await empty(client, name);
-      if (left.remaining.length === 0 && left.failures.length === 0) return finalize(client, namespace);
+      if (left.remaining.length === 0 && left.failures.length === 0 && !left.undiscovered) {
+        return finalize(client, namespace);
+      }
       await report(client, namespace, left);
       controller.enqueueAfter(name, RECHECK_MS);
     },
@@ -55,12 +57,15 @@ interface Left {
 
 /** Pods first (KEP-5080): what they use and what guards them stays until they are gone. */
 async function empty(client: Client, namespace: string): Promise<Left> {
-  let resources: DiscoveredResource[];
-  try {
-    resources = await discover(client);
-  } catch (error) {
-    return { remaining: [], failures: [messageOf(error)], undiscovered: messageOf(error) };
-  }
+  const { resources, failures } = await discover(client);
+  const left = await emptyAll(client, namespace, resources);
+  if (failures.size === 0) return left;
+  const groups = [...failures].map(([version, message]) => `${version}: ${message}`).join(', ');
+  const undiscovered = `Discovery failed for some groups, ${failures.size} failing: unable to retrieve the complete list of server APIs: ${groups}`;
+  return { ...left, undiscovered };
+}
+
+async function emptyAll(client: Client, namespace: string, resources: readonly DiscoveredResource[]): Promise<Left> {
   const deletable = resources.filter((each) => each.namespaced && can(each, 'list', 'delete'));
   const isPods = ({ group, plural }: Resource) => group === '' && plural === 'pods';
   const first = await emptyOf(client, namespace, deletable.filter(isPods));
@@ -121,8 +126,8 @@ async function report(client: Client, namespace: Namespace, left: Left): Promise
 
 function conditionsOf(namespace: Namespace, { remaining, failures, undiscovered }: Left): Condition[] {
   const content = remaining.map(({ resource, objects }) => {
-    const name = resource.group ? `${resource.plural}.${resource.group}` : resource.plural;
-    return `${name} has ${objects.length} resource instances`;
+    // Of the core group Kubernetes prints the dot too.
+    return `${resource.plural}.${resource.group} has ${objects.length} resource instances`;
   });
   const finalizers = new Map<string, number>();
   for (const name of remaining.flatMap(({ objects }) => objects.flatMap((each) => each.metadata?.finalizers ?? []))) {
@@ -142,7 +147,9 @@ function conditionsOf(namespace: Namespace, { remaining, failures, undiscovered 
     ]),
     make(
       'NamespaceDeletionContentFailure',
-      failures[0] ? ['ContentDeletionFailed', list('Failed to delete all resource types', failures)] : undefined,
+      failures[0]
+        ? ['ContentDeletionFailed', list(`Failed to delete all resource types, ${failures.length} remaining`, failures)]
+        : undefined,
       ['ContentDeleted', 'All content successfully deleted, may be waiting on finalization'],
     ),
     make(

@@ -34,12 +34,15 @@ export function startNodeLifecycle(context: ControllerContext): Controller {
   const events = context.events('node-controller');
   /** When a sign of life was last seen, by this machine's clock: clocks of nodes need not agree with it. */
   const seen = new Map<string, number>();
+  /** Nodes whose coming was told of. */
+  const registered = new Map<string, Node>();
 
   const controller = run({
     name: 'node-lifecycle-controller',
     informers: [allNodes, heartbeats, allPods],
     async sync(name) {
       const node = allNodes.get(name);
+      tellNews(name, node);
       if (!node) {
         seen.delete(name);
         return;
@@ -49,9 +52,21 @@ export function startNodeLifecycle(context: ControllerContext): Controller {
       const present = isSilent ? await markUnknown(node) : node;
       if (!isSilent) controller.enqueueAfter(name, nodeMonitorGracePeriodMs - silent + 1);
       await taint(present);
-      if (readyStatus(present) === 'Unknown') await markPodsNotReady(name);
+      if (!['True', undefined].includes(readyStatus(present))) await markPodsNotReady(name);
     },
   });
+
+  const tellNews = (name: string, node: Node | undefined): void => {
+    const before = registered.get(name);
+    const isSame = node?.metadata?.uid === before?.metadata?.uid;
+    if (before && !isSame) {
+      events.event(before, 'Normal', 'RemovingNode', `Node ${name} event: Removing Node ${name} from Controller`);
+      registered.delete(name);
+    }
+    if (!node || (before && isSame)) return;
+    registered.set(name, node);
+    events.event(node, 'Normal', 'RegisteredNode', `Node ${name} event: Registered Node ${name} in Controller`);
+  };
 
   const markUnknown = async (node: Node): Promise<Node> => {
     const name = node.metadata?.name ?? '';
@@ -77,7 +92,7 @@ export function startNodeLifecycle(context: ControllerContext): Controller {
     await client.update(nodes, { ...node, spec: { ...node.spec, taints: [...kept, ...added] } });
   };
 
-  /** Nobody else can: Services must not lead there any longer. */
+  /** Of a silent node nobody else can, and one that shuts down does not: Services must not lead there any longer. */
   const markPodsNotReady = async (node: string): Promise<void> => {
     const ready = allPods.byIndex(NODE_INDEX, node).filter(isReady);
     await Promise.all(ready.map(markNotReady));

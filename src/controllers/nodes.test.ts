@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { namespaces, nodes, pods } from '../api/resource.ts';
-import type { Node, Pod } from '../api/types.ts';
+import { apiServices, configMaps, events, namespaces, nodes, pods } from '../api/resource.ts';
+import type { Node, Pod, Taint } from '../api/types.ts';
 import { createPool } from './node-ipam.ts';
 import { evictionTime } from './taint-eviction.ts';
 import { node, startTestCluster, type TestCluster, template } from './testing.ts';
@@ -97,6 +97,53 @@ test('a pod leaves a node whose NoExecute taint it does not tolerate', async (t)
   });
 });
 
+test('a clock that is set forward drives no pod away before its time, and one that is let off is told so', async (t) => {
+  const cluster = await startTestCluster(t);
+  const { client, until, listed } = cluster;
+  await client.create(nodes, node('n'));
+  await report(cluster, 'n');
+  const patient = podOn('n', [{ key: 'test', operator: 'Exists', effect: 'NoExecute', tolerationSeconds: 600 }]);
+  await client.create(pods, { ...patient, metadata: { ...patient.metadata, name: 'patient' } });
+  const taint = async (taints: Taint[]) =>
+    until('the taint', async () => {
+      const present = await client.get(nodes, { name: 'n' });
+      const others = present.spec?.taints?.filter(({ key }) => key !== 'test') ?? [];
+      await client.update(nodes, { ...present, spec: { ...present.spec, taints: [...others, ...taints] } });
+      return true;
+    });
+  await taint([{ key: 'test', effect: 'NoExecute', timeAdded: timestamp() }]);
+  const fleeting = podOn('n', [{ key: 'test', operator: 'Exists', effect: 'NoExecute', tolerationSeconds: 0 }]);
+  const evicted = (name: string) =>
+    until(`the end of ${name}`, async () => {
+      const pod = (await listed(pods)).find(({ metadata }) => metadata?.name === name);
+      return !pod || pod.metadata?.deletionTimestamp;
+    });
+  await client.create(pods, { ...fleeting, metadata: { ...fleeting.metadata, name: 'first' } });
+  await evicted('first');
+
+  const now = Date.now.bind(Date);
+  t.mock.method(Date, 'now', () => now() + 3_600_000);
+  const ref = { namespace: 'default', name: 'patient' };
+  await client.patch(pods, ref, 'merge', { metadata: { labels: { looked: 'again' } } });
+  await client.create(pods, { ...fleeting, metadata: { ...fleeting.metadata, name: 'second' } });
+  await evicted('second');
+  assert.equal((await client.get(pods, ref)).metadata?.deletionTimestamp, undefined);
+  await taint([]);
+  await until('the event', async () =>
+    (await listed(events)).some(({ message }) => message === 'Cancelling deletion of Pod default/patient'),
+  );
+});
+
+test('a node that comes and goes is told of', async (t) => {
+  const { client, until, listed } = await startTestCluster(t);
+  await client.create(nodes, node('n'));
+  const told = (message: string) =>
+    until(message, async () => (await listed(events)).some((event) => event.message === message));
+  await told('Node n event: Registered Node n in Controller');
+  await client.delete(nodes, { name: 'n' });
+  await told('Node n event: Removing Node n from Controller');
+});
+
 test('a taint is tolerated for as long as the shortest toleration says', () => {
   const taint = { key: 'k', effect: 'NoExecute' };
   const pod = podOn('n', [
@@ -115,6 +162,24 @@ test('pods of a node that is gone are removed', async (t) => {
   await cluster.client.create(pods, podOn('n', [{ operator: 'Exists' }]));
   await cluster.client.delete(nodes, { name: 'n' });
   await cluster.until('no pod', async () => (await cluster.listed(pods)).length === 0);
+});
+
+test('what was ending on a node goes at once when somebody says that the node is out of service', async (t) => {
+  const { client, until, listed } = await startTestCluster(t);
+  await client.create(nodes, node('n'));
+  const created = podOn('n', [{ operator: 'Exists' }]);
+  await client.create(pods, created);
+  const ref = { namespace: 'default', name: created.metadata?.name ?? '' };
+  await client.delete(pods, ref);
+  assert.ok((await client.get(pods, ref)).metadata?.deletionTimestamp, 'no kubelet has ended it');
+  await until('the taint', async () => {
+    const present = await client.get(nodes, { name: 'n' });
+    const taint = { key: 'node.kubernetes.io/out-of-service', value: 'nodeshutdown', effect: 'NoExecute' };
+    const taints = [...(present.spec?.taints ?? []), taint];
+    await client.update(nodes, { ...present, spec: { ...present.spec, taints } });
+    return true;
+  });
+  await until('no pod', async () => (await listed(pods)).length === 0);
 });
 
 test('a namespace is emptied before it goes, and says what is left', async (t) => {
@@ -136,4 +201,37 @@ test('a namespace is emptied before it goes, and says what is left', async (t) =
   await client.patch(pods, ref, 'merge', { metadata: { finalizers: null } });
   await client.delete(pods, ref, { gracePeriodSeconds: 0 }).catch(() => undefined);
   await until('its end', async () => (await listed(namespaces)).every(({ metadata }) => metadata?.name !== 'shop'));
+});
+
+test('a namespace that is going is emptied while another API server is silent, and goes when that is known', async (t) => {
+  const { client, until, listed } = await startTestCluster(t);
+  await client.create(apiServices, {
+    metadata: { name: 'v1.silent.example.com' },
+    spec: {
+      group: 'silent.example.com',
+      version: 'v1',
+      groupPriorityMinimum: 100,
+      versionPriority: 100,
+      insecureSkipTLSVerify: true,
+      service: { namespace: 'default', name: 'nobody' },
+    },
+  });
+  await client.create(namespaces, { metadata: { name: 'shop' } });
+  await client.create(configMaps, { metadata: { name: 'left', namespace: 'shop', finalizers: ['test/hold'] } });
+  await client.delete(namespaces, { name: 'shop' });
+  const told = (type: string, pattern: RegExp) =>
+    until(type, async () => {
+      const { status } = await client.get(namespaces, { name: 'shop' });
+      const condition = status?.conditions?.find((each) => each.type === type);
+      return condition?.status === 'True' && pattern.test(condition.message ?? '');
+    });
+  await told(
+    'NamespaceDeletionDiscoveryFailure',
+    /^Discovery failed for some groups, 1 failing: .*silent\.example\.com\/v1/,
+  );
+  await told('NamespaceContentRemaining', /^Some resources are remaining: configmaps\. has 1 resource instances$/);
+  await client.patch(configMaps, { namespace: 'shop', name: 'left' }, 'merge', { metadata: { finalizers: null } });
+  await until('an empty namespace', async () => (await listed(configMaps, { namespace: 'shop' })).length === 0);
+  await client.delete(apiServices, { name: 'v1.silent.example.com' });
+  await until('its end', async () => !(await listed(namespaces)).some(({ metadata }) => metadata?.name === 'shop'));
 });

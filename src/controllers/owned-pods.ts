@@ -20,6 +20,8 @@ export interface OwnedPodsOptions<O extends KubeObject> {
   selectorOf(owner: O): LabelSelector | undefined;
   /** Which orphans that match may be adopted. Default: all. */
   adopts?(pod: Pod): boolean;
+  /** A finalizer that its pods have. */
+  readonly finalizer?: string;
   /** The message of an event about a pod that was made or ended, or was not because of an error. */
   describe?(verb: Verb, owner: O, pod: Pod, error: unknown): string;
 }
@@ -57,7 +59,7 @@ export interface OwnedPods<O extends KubeObject> {
 
 export function createOwnedPods<O extends KubeObject>(
   { client, informers }: Pick<ControllerContext, 'client' | 'informers'>,
-  { owners, events, selectorOf, adopts = () => true, describe = describeShortly }: OwnedPodsOptions<O>,
+  { owners, events, selectorOf, adopts = () => true, finalizer, describe = describeShortly }: OwnedPodsOptions<O>,
 ): OwnedPods<O> {
   const { resource } = owners;
   const informer = informers.informer(pods, { indexes: controllerIndex });
@@ -122,6 +124,7 @@ export function createOwnedPods<O extends KubeObject>(
         resource: pods,
         ownerResource: resource,
         owner,
+        finalizer,
         matches: (pod) => matches(owner, pod),
         owned: informer.byIndex(CONTROLLER_INDEX, owner.metadata?.uid ?? ''),
         orphans: informer

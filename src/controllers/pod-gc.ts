@@ -1,12 +1,13 @@
 import { nodes, pods } from '../api/resource.ts';
-import type { Pod } from '../api/types.ts';
+import type { Node, Pod } from '../api/types.ts';
 import { isNotFound } from '../client/client.ts';
 import type { Controller } from '../client/controller.ts';
 import type { ControllerContext } from './context.ts';
 import { NODE_INDEX, nodeIndex } from './owners.ts';
-import { hasEnded } from './pods.ts';
+import { hasEnded, isTerminating } from './pods.ts';
 import { timestamp } from './time.ts';
 
+const OUT_OF_SERVICE = 'node.kubernetes.io/out-of-service';
 /** The one key that stands for no node. */
 const ENDED = '';
 
@@ -33,10 +34,18 @@ export function startPodGC(context: ControllerContext): Controller {
   };
 
   const removeOrphans = async (node: string): Promise<void> => {
-    if (allNodes.get(node)) return;
+    const present = allNodes.get(node);
+    if (present) return removeLost(present);
     const orphans = allPods.byIndex(NODE_INDEX, node);
     if (orphans.length === 0 || (await nodeExists(node))) return;
-    await Promise.all(orphans.map((pod) => removeOrphan(pod)));
+    await Promise.all(orphans.map((pod) => removeOrphan(pod, 'PodGC: node no longer exists')));
+  };
+
+  /** Somebody says that the node will not come back as it was: nobody ends what ran there (KEP-2268). */
+  const removeLost = async (node: Node): Promise<void> => {
+    if (!isOutOfService(node)) return;
+    const lost = allPods.byIndex(NODE_INDEX, node.metadata?.name ?? '').filter(isTerminating);
+    await Promise.all(lost.map((pod) => removeOrphan(pod, undefined)));
   };
 
   /** The copy may be old. */
@@ -50,16 +59,19 @@ export function startPodGC(context: ControllerContext): Controller {
     }
   };
 
-  const removeOrphan = async (pod: Pod): Promise<void> => {
+  const removeOrphan = async (pod: Pod, message: string | undefined): Promise<void> => {
     const { name = '', namespace, uid } = pod.metadata ?? {};
     const condition = {
       type: 'DisruptionTarget',
       status: 'True',
       reason: 'DeletionByPodGC',
-      message: 'PodGC: node no longer exists',
+      message,
       lastTransitionTime: timestamp(),
     };
-    const status = { conditions: [condition], ...(hasEnded(pod) ? {} : { phase: 'Failed' }) };
+    const status = {
+      ...(message === undefined ? {} : { conditions: [condition] }),
+      ...(hasEnded(pod) ? {} : { phase: 'Failed' }),
+    };
     try {
       await client.patch(pods, { name, namespace }, 'strategic', { metadata: { uid }, status }, 'status');
     } catch (error) {
@@ -81,14 +93,20 @@ export function startPodGC(context: ControllerContext): Controller {
     ended += Number(pod !== undefined && hasEnded(pod)) - Number(old !== undefined && hasEnded(old));
     if (ended > terminatedPodThreshold) controller.enqueue(ENDED);
     const node = pod?.spec?.nodeName;
-    if (node && node !== old?.spec?.nodeName && !allNodes.get(node)) {
-      controller.enqueueAfter(node, orphanedPodGracePeriodMs);
-    }
+    const present = allNodes.get(node ?? '');
+    if (node && node !== old?.spec?.nodeName && !present) controller.enqueueAfter(node, orphanedPodGracePeriodMs);
+    if (node && pod && isTerminating(pod) && present && isOutOfService(present)) controller.enqueue(node);
   });
   allNodes.onChange((node, old) => {
+    if (node && isOutOfService(node)) controller.enqueue(node.metadata?.name ?? '');
     if (!node) controller.enqueueAfter(old?.metadata?.name ?? '', orphanedPodGracePeriodMs);
   });
   return controller;
 }
 
 const age = (pod: Pod): string => pod.metadata?.creationTimestamp ?? '';
+
+function isOutOfService({ spec, status }: Node): boolean {
+  const isReady = status?.conditions?.some(({ type, status: value }) => type === 'Ready' && value === 'True');
+  return !isReady && spec?.taints?.some(({ key }) => key === OUT_OF_SERVICE) === true;
+}

@@ -50,7 +50,7 @@ export function startResourceQuotaController({ client, informers, run }: Control
 
   const watch = async (id: string): Promise<Informer<KubeObject> | undefined> => {
     const find = (): Resource | undefined => known.find(({ group, plural }) => `${group}/${plural}` === id);
-    if (!find()) known = await discover(client);
+    if (!find()) known = (await discover(client)).resources;
     const resource = find();
     if (!resource) return undefined;
     const informer = informers.informer(resource);

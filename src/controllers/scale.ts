@@ -28,7 +28,9 @@ export function createScales(client: Client): Scales {
     const [group = ''] = target.apiVersion?.includes('/') ? target.apiVersion.split('/') : [''];
     const wanted = id(group, target.kind);
     if (!plurals.has(wanted)) {
-      plurals = new Map((await discover(client)).map((resource) => [id(resource.group, resource.kind), resource]));
+      plurals = new Map(
+        (await discover(client)).resources.map((resource) => [id(resource.group, resource.kind), resource]),
+      );
     }
     const resource = plurals.get(wanted);
     if (!resource) return undefined;

@@ -25,7 +25,14 @@ export async function writeStatus<T extends KubeObject & { status?: object }>(
   }
 }
 
-/** Zero and absent mean the same: the API server leaves zeros out. */
+/** A status without these fields where they are 0: Kubernetes' own types do not write them then. */
+export function withoutZeros<S extends object>(status: S, ...fields: readonly (keyof S)[]): S {
+  return Object.fromEntries(
+    Object.entries(status).filter(([field, value]) => value !== 0 || !fields.includes(field as keyof S)),
+  ) as S;
+}
+
+/** Zero and absent mean the same. */
 function sameStatus(a: object | undefined, b: object | undefined): boolean {
   return isDeepStrictEqual(said(a), said(b));
 }

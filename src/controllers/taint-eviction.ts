@@ -14,8 +14,10 @@ export function startTaintEviction({ client, informers, run, events: recorder }:
   const allNodes = informers.informer(nodes);
   const allPods = informers.informer(pods, { indexes: nodeIndex });
   const events = recorder('taint-eviction-controller');
-  /** When taints were first seen whose author did not write it into them. */
+  /** Since when taints are there, by a clock that nobody sets: who sets the other one must not drive pods away. */
   const seen = new Map<string, number>();
+  /** Pods that have to leave at some time. */
+  const leaving = new Set<string>();
 
   const controller = run({
     name: 'taint-eviction-controller',
@@ -23,22 +25,30 @@ export function startTaintEviction({ client, informers, run, events: recorder }:
     async sync(key) {
       const pod = allPods.get(key);
       const node = pod?.spec?.nodeName && allNodes.get(pod.spec.nodeName);
-      if (!pod || !node || isTerminating(pod)) return;
+      if (!pod || !node || isTerminating(pod)) {
+        leaving.delete(key);
+        return;
+      }
       const since = (taint: Taint) => sinceOf(node.metadata?.uid ?? '', taint);
       const at = evictionTime(pod, (node.spec?.taints ?? []).filter(isNoExecute), since);
-      if (at === undefined) return;
-      const wait = at - Date.now();
-      if (wait > 0) controller.enqueueAfter(key, wait);
-      else await evict(pod, key);
+      if (at === undefined) return tellStaying(pod, key);
+      const wait = at - performance.now();
+      if (wait <= 0) return evict(pod, key);
+      leaving.add(key);
+      controller.enqueueAfter(key, wait);
     },
   });
 
   const sinceOf = (node: string, taint: Taint): number => {
-    if (taint.timeAdded) return Date.parse(taint.timeAdded);
     const id = `${node} ${taint.key}`;
-    const first = seen.get(id) ?? Date.now();
+    const age = taint.timeAdded ? Math.max(0, Date.now() - Date.parse(taint.timeAdded)) : 0;
+    const first = seen.get(id) ?? performance.now() - age;
     seen.set(id, first);
     return first;
+  };
+
+  const tellStaying = (pod: Pod, key: string): void => {
+    if (leaving.delete(key)) events.event(pod, 'Normal', 'TaintManagerEviction', `Cancelling deletion of Pod ${key}`);
   };
 
   const evict = async (pod: Pod, key: string): Promise<void> => {
@@ -66,9 +76,10 @@ export function startTaintEviction({ client, informers, run, events: recorder }:
   allNodes.onChange((node, old) => {
     const taints = (node?.spec?.taints ?? []).filter(isNoExecute);
     for (const taint of old?.spec?.taints ?? []) {
-      if (!taints.some(({ key }) => key === taint.key)) seen.delete(`${old?.metadata?.uid} ${taint.key}`);
+      if (!taints.some((each) => each.key === taint.key && each.timeAdded === taint.timeAdded))
+        seen.delete(`${old?.metadata?.uid} ${taint.key}`);
     }
-    if (taints.length === 0) return;
+    if (taints.length === 0 && !old?.spec?.taints?.some(isNoExecute)) return;
     for (const pod of allPods.byIndex(NODE_INDEX, node?.metadata?.name ?? '')) controller.enqueue(keyOf(pod));
   });
   return controller;
@@ -76,7 +87,7 @@ export function startTaintEviction({ client, informers, run, events: recorder }:
 
 const isNoExecute = (taint: Taint): boolean => taint.effect === 'NoExecute';
 
-/** When a pod has to leave, in ms of the epoch; undefined where it may stay. Exported for its test. */
+/** When a pod has to leave, by the clock of `since`; undefined where it may stay. Exported for its test. */
 export function evictionTime(pod: Pod, taints: readonly Taint[], since: (taint: Taint) => number): number | undefined {
   const times = taints.map((taint) => {
     const matching = (pod.spec?.tolerations ?? []).filter((toleration) => tolerates(toleration, taint));

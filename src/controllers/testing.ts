@@ -1,7 +1,7 @@
 import type { TestContext } from 'node:test';
 import { pods, type Resource } from '../api/resource.ts';
 import type { Deployment, KubeObject, Node, Pod, PodTemplateSpec } from '../api/types.ts';
-import { startTestApiServer } from '../apiserver/testing.ts';
+import { startTestApiServer, type TestApiServer, type TestOptions } from '../apiserver/testing.ts';
 import { createLog } from '../base/log.ts';
 import { waitFor } from '../base/wait.ts';
 import type { Client, SelectorOptions } from '../client/client.ts';
@@ -13,6 +13,7 @@ import { timestamp } from './time.ts';
 
 export interface TestCluster {
   readonly client: Client;
+  readonly server: TestApiServer;
   /** Waits until `look` finds something. */
   until<T>(what: string, look: () => Promise<T> | T, timeoutMs?: number): Promise<Exclude<T, undefined | false>>;
   listed<T extends KubeObject>(resource: Resource<T>, options?: SelectorOptions): Promise<T[]>;
@@ -25,8 +26,9 @@ export interface TestCluster {
 export async function startTestCluster(
   t: TestContext,
   options: Partial<ControllersOptions> = {},
+  serverOptions: TestOptions = {},
 ): Promise<TestCluster> {
-  const server = await startTestApiServer();
+  const server = await startTestApiServer(serverOptions);
   const transport = httpsTransport({ server: server.url, ca: server.ca, cert: server.adminCert, key: server.adminKey });
   const client = createClient(transport);
   const log = createLog('test', (line) => {
@@ -61,6 +63,7 @@ export async function startTestCluster(
   };
   return {
     client,
+    server,
     until,
     listed,
     setReady,

@@ -1,7 +1,5 @@
-import { formatQuantity, milliValue, parseQuantity } from '../../api/quantity.ts';
 import { horizontalPodAutoscalers, pods } from '../../api/resource.ts';
-import { parseLabelSelector } from '../../api/selectors.ts';
-import type { HorizontalPodAutoscaler, Pod } from '../../api/types.ts';
+import type { HorizontalPodAutoscaler } from '../../api/types.ts';
 import { messageOf } from '../../base/errors.ts';
 import { keyOf } from '../../client/cache.ts';
 import type { Controller } from '../../client/controller.ts';
@@ -12,21 +10,12 @@ import { writeStatus } from '../status.ts';
 import { timestamp } from '../time.ts';
 import { ScalingHistory } from './behavior.ts';
 import { Conditions, type Status } from './conditions.ts';
-import { createPodMetrics } from './pod-metrics.ts';
-import { type Proposal, proposeReplicas, type ResourceTarget } from './replicas.ts';
+import { createProposals, type Desired, failureOf, type Metric } from './proposals.ts';
 
 /** As kube-controller-manager: how often each autoscaler looks. */
 const PERIOD_MS = 15_000;
 
 type Spec = NonNullable<HorizontalPodAutoscaler['spec']>;
-type Metric = NonNullable<Spec['metrics']>[number];
-
-/** A number of pods, and why. */
-interface Desired {
-  readonly replicas: number;
-  readonly reason: string;
-  readonly metrics: Status['currentMetrics'];
-}
 
 /** Scales workloads by what their pods use. */
 export function startHorizontalPodAutoscaler(context: ControllerContext): Controller {
@@ -35,7 +24,7 @@ export function startHorizontalPodAutoscaler(context: ControllerContext): Contro
   const allPods = informers.informer(pods);
   const events = context.events('horizontal-pod-autoscaler');
   const scales = createScales(client);
-  const podMetrics = createPodMetrics(client);
+  const proposeBy = createProposals(client, allPods);
   const histories = new Map<Key, ScalingHistory>();
 
   const controller = run({
@@ -138,45 +127,32 @@ export function startHorizontalPodAutoscaler(context: ControllerContext): Contro
     conditions: Conditions,
   ): Promise<Desired | undefined> => {
     const found: Desired[] = [];
-    let failure: unknown;
+    let failure: { readonly metric: Metric; readonly message: string } | undefined;
+    const target = { namespace: autoscaler.metadata?.namespace ?? '', scale, current, behavior: spec.behavior };
+    let invalid = 0;
     for (const metric of spec.metrics ?? []) {
       try {
-        found.push(await proposeBy(metric, autoscaler, scale, current));
+        found.push(await proposeBy(metric, target));
       } catch (error) {
-        failure ??= error;
+        invalid++;
+        failure ??= { metric, message: messageOf(error) };
       }
     }
     const metrics = found.flatMap((each) => each.metrics ?? []);
     const most = found.sort((a, b) => b.replicas - a.replicas)[0];
-    if (failure !== undefined && (!most || most.replicas <= current)) {
-      const message = `the HPA was unable to compute the replica count: ${messageOf(failure)}`;
-      conditions.set('ScalingActive', false, 'FailedGetResourceMetric', message);
-      events.event(autoscaler, 'Warning', 'FailedGetResourceMetric', messageOf(failure));
+    if (failure && (!most || most.replicas <= current)) {
+      const { reason, what } = failureOf(failure.metric);
+      const message = `the HPA was unable to compute the replica count: ${failure.message}`;
+      conditions.set('ScalingActive', false, reason, message);
+      events.event(autoscaler, 'Warning', reason, failure.message);
+      const all = `invalid metrics (${invalid} invalid out of ${spec.metrics?.length}), first error is: failed to get ${what} value: ${failure.message}`;
+      events.event(autoscaler, 'Warning', 'FailedComputeMetricsReplicas', all);
       return undefined;
     }
     if (!most) return undefined;
     const message = `the HPA was able to successfully calculate a replica count from ${most.reason}`;
     conditions.set('ScalingActive', true, 'ValidMetricFound', message);
     return { ...most, metrics };
-  };
-
-  const proposeBy = async (
-    metric: Metric,
-    autoscaler: HorizontalPodAutoscaler,
-    scale: Scale,
-    current: number,
-  ): Promise<Desired> => {
-    const target = targetOf(metric);
-    const namespace = autoscaler.metadata?.namespace ?? '';
-    const selector = scale.status?.selector ?? '';
-    if (selector === '') throw new Error('selector is required');
-    const matches = parseLabelSelector(selector);
-    const selected: Pod[] = allPods.list(namespace).filter(({ metadata }) => matches.matches(metadata?.labels ?? {}));
-    const usages = await podMetrics(namespace, selector, target.resource, target.container);
-    const proposal = proposeReplicas(target, selected, usages, current, Date.now());
-    const share = target.utilization === undefined ? '' : ' utilization (percentage of request)';
-    const reason = `${target.resource} ${target.container ? 'container ' : ''}resource${share}`;
-    return { replicas: proposal.replicas, reason, metrics: [metricStatus(metric, target, proposal)] };
   };
 
   autoscalers.onChange((autoscaler, old) => {
@@ -199,30 +175,4 @@ function tellLimits(conditions: Conditions, wanted: number, min: number, max: nu
     const message = 'the desired count is within the acceptable range';
     conditions.set('ScalingLimited', false, 'DesiredWithinRange', message);
   }
-}
-
-function targetOf({ type, resource, containerResource }: Metric): ResourceTarget {
-  const source = resource ?? containerResource;
-  if (!source) throw new Error(`unable to fetch metrics of type ${type}: no custom metrics API is registered`);
-  const { averageUtilization, averageValue } = source.target;
-  return {
-    resource: source.name,
-    container: containerResource?.container,
-    utilization: averageUtilization,
-    averageValue: averageValue === undefined ? undefined : milliValue(averageValue),
-  };
-}
-
-function metricStatus(
-  { type }: Metric,
-  { resource, container }: ResourceTarget,
-  { utilization, average }: Proposal,
-): NonNullable<Status['currentMetrics']>[number] {
-  const isCpu = resource === 'cpu';
-  const averageValue = formatQuantity(
-    isCpu ? parseQuantity(`${average}m`) : { nanos: BigInt(Math.round(average)) * 1_000_000n, format: 'BinarySI' },
-  );
-  const current = { averageUtilization: utilization, averageValue };
-  if (container) return { type, containerResource: { name: resource, container, current } };
-  return { type, resource: { name: resource, current } };
 }

@@ -4,6 +4,13 @@ import { hasEnded, isTerminating, podCondition } from '../pods.ts';
 
 /** Within a tenth of the target nothing changes. */
 const TOLERANCE = 0.1;
+
+/** How far from the target a number may be before anything changes, by direction. */
+export interface Tolerance {
+  readonly up?: number;
+  readonly down?: number;
+}
+
 /** A pod that has just begun uses more cpu than it will. */
 const CPU_INITIALIZATION_MS = 300_000;
 const INITIAL_READINESS_MS = 30_000;
@@ -47,6 +54,7 @@ export function proposeReplicas(
   usages: PodUsages,
   current: number,
   now: number,
+  tolerance: Tolerance = {},
 ): Proposal {
   const { measured, unready, missing } = sort(target, pods, usages, now);
   if (measured.length === 0) throw new Error('did not receive metrics for targeted pods (pods might be unready)');
@@ -64,8 +72,7 @@ export function proposeReplicas(
   const grows = ratio > 1;
   const doubtful = grows ? [...missing, ...unready] : missing;
   if (doubtful.length === 0) {
-    const steady = Math.abs(ratio - 1) <= TOLERANCE;
-    return { ...known, replicas: steady ? current : Math.ceil(ratio * measured.length) };
+    return { ...known, replicas: isWithin(ratio, tolerance) ? current : Math.ceil(ratio * measured.length) };
   }
   const share = (pod: Pod) =>
     target.utilization === undefined ? wanted : (requestOf(target, pod) * Math.max(100, wanted)) / 100;
@@ -75,8 +82,24 @@ export function proposeReplicas(
   const turned = grows !== careful > 1;
   const replicas = Math.ceil(careful * all.length);
   const wrongWay = grows ? replicas < current : replicas > current;
-  const stays = Math.abs(careful - 1) <= TOLERANCE || turned || wrongWay;
+  const stays = isWithin(careful, tolerance) || turned || wrongWay;
   return { ...known, replicas: stays ? current : replicas };
+}
+
+/** Of a number that belongs to no pod: `ratio` is to its target. Without pods the number alone decides. */
+export function proposeByValue(ratio: number, current: number, ready: () => number, tolerance: Tolerance = {}): number {
+  if (current === 0) return Math.ceil(ratio);
+  return isWithin(ratio, tolerance) ? current : Math.ceil(ratio * ready());
+}
+
+/** Of a number that all pods share: as many as bring each one's share to the target. */
+export function proposeByShare(value: number, target: number, present: number, tolerance: Tolerance = {}) {
+  const steady = present > 0 && isWithin(value / (target * present), tolerance);
+  return { replicas: steady ? present : Math.ceil(value / target), average: Math.ceil(value / Math.max(1, present)) };
+}
+
+function isWithin(ratio: number, { up = TOLERANCE, down = TOLERANCE }: Tolerance): boolean {
+  return ratio <= 1 + up && ratio >= 1 - down;
 }
 
 const nameOf = ({ metadata }: Pod): string => metadata?.name ?? '';

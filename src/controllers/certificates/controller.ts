@@ -1,11 +1,11 @@
-import { certificateSigningRequests } from '../../api/resource.ts';
+import { apiVersion, certificateSigningRequests, subjectAccessReviews } from '../../api/resource.ts';
 import type { CertificateSigningRequest } from '../../api/types.ts';
 import { messageOf } from '../../base/errors.ts';
 import { isNotFound } from '../../client/client.ts';
 import type { Controller } from '../../client/controller.ts';
 import type { ControllerContext } from '../context.ts';
 import { timestamp } from '../time.ts';
-import { isOurs, isOwnKubelet, problemOf } from './signers.ts';
+import { approvalRules, type CertificateSubject, isOurs, problemOf } from './signers.ts';
 
 type Request = CertificateSigningRequest;
 type Condition = NonNullable<NonNullable<Request['status']>['conditions']>[number];
@@ -19,7 +19,7 @@ const PENDING_MS = 24 * HOUR_MS;
 const has = ({ status }: Request, type: string): boolean =>
   status?.conditions?.some((condition) => condition.type === type) ?? false;
 
-/** Approves kubelets' own requests, signs what was approved, and removes what is old. */
+/** Approves requests of kubelets that may have them, signs what was approved, and removes what is old. */
 export function startCertificateController(context: ControllerContext): Controller {
   const { client, informers, run, signer } = context;
   const requests = informers.informer(certificateSigningRequests);
@@ -49,8 +49,8 @@ export function startCertificateController(context: ControllerContext): Controll
       if (has(request, 'Approved')) {
         if (problem === undefined) await sign(request, pem);
         else await fail(request, problem);
-      } else if (typeof subject !== 'string' && problem === undefined && isOwnKubelet(request, subject)) {
-        await approve(request);
+      } else if (typeof subject !== 'string' && problem === undefined) {
+        await approveByRights(request, subject);
       }
     },
   });
@@ -69,8 +69,25 @@ export function startCertificateController(context: ControllerContext): Controll
     await client.updateStatus(certificateSigningRequests, { ...request, status });
   };
 
-  const approve = async (request: Request): Promise<void> => {
-    const message = 'Auto approving self kubelet client certificate after SubjectAccessReview.';
+  const approveByRights = async (request: Request, subject: CertificateSubject): Promise<void> => {
+    for (const { subresource, message } of approvalRules(request, subject)) {
+      if (await mayCreate(request, subresource)) return approve(request, message);
+    }
+  };
+
+  const mayCreate = async ({ spec }: Request, subresource: string): Promise<boolean> => {
+    const { group, version, plural: resource } = certificateSigningRequests;
+    const { username: user, uid, groups, extra } = spec ?? {};
+    const resourceAttributes = { group, version, resource, verb: 'create', subresource };
+    const { status } = await client.create(subjectAccessReviews, {
+      apiVersion: apiVersion(subjectAccessReviews),
+      kind: subjectAccessReviews.kind,
+      spec: { user, uid, groups, extra, resourceAttributes },
+    });
+    return status?.allowed === true;
+  };
+
+  const approve = async (request: Request, message: string): Promise<void> => {
     const status = withCondition(request, { type: 'Approved', reason: 'AutoApproved', message });
     const path = `/apis/certificates.k8s.io/v1/certificatesigningrequests/${request.metadata?.name}/approval`;
     await client.raw('PUT', path, JSON.stringify({ ...request, status }));

@@ -79,8 +79,22 @@ export function problemOf({ spec }: CertificateSigningRequest, subject: Certific
   return rules.check(subject);
 }
 
-/** A kubelet asks for its own client certificate. */
-export function isOwnKubelet({ spec }: CertificateSigningRequest, { commonName }: CertificateSubject): boolean {
-  const isClient = spec?.signerName === 'kubernetes.io/kube-apiserver-client-kubelet';
-  return isClient && spec.username === commonName && spec.groups?.includes(NODES) === true;
+export interface ApprovalRule {
+  /** Of `certificatesigningrequests`: who may create it gets what they ask for. */
+  readonly subresource: string;
+  readonly message: string;
+}
+
+/** By which rights a request is approved without anybody's word: those of kubelets for client certificates. */
+export function approvalRules({ spec }: CertificateSigningRequest, subject: CertificateSubject): ApprovalRule[] {
+  if (spec?.signerName !== 'kubernetes.io/kube-apiserver-client-kubelet') return [];
+  const own = {
+    subresource: 'selfnodeclient',
+    message: 'Auto approving self kubelet client certificate after SubjectAccessReview.',
+  };
+  const others = {
+    subresource: 'nodeclient',
+    message: 'Auto approving kubelet client certificate after SubjectAccessReview.',
+  };
+  return spec.username === subject.commonName ? [own, others] : [others];
 }

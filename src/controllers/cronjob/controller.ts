@@ -11,6 +11,8 @@ import { timestamp } from '../time.ts';
 import { jobName, planCronJob } from './plan.ts';
 import { parseSchedule, type Schedule } from './schedule.ts';
 
+/** The clock may be set while a timer runs: no time is missed by more than this. */
+const LOOK_AGAIN_MS = 60_000;
 const SCHEDULED_AT = 'batch.kubernetes.io/cronjob-scheduled-timestamp';
 
 /** Starts jobs when their time has come. */
@@ -33,7 +35,7 @@ export function startCronJobController(context: ControllerContext): Controller {
       for (const job of plan.replaced) await remove(cronJob, job);
       if (plan.start) await start(cronJob, plan.start);
       await writeStatus(client, cronJobs, cronJob, plan.status);
-      if (plan.next) controller.enqueueAfter(key, plan.next.getTime() - Date.now() + 1);
+      if (plan.next) controller.enqueueAfter(key, Math.min(plan.next.getTime() - Date.now() + 1, LOOK_AGAIN_MS));
     },
   });
 

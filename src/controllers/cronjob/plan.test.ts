@@ -64,11 +64,13 @@ test('only the last jobs stay', () => {
 
 test('the status lists what runs, and an event tells what has ended', () => {
   const before = cronJob();
-  before.status = { active: [{ uid: 'one' }] };
+  before.status = { active: [{ uid: 'one', name: 'one' }] };
   const { status, events } = plan(before, [job('one', 'Complete'), job('two')], '00:05:00');
   assert.deepEqual(
     status.active?.map(({ name }) => name),
     ['two'],
   );
   assert.equal(events[0]?.message, 'Saw completed job: one, condition: Complete');
+  const gone = plan(before, [], '00:05:00').events;
+  assert.deepEqual([gone[0]?.reason, gone[0]?.message], ['MissingJob', 'Active job went missing: one']);
 });

@@ -43,7 +43,7 @@ export function planCronJob(
     ...rest,
     old: beyondHistory(cronJob, finished),
     status: statusOf(cronJob, running, finished, scheduled),
-    events: [...endings(cronJob, finished), ...step.events],
+    events: [...endings(cronJob, finished), ...missing(cronJob, jobs), ...step.events],
   };
 }
 
@@ -136,4 +136,16 @@ function endings(cronJob: CronJob, finished: readonly Job[]): CronEvent[] {
       reason: 'SawCompletedJob',
       message: `Saw completed job: ${metadata?.name}, condition: ${finishedCondition(status)?.type}`,
     }));
+}
+
+/** Jobs that were running when last looked at, and are there no more. One that another takes the place of is missed by nobody. */
+function missing(cronJob: CronJob, jobs: readonly Job[]): CronEvent[] {
+  if (cronJob.spec?.concurrencyPolicy === 'Replace') return [];
+  const present = new Set(jobs.map(({ metadata }) => metadata?.uid));
+  const gone = (cronJob.status?.active ?? []).filter(({ uid }) => !present.has(uid));
+  return gone.map(({ name }) => ({
+    type: 'Normal',
+    reason: 'MissingJob',
+    message: `Active job went missing: ${name}`,
+  }));
 }

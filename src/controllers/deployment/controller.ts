@@ -7,6 +7,7 @@ import type { ControllerContext } from '../context.ts';
 import { isEmptySelector, matchesSelector } from '../labels.ts';
 import { CONTROLLER_INDEX, controllerIndex, controllerOf } from '../owners.ts';
 import { hasEnded } from '../pods.ts';
+import { withoutZeros } from '../status.ts';
 import { isRollingUpdate } from './numbers.ts';
 import { isScaling, recreate, rescale, rollOver } from './rollout.ts';
 import { allSets, createSets, type Rollout, rolloutOf } from './sets.ts';
@@ -21,6 +22,14 @@ import {
   sameStatus,
   untilTimeout,
 } from './status.ts';
+
+const omittedZeros = [
+  'replicas',
+  'updatedReplicas',
+  'readyReplicas',
+  'availableReplicas',
+  'unavailableReplicas',
+] as const;
 
 /** Moves Deployments from one template to the next over ReplicaSets, as kube-controller-manager does. */
 export function startDeploymentController(context: ControllerContext): Controller {
@@ -87,7 +96,7 @@ export function startDeploymentController(context: ControllerContext): Controlle
 
   const report = async (deployment: Deployment, status: Status): Promise<void> => {
     if (sameStatus(deployment.status, status)) return;
-    await client.updateStatus(deployments, { ...deployment, status });
+    await client.updateStatus(deployments, { ...deployment, status: withoutZeros(status, ...omittedZeros) });
   };
 
   const claimSets = (deployment: Deployment): Promise<ReplicaSet[]> =>

@@ -16,22 +16,32 @@ const own = new Set([
 
 type Annotations = Record<string, string>;
 
-export const revisionOf = (object: Deployment | ReplicaSet): number =>
-  Number(object.metadata?.annotations?.[REVISION] ?? 0) || 0;
+/** 0 where none is told; Kubernetes counts them in 64 bits. */
+export const revisionOf = (object: Deployment | ReplicaSet): bigint =>
+  numberOf(object.metadata?.annotations?.[REVISION]);
+
+const numberOf = (text: string | undefined): bigint => (text && /^\d+$/.test(text) ? BigInt(text) : 0n);
+
+/** Orders ReplicaSets, the oldest first. */
+export function byRevision(a: ReplicaSet, b: ReplicaSet): number {
+  const [left, right] = [revisionOf(a), revisionOf(b)];
+  return left < right ? -1 : left > right ? 1 : 0;
+}
 
 /** The revision that the newest template has: one more than all older ones. */
-export function nextRevision(old: readonly ReplicaSet[]): number {
-  return Math.max(0, ...old.map(revisionOf)) + 1;
+export function nextRevision(old: readonly ReplicaSet[]): bigint {
+  const last = old.toSorted(byRevision).at(-1);
+  return last ? revisionOf(last) + 1n : 1n;
 }
 
 /** Annotations of the new ReplicaSet: the Deployment's, its revision, and the revisions it had before a rollback. */
-export function newSetAnnotations(deployment: Deployment, set: ReplicaSet | undefined, revision: number): Annotations {
+export function newSetAnnotations(deployment: Deployment, set: ReplicaSet | undefined, revision: bigint): Annotations {
   const annotations: Annotations = { ...set?.metadata?.annotations };
   for (const [name, value] of Object.entries(deployment.metadata?.annotations ?? {})) {
     if (!own.has(name)) annotations[name] = value;
   }
   const before = annotations[REVISION];
-  if (before === undefined || Number(before) < revision) {
+  if (before === undefined || numberOf(before) < revision) {
     annotations[REVISION] = String(revision);
     if (before !== undefined) {
       const history = annotations[REVISION_HISTORY];

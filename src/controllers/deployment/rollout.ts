@@ -10,7 +10,7 @@ import {
   proportionalReplicas,
   replicasOf,
 } from './numbers.ts';
-import { revisionOf } from './revisions.ts';
+import { byRevision } from './revisions.ts';
 import { allSets, type Rollout, type Sets } from './sets.ts';
 
 /** Replaces old pods by new ones, a few at a time. */
@@ -53,7 +53,7 @@ export async function rescale(rollout: Rollout, sets: Sets): Promise<void> {
   const desired = replicasOf(deployment);
   const active = allSets(rollout).filter(isActiveSet);
   if (active.length <= 1) {
-    const latest = active[0] ?? newSet ?? old.toSorted((a, b) => revisionOf(b) - revisionOf(a))[0];
+    const latest = active[0] ?? newSet ?? old.toSorted(byRevision).at(-1);
     if (latest) await sets.scale(rollout, latest, desired);
     return;
   }

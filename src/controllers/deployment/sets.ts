@@ -7,6 +7,7 @@ import { controllerReference, isControlledBy } from '../owners.ts';
 import { sameTemplate, TEMPLATE_HASH_LABEL, templateHash } from '../template.ts';
 import { byAge, newReplicas, replicasOf } from './numbers.ts';
 import {
+  byRevision,
   hasAnnotations,
   newSetAnnotations,
   nextRevision,
@@ -49,7 +50,7 @@ export function createSets(client: Client, events: EventRecorder) {
     await setRevision(rollout, revisionOf(rollout.newSet));
   };
 
-  const refresh = async (rollout: Rollout, set: ReplicaSet, revision: number): Promise<void> => {
+  const refresh = async (rollout: Rollout, set: ReplicaSet, revision: bigint): Promise<void> => {
     const { deployment } = rollout;
     const annotations = newSetAnnotations(deployment, set, revision);
     const minReadySeconds = deployment.spec?.minReadySeconds ?? 0;
@@ -63,7 +64,7 @@ export function createSets(client: Client, events: EventRecorder) {
     note(rollout, { type: 'Progressing', status: 'True', reason: reasons.found, message });
   };
 
-  const make = async (rollout: Rollout, revision: number): Promise<void> => {
+  const make = async (rollout: Rollout, revision: bigint): Promise<void> => {
     const { deployment } = rollout;
     const set = newReplicaSet(deployment, newReplicas(deployment, rollout.old, undefined), revision);
     const name = set.metadata?.name ?? '';
@@ -100,7 +101,7 @@ export function createSets(client: Client, events: EventRecorder) {
     throw new Error(`${name} is the name of another replica set`);
   };
 
-  const setRevision = async (rollout: Rollout, revision: number): Promise<void> => {
+  const setRevision = async (rollout: Rollout, revision: bigint): Promise<void> => {
     const { name = '', namespace } = rollout.deployment.metadata ?? {};
     if (revisionOf(rollout.deployment) === revision) return;
     const patch = { metadata: { annotations: { [REVISION]: String(revision) } } };
@@ -127,7 +128,7 @@ export function createSets(client: Client, events: EventRecorder) {
   const cleanUp = async ({ deployment, old }: Rollout): Promise<void> => {
     const limit = deployment.spec?.revisionHistoryLimit;
     if (limit === undefined) return;
-    const alive = old.filter((set) => !set.metadata?.deletionTimestamp).sort((a, b) => revisionOf(a) - revisionOf(b));
+    const alive = old.filter((set) => !set.metadata?.deletionTimestamp).sort(byRevision);
     for (const set of alive.slice(0, Math.max(0, alive.length - limit))) {
       const observed = (set.status?.observedGeneration ?? 0) >= (set.metadata?.generation ?? 0);
       if (replicasOf(set) !== 0 || (set.status?.replicas ?? 0) !== 0 || !observed) continue;
@@ -147,7 +148,7 @@ function replace(rollout: Rollout, set: ReplicaSet, updated: ReplicaSet): void {
   if (at >= 0) rollout.old[at] = updated;
 }
 
-function newReplicaSet(deployment: Deployment, replicas: number, revision: number): ReplicaSet {
+function newReplicaSet(deployment: Deployment, replicas: number, revision: bigint): ReplicaSet {
   const { name = '', namespace } = deployment.metadata ?? {};
   const template = deployment.spec?.template ?? {};
   const hash = templateHash(template, deployment.status?.collisionCount);

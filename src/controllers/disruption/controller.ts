@@ -4,7 +4,7 @@ import { messageOf } from '../../base/errors.ts';
 import { keyOf } from '../../client/cache.ts';
 import type { Controller } from '../../client/controller.ts';
 import type { ControllerContext } from '../context.ts';
-import { matchesSelector } from '../labels.ts';
+import { matchesSelector, selectorAsGo } from '../labels.ts';
 import { controllerOf } from '../owners.ts';
 import { createScales } from '../scale.ts';
 import { writeStatus } from '../status.ts';
@@ -29,7 +29,10 @@ export function startDisruptionController(context: ControllerContext): Controlle
       if (selected.length === 0) events.event(budget, 'Normal', 'NoPods', 'No matching pods found');
       const expected = await expectedPods(budget, selected).catch((error: unknown) => ({ error }));
       if (typeof expected !== 'number') {
-        await writeStatus(client, podDisruptionBudgets, budget, failedStatus(budget, messageOf(expected.error)));
+        const why = messageOf(expected.error);
+        const message = `Failed to calculate the number of expected pods: ${why}`;
+        events.event(budget, 'Warning', 'CalculateExpectedPodCountFailed', message);
+        await writeStatus(client, podDisruptionBudgets, budget, failedStatus(budget, why));
         throw expected.error;
       }
       const { status, recheckMs } = planBudget(budget, selected, expected, Date.now());
@@ -38,9 +41,16 @@ export function startDisruptionController(context: ControllerContext): Controlle
     },
   });
 
+  const tellUnmanaged = (budget: PodDisruptionBudget): void => {
+    const selector = selectorAsGo(budget.spec?.selector);
+    const message = `Pods selected by this PodDisruptionBudget (selector: ${selector}) were found to be unmanaged. As a result, the status of the PDB cannot be calculated correctly, which may result in undefined behavior. To account for these pods please set ".spec.minAvailable" field of the PDB to an integer value.`;
+    events.event(budget, 'Warning', 'UnmanagedPods', message);
+  };
+
   /** A number asks for the pods that are there, a share for those that their controllers want. */
   const expectedPods = async (budget: PodDisruptionBudget, selected: readonly Pod[]): Promise<number> => {
     if (!needsScale(budget)) return selected.length;
+    if (selected.some((pod) => !controllerOf(pod))) tellUnmanaged(budget);
     const owners = new Map(selected.flatMap((pod) => controllerOf(pod) ?? []).map((owner) => [owner.uid, owner]));
     const tops = new Map<string, number>();
     for (const owner of owners.values()) {

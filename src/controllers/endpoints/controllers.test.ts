@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { endpointSlices, endpoints, pods, services } from '../../api/resource.ts';
+import { endpointSlices, endpoints, events, nodes, pods, services } from '../../api/resource.ts';
 import type { EndpointSlice, Pod, Service } from '../../api/types.ts';
 import { startTestCluster, type TestCluster, template } from '../testing.ts';
+import { timestamp } from '../time.ts';
 
 const inDefault = { namespace: 'default' };
 
@@ -93,4 +94,35 @@ test('what belongs to a deleted Service goes', async (t) => {
   await cluster.until('no Endpoints', async () =>
     (await cluster.listed(endpoints, inDefault)).every(({ metadata }) => metadata?.name !== 'web'),
   );
+});
+
+test('topology mode Auto gives hints while all nodes have zones, and says when it cannot', async (t) => {
+  const cluster = await startTestCluster(t);
+  const { client, until } = cluster;
+  for (const zone of ['a', 'b']) {
+    const labels = { 'topology.kubernetes.io/zone': zone };
+    await client.create(nodes, { metadata: { name: `in-${zone}`, labels }, spec: {} });
+    const conditions = [
+      { type: 'Ready', status: 'True', lastHeartbeatTime: timestamp(), lastTransitionTime: timestamp() },
+    ];
+    const status = { allocatable: { cpu: '2' }, capacity: { cpu: '2' }, conditions };
+    await client.patch(nodes, { name: `in-${zone}` }, 'merge', { status }, 'status');
+    const pod = podNamed(zone);
+    const made = await client.create(pods, { ...pod, spec: { containers: [], ...pod.spec, nodeName: `in-${zone}` } });
+    await cluster.setReady(made, true);
+  }
+  const annotations = { 'service.kubernetes.io/topology-mode': 'Auto' };
+  const auto = service();
+  await client.create(services, { ...auto, metadata: { ...auto.metadata, annotations } });
+  const hintsOf = (slice: EndpointSlice | undefined) =>
+    slice?.endpoints?.map(({ zone, hints }) => `${zone}:${hints?.forZones?.[0]?.name}`).sort();
+  await slicesWhen(cluster, 'hints', ([slice]) => hintsOf(slice)?.join() === 'a:a,b:b');
+  const told = (reason: string) =>
+    until(reason, async () => (await cluster.listed(events, inDefault)).find((event) => event.reason === reason));
+  assert.match((await told('TopologyAwareHintsEnabled')).message ?? '', /has been enabled, addressType: IPv4$/);
+  await client.patch(nodes, { name: 'in-b' }, 'merge', {
+    metadata: { labels: { 'topology.kubernetes.io/zone': null } },
+  });
+  await slicesWhen(cluster, 'no hints', ([slice]) => hintsOf(slice)?.join() === 'a:undefined,undefined:undefined');
+  assert.match((await told('TopologyAwareHintsDisabled')).message ?? '', /^Insufficient Node information/);
 });

@@ -15,6 +15,7 @@ import {
   TRIGGER_TIME,
   triggerTime,
 } from './members.ts';
+import { asksForZones, planZones, type ZoneShares } from './topology.ts';
 
 export const SERVICE_NAME = 'kubernetes.io/service-name';
 export const MANAGED_BY = 'endpointslice.kubernetes.io/managed-by';
@@ -28,6 +29,24 @@ export interface SliceChanges {
   readonly create: EndpointSlice[];
   readonly update: EndpointSlice[];
   readonly remove: EndpointSlice[];
+}
+
+export interface SlicePlan extends SliceChanges {
+  /** Where the Service asks for topology mode `Auto`: once a family, whether its endpoints have hints. */
+  readonly zoned: readonly Zoned[];
+}
+
+/** `why` there are no hints; `before` says whether there were some. */
+export interface Zoned {
+  readonly family: Family;
+  readonly before: boolean;
+  readonly why?: string;
+}
+
+/** What is known of zones: a node's own, and each one's part of the cluster. */
+export interface Zones {
+  of(node: string): string | undefined;
+  readonly shares: ZoneShares | undefined;
 }
 
 interface Group {
@@ -45,12 +64,16 @@ export function planSlices(
   service: Service,
   members: readonly Pod[],
   present: readonly EndpointSlice[],
-  zoneOf: (node: string) => string | undefined,
-): SliceChanges {
-  const changes: SliceChanges = { create: [], update: [], remove: [] };
+  zones: Zones,
+): SlicePlan {
+  const groups = groupsOf(service, members, zones);
+  const zoned = asksForZones(service)
+    ? familiesOf(service).map((family) => spread(family, groups, present, zones.shares))
+    : [];
+  const changes: SlicePlan = { create: [], update: [], remove: [], zoned };
   const metadata = metadataOf(service, members);
   const left = new Set(present);
-  for (const group of groupsOf(service, members, zoneOf)) {
+  for (const group of groups) {
     const mine = present.filter(
       (slice) => slice.addressType === group.family && isDeepStrictEqual(plain(slice.ports ?? []), plain(group.ports)),
     );
@@ -62,7 +85,7 @@ export function planSlices(
 }
 
 /** Pods of the same ports go together: with named target ports they may differ. A Service without pods has one empty slice. */
-function groupsOf(service: Service, members: readonly Pod[], zoneOf: (node: string) => string | undefined): Group[] {
+function groupsOf(service: Service, members: readonly Pod[], zones: Zones): Group[] {
   return familiesOf(service).flatMap((family) => {
     const groups = new Map<string, Group>();
     for (const pod of members) {
@@ -72,24 +95,45 @@ function groupsOf(service: Service, members: readonly Pod[], zoneOf: (node: stri
       const id = JSON.stringify(ports);
       const group = groups.get(id) ?? { family, ports, endpoints: new Map() };
       groups.set(id, group);
-      group.endpoints.set(pod.metadata?.uid ?? '', endpointOf(service, pod, address, zoneOf));
+      group.endpoints.set(pod.metadata?.uid ?? '', endpointOf(service, pod, address, zones));
     }
     return groups.size > 0 ? [...groups.values()] : [{ family, ports: [], endpoints: new Map() }];
   });
 }
 
-function endpointOf(
-  service: Service,
-  pod: Pod,
-  address: string,
-  zoneOf: (node: string) => string | undefined,
-): Endpoint {
+/** Gives the ready endpoints of a family their zones. */
+function spread(
+  family: Family,
+  groups: readonly Group[],
+  present: readonly EndpointSlice[],
+  shares: ZoneShares | undefined,
+): Zoned {
+  const had = new Map<string, Endpoint['hints']>();
+  for (const { addressType, endpoints } of present) {
+    if (addressType === family)
+      for (const { targetRef, hints } of endpoints ?? []) had.set(targetRef?.uid ?? '', hints);
+  }
+  const ready = groups
+    .filter((group) => group.family === family)
+    .flatMap((group) => [...group.endpoints.values()])
+    .filter(({ conditions }) => conditions?.ready);
+  const plan = planZones(
+    ready.map((endpoint) => ({ ...endpoint, hints: had.get(endpoint.targetRef?.uid ?? '') })),
+    shares,
+  );
+  const before = [...had.values()].some((hints) => hints !== undefined);
+  if ('why' in plan) return { family, before, why: plan.why };
+  for (const [index, endpoint] of ready.entries()) endpoint.hints = { forZones: [{ name: plan.zones[index] ?? '' }] };
+  return { family, before };
+}
+
+function endpointOf(service: Service, pod: Pod, address: string, zones: Zones): Endpoint {
   const { name, namespace, uid } = pod.metadata ?? {};
   const nodeName = pod.spec?.nodeName;
   const serving = isReady(pod);
   const terminating = isTerminating(pod);
   const ready = service.spec?.publishNotReadyAddresses === true || (serving && !terminating);
-  const zone = nodeName ? zoneOf(nodeName) : undefined;
+  const zone = nodeName ? zones.of(nodeName) : undefined;
   return {
     addresses: [address],
     conditions: { ready, serving, terminating },
@@ -106,7 +150,8 @@ function endpointOf(
  * `PreferSameNode` the zone is the next best.
  */
 function hintsOf(service: Service, node: string | undefined, zone: string | undefined): Endpoint['hints'] {
-  const wanted = service.spec?.trafficDistribution;
+  // Topology mode `Auto` goes before, and is dealt out over all endpoints.
+  const wanted = asksForZones(service) ? undefined : service.spec?.trafficDistribution;
   if (wanted === undefined || zone === undefined) {
     return wanted === 'PreferSameNode' && node ? { forNodes: [{ name: node }] } : undefined;
   }

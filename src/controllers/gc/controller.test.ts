@@ -122,3 +122,23 @@ test('what lost its owner while nobody watched is collected at the start', async
   await waitFor(look, { what: 'its end', timeoutMs: 30_000 });
   assert.ok((await names()).includes('of-kept'));
 });
+
+test('a circle of owners that block each other goes as a whole', async (t) => {
+  const cluster = await startTestCluster(t);
+  const names = ['one', 'two', 'three'];
+  const made = await Promise.all(
+    names.map((name) => cluster.client.create(configMaps, { metadata: { name, namespace: 'default' } })),
+  );
+  for (const [i, name] of names.entries()) {
+    const owner = made[(i + 2) % 3];
+    const ownerReferences = owned(name, owner!).metadata?.ownerReferences?.map((each) => ({
+      ...each,
+      blockOwnerDeletion: true,
+    }));
+    await cluster.client.patch(configMaps, { ...inDefault, name }, 'merge', { metadata: { ownerReferences } });
+  }
+  await cluster.client.delete(configMaps, { ...inDefault, name: 'one' }, { propagationPolicy: 'Foreground' });
+  await cluster.until('none of them', async () =>
+    (await cluster.listed(configMaps, inDefault)).every(({ metadata }) => !names.includes(metadata?.name ?? '')),
+  );
+});

@@ -92,8 +92,11 @@ export function startGarbageCollector({ client, log: parent, run, events: record
     const [absent, waiting] = [uidsOf('absent'), uidsOf('waiting')];
     if (absent.length + waiting.length === 0) return;
     if (states.includes('present')) return dropOwners(present, [...absent, ...waiting]);
-    const hasDependents = graph.dependentsOf(item.uid).length > 0;
-    await remove(present, waiting.length > 0 && hasDependents ? 'Foreground' : policyOf(live));
+    const dependents = graph.dependentsOf(item.uid);
+    const inForeground = waiting.length > 0 && dependents.length > 0;
+    // In a circle each would wait for the next: what is a dependent's dependent itself blocks nobody.
+    if (inForeground && dependents.some(isWaiting)) await unblockOwners(present);
+    await remove(present, inForeground ? 'Foreground' : policyOf(live));
   };
 
   type OwnerState = 'present' | 'waiting' | 'absent';
@@ -143,6 +146,11 @@ export function startGarbageCollector({ client, log: parent, run, events: record
   const dropOwners = (item: Item, uids: readonly string[]): Promise<void> =>
     change(item, ({ ownerReferences = [] }) => ({
       ownerReferences: ownerReferences.filter(({ uid }) => !uids.includes(uid)),
+    }));
+
+  const unblockOwners = (item: Item): Promise<void> =>
+    change(item, ({ ownerReferences = [] }) => ({
+      ownerReferences: ownerReferences.map((owner) => ({ ...owner, blockOwnerDeletion: false })),
     }));
 
   const dropFinalizer = (item: Item, finalizer: string): Promise<void> =>

@@ -52,7 +52,10 @@ export function observe(options: ObserverOptions): Observer {
 
   const watchNew = async (): Promise<void> => {
     wake = new AbortController();
-    resources = await discover(client);
+    const { resources: found, failures } = await discover(client);
+    // What another server has is still there while it does not answer.
+    const silent = resources.filter(({ group, version }) => failures.has(`${group}/${version}`));
+    resources = [...found, ...silent];
     const served = new Set(resources.map(idOf));
     for (const [id, { stop }] of watched) if (!served.has(id)) stop.abort();
     const fresh = resources.filter((each) => can(each, 'list', 'watch', 'delete') && !watched.has(idOf(each)));

@@ -90,3 +90,58 @@ test('a job that another controller manages is left alone', async (t) => {
   assert.equal(pod?.metadata?.ownerReferences?.[0]?.name, 'own');
   assert.equal((await cluster.client.get(jobs, ref)).status?.startTime, undefined);
 });
+
+test('a pod that no longer matches is let go, and one that does again is taken back', async (t) => {
+  const cluster = await startTestCluster(t);
+  await cluster.client.create(jobs, job({ parallelism: 1 }));
+  const [pod] = await waiting(cluster, 1);
+  const one = { ...inDefault, name: pod?.metadata?.name ?? '' };
+  const { labels } = pod?.metadata ?? {};
+  await cluster.client.patch(pods, one, 'json', [{ op: 'remove', path: '/metadata/labels' }]);
+  await cluster.until('it to be free', async () => {
+    const { metadata } = await cluster.client.get(pods, one);
+    return !metadata?.ownerReferences && !metadata?.finalizers;
+  });
+  await cluster.client.patch(pods, one, 'merge', { metadata: { labels } });
+  await cluster.until('it to be taken back', async () => {
+    const { metadata } = await cluster.client.get(pods, one);
+    return metadata?.ownerReferences?.[0]?.name === 'work' && metadata.finalizers?.length === 1;
+  });
+});
+
+test('a pod that is being deleted goes when its job is gone', async (t) => {
+  const cluster = await startTestCluster(t);
+  await cluster.client.create(jobs, job());
+  const [pod] = await waiting(cluster, 1);
+  const one = { ...inDefault, name: pod?.metadata?.name ?? '' };
+  await cluster.client.patch(pods, one, 'merge', {
+    metadata: { finalizers: ['batch.kubernetes.io/job-tracking'], ownerReferences: null, labels: null },
+  });
+  await cluster.client.delete(pods, one, { gracePeriodSeconds: 0 });
+  await cluster.until('it to be gone', async () => {
+    const all = await cluster.listed(pods, inDefault);
+    return all.every(({ metadata }) => metadata?.name !== one.name);
+  });
+});
+
+test('a job is complete when none of its pods runs any more', async (t) => {
+  const cluster = await startTestCluster(t);
+  const successPolicy = { rules: [{ succeededCount: 1 }] };
+  await cluster.client.create(jobs, job({ completionMode: 'Indexed', completions: 2, parallelism: 2, successPolicy }));
+  const [done, kept] = await waiting(cluster, 2);
+  const one = { ...inDefault, name: kept?.metadata?.name ?? '' };
+  const finalizers = [...(kept?.metadata?.finalizers ?? []), 'example.com/slow'];
+  await cluster.client.patch(pods, one, 'merge', { metadata: { finalizers } });
+  await end(cluster, done!, 'Succeeded');
+  const early = await cluster.until('one pod to be terminating', async () => {
+    const { status } = await cluster.client.get(jobs, ref);
+    return status?.terminating === 1 && status;
+  });
+  assert.deepEqual(
+    early.conditions?.map(({ type }) => type),
+    ['SuccessCriteriaMet'],
+  );
+  await cluster.client.patch(pods, one, 'merge', { metadata: { finalizers: null } });
+  const status = await condition(cluster, 'Complete');
+  assert.deepEqual([status.active, status.ready, status.terminating], [undefined, 0, 0]);
+});

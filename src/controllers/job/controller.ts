@@ -5,7 +5,7 @@ import { keyOf } from '../../client/cache.ts';
 import { isNotFound } from '../../client/client.ts';
 import type { ControllerContext } from '../context.ts';
 import { createOwnedPods } from '../owned-pods.ts';
-import { controllerOf } from '../owners.ts';
+import { CONTROLLER_INDEX, controllerOf } from '../owners.ts';
 import { hasEnded, isActive, isReady, isTerminating } from '../pods.ts';
 import { writeStatus } from '../status.ts';
 import { timestamp } from '../time.ts';
@@ -28,7 +28,12 @@ export function startJobController(context: ControllerContext): Running {
   const { client, informers, run } = context;
   const allJobs = informers.informer(jobs);
   const events = context.events('job-controller');
-  const owned = createOwnedPods(context, { owners: allJobs, events, selectorOf: ({ spec }) => spec?.selector });
+  const owned = createOwnedPods(context, {
+    owners: allJobs,
+    events,
+    selectorOf: ({ spec }) => spec?.selector,
+    finalizer: FINALIZER,
+  });
 
   const controller = run({
     name: 'job-controller',
@@ -62,7 +67,8 @@ export function startJobController(context: ControllerContext): Running {
       ready: kept.filter(isReady).length,
       terminating: all.filter((pod) => isTerminating(pod) && !hasEnded(pod)).length,
     };
-    const isOver = release.length === 0 && active.length === 0 && !all.some((pod) => isTracked(pod));
+    // A job has ended when nothing of it runs any more.
+    const isOver = release.length === 0 && active.length === 0 && !all.some(isTracked) && counted.terminating === 0;
     const next = outcome ? withOutcome(counted, outcome, isOver) : counted;
     await writeStatus(client, jobs, job, next);
     tellChanges(job, next, outcome !== undefined && isOver);
@@ -102,6 +108,13 @@ export function startJobController(context: ControllerContext): Running {
     }
   };
 
+  /** A pod whose job is gone, or that has none, is nobody's to count. */
+  const isStray = (pod: Pod): boolean => {
+    const owner = controllerOf(pod);
+    if (!owner) return true;
+    return owner.kind === 'Job' && allJobs.get(`${pod.metadata?.namespace}/${owner.name}`)?.metadata?.uid !== owner.uid;
+  };
+
   const expire = async (job: Job, key: string, since: string | undefined): Promise<void> => {
     const seconds = job.spec?.ttlSecondsAfterFinished;
     if (seconds === undefined || !since) return;
@@ -112,11 +125,16 @@ export function startJobController(context: ControllerContext): Running {
   };
 
   owned.follow(controller);
+  const enqueueStray = (pod: Pod): void => {
+    if (isTracked(pod) && isTerminating(pod) && isStray(pod)) stray.enqueue(keyOf(pod));
+  };
   owned.informer.onChange((pod) => {
-    // A pod whose job is gone is nobody's to count.
-    const owner = pod && controllerOf(pod);
-    if (!pod || !isTracked(pod) || !isTerminating(pod) || owner?.kind !== 'Job') return;
-    if (!allJobs.get(`${pod.metadata?.namespace}/${owner.name}`)) stray.enqueue(keyOf(pod));
+    if (pod) enqueueStray(pod);
+  });
+
+  allJobs.onChange((job, old) => {
+    if (job || !old) return;
+    for (const pod of owned.informer.byIndex(CONTROLLER_INDEX, old.metadata?.uid ?? '')) enqueueStray(pod);
   });
 
   const stray = run({
@@ -125,10 +143,7 @@ export function startJobController(context: ControllerContext): Running {
     workers: 1,
     async sync(key) {
       const pod = owned.informer.get(key);
-      const owner = pod && controllerOf(pod);
-      if (pod && allJobs.get(`${pod.metadata?.namespace}/${owner?.name}`)?.metadata?.uid !== owner?.uid) {
-        await releaseAll([pod]);
-      }
+      if (pod && isStray(pod)) await releaseAll([pod]);
     },
   });
 

@@ -23,7 +23,7 @@ export function statusOf(set: Replicated, owned: readonly Pod[], failure: Failur
   };
 }
 
-/** The API server leaves zeros out, as Kubernetes does. */
+/** Kubernetes' own types do not write these zeros. */
 function count(pods: readonly Pod[], test: (pod: Pod) => boolean): number | undefined {
   return pods.filter(test).length || undefined;
 }

@@ -36,7 +36,8 @@ export function createClaims(client: Client, informer: Informer<PersistentVolume
     const isOurs = ({ kind, name: owning, uid }: OwnerReference) =>
       uid === set.metadata?.uid || (kind === 'Pod' && owning === pod.metadata?.name);
     const others = references.filter((reference) => !isOurs(reference));
-    const wanted = owner ? [...others, owner] : others;
+    // A claim that something else controls is not the set's to let go.
+    const wanted = owner && !others.some(({ controller }) => controller) ? [...others, owner] : others;
     const uids = (list: readonly OwnerReference[]) => list.map(({ uid }) => uid).join();
     if (uids(wanted) === uids(references)) return;
     const { name = '', namespace, uid, resourceVersion } = claim.metadata ?? {};

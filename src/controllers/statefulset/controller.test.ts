@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { controllerRevisions, persistentVolumeClaims, pods, statefulSets } from '../../api/resource.ts';
+import { configMaps, controllerRevisions, persistentVolumeClaims, pods, statefulSets } from '../../api/resource.ts';
 import type { ControllerRevision, Pod, StatefulSet } from '../../api/types.ts';
 import { startTestCluster, type TestCluster, template } from '../testing.ts';
 
@@ -124,4 +124,18 @@ test('claims go with pods that were scaled away, and with the set, where their p
   await cluster.until('one claim', async () => (await claimNames(cluster)).join() === 'data-db-0');
   await cluster.client.delete(statefulSets, ref);
   await cluster.until('no claim', async () => (await claimNames(cluster)).length === 0);
+});
+
+test('a claim that something else controls stays, and holds nobody up', async (t) => {
+  const cluster = await startTestCluster(t);
+  await cluster.client.create(statefulSets, set(2, { persistentVolumeClaimRetentionPolicy: { whenScaled: 'Delete' } }));
+  await settled(cluster, 2);
+  const other = await cluster.client.create(configMaps, { metadata: { ...inDefault, name: 'other' } });
+  const { name = '', uid = '' } = other.metadata ?? {};
+  const ownerReferences = [{ apiVersion: 'v1', kind: 'ConfigMap', name, uid, controller: true }];
+  const claim = { ...inDefault, name: 'data-db-1' };
+  await cluster.client.patch(persistentVolumeClaims, claim, 'merge', { metadata: { ownerReferences } });
+  await cluster.client.patch(statefulSets, ref, 'merge', { spec: { replicas: 0 } });
+  await cluster.until('no pods', async () => (await named(cluster)).length === 0);
+  await cluster.until('one claim', async () => (await claimNames(cluster)).join() === 'data-db-1');
 });

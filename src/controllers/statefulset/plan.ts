@@ -152,10 +152,10 @@ function statusOf(look: Look, pods: readonly Pod[]): NonNullable<StatefulSet['st
   return {
     observedGeneration: set.metadata?.generation,
     replicas,
-    readyReplicas,
+    readyReplicas: readyReplicas || undefined,
     availableReplicas: count((pod) => serves(look, pod)),
-    currentReplicas: done ? updatedReplicas : isOf(revisions.current),
-    updatedReplicas,
+    currentReplicas: (done ? updatedReplicas : isOf(revisions.current)) || undefined,
+    updatedReplicas: updatedReplicas || undefined,
     currentRevision: done ? revisions.update : revisions.current,
     updateRevision: revisions.update,
     conditions: set.status?.conditions,

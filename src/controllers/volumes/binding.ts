@@ -12,8 +12,11 @@ export async function bind(client: Client, claim: PersistentVolumeClaim, volume:
   const kept = await keep(client, volume, claim);
   await writeStatus(client, persistentVolumes, kept, { ...kept.status, phase: 'Bound' });
   const bound = await attach(client, claim, kept);
-  const { accessModes, capacity } = kept.spec ?? {};
-  await writeStatus(client, persistentVolumeClaims, bound, { ...bound.status, phase: 'Bound', accessModes, capacity });
+  const { accessModes, capacity, volumeAttributesClassName } = kept.spec ?? {};
+  // Only once: from then on it is for who changes volumes to say which class a volume has.
+  const isNew = bound.status?.phase === 'Bound' ? {} : { currentVolumeAttributesClassName: volumeAttributesClassName };
+  const status = { ...bound.status, phase: 'Bound', accessModes, capacity, ...isNew };
+  await writeStatus(client, persistentVolumeClaims, bound, status);
 }
 
 async function keep(client: Client, volume: PersistentVolume, claim: PersistentVolumeClaim): Promise<PersistentVolume> {

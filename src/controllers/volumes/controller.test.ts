@@ -76,6 +76,23 @@ test('a claim takes the smallest volume that is large enough, and leaves it rele
   await volumeIn(cluster, 'right', 'Released');
 });
 
+test('a claim takes a volume of its class of attributes, and says which one it has', async (t) => {
+  const cluster = await start(t);
+  await cluster.client.create(persistentVolumes, volume('plain', '1Gi'));
+  await cluster.client.create(persistentVolumes, volume('gold', '5Gi', { volumeAttributesClassName: 'gold' }));
+  for (const name of ['plain', 'gold']) await volumeIn(cluster, name, 'Available');
+  const spec = { storageClassName: '', volumeAttributesClassName: 'gold' };
+  await cluster.client.create(persistentVolumeClaims, claim(spec));
+  const bound = await claimIn(cluster, 'Bound');
+  assert.equal(bound.spec?.volumeName, 'gold');
+  assert.equal(bound.status?.currentVolumeAttributesClassName, 'gold');
+  await cluster.client.patch(persistentVolumeClaims, data, 'merge', { spec: { volumeAttributesClassName: 'silver' } });
+  await cluster.client.create(persistentVolumeClaims, claim({ storageClassName: '' }, 'other'));
+  await volumeIn(cluster, 'plain', 'Bound');
+  const asked = await cluster.client.get(persistentVolumeClaims, data);
+  assert.equal(asked.status?.currentVolumeAttributesClassName, 'gold', 'until somebody has changed it');
+});
+
 test('two claims never share a volume', async (t) => {
   const cluster = await start(t);
   await cluster.client.create(persistentVolumes, volume('one', '1Gi'));
@@ -108,6 +125,28 @@ test('the default class makes a volume on a node, and its folder goes with the c
   await cluster.client.delete(persistentVolumeClaims, data);
   await cluster.until('no volume', async () => (await cluster.listed(persistentVolumes)).length === 0);
   assert.equal(cluster.folders.size, 0);
+});
+
+test('a claim grows where its class lets it, and never shrinks', async (t) => {
+  const cluster = await start(t);
+  const { client } = cluster;
+  await client.create(storageClasses, storageClass('grows', { allowVolumeExpansion: true }));
+  await client.create(persistentVolumeClaims, claim({ storageClassName: 'grows' }));
+  const { spec } = await claimIn(cluster, 'Bound');
+  const ask = (storage: string) =>
+    client.patch(persistentVolumeClaims, data, 'merge', { spec: { resources: { requests: { storage } } } });
+  await ask('3Gi');
+  await cluster.until('the room', async () => {
+    const { status } = await client.get(persistentVolumeClaims, data);
+    return status?.capacity?.storage === '3Gi';
+  });
+  assert.equal((await client.get(persistentVolumes, { name: spec?.volumeName ?? '' })).spec?.capacity?.storage, '3Gi');
+  await assert.rejects(ask('1Gi'), /field can not be less than status.capacity/);
+  await client.patch(storageClasses, { name: 'grows' }, 'merge', { allowVolumeExpansion: false });
+  await assert.rejects(
+    ask('5Gi'),
+    /persistentvolumeclaims "data" is forbidden: only dynamically provisioned pvc can be resized and the storageclass that provisions the pvc must support resize/,
+  );
 });
 
 test('a class that waits for a consumer makes nothing until the scheduler has chosen a node', async (t) => {

@@ -22,6 +22,7 @@ import type { ControllerContext } from '../context.ts';
 import { hasEnded } from '../pods.ts';
 import { writeStatus } from '../status.ts';
 import { bind, unbind } from './binding.ts';
+import { createExpansion } from './expansion.ts';
 import { createProvisioner, isOurs, PROVISIONED_BY, PROVISIONER } from './provisioner.ts';
 
 const STORAGE_PROVISIONER = 'volume.kubernetes.io/storage-provisioner';
@@ -35,6 +36,7 @@ export function startVolumeController(context: ControllerContext): Running {
   const allPods = informers.informer(pods);
   const events = context.events('persistentvolume-controller');
   const provisioner = createProvisioner(context, events);
+  const expansion = createExpansion(client, events);
   const synced = [allClaims, allVolumes, classes, allPods];
 
   const claimQueue = run({
@@ -127,7 +129,9 @@ export function startVolumeController(context: ControllerContext): Running {
 
   const syncBound = async (claim: PersistentVolumeClaim): Promise<void> => {
     const volume = allVolumes.get(claim.spec?.volumeName ?? '');
-    if (volume && (!volume.spec?.claimRef || isKeptFor(volume, claim))) return bind(client, claim, volume);
+    if (volume && (!volume.spec?.claimRef || isKeptFor(volume, claim))) {
+      return bind(client, claim, await expansion.expand(claim, volume));
+    }
     const [reason, message] = volume
       ? ['ClaimMisbound', 'Two claims are bound to the same volume, this one is bound incorrectly']
       : ['ClaimLost', 'Bound claim has lost its PersistentVolume. Data on the volume is lost!'];

@@ -112,6 +112,7 @@ function volumeFor(
       persistentVolumeReclaimPolicy: storageClass.reclaimPolicy ?? 'Delete',
       storageClassName: storageClass.metadata?.name,
       volumeMode: claim.spec?.volumeMode,
+      volumeAttributesClassName: claim.spec?.volumeAttributesClassName,
     },
   };
 }
