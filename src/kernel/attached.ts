@@ -63,7 +63,7 @@ export async function untilListening({ child, ended }: Attached, what: string): 
   void ended.then((said) => (failure = said.trim() || 'it ended'));
   await waitFor(() => failure !== undefined || listensToNetfilter(child.pid ?? 0), {
     what: `${what} to listen`,
-    timeoutMs: 5000,
+    timeoutMs: 20_000,
     intervalMs: 2,
   });
   if (failure !== undefined) throw new KnitError('CAPTURE_FAILED', `${what}: ${failure}`);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseConntrackEvent } from './conntrack-events.ts';
+import { parseConntrackEvent, parseStanding } from './conntrack-events.ts';
 
 test('a new connection with its translation', () => {
   const line =
@@ -25,4 +25,14 @@ test('an echo has its id in place of ports', () => {
 
 test('other lines are none', () => {
   assert.equal(parseConntrackEvent('conntrack v1.4.7 (conntrack-tools): 3 flow events have been shown.'), undefined);
+});
+
+test('a line of the table is a connection that stands', () => {
+  const line =
+    'tcp      6 431999 ESTABLISHED src=10.244.0.3 dst=10.96.57.116 sport=23456 dport=80 src=10.244.2.3 dst=10.244.0.3 sport=8080 dport=23456 [ASSURED] mark=0 use=1 id=2973266941';
+  const connection = parseStanding(line);
+  assert.equal(connection?.kind, 'standing');
+  assert.equal(connection?.original.destination, '10.96.57.116');
+  assert.equal(connection?.reply.source, '10.244.2.3');
+  assert.equal(parseStanding('conntrack v1.4.7 (conntrack-tools): 3 flow entries have been shown.'), undefined);
 });

@@ -97,7 +97,7 @@ export async function rulesOf(protocol: number, family: IPFamily): Promise<strin
     );
 }
 
-/** The interfaces of a namespace by number, and which one leads to an IPv4 address of its own link. */
+/** The interfaces of a namespace by number, and which one leads to an address of its own link. */
 export interface Links {
   readonly names: ReadonlyMap<number, string>;
   /** Address → interface, of routes to single addresses: a node's pods. */
@@ -108,11 +108,16 @@ export interface Links {
 
 /** `enter` is what comes before a command to run it in the namespace. */
 export async function linksOf(enter: readonly string[]): Promise<Links> {
-  const [command = 'ip', ...args] = [...enter, 'ip', '-j', '-batch', '-'];
-  const output = await run(command, args, { input: 'link\nroute\n' });
-  const [links = '[]', routes = '[]'] = output.trim().split('\n');
+  // A batch is of one family.
+  const ask = async (input: string, ...family: string[]) => {
+    const [command = 'ip', ...args] = [...enter, 'ip', ...family, '-j', '-batch', '-'];
+    return (await run(command, args, { input })).trim().split('\n');
+  };
+  const [[links, routes], [routes6]] = await Promise.all([ask('link\nroute\n'), ask('route\n', '-6')]);
   const all: { ifindex: number; ifname: string; mtu: number }[] = JSON.parse(links || '[]');
-  const ways: { dst: string; dev?: string; gateway?: string }[] = JSON.parse(routes || '[]');
+  const ways = [routes, routes6].flatMap((text): { dst: string; dev?: string; gateway?: string }[] =>
+    JSON.parse(text || '[]'),
+  );
   return {
     names: new Map(all.map((link) => [link.ifindex, link.ifname])),
     neighbours: new Map(ways.flatMap(({ dst, dev, gateway }) => (dev && !gateway ? [[dst, dev] as const] : []))),

@@ -55,6 +55,18 @@ describe('nft', { timeout: 300_000 }, () => {
     assert.match(JSON.stringify(await nft.listJson('ip', 't')), /10\.5\.9\.95/);
   });
 
+  test('commits nothing of what is longer than a line where one command is refused, and names it', async () => {
+    const elements = Array.from({ length: 5000 }, (_, i) => `10.6.${i >> 8}.${i & 255}`).join(', ');
+    await assert.rejects(
+      nft.apply(`add element ip t s { ${elements} }\nadd element ip t nothing { 10.1.0.2 }`),
+      (error: unknown) =>
+        error instanceof KnitError &&
+        error.code === 'NFT_REFUSED' &&
+        error.message.includes('add element ip t nothing'),
+    );
+    assert.doesNotMatch(JSON.stringify(await nft.listJson('ip', 't')), /10\.6\./);
+  });
+
   test('goes on after it was idle', async () => {
     await waitFor(async () => (await run('ip', ['netns', 'pids', space])).trim() === '', {
       what: 'the idle nft to end',

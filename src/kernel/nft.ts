@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { closeSync, constants, ftruncateSync, openSync, writeFileSync } from 'node:fs';
 import { KnitError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import { CommitWatcher, commitsAreOurs } from './commits.ts';
@@ -33,8 +34,12 @@ export interface NftOptions {
   readonly timeoutMs?: number;
 }
 
-/** Longer transactions go to an nft of their own: reading lines costs more than starting, and memory goes back. */
-const INTERACTIVE_LIMIT = 32 * 1024;
+/** Longer transactions, and whole blocks, are read from a file: reading a line costs nft three times as much. */
+const LINE_LIMIT = 32 * 1024;
+/** After such a one nft is ended as soon as it has nothing to do: it keeps the memory. */
+const IDLE_AFTER_FILE_MS = 10;
+/** Of the file, in nft. */
+const FILE_DESCRIPTOR = 3;
 /** Answers one short line without reading anything from the kernel, where `list` would fetch every element. */
 const ACK_COMMAND = 'describe mark';
 const ACK_LINE = /^.*datatype mark \(packet mark\).*$/m;
@@ -60,9 +65,7 @@ export function openNft(options: NftOptions): Nft {
   return {
     apply: (transaction) =>
       inOrder(async () => {
-        if (transaction.trim() === '') return;
-        const interactive = transaction.length <= INTERACTIVE_LIMIT && !transaction.includes('{\n');
-        await (interactive ? session.commit(transaction) : commitOnce(command, transaction, timeoutMs));
+        if (transaction.trim() !== '') await session.commit(transaction);
       }),
     async listJson(family, table) {
       const text = await inOrder(() => list(['-j'], family, table));
@@ -80,31 +83,13 @@ export function openNft(options: NftOptions): Nft {
   };
 }
 
-/** Commits one long transaction through a process that ends with it. */
-async function commitOnce(command: readonly string[], transaction: string, timeoutMs: number): Promise<void> {
-  const [name = 'nft', ...prefix] = command;
-  const child = spawn(name, [...prefix, '-f', '-'], { stdio: ['pipe', 'ignore', 'pipe'] });
-  commitsAreOurs(child.pid);
-  const errors: Buffer[] = [];
-  child.stderr.on('data', (chunk: Buffer) => errors.push(chunk));
-  child.stdin.on('error', () => undefined); // it ended without reading everything; its exit code tells
-  const timer = setTimeout(() => child.kill('SIGKILL'), timeoutMs);
-  const ended = new Promise<number | null>((resolve, reject) => {
-    child.once('error', reject);
-    child.once('close', (code) => resolve(code));
-  });
-  child.stdin.end(transaction);
-  const code = await ended.finally(() => clearTimeout(timer));
-  if (code === null) throw new KnitError('NFT_DIED', 'nft was ended before it committed a transaction');
-  if (code !== 0) throw refused(Buffer.concat(errors).toString(), transaction);
-}
-
 /** One `nft -i`, started when it is needed: a small commit through it takes under a millisecond. */
 class Session {
   readonly #command: readonly string[];
   readonly #idleMs: number;
   readonly #timeoutMs: number;
   #child: ChildProcess | undefined;
+  #file: number | undefined;
   #output = '';
   #answer: ((output: string | undefined) => void) | undefined;
   #idle: NodeJS.Timeout | undefined;
@@ -118,18 +103,20 @@ class Session {
   async commit(transaction: string): Promise<void> {
     clearTimeout(this.#idle);
     const child = this.#child ?? this.#start();
-    const line = transaction.trim().replaceAll(/\s*\n\s*/g, '; ');
-    const output = await this.#ask(child, `${line}\n${ACK_COMMAND}\n`);
-    this.#idle = setTimeout(() => void this.stop(), this.#idleMs).unref();
+    const fromFile = transaction.length > LINE_LIMIT || transaction.includes('{\n');
+    const text = fromFile ? this.#write(transaction) : transaction.trim().replaceAll(/\s*\n\s*/g, '; ');
+    const output = await this.#ask(child, `${text}\n${ACK_COMMAND}\n`);
+    const idleMs = fromFile ? Math.min(IDLE_AFTER_FILE_MS, this.#idleMs) : this.#idleMs;
+    this.#idle = setTimeout(() => void this.stop(), idleMs).unref();
     if (output === undefined) throw new KnitError('NFT_DIED', 'nft ended before it answered a transaction');
-    if (/\bError:/.test(output)) throw refused(output, line);
+    if (/\bError:/.test(output)) throw refused(output, transaction);
   }
 
   async stop(): Promise<void> {
     clearTimeout(this.#idle);
     const child = this.#child;
     if (!child) return;
-    this.#child = undefined;
+    this.#forget();
     const closed = new Promise<void>((resolve) => child.once('close', () => resolve()));
     child.stdin?.end();
     child.kill('SIGTERM');
@@ -137,26 +124,42 @@ class Session {
   }
 
   #start(): ChildProcess {
+    this.#file = openUnnamed();
     // Errors and the acknowledgement must come in one order, so both go to one pipe.
     const child = spawn('sh', ['-c', 'exec "$@" 2>&1', 'sh', ...this.#command, '-i'], {
-      stdio: ['pipe', 'pipe', 'ignore'],
+      stdio: ['pipe', 'pipe', 'ignore', this.#file],
     });
     commitsAreOurs(child.pid);
     this.#child = child;
     this.#output = '';
-    child.stdin.on('error', () => undefined); // `close` follows and tells
-    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    child.stdin?.on('error', () => undefined); // `close` follows and tells
+    child.stdout?.setEncoding('utf8').on('data', (text: string) => {
       this.#output += text;
       if (ACK_LINE.test(this.#output)) this.#settle(this.#output);
     });
     const gone = () => {
       if (this.#child !== child) return;
-      this.#child = undefined;
+      this.#forget();
       this.#settle(undefined);
     };
     child.once('error', gone);
     child.once('close', gone);
     return child;
+  }
+
+  /** The command that has nft read the transaction. */
+  #write(transaction: string): string {
+    const file = this.#file ?? 0;
+    ftruncateSync(file);
+    // Whole, or it throws: half of a transaction may be one too.
+    writeFileSync(file, `${transaction}\n`);
+    return `include "/proc/self/fd/${FILE_DESCRIPTOR}"`;
+  }
+
+  #forget(): void {
+    this.#child = undefined;
+    if (this.#file !== undefined) closeSync(this.#file);
+    this.#file = undefined;
   }
 
   #ask(child: ChildProcess, text: string): Promise<string | undefined> {
@@ -176,6 +179,14 @@ class Session {
     this.#answer = undefined;
     answer?.(output);
   }
+}
+
+/** Of open(2); Node.js names all flags but this one. */
+const O_TMPFILE = 0o20000000 | constants.O_DIRECTORY;
+
+/** A file in memory that never has a name: it is gone with the last process that has it, however that ends. */
+function openUnnamed(): number {
+  return openSync('/dev/shm', O_TMPFILE | constants.O_RDWR | constants.O_APPEND, 0o600);
 }
 
 /** nft's message is "Error: why", the command, and a line of carets under the part that is wrong. */

@@ -126,6 +126,24 @@ function icmpOf(family: IpPacket['family'], bytes: Buffer): IcmpFields {
   return { type, code, about: parsePacket(bytes.subarray(8)), ...(tooBig ? { mtu } : {}) };
 }
 
+/** UDP port of VXLAN (RFC 7348 §5). */
+export const VXLAN_PORT = 4789;
+/** The flag that says that there is a network's number, as it always is. */
+const HAS_VNI = 0x08;
+const VXLAN_HEADER = 8;
+const ETHERNET_HEADER = 14;
+
+/** The packet that a VXLAN packet carries, and of which network; `undefined` for what is none (RFC 7348 §5). */
+export function parseVxlan({
+  protocol,
+  destinationPort,
+  payload,
+}: IpPacket): { readonly vni: number; readonly inner: IpPacket } | undefined {
+  if (protocol !== 'udp' || destinationPort !== VXLAN_PORT || payload[0] !== HAS_VNI) return undefined;
+  const inner = parsePacket(payload.subarray(VXLAN_HEADER + ETHERNET_HEADER));
+  return inner && { vni: payload.readUIntBE(4, 3), inner };
+}
+
 /** Sixteen bytes as the kernel prints them. */
 export function ipv6Text(bytes: Buffer): string {
   const groups = Array.from({ length: 8 }, (_, index) => bytes.readUInt16BE(index * 2).toString(16));

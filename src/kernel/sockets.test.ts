@@ -22,8 +22,9 @@ test('lists who listens and who speaks with whom', async () => {
     assert.ok(listens('tcp', '127.0.0.1', port));
     assert.ok(listens('tcp', '::', (everywhere.address() as AddressInfo).port));
     assert.ok(listens('udp', '127.0.0.1', datagrams.address().port));
-    const speaking = sockets.find(({ local, listens: is }) => !is && local.port === client.localPort);
-    assert.deepEqual(speaking?.remote, { address: '127.0.0.1', port });
+    // The kernel gives one port to several connections that lead elsewhere.
+    const speaking = sockets.filter(({ local, listens: is }) => !is && local.port === client.localPort);
+    assert.ok(speaking.some(({ remote }) => remote.address === '127.0.0.1' && remote.port === port));
   } finally {
     client.destroy();
     datagrams.close();

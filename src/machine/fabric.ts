@@ -157,7 +157,9 @@ async function configureFabric(spec: FabricSpec): Promise<void> {
     `route add unreachable ${spec.podCIDR}`,
     `route add unreachable ${spec.nodeCIDR}`,
     `route add unreachable ${spec.outsideCIDR}`,
-    'route add unreachable 240.0.0.0/4', // reserved; where hollow nodes seem to be
+    // Reserved; where hollow nodes seem to be.
+    'route add unreachable 240.0.0.0/4',
+    'route add unreachable 100::/64',
     ...[spec, spec.ipv6].flatMap((networks) => (networks ? [`route add blackhole ${networks.loadBalancerCIDR}`] : [])),
     ...(spec.ipv6 ? [spec.ipv6.serviceCIDR, spec.ipv6.podCIDR, spec.ipv6.nodeCIDR] : []).map(
       (network) => `route add unreachable ${network}`,
@@ -168,7 +170,12 @@ async function configureFabric(spec: FabricSpec): Promise<void> {
   ];
   await runInNetns(
     fabricNetns(spec.prefix),
-    [routerSettings(spec), feed('ip -batch -', lines.join('\n')), feed('nft -f -', fabricRules(spec))].join('\n'),
+    [
+      routerSettings(spec),
+      tellEverybody(spec),
+      feed('ip -batch -', lines.join('\n')),
+      feed('nft -f -', fabricRules(spec)),
+    ].join('\n'),
   );
 }
 
@@ -180,13 +187,18 @@ function fabricSideOfClient(spec: FabricSpec, client: ClientLink): string[] {
   return fabricSide(clientInterface(client.name), linksOf(client, spec.clientGateway, spec.ipv6?.clientGateway));
 }
 
-/** A link as a cloud gives it: one address on each side, and a route to the other. */
+/**
+ * A link as a cloud gives it: one address on each side, and a route to the other. Who sends to one that is gone hears so
+ * after three questions, 50 ms each (RFC 1812 §5.2.7.1; the kernel waits a second for each): a proxy then asks another.
+ * Of what comes meanwhile 1,000 packets wait; the kernel's own 100 are too few, and it drops the oldest without a word.
+ */
 export function fabricSide(device: string, links: readonly AddressPair[]): string[] {
   return [
     `link set ${device} up`,
     ...links.flatMap(({ gateway, address }) => [
       `addr add ${alone(gateway)} dev ${device}`,
       `route add ${address} dev ${device}`,
+      `ntable change name ${address.includes(':') ? 'ndisc' : 'arp'}_cache dev ${device} retrans 50 queue 1000`,
     ]),
   ];
 }
@@ -237,6 +249,12 @@ function routerSettings({ ipv6 }: FabricSpec): string {
     setForAllInterfaces('ipv4', 'send_redirects', 0),
     ...(ipv6 ? [setForAllInterfaces('ipv6', 'accept_dad', 0), setForAllInterfaces('ipv6', 'forwarding', 1)] : []),
   ].join('\n');
+}
+
+/** That a node is gone is told to all who ask it, as often as they do. */
+function tellEverybody({ ipv6 }: FabricSpec): string {
+  const settings = ['ipv4/icmp_ratelimit', ...(ipv6 ? ['ipv6/icmp/ratelimit'] : [])];
+  return settings.map((name) => `echo 0 > /proc/sys/net/${name}`).join('\n');
 }
 
 function hash(text: string): string {

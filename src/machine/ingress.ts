@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { killCgroup, processesIn, removeCgroup } from '../kernel/cgroup.ts';
 import { ipBatch } from '../kernel/ip.ts';
-import { enterNetns, netnsFolder } from '../kernel/netns.ts';
+import { enterNetns, netnsFolder, runInNetns } from '../kernel/netns.ts';
 import { type AddressPair, fabricNetns, fabricSide, farSide, ingressNetns } from './fabric.ts';
 import { startKeeper } from './keeper.ts';
 
@@ -19,6 +19,9 @@ export interface IngressMachine {
 /** The interface on the fabric's side. */
 const link = 'ingress';
 
+/** After 1.4 s (tcp(7), `tcp_retries2`: sent again after 0.2 and 0.6 s) a server that acknowledges nothing is given up. */
+const giveUpServers = 'echo 1 > /proc/sys/net/ipv4/tcp_retries2';
+
 /** Makes the namespace, and keeps `command` running in it. What a crash left of it is taken away first. */
 export async function startIngressMachine(machine: IngressMachine, command: readonly string[]): Promise<void> {
   await stopIngressMachine(machine);
@@ -30,6 +33,7 @@ export async function startIngressMachine(machine: IngressMachine, command: read
   ]);
   await ipBatch(farSide(links), netns);
   await ipBatch(fabricSide(link, links), fabricNetns(prefix));
+  await runInNetns(netns, giveUpServers);
   await startKeeper({
     folder: machine.folder,
     cgroup: machine.cgroup,

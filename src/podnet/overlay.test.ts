@@ -53,3 +53,22 @@ test('an end whose pod network became another one has another address', async ()
   await applyVxlan(planOverlay({ ...node(1), addresses: ['10.244.9.0'] }, all), netns);
   assert.match(await inside('ip', '-br', 'addr', 'show', 'dev', vxlanDevice), / 10\.244\.9\.0\/32 fe80/);
 });
+
+test('between nodes of IPv6 alone tunnels go over IPv6, and leave less room', async () => {
+  const six = (number: number): OverlayEnd => ({
+    at: `fd00:89::${number}`,
+    addresses: [`fd00:10:0:${number}::`],
+    networks: [`fd00:10:0:${number}::/64`],
+  });
+  const plan = planOverlay(six(1), [six(1), six(2)]);
+  assert.equal(plan.mtu, 1430);
+  assert.notEqual(plan.mac, plan.peers[0]?.mac);
+  await applyVxlan(plan, netns);
+  assert.equal(
+    (await inside('bridge', 'fdb')).trim(),
+    `${plan.peers[0]?.mac} dev knit-vxlan dst fd00:89::2 self permanent`,
+  );
+  const before = await inside('ip', '-o', 'link', 'show', vxlanDevice);
+  await applyVxlan(plan, netns);
+  assert.equal(await inside('ip', '-o', 'link', 'show', vxlanDevice), before, 'what is right stays');
+});

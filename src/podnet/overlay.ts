@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { hollowLabel } from '../api/node-labels.ts';
 import { nodes } from '../api/resource.ts';
 import type { Node } from '../api/types.ts';
@@ -11,7 +12,7 @@ import { applyVxlan, type VxlanPlan } from './vxlan.ts';
 
 /** An end of the tunnels between nodes: where tunnelled packets for it go, and what lies behind it. */
 export interface OverlayEnd {
-  /** The IPv4 address that tunnelled packets are sent to. */
+  /** The address that tunnelled packets are sent to: of IPv4 where the cluster has it. */
   readonly at: string;
   /** Its own addresses inside, one a family: what it sends has them as source, so that answers come by the tunnel too. */
   readonly addresses: readonly string[];
@@ -19,8 +20,13 @@ export interface OverlayEnd {
   readonly networks: readonly string[];
 }
 
-/** VXLAN over IPv4 takes 50 bytes of each packet: outer Ethernet, IP, UDP and VXLAN headers (RFC 7348 §5). */
-export const overlayMtu = 1500 - 50;
+/** What a tunnel to this address takes of each packet: outer IP, UDP and VXLAN headers, inner Ethernet (RFC 7348 §5). */
+export function tunnelBytes(at: string): number {
+  return (familyOf(at) === 'ipv4' ? 20 : 40) + 8 + 8 + 14;
+}
+
+/** Of the tunnels' devices and of pods. */
+export const overlayMtu = (at: string): number => 1500 - tunnelBytes(at);
 
 export interface OverlayOptions {
   readonly informers: InformerFactory;
@@ -68,7 +74,7 @@ export function planOverlay(own: OverlayEnd, ends: readonly OverlayEnd[]): Vxlan
   return {
     at: own.at,
     mac: macOf(own.at),
-    mtu: overlayMtu,
+    mtu: overlayMtu(own.at),
     addresses: own.addresses,
     peers: others.map(({ at, addresses, networks }) => ({
       at,
@@ -90,16 +96,24 @@ export function planOverlay(own: OverlayEnd, ends: readonly OverlayEnd[]): Vxlan
 /** Of a node that has a pod network and a place where packets can be sent to. The first address of each is its own. */
 function endOf(node: Node | undefined): OverlayEnd | undefined {
   const networks = node?.spec?.podCIDRs ?? [];
-  const at = node?.status?.addresses?.find(
-    ({ type, address }) => type === 'InternalIP' && !address.includes(':'),
-  )?.address;
+  const at = tunnelAddressOf(node);
   if (!at || networks.length === 0 || node?.metadata?.labels?.[hollowLabel] !== undefined) return undefined;
   const addresses = networks.map((cidr) => addressAt(parseCIDR(cidr), 0)).map((each) => canonicalAddress(each) ?? each);
   return { at, addresses, networks };
 }
 
+/** Where tunnelled packets for a node are sent to. */
+export function tunnelAddressOf(node: Node | undefined): string | undefined {
+  const addresses = (node?.status?.addresses ?? []).flatMap(({ type, address }) =>
+    type === 'InternalIP' ? (canonicalAddress(address) ?? []) : [],
+  );
+  return addresses.find((address) => familyOf(address) === 'ipv4') ?? addresses[0];
+}
+
 /** Locally administered, and the same for everybody who knows the address. */
 function macOf(at: string): string {
-  const bytes = [0x6a, 0x6e, ...at.split('.').map(Number)];
-  return bytes.map((byte) => byte.toString(16).padStart(2, '0')).join(':');
+  // All of an IPv6 address counts, and it is longer than what there is room for.
+  const own =
+    familyOf(at) === 'ipv4' ? at.split('.').map(Number) : createHash('sha256').update(at).digest().subarray(0, 4);
+  return [0x6a, 0x6e, ...own].map((byte) => byte.toString(16).padStart(2, '0')).join(':');
 }

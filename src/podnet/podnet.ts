@@ -11,8 +11,9 @@ import { type Nft, openNft } from '../kernel/nft.ts';
 import { cniConfig, writeCNIConfig } from './cni.ts';
 import { masqConfigMap, nonMasqueradeCIDRs } from './masq-config.ts';
 import { EGRESS_TABLE, egressRules } from './masquerade.ts';
-import { type OverlayEnd, overlayMtu, startOverlay } from './overlay.ts';
+import { type OverlayEnd, overlayMtu, startOverlay, tunnelAddressOf } from './overlay.ts';
 import { applyNodeSysctls } from './sysctls.ts';
+import { vxlanDevice } from './vxlan.ts';
 
 export interface PodNetworkOptions {
   readonly client: Client;
@@ -60,8 +61,10 @@ export async function startPodNetwork(options: PodNetworkOptions): Promise<Runni
   let work = Promise.resolve();
 
   const sync = async () => {
-    const podCIDRs = podCIDRsOf(informer.get(nodeName));
-    if (stopped || podCIDRs.length === 0) return;
+    const node = informer.get(nodeName);
+    const podCIDRs = podCIDRsOf(node);
+    const tunnelAddress = tunnelAddressOf(node);
+    if (stopped || podCIDRs.length === 0 || (ends && tunnelAddress === undefined)) return;
     try {
       const { namespace, name } = masqConfigMap;
       nonMasquerade = await nonMasqueradeCIDRs(configMap.get(`${namespace}/${name}`)?.data);
@@ -72,14 +75,10 @@ export async function startPodNetwork(options: PodNetworkOptions): Promise<Runni
     if (wanted === applied && !(doubtful && !(await hasEgress(nft, podCIDRs)))) return;
     doubtful = false;
     const directCIDRs = [...options.clusterCIDRs, ...(options.directCIDRs ?? []), ...nonMasquerade];
-    await nft.apply(egressRules({ podCIDRs, directCIDRs }));
+    await nft.apply(egressRules({ podCIDRs, directCIDRs, ...(ends ? { tunnel: vxlanDevice } : {}) }));
     const dataDir = options.cniDataDir ?? '/var/lib/cni/networks';
-    if (
-      await writeCNIConfig(
-        options.cniConfDir,
-        cniConfig({ podCIDRs, dataDir, ...(options.overlayEnds ? { mtu: overlayMtu } : {}) }),
-      )
-    ) {
+    const mtu = ends && tunnelAddress ? { mtu: overlayMtu(tunnelAddress) } : {};
+    if (await writeCNIConfig(options.cniConfDir, cniConfig({ podCIDRs, dataDir, ...mtu }))) {
       log.info('pods have a network', { podCIDRs });
     }
     applied = wanted;

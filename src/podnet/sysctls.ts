@@ -14,6 +14,8 @@ export const nodeSysctls: readonly { readonly name: string; readonly value: stri
   { name: 'net.ipv6.conf.default.accept_dad', value: '0', why: 'nobody else has a pod link, and the search costs 1 s' },
   { name: 'net.ipv6.conf.default.dad_transmits', value: '0', why: 'the same' },
   { name: 'net.netfilter.nf_conntrack_tcp_be_liberal', value: '1', why: 'a late segment must not pass untranslated' },
+  { name: 'net.netfilter.nf_conntrack_tcp_timeout_close_wait', value: '3600', why: 'a half-closed flow may be silent' },
+  { name: 'net.netfilter.nf_conntrack_tcp_timeout_established', value: '86400', why: 'as kube-proxy: 5 days fill it' },
   { name: 'net.netfilter.nf_conntrack_events', value: '1', why: 'flows older than a listener are told too' },
   { name: 'net.netfilter.nf_conntrack_timestamp', value: '1', why: 'traces show when a flow began' },
 ];

@@ -1,9 +1,10 @@
 import { familyOf, type IPFamily } from '../base/cidr.ts';
 import { addressesOn, bridgeBatch, forwardingEntries, ipBatch, neighboursOn, routesOn } from '../kernel/ip.ts';
+import { VXLAN_PORT } from '../kernel/packet.ts';
 
 /** A VXLAN device and everything that is known of its peers, as a plain value. */
 export interface VxlanPlan {
-  /** The IPv4 address that tunnelled packets come to. */
+  /** The address that tunnelled packets come to. */
   readonly at: string;
   readonly mac: string;
   readonly mtu: number;
@@ -21,9 +22,7 @@ export interface VxlanPeer {
 export const vxlanDevice = 'knit-vxlan';
 
 /** Any number will do: a cluster's network is its own. */
-const VNI = 7274;
-/** RFC 7348 §5. */
-const PORT = 4789;
+export const vxlanNumber = 7274;
 
 /** Brings the kernel to the plan: what is right stays untouched, packets go on. */
 export async function applyVxlan(plan: VxlanPlan, netns?: string): Promise<void> {
@@ -33,7 +32,7 @@ export async function applyVxlan(plan: VxlanPlan, netns?: string): Promise<void>
     await ipBatch(
       [
         ...(present ? [`link del ${device}`] : []),
-        `link add ${device} address ${plan.mac} mtu ${plan.mtu} type vxlan id ${VNI} local ${plan.at} dstport ${PORT} nolearning`,
+        `link add ${device} address ${plan.mac} mtu ${plan.mtu} type vxlan id ${vxlanNumber} local ${plan.at} dstport ${VXLAN_PORT} nolearning`,
         ...plan.addresses.map((address) => `addr add ${alone(address)} dev ${device}`),
         `link set ${device} up`,
       ],

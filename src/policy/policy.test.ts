@@ -9,6 +9,7 @@ import type { Client, Transport } from '../client/client.ts';
 import { httpsTransport } from '../client/https.ts';
 import { createInformers } from '../client/informers.ts';
 import { createClient } from '../client/requests.ts';
+import { networkIdentity, nodeNetworkRoles } from '../cluster/node-network.ts';
 import { run } from '../kernel/run.ts';
 import { inNamespace } from '../proxy/testing/namespace.ts';
 import { type Policy, startPolicy } from './policy.ts';
@@ -19,20 +20,23 @@ inNamespace(import.meta.url, 'policies against a real API server, in a namespace
     let api: TestApiServer;
     let admin: Client;
     let adminTransport: Transport;
-    let started: { policy: Policy; stop(): Promise<void> };
+    let started: { policy: Policy; sees(key: string): boolean; stop(): Promise<void> };
     /** Paths of the watches that are open. */
     const watches = new Set<string>();
 
-    /** With a node's own identity, so that what it may not read is found here. */
+    /** With the identity of a node's network, so that what it may not read is found here. */
     const start = async () => {
       const log = createLog('policy', (line) => line.includes(' ERROR ') && process.stderr.write(line));
-      const identity = await api.certificate('system:node:node1', ['system:nodes']);
+      const { commonName, organizations } = networkIdentity('node1');
+      const identity = await api.certificate(commonName, organizations);
       const transport = httpsTransport({ server: api.url, ca: api.ca, ...identity });
       const client = createClient(counting(transport, watches));
       const informers = createInformers(client, log);
       const policy = await startPolicy({ client, informers, log, nodeName: 'node1', nodeIPs: ['10.89.0.11'] });
+      const own = informers.informer(pods, { fieldSelector: 'spec.nodeName=node1' });
       return {
         policy,
+        sees: (key: string) => own.get(key) !== undefined,
         async stop() {
           await policy.stop();
           await informers.stop();
@@ -43,7 +47,7 @@ inNamespace(import.meta.url, 'policies against a real API server, in a namespace
 
     before(async () => {
       await run('ip', ['link', 'set', 'lo', 'up']);
-      api = await startTestApiServer();
+      api = await startTestApiServer({ roles: nodeNetworkRoles });
       adminTransport = httpsTransport({ server: api.url, ca: api.ca, cert: api.adminCert, key: api.adminKey });
       admin = createClient(adminTransport);
       await admin.create(nodes, {
@@ -104,6 +108,16 @@ inNamespace(import.meta.url, 'policies against a real API server, in a namespace
     test('a pod that is gone leaves the table', async () => {
       await admin.delete(pods, { namespace: 'shop', name: 'new' }, { gracePeriodSeconds: 0 });
       await settles('the pod to leave', (rules) => !rules.includes('10.244.1.7'));
+    });
+
+    test('a pod that was deleted before it started leaves the table when it ends', async () => {
+      const made = await create(pod('shop/brief', []));
+      await admin.delete(pods, { namespace: 'shop', name: 'brief' }, { gracePeriodSeconds: 0 });
+      await settles('the deletion to be seen', () => !started.sees('shop/brief'));
+      await started.policy.podStarts(made, ['10.244.1.6']);
+      assert.match(await ruleset(), /10\.244\.1\.6 : goto/);
+      started.policy.podEnds(made);
+      await settles('the pod to leave', (rules) => !rules.includes('10.244.1.6'));
     });
 
     test('after a flush everything is back', async () => {

@@ -34,6 +34,8 @@ export interface Policy extends Running {
    * these addresses, at once where there are no policies. Throws `POLICY_NOT_READY` after 10 s.
    */
   podStarts(pod: Pod, podIPs: readonly string[]): Promise<void>;
+  /** For the kubelet, when nothing of a pod is left: it may have been deleted before it started. */
+  podEnds(pod: Pod): void;
 }
 
 /** Whoever flushes a table mostly has more to do; until then the node's pods are open. */
@@ -126,6 +128,13 @@ class NodePolicy implements Policy {
     if (this.#loaded && !this.#active && this.#upkeep.idle && this.#policies.list().length === 0) return;
     this.#touch('pods', keyOf(pod));
     await this.#settled();
+  }
+
+  podEnds(pod: Pod): void {
+    const key = keyOf(pod);
+    if (this.#told.get(key)?.pod.metadata?.uid !== pod.metadata?.uid) return;
+    this.#told.delete(key);
+    this.#touch('pods', key);
   }
 
   async stop(): Promise<void> {

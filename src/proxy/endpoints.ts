@@ -3,13 +3,16 @@ import { canonicalAddress } from '../base/prefixes.ts';
 import type { Family, NodeFacts, PlannedEndpoint } from './plan.ts';
 
 /** An endpoint with what decides whether it is used. */
-export interface Candidate extends PlannedEndpoint {
+export interface Candidate {
+  readonly endpoint: PlannedEndpoint;
   readonly ready: boolean;
   /** Serves while it terminates: used where nothing is ready (KEP-1669). */
   readonly lastResort: boolean;
-  readonly zones: readonly string[];
-  readonly nodes: readonly string[];
+  readonly hints: EndpointHints | undefined;
 }
+
+type SliceEndpoint = NonNullable<EndpointSlice['endpoints']>[number];
+type EndpointHints = NonNullable<SliceEndpoint['hints']>;
 
 /** The endpoints of one Service port in one family, sorted by address, each once. */
 export function candidatesOf(
@@ -18,7 +21,7 @@ export function candidatesOf(
   family: Family,
   node: NodeFacts,
 ): Candidate[] {
-  const found = new Map<string, Candidate>();
+  const found: Candidate[] = [];
   for (const slice of slices) {
     if (slice.addressType.toLowerCase() !== family) continue;
     const number = slice.ports?.find(
@@ -27,44 +30,39 @@ export function candidatesOf(
     if (number === undefined) continue;
     for (const endpoint of slice.endpoints ?? []) {
       const candidate = candidateOf(endpoint, number, node);
-      if (!candidate) continue;
-      const id = `${candidate.address} ${candidate.port}`;
-      // While an address moves between slices it is in two of them; the better news wins.
-      if (rank(candidate) >= rank(found.get(id))) found.set(id, candidate);
+      if (candidate) found.push(candidate);
     }
   }
-  return [...found.values()].sort(byAddress);
+  found.sort(byAddressAndNews);
+  // While an address moves between slices it is in two of them; the better news wins.
+  return found.filter((candidate, index) => !isSameEndpoint(candidate, found[index + 1]));
 }
 
-function candidateOf(
-  endpoint: NonNullable<EndpointSlice['endpoints']>[number],
-  port: number,
-  node: NodeFacts,
-): Candidate | undefined {
+function candidateOf(endpoint: SliceEndpoint, port: number, node: NodeFacts): Candidate | undefined {
   const address = canonicalAddress(endpoint.addresses[0] ?? '');
   if (address === undefined) return undefined;
-  const { ready = true, serving = ready, terminating = false } = endpoint.conditions ?? {};
+  const { nodeName, targetRef, conditions, hints } = endpoint;
+  const { ready = true, serving = ready, terminating = false } = conditions ?? {};
+  const target = targetRef && `${targetRef.namespace}/${targetRef.name}`;
   return {
-    address,
-    port,
-    local: endpoint.nodeName === node.name,
-    nodeName: endpoint.nodeName,
-    target: endpoint.targetRef && `${endpoint.targetRef.namespace}/${endpoint.targetRef.name}`,
+    endpoint: { address, port, local: nodeName === node.name, nodeName, target },
     ready,
     lastResort: serving && terminating,
-    zones: endpoint.hints?.forZones?.map((hint) => hint.name) ?? [],
-    nodes: endpoint.hints?.forNodes?.map((hint) => hint.name) ?? [],
+    hints,
   };
 }
 
-function rank(candidate: Candidate | undefined): number {
-  if (!candidate) return -1;
+function rank(candidate: Candidate): number {
   return candidate.ready ? 2 : candidate.lastResort ? 1 : 0;
 }
 
-function byAddress(a: Candidate, b: Candidate): number {
-  if (a.address !== b.address) return a.address < b.address ? -1 : 1;
-  return a.port - b.port;
+function byAddressAndNews(a: Candidate, b: Candidate): number {
+  if (a.endpoint.address !== b.endpoint.address) return a.endpoint.address < b.endpoint.address ? -1 : 1;
+  return a.endpoint.port - b.endpoint.port || rank(a) - rank(b);
+}
+
+function isSameEndpoint(a: Candidate, b: Candidate | undefined): boolean {
+  return a.endpoint.address === b?.endpoint.address && a.endpoint.port === b.endpoint.port;
 }
 
 export interface Pools {
@@ -82,8 +80,8 @@ export interface Pools {
 export function poolsOf(candidates: readonly Candidate[], node: NodeFacts): Pools {
   const ready = candidates.filter((c) => c.ready);
   const all = ready.length > 0 ? ready : candidates.filter((c) => c.lastResort);
-  const localReady = ready.filter((c) => c.local);
-  const local = localReady.length > 0 ? localReady : candidates.filter((c) => c.local && c.lastResort);
+  const localReady = ready.filter((c) => c.endpoint.local);
+  const local = localReady.length > 0 ? localReady : candidates.filter((c) => c.endpoint.local && c.lastResort);
   return {
     cluster: (ready.length > 0 ? nearest(ready, node) : all).map(plain),
     local: local.map(plain),
@@ -97,14 +95,15 @@ export function poolsOf(candidates: readonly Candidate[], node: NodeFacts): Pool
  * written hints must not overload a zone (KEP-2433, KEP-3015).
  */
 function nearest(ready: readonly Candidate[], node: NodeFacts): readonly Candidate[] {
-  const forNode = ready.filter((c) => c.nodes.includes(node.name));
-  if (forNode.length > 0 && ready.every((c) => c.nodes.length > 0)) return forNode;
-  const zone = node.zone;
-  if (zone === undefined) return ready;
-  const forZone = ready.filter((c) => c.zones.includes(zone));
-  return forZone.length > 0 && ready.every((c) => c.zones.length > 0) ? forZone : ready;
+  if (ready.every((c) => c.hints?.forNodes?.length)) {
+    const forNode = ready.filter((c) => c.hints?.forNodes?.some(({ name }) => name === node.name));
+    if (forNode.length > 0) return forNode;
+  }
+  if (node.zone === undefined || !ready.every((c) => c.hints?.forZones?.length)) return ready;
+  const forZone = ready.filter((c) => c.hints?.forZones?.some(({ name }) => name === node.zone));
+  return forZone.length > 0 ? forZone : ready;
 }
 
-function plain({ address, port, local, nodeName, target }: Candidate): PlannedEndpoint {
-  return { address, port, local, nodeName, target };
+function plain({ endpoint }: Candidate): PlannedEndpoint {
+  return endpoint;
 }

@@ -1,5 +1,5 @@
 import type { EndpointSlice } from '../api/types.ts';
-import { Histogram } from '../base/metrics.ts';
+import { family, Histogram, type MetricType } from '../base/metrics.ts';
 
 /** Written by whoever makes an EndpointSlice: when the pod or the Service changed that it tells of. */
 const TRIGGER_TIME = 'endpoints.kubernetes.io/last-change-trigger-time';
@@ -111,8 +111,8 @@ export interface SyncInProgress {
   readonly triggers: readonly number[];
 }
 
-function header(name: string, help: string, type: 'counter' | 'gauge' | 'histogram'): string[] {
-  return [`# HELP kubeproxy_${name} ${help}`, `# TYPE kubeproxy_${name} ${type}`];
+function header(name: string, help: string, type: MetricType): string[] {
+  return family(`kubeproxy_${name}`, type, help, []);
 }
 
 function histogram(name: string, help: string, values: Histogram): string[] {

@@ -51,7 +51,7 @@ export interface FrontEnd {
   /** Not there for node ports: these are any of the node's addresses. */
   readonly address?: string;
   readonly port: number;
-  /** For pods of the cluster and for the node itself. */
+  /** For pods of the cluster and for the node itself; of node ports, in nftables, for this node's pods only. */
   readonly fromCluster: Destination;
   /** For everybody else. */
   readonly fromOutside: Destination;

@@ -174,18 +174,33 @@ class ServiceProxy implements Running {
     this.#node = this.#nodeFacts(this.#ownNode());
     const sync = this.#metrics.begin();
     this.#dirty.clear();
-    const keys = [...this.#services.list().map(keyOf), ...(this.#pods?.list() ?? []).map(hostPortKey)];
-    for (const key of keys) {
-      const entry = key && this.#planKey(key);
-      if (entry) this.#plan.set(entry.key, entry);
-    }
-    await this.#backend.load(this.#plan, this.#node);
+    const keys = this.#keysByAge();
+    await this.#backend.load({ values: () => this.#planAll(keys) }, this.#node);
     await this.#removeOtherModes();
     this.#metrics.done(sync, 'full');
     this.#loaded = true;
     this.#lastUpdated = new Date();
     for (const [key, entry] of this.#plan) this.#noted(key, entry);
     this.#forget(await this.#flowsFromBefore());
+  }
+
+  #keysByAge(): string[] {
+    const owners = [
+      ...this.#services.list().map((service) => ({ key: keyOf(service), object: service })),
+      ...(this.#pods?.list() ?? []).filter(hasHostPort).map((pod) => ({ key: hostPortKey(pod), object: pod })),
+    ];
+    const ageOf = ({ object }: (typeof owners)[number]) => object.metadata?.creationTimestamp ?? '';
+    return owners.sort((a, b) => compare(ageOf(a), ageOf(b)) || compare(a.key, b.key)).map(({ key }) => key);
+  }
+
+  /** Plans each key when it is its turn: the first ones are on their way into the kernel by then. */
+  *#planAll(keys: readonly string[]): Generator<PlanEntry> {
+    for (const key of keys) {
+      const entry = this.#plan.get(key) ?? this.#planKey(key);
+      if (!entry) continue;
+      this.#plan.set(key, entry);
+      yield entry;
+    }
   }
 
   /** What follows from an entry that is in the kernel. */
@@ -321,6 +336,8 @@ function hasHostPort(pod: Pod): boolean {
     container.ports?.some((port) => port.hostPort),
   );
 }
+
+const compare = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
 
 function keyOf(object: Service | undefined): string {
   if (!object?.metadata?.name) throw new KnitError('NO_NAME', 'an object from the API server has no name');

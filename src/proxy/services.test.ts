@@ -16,6 +16,10 @@ function planOf(object: Service, slices: readonly EndpointSlice[], node: NodeFac
 }
 
 describe('the plan of a Service', () => {
+  const labelled = (metadata: EndpointSlice['metadata']) => ({
+    ...metadata,
+    labels: { ...metadata?.labels, 'service.kubernetes.io/headless': '' },
+  });
   const external = {
     type: 'LoadBalancer',
     ports: [{ port: 80, nodePort: 30_080 }],
@@ -103,6 +107,21 @@ describe('the plan of a Service', () => {
       ['shop/web:80 affinity 60s', `ClusterIP ${VIP}:tcp:80 → cluster`, 'cluster: 10.244.1.2:8080'],
     ],
     ['headless Services need nothing', service('web', 'None', { clusterIPs: ['None'] }), [slice('web', [a])], ['']],
+    [
+      'what is labelled headless is served by no proxy',
+      {
+        ...service('web', VIP),
+        metadata: { namespace: 'shop', name: 'web', labels: { 'service.kubernetes.io/headless': '' } },
+      },
+      [slice('web', [a])],
+      [''],
+    ],
+    [
+      'endpoints that are labelled headless count as none',
+      service('web', VIP),
+      [{ ...slice('web', [a]), metadata: labelled(slice('web', [a]).metadata) }],
+      ['shop/web:80', `ClusterIP ${VIP}:tcp:80 → refuse`],
+    ],
     ['ExternalName needs nothing', service('web', '', { type: 'ExternalName' }), [], ['']],
   ];
   for (const [name, object, slices, expected] of cases) {
@@ -135,6 +154,21 @@ describe('the plan of a Service', () => {
     );
     assert.match(planOf(object, [slice('web', [inZone(b, 'z1'), c])], node).at(-1) ?? '', /2\.2/, 'one has no hint');
     assert.match(planOf(object, [slice('web', [inZone(b, 'z3'), inZone(c, 'z2')])], node).at(-1) ?? '', /1\.3.*2\.2/);
+  });
+
+  test('hints for nodes go before those for zones, and are followed where all endpoints have them', () => {
+    const onNode = (pod: typeof b, name: string) => ({
+      ...pod,
+      hints: { forNodes: [{ name }], forZones: [{ name: 'z1' }] },
+    });
+    const node = { ...node1, zone: 'z1' };
+    const object = service('web', VIP);
+    const near = [onNode(b, node1.name), onNode(c, 'node-2')];
+    assert.equal(planOf(object, [slice('web', near)], node).at(-1), 'cluster: 10.244.1.3:8080');
+    const elsewhere = [onNode(b, 'node-3'), onNode(c, 'node-2')];
+    assert.match(planOf(object, [slice('web', elsewhere)], node).at(-1) ?? '', /1\.3.*2\.2/, 'both are of the zone');
+    const half = [onNode(b, node1.name), { ...c, hints: { forZones: [{ name: 'z2' }] } }];
+    assert.equal(planOf(object, [slice('web', half)], node).at(-1), 'cluster: 10.244.1.3:8080', 'by zone');
   });
 
   test('a health check counts ready local endpoints', () => {

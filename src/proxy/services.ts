@@ -4,11 +4,14 @@ import { canonicalAddress, withoutContained } from '../base/prefixes.ts';
 import { candidatesOf, type Pools, poolsOf } from './endpoints.ts';
 import type { Destination, Family, FrontEnd, NodeFacts, PlanEntry, PortPlan, Protocol, ServicePlan } from './plan.ts';
 
-/** Another proxy is asked to serve what carries it. */
-const PROXY_NAME_LABEL = 'service.kubernetes.io/service-proxy-name';
+/** Another proxy is asked to serve what carries the first; what carries the other is served by none. */
+const OTHERS = ['service.kubernetes.io/service-proxy-name', 'service.kubernetes.io/headless'];
 const SERVICE_NAME_LABEL = 'kubernetes.io/service-name';
 /** `sessionAffinityConfig.clientIP.timeoutSeconds` where it is left out. */
 const DEFAULT_AFFINITY_SECONDS = 10_800;
+
+const isForOthers = ({ metadata }: Service | EndpointSlice): boolean =>
+  OTHERS.some((label) => metadata?.labels?.[label] !== undefined);
 
 /** `namespace/name` of the Service that a slice belongs to. */
 export function serviceKeyOf(slice: EndpointSlice): string | undefined {
@@ -39,14 +42,14 @@ export function planService(
 ): PlanEntry | undefined {
   const { spec, metadata } = service;
   if (!spec || !metadata || spec.type === 'ExternalName') return undefined;
-  if (!spec.clusterIP || spec.clusterIP === 'None' || metadata.labels?.[PROXY_NAME_LABEL] !== undefined) {
-    return undefined;
-  }
+  if (!spec.clusterIP || spec.clusterIP === 'None') return undefined;
+  if (isForOthers(service)) return undefined;
+  const own = slices.filter((slice) => !isForOthers(slice));
   let localReady = 0;
   const ports: PortPlan[] = [];
   for (const family of familiesOf(service)) {
     for (const port of spec.ports ?? []) {
-      const pools = poolsOf(candidatesOf(port, slices, family, node), node);
+      const pools = poolsOf(candidatesOf(port, own, family, node), node);
       localReady = Math.max(localReady, pools.localReady);
       ports.push(planPort(service, port, family, pools));
     }
@@ -68,7 +71,8 @@ function familiesOf(service: Service): Family[] {
 function planPort(service: Service, port: ServicePort, family: Family, pools: Pools): PortPlan {
   const { spec, metadata } = service;
   const frontEnds = frontEndsOf(service, port, family, pools);
-  const named = new Set(frontEnds.flatMap((front) => [front.fromCluster, front.fromOutside]));
+  const names = (pool: 'cluster' | 'local') =>
+    frontEnds.some((front) => front.fromCluster === pool || front.fromOutside === pool);
   const affinity =
     spec?.sessionAffinity === 'ClientIP'
       ? (spec.sessionAffinityConfig?.clientIP?.timeoutSeconds ?? DEFAULT_AFFINITY_SECONDS)
@@ -80,8 +84,8 @@ function planPort(service: Service, port: ServicePort, family: Family, pools: Po
     protocol: (port.protocol ?? 'TCP').toLowerCase() as Protocol,
     frontEnds,
     pools: {
-      ...(named.has('cluster') ? { cluster: pools.cluster } : {}),
-      ...(named.has('local') ? { local: pools.local } : {}),
+      ...(names('cluster') ? { cluster: pools.cluster } : {}),
+      ...(names('local') ? { local: pools.local } : {}),
     },
     ...(affinity === undefined ? {} : { affinitySeconds: affinity }),
   };

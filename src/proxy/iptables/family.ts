@@ -1,7 +1,8 @@
 import { KnitError } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
 import type { Iptables, IptablesTable } from '../../kernel/iptables.ts';
-import type { Family, NodeFacts, PlanEntry, ServicePlan } from '../plan.ts';
+import type { PlanSource } from '../backend.ts';
+import type { Family, NodeFacts, PlanEntry } from '../plan.ts';
 import { jumps } from './base.ts';
 import { isOwnChain } from './names.ts';
 import { readChains, targetOfRule } from './read.ts';
@@ -20,7 +21,7 @@ export class FamilyRules {
   readonly #log: Log;
   readonly #book: Rulebook;
 
-  constructor(family: Family, iptables: Iptables, log: Log, plan: ServicePlan, node: NodeFacts) {
+  constructor(family: Family, iptables: Iptables, log: Log, plan: PlanSource, node: NodeFacts) {
     this.#family = family;
     this.#iptables = iptables;
     this.#log = log;

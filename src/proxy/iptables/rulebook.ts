@@ -1,7 +1,8 @@
 import { familyOf } from '../../base/cidr.ts';
 import { withoutContained } from '../../base/prefixes.ts';
 import type { IptablesTable } from '../../kernel/iptables.ts';
-import type { Family, NodeFacts, PlanEntry, ServicePlan } from '../plan.ts';
+import type { PlanSource } from '../backend.ts';
+import type { Family, NodeFacts, PlanEntry } from '../plan.ts';
 import { baseChains, nodePortsRules, type Tables } from './base.ts';
 import { type EntryRules, entryRules, type SharedRule, type Surroundings } from './entry.ts';
 import { EXTERNAL_SERVICES, FIREWALL, HOSTPORTS, NODEPORTS, SERVICES } from './names.ts';
@@ -34,7 +35,7 @@ export class Rulebook {
   /** As they were last, to see which of them a change touches. */
   #shared: Tables;
 
-  constructor(family: Family, plan: ServicePlan, node: NodeFacts) {
+  constructor(family: Family, plan: PlanSource, node: NodeFacts) {
     this.#family = family;
     this.#around = surroundings(family, node);
     for (const entry of plan.values()) this.#render(entry);

@@ -15,7 +15,7 @@ export function nftablesBackend({ nft, log }: { readonly nft: Nft; readonly log:
   return {
     async load(plan, node) {
       for (const family of familiesOf(node)) tables.set(family, new ServiceTable(family, nft, log, node));
-      await each((table) => table.load(plan));
+      await each((table) => table.load(plan.values()));
     },
     update: (changes) => each((table) => table.update(changes)),
     setNode: (node) => each((table) => table.setNode(node)),

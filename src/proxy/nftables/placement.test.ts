@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { type Change, Claims } from './claims.ts';
+import { Changes } from './changes.ts';
+import { Claims } from './claims.ts';
+import type { Elements } from './elements.ts';
 import { Allocator } from './placement.ts';
 
 const endpoints = (...addresses: string[]) => addresses.map((address) => ({ address, port: 80, local: false }));
@@ -33,7 +35,7 @@ describe('placing a pool', () => {
   test('a pool that was freed is not used again at once', () => {
     const allocator = new Allocator();
     const first = allocator.place(endpoints('a'), undefined, undefined);
-    allocator.free(first);
+    allocator.free(first.pool);
     assert.notEqual(allocator.place(endpoints('a'), undefined, undefined).pool, first.pool);
   });
 
@@ -50,27 +52,52 @@ describe('placing a pool', () => {
 });
 
 describe('claims of elements', () => {
-  const elements = (value: string) => new Map([['vip x', value]]);
+  const elements = (value: string): Elements => new Map([['vip', new Map([['x', value]])]]);
+  const none: Elements = new Map();
+  const young = { key: 'a', createdAt: '2' };
+  const old = { key: 'b', createdAt: '1' };
 
   test('the oldest owner of an address keeps it until it lets go', () => {
     const claims = new Claims();
-    const changes = new Map<string, Change>();
-    claims.replace({ key: 'young', precedence: '2' }, new Map(), elements('1'), changes);
-    claims.replace({ key: 'old', precedence: '1' }, new Map(), elements('2'), changes);
-    assert.equal(claims.get('vip x'), '2');
-    claims.replace({ key: 'old', precedence: '1' }, elements('2'), new Map(), changes);
-    assert.equal(claims.get('vip x'), '1');
-    assert.deepEqual(changes.get('vip x'), { before: undefined, after: '1' }, 'one change in one transaction');
+    const changes = new Changes();
+    claims.replace(young, none, elements('1'), changes);
+    claims.replace(old, none, elements('2'), changes);
+    assert.equal(claims.get('vip', 'x'), '2');
+    claims.replace(old, elements('2'), none, changes);
+    assert.equal(claims.get('vip', 'x'), '1');
+    assert.deepEqual(changes.come, elements('1'), 'one change in one transaction');
+    assert.deepEqual(changes.gone, none);
   });
 
   test('what two want stays until both let go', () => {
     const claims = new Claims();
-    claims.replace({ key: 'a', precedence: '1' }, new Map(), elements(''), new Map());
-    claims.replace({ key: 'b', precedence: '2' }, new Map(), elements(''), new Map());
-    const changes = new Map<string, Change>();
-    claims.replace({ key: 'a', precedence: '1' }, elements(''), new Map(), changes);
-    assert.equal(changes.size, 0);
-    claims.replace({ key: 'b', precedence: '2' }, elements(''), new Map(), changes);
-    assert.deepEqual(changes.get('vip x'), { before: '', after: undefined });
+    claims.replace(old, none, elements(''), new Changes());
+    claims.replace(young, none, elements(''), new Changes());
+    const first = new Changes();
+    claims.replace(old, elements(''), none, first);
+    assert.equal(first.size, 0);
+    const second = new Changes();
+    claims.replace(young, elements(''), none, second);
+    assert.deepEqual(second.gone, elements(''));
+  });
+});
+
+describe('changes of one transaction', () => {
+  const texts = ({ gone, come }: Changes) => [gone, come].map((each) => Object.fromEntries(each.get('vip') ?? []));
+
+  test('an element that changes twice goes as it was and comes as it shall be', () => {
+    const changes = new Changes();
+    changes.note('vip', 'x', '1', '2');
+    changes.note('vip', 'x', '2', '3');
+    assert.deepEqual(texts(changes), [{ x: '1' }, { x: '3' }]);
+  });
+
+  test('what comes and goes again is not told to the kernel', () => {
+    const changes = new Changes();
+    changes.note('vip', 'x', undefined, '1');
+    changes.note('vip', 'x', '1', undefined);
+    changes.note('vip', 'y', '1', undefined);
+    changes.note('vip', 'y', undefined, '1');
+    assert.deepEqual(texts(changes), [{}, {}]);
   });
 });

@@ -16,14 +16,13 @@ export interface PoolPlacement {
   readonly serials?: readonly number[];
 }
 
-/** Placements of one entry: by `label/protocol/family/pool`. */
-export type Placements = ReadonlyMap<string, PoolPlacement>;
-
 export type PoolName = keyof PortPlan['pools'];
 
-export function placementKey(port: PortPlan, pool: PoolName): string {
-  return `${port.label}/${port.protocol}/${pool}`;
-}
+/** Of one port, in the table's family; empty for a port of the other. */
+export type PortPlacement = { readonly [Name in PoolName]?: PoolPlacement };
+
+/** Of one entry, in the order of its ports. */
+export type Placements = readonly PortPlacement[];
 
 export function endpointText({ address, port }: Pick<PlannedEndpoint, 'address' | 'port'>): string {
   return `${address} . ${port}`;
@@ -76,8 +75,8 @@ export class Allocator {
     return { slots: Array.from({ length: this.#slots }, (_, slot) => slot), shapes };
   }
 
-  free(placement: PoolPlacement): void {
-    this.#pools.delete(placement.pool);
+  free(pool: number): void {
+    this.#pools.delete(pool);
   }
 
   /**
@@ -90,13 +89,11 @@ export class Allocator {
     previous: PoolPlacement | undefined,
   ): PoolPlacement {
     const wanted = endpoints.slice(0, MAX_ENDPOINTS).map(endpointText);
-    const order = keepSlots(previous?.endpoints ?? [], wanted);
-    return {
-      pool: previous?.pool ?? this.#takePool(),
-      shape: this.#shapeOf({ count: order.length, affinitySeconds }),
-      endpoints: order,
-      ...(affinitySeconds === undefined ? {} : { serials: serialsOf(order, previous) }),
-    };
+    const order = previous ? keepSlots(previous.endpoints, wanted) : wanted;
+    const pool = previous?.pool ?? this.#takePool();
+    const shape = this.#shapeOf(order.length, affinitySeconds);
+    if (affinitySeconds === undefined) return { pool, shape, endpoints: order };
+    return { pool, shape, endpoints: order, serials: serialsOf(order, previous) };
   }
 
   /** A pool's number is used again as late as possible: a packet between two lookups must not find another Service's pool. */
@@ -109,15 +106,16 @@ export class Allocator {
     throw new KnitError('POOLS_FULL', `more than ${MAX_POOL} pools of endpoints`, 'use fewer Service ports');
   }
 
-  #shapeOf(shape: Shape): number {
+  #shapeOf(count: number, affinitySeconds: number | undefined): number {
+    const shape: Shape = { count, affinitySeconds };
     const chain = shapeChain(shape);
     const known = this.#shapes.get(chain);
     if (known !== undefined) return known;
-    const number = shape.affinitySeconds === undefined ? shape.count : this.#nextAffinityShape++;
+    const number = affinitySeconds === undefined ? count : this.#nextAffinityShape++;
     if (number >= SHAPE_MASK) {
       throw new KnitError('SHAPES_FULL', 'too many combinations of endpoint count and affinity time-out');
     }
-    while (this.#slots < shape.count) this.#newSlots.push(this.#slots++);
+    while (this.#slots < count) this.#newSlots.push(this.#slots++);
     this.#shapes.set(chain, number);
     this.#newShapes.push({ shape, number });
     return number;

@@ -1,10 +1,10 @@
 import { NftListing } from '../../kernel/nft-listing.ts';
-import { COMMENT_MARK } from './elements.ts';
+import { type Elements, valueText } from './elements.ts';
 import { parseClassid } from './values.ts';
 
 /** What is in the kernel's table, in the texts that {@link Elements} uses. */
 export interface TableState {
-  readonly elements: ReadonlyMap<string, string>;
+  readonly elements: Elements;
   /** Numbers of shapes by their chain. */
   readonly shapes: ReadonlyMap<string, number>;
   /** How many rules each chain has. */
@@ -17,12 +17,14 @@ const NOT_PLANNED = new Set(['aff', 'shape']);
 /** Reads the objects of `nft -j list table`. */
 export function readTable(objects: readonly unknown[]): TableState {
   const listing = new NftListing(objects);
-  const elements = new Map<string, string>();
+  const elements: Elements = new Map();
   for (const name of listing.containers) {
     if (NOT_PLANNED.has(name)) continue;
+    const found = new Map<string, string>();
     for (const { key, value, comment } of listing.elements(name)) {
-      elements.set(`${name} ${key}`, comment === undefined ? value : value + COMMENT_MARK + comment);
+      found.set(key, value === '' ? '' : valueText(value, comment));
     }
+    elements.set(name, found);
   }
   const shapes = new Map<string, number>();
   for (const { key, value } of listing.elements('shape')) {

@@ -5,7 +5,7 @@ import { DROP, formatClassid, MAX_ENDPOINTS, REFUSE, SHAPE_MASK } from './values
 export const TABLE = 'knit';
 
 /** Changes whenever the rules below do: a table of another version is replaced as a whole. */
-const VERSION = 4;
+const VERSION = 6;
 
 export const nftFamily = (family: Family): Extract<NftFamily, 'ip' | 'ip6'> => (family === 'ipv6' ? 'ip6' : 'ip');
 export const tableName = (family: Family): string => `${nftFamily(family)} ${TABLE}`;
@@ -72,7 +72,7 @@ table ${tableName(family)} {
   ${tuple(ip)} @fw ${tuple(ip)} . ${ip} saddr != @allow drop
   ${ip} saddr != @cluster meta priority set ${tuple(ip)} map @ext goto pool
   meta priority set ${tuple(ip)} map @vip goto pool
-  ${ip} daddr @nodeips ${ip} saddr != @cluster meta priority set meta l4proto . th dport map @npext goto pool
+  ${ip} daddr @nodeips ${ip} saddr != @local meta priority set meta l4proto . th dport map @npext goto pool
   ${ip} daddr @nodeips meta priority set meta l4proto . th dport map @np goto pool
  }
  chain prerouting { type nat hook prerouting priority -100; goto services; }
@@ -82,6 +82,7 @@ table ${tableName(family)} {
   reject with ${unreachable}
  }
  chain leftover-forward { type filter hook forward priority -1;
+  ct state established return
   ${ip} daddr @vips goto leftover
   ${ip} daddr @lbs ${ip} saddr != @local goto leftover
   ${ip} daddr @lbs ${ip} saddr @nodeips goto leftover

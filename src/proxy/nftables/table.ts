@@ -1,25 +1,52 @@
 import { KnitError } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
 import type { Nft } from '../../kernel/nft.ts';
-import type { Family, NodeFacts, PlanEntry, ServicePlan } from '../plan.ts';
-import { type Change, Claims, type Owner } from './claims.ts';
-import { type Elements, eachElement, entryElements, nodeElements } from './elements.ts';
-import { Allocator, type Placements, type PoolPlacement, placementKey } from './placement.ts';
+import type { Family, NodeFacts, PlanEntry, PortPlan } from '../plan.ts';
+import { Changes, noteDifference } from './changes.ts';
+import { Claims, type Owner } from './claims.ts';
+import { dataOf, type Elements, eachOfPools, eachShared, elementsFrom, nodeElements } from './elements.ts';
+import {
+  Allocator,
+  type NewChains,
+  type Placements,
+  type PoolName,
+  type PoolPlacement,
+  type PortPlacement,
+} from './placement.ts';
 import { readTable, type TableState } from './read.ts';
 import { nftFamily, ruleset, shapeChain, slotChain, TABLE, tableComment, tableName } from './ruleset.ts';
 import { NO_CHAINS, transactionText } from './transaction.ts';
 import { MAX_ENDPOINTS, parseClassid, poolOfValue, poolValue, SHAPE_MASK } from './values.ts';
 
-interface Placed {
-  readonly entry: PlanEntry;
-  readonly placements: Placements;
+/** An entry and where it stands. */
+class Placed implements Owner {
+  readonly key: string;
+  entry: PlanEntry;
+  placements: Placements;
+
+  constructor(entry: PlanEntry, placements: Placements) {
+    this.key = entry.key;
+    this.entry = entry;
+    this.placements = placements;
+  }
+
+  get createdAt(): string {
+    return this.entry.createdAt;
+  }
 }
 
-const NODE: Owner = { key: '(node)', precedence: '' };
+const NODE: Owner = { key: '(node)', createdAt: '' };
 const NOTHING: Elements = new Map();
-/** Entries between two looks at what else there is to do, and in one transaction, of a first load. */
-const BREATH = 100;
-const BATCH = 1_000;
+const NOWHERE: Placements = [];
+const POOLS: readonly PoolName[] = ['cluster', 'local'];
+/** Entries between two looks at what else there is to do, in a first load. */
+const BREATH = 25;
+/**
+ * Elements in the first transaction of a first load, and at most. Each has twice as many as the one before: the first is
+ * soon on its way, nft has one to do while the next one is made, and there are few of them.
+ */
+const FIRST_BATCH = 2_000;
+const LARGEST_BATCH = 16_000;
 /** Of writing the whole table, where somebody else interferes. */
 const MAX_TRIES = 3;
 
@@ -43,59 +70,66 @@ export class ServiceTable {
   }
 
   /** The first load: takes over what an earlier process left whole, or makes the table anew. */
-  async load(plan: ServicePlan): Promise<void> {
+  async load(entries: Iterable<PlanEntry>): Promise<void> {
     const rules = await this.#nft.listRules(nftFamily(this.#family), TABLE);
-    const kernel = rules?.includes(tableComment) ? await this.#readIfWhole() : undefined;
-    if (kernel) this.#adoptChains(kernel);
-    const entries = inOrder(plan);
     if (rules === undefined) return await this.#fill(entries);
-    const previous = new Map(kernel ? entries.map((entry) => [entry.key, this.#adopt(entry, kernel)]) : []);
-    const changes = new Map<string, Change>();
+    const kernel = rules.includes(tableComment) ? await this.#readIfWhole() : undefined;
+    const changes = new Changes();
     this.#claims.replace(NODE, NOTHING, nodeElements(this.#node, this.#family), changes);
-    for (const entry of entries) this.#put(entry.key, entry, previous.get(entry.key) ?? new Map(), changes);
-    if (!kernel) return await this.#rebuild();
-    const chains = this.#allocator.takeNewChains();
-    await this.#nft.apply(transactionText(this.#family, chains, this.#difference(kernel)));
+    if (!kernel) {
+      for (const entry of entries) this.#putFirst(entry, NOWHERE, changes);
+      return await this.#rebuild();
+    }
+    this.#adoptChains(kernel);
+    // What is in the kernel is taken first: a new pool must not get the number of one that is there.
+    const adopted = [...entries].map((entry) => ({ entry, previous: this.#adopt(entry, kernel) }));
+    for (const { entry, previous } of adopted) this.#putFirst(entry, previous, changes);
+    const difference = this.#difference(kernel);
+    await this.#nft.apply(transactionText(this.#family, this.#allocator.takeNewChains(), difference));
     if (!(await this.#learnRules())) await this.#rebuild();
   }
 
   async update(changed: ReadonlyMap<string, PlanEntry | undefined>): Promise<void> {
-    const changes = new Map<string, Change>();
+    const changes = new Changes();
     for (const [key, entry] of changed) {
-      this.#put(key, entry, this.#placed.get(key)?.placements ?? new Map(), changes);
+      const placed = this.#placed.get(key);
+      // Its age decides what it gets: one of the same name is another one.
+      const stays = entry && placed?.createdAt === entry.createdAt;
+      if (placed && stays) this.#replace(placed, entry, changes);
+      if (placed && !stays) this.#remove(placed, changes);
+      if (entry && !stays) this.#putFirst(entry, NOWHERE, changes);
     }
     await this.#commit(changes);
   }
 
   async setNode(node: NodeFacts): Promise<void> {
-    const changes = new Map<string, Change>();
-    const before = nodeElements(this.#node, this.#family);
+    const changes = new Changes();
     const old = this.#node;
     this.#node = node;
+    const before = nodeElements(old, this.#family);
     this.#claims.replace(NODE, before, nodeElements(node, this.#family), changes);
-    for (const [key, { entry, placements }] of this.#placed) {
-      const was = entryElements(entry, placements, this.#family, old);
-      this.#claims.replace(ownerOf(key, entry), was, this.#elementsOf(entry, placements), changes);
+    for (const placed of this.#placed.values()) {
+      this.#claims.replace(placed, this.#sharedOf(placed, old), this.#sharedOf(placed), changes);
     }
     await this.#commit(changes);
   }
 
   async audit(): Promise<string | undefined> {
     const rules = await this.#nft.listRules(nftFamily(this.#family), TABLE);
-    if (rules === undefined || !this.#recognize(chainTexts(rules))) {
+    if (rules === undefined || !this.#recognize(chainTexts(rules), this.#allocator.allChains())) {
       await this.#rebuild();
       return rules === undefined ? 'the table was gone' : 'chains or rules were changed';
     }
     const objects = await this.#nft.listJson(nftFamily(this.#family), TABLE);
     if (!objects) return await this.audit();
-    const difference = [...this.#difference(readTable(objects))];
-    if (difference.length === 0) return undefined;
+    const difference = this.#difference(readTable(objects));
+    if (difference.size === 0) return undefined;
     await this.#nft.apply(transactionText(this.#family, NO_CHAINS, difference));
-    return `${difference.length} elements were changed`;
+    return `${difference.size} elements were changed`;
   }
 
   /** Commits; where the kernel has drifted from what was written, brings it all back. */
-  async #commit(changes: ReadonlyMap<string, Change>): Promise<void> {
+  async #commit(changes: Changes): Promise<void> {
     const chains = this.#allocator.takeNewChains();
     try {
       await this.#nft.apply(transactionText(this.#family, chains, changes));
@@ -108,35 +142,45 @@ export class ServiceTable {
 
   /**
    * Where there was no table: rules first, since listing them is cheap only while there are no elements; then the
-   * elements, the oldest entries first, in transactions that nft takes while the next one is made.
+   * elements, in transactions that nft takes while the next one is made.
    */
-  async #fill(entries: readonly PlanEntry[]): Promise<void> {
-    await this.#nft.apply(ruleset(this.#family));
-    const learned = await this.#learnRules();
-    let changes = new Map<string, Change>();
+  async #fill(entries: Iterable<PlanEntry>): Promise<void> {
+    const commits: Promise<boolean>[] = [];
+    const commit = (text: string) => commits.push(this.#nft.apply(text).then(yes, no));
+    commit(ruleset(this.#family));
+    const learned = this.#learnRules().catch(no);
+    let changes = new Changes();
+    let batch = FIRST_BATCH;
+    let count = 0;
     this.#claims.replace(NODE, NOTHING, nodeElements(this.#node, this.#family), changes);
-    const commits: Promise<void>[] = [];
-    for (const [index, entry] of entries.entries()) {
-      this.#putFirst(entry, changes);
-      if ((index + 1) % BREATH === 0) await new Promise<void>((resolve) => setImmediate(resolve));
-      if ((index + 1) % BATCH > 0 && index + 1 < entries.length) continue;
-      commits.push(this.#nft.apply(transactionText(this.#family, this.#allocator.takeNewChains(), changes)));
-      changes = new Map();
+    for (const entry of entries) {
+      this.#putFirst(entry, NOWHERE, changes);
+      if (++count % BREATH === 0) await new Promise<void>((resolve) => setImmediate(resolve));
+      if (changes.size < batch) continue;
+      commit(transactionText(this.#family, this.#allocator.takeNewChains(), changes));
+      changes = new Changes();
+      batch = Math.min(batch * 2, LARGEST_BATCH);
     }
-    if (changes.size > 0) commits.push(this.#nft.apply(transactionText(this.#family, NO_CHAINS, changes)));
-    const results = await Promise.allSettled(commits);
+    commit(transactionText(this.#family, this.#allocator.takeNewChains(), changes));
+    const committed = await Promise.all(commits);
     // Somebody came between: all of it at once, and as often as it takes.
-    if (!learned || results.some(({ status }) => status === 'rejected')) await this.#rebuild();
+    if (!(await learned) || committed.includes(false)) await this.#rebuild();
   }
 
-  *#everything(): Iterable<readonly [string, Change]> {
-    for (const [key, after] of this.#claims.elements()) yield [key, { before: undefined, after }];
+  /** What should be in the kernel. */
+  #everything(): Elements {
+    const pools = elementsFrom((tell) => {
+      for (const { placements } of this.#placed.values()) eachOfPools(placements, tell);
+    });
+    return new Map([...this.#claims.elements(), ...pools]);
   }
 
   /** The whole table in one transaction. Connections keep their translations: these live in conntrack. */
   async #rebuild(): Promise<void> {
     this.#allocator.takeNewChains();
-    const text = ruleset(this.#family) + transactionText(this.#family, this.#allocator.allChains(), this.#everything());
+    const changes = new Changes();
+    noteDifference(NOTHING, this.#everything(), changes);
+    const text = ruleset(this.#family) + transactionText(this.#family, this.#allocator.allChains(), changes);
     for (let tries = 0; tries < MAX_TRIES; tries++) {
       await this.#nft.apply(text);
       if (await this.#learnRules()) return;
@@ -147,43 +191,56 @@ export class ServiceTable {
     );
   }
 
-  #put(key: string, entry: PlanEntry | undefined, previous: Placements, changes: Map<string, Change>): void {
-    const old = this.#placed.get(key);
-    const before = old ? this.#elementsOf(old.entry, old.placements) : NOTHING;
-    const placements = this.#place(entry, previous);
-    for (const [at, placement] of previous) if (!placements.has(at)) this.#allocator.free(placement);
-    const after = entry ? this.#elementsOf(entry, placements) : NOTHING;
-    this.#claims.replace(ownerOf(key, entry ?? old?.entry), before, after, changes);
-    if (entry) this.#placed.set(key, { entry, placements });
-    else this.#placed.delete(key);
-  }
-
-  /** The same for an entry that was not there. */
-  #putFirst(entry: PlanEntry, changes: Map<string, Change>): void {
-    const placements = this.#place(entry, new Map());
-    const owner = ownerOf(entry.key, entry);
-    eachElement(entry, placements, this.#family, this.#node, (key, value) =>
-      this.#claims.claim(owner, key, value, changes),
+  /** For an entry that was not there, or was in an earlier process' table. */
+  #putFirst(entry: PlanEntry, previous: Placements, changes: Changes): void {
+    const placements = this.#place(entry, (_, index) => previous[index]);
+    const placed = new Placed(entry, placements);
+    this.#placed.set(entry.key, placed);
+    eachOfPools(placements, (map, key, value) => changes.note(map, key, undefined, value));
+    eachShared(entry, placements, this.#family, this.#node, (map, key, value) =>
+      this.#claims.claim(placed, map, key, value, changes),
     );
-    this.#placed.set(entry.key, { entry, placements });
   }
 
-  #place(entry: PlanEntry | undefined, previous: Placements): Map<string, PoolPlacement> {
-    const placements = new Map<string, PoolPlacement>();
-    for (const port of entry?.ports ?? []) {
-      if (port.family !== this.#family) continue;
-      for (const name of ['cluster', 'local'] as const) {
+  #replace(placed: Placed, entry: PlanEntry, changes: Changes): void {
+    const { entry: old, placements: previous } = placed;
+    const shared = this.#sharedOf(placed);
+    placed.entry = entry;
+    placed.placements = this.#place(entry, (port) => previous[old.ports.findIndex((each) => isSamePort(each, port))]);
+    this.#free(previous, placed.placements);
+    noteDifference(poolsOf(previous), poolsOf(placed.placements), changes);
+    this.#claims.replace(placed, shared, this.#sharedOf(placed), changes);
+  }
+
+  #remove(placed: Placed, changes: Changes): void {
+    this.#placed.delete(placed.key);
+    this.#free(placed.placements, NOWHERE);
+    noteDifference(poolsOf(placed.placements), NOTHING, changes);
+    this.#claims.replace(placed, this.#sharedOf(placed), NOTHING, changes);
+  }
+
+  #free(placements: Placements, kept: Placements): void {
+    const stay = new Set(kept.flatMap(poolNumbers));
+    for (const pool of placements.flatMap(poolNumbers)) if (!stay.has(pool)) this.#allocator.free(pool);
+  }
+
+  /** `previousOf` says where a port's pools were. */
+  #place(entry: PlanEntry, previousOf: (port: PortPlan, index: number) => PortPlacement | undefined): Placements {
+    return entry.ports.map((port, index) => {
+      if (port.family !== this.#family) return {};
+      const previous = previousOf(port, index);
+      const placement: { -readonly [Name in PoolName]?: PoolPlacement } = {};
+      for (const name of POOLS) {
         const endpoints = port.pools[name];
         if (!endpoints || endpoints.length === 0) continue;
-        const at = placementKey(port, name);
-        placements.set(at, this.#allocator.place(endpoints, port.affinitySeconds, previous.get(at)));
+        placement[name] = this.#allocator.place(endpoints, port.affinitySeconds, previous?.[name]);
       }
-    }
-    return placements;
+      return placement;
+    });
   }
 
-  #elementsOf(entry: PlanEntry, placements: Placements): Elements {
-    return entryElements(entry, placements, this.#family, this.#node);
+  #sharedOf({ entry, placements }: Placed, node = this.#node): Elements {
+    return elementsFrom((tell) => eachShared(entry, placements, this.#family, node, tell));
   }
 
   #adoptChains(kernel: TableState): void {
@@ -195,36 +252,31 @@ export class ServiceTable {
 
   /** Finds an entry's pools in the kernel, so that planning it again leaves right elements alone. */
   #adopt(entry: PlanEntry, kernel: TableState): Placements {
-    const placements = new Map<string, PoolPlacement>();
-    for (const port of entry.ports) {
-      if (port.family !== this.#family) continue;
+    return entry.ports.map((port) => {
+      const placement: { -readonly [Name in PoolName]?: PoolPlacement } = {};
+      if (port.family !== this.#family) return placement;
       for (const front of port.frontEnds) {
         const tuple = `${port.protocol} . ${front.port}`;
-        const inside = front.address === undefined ? `np ${tuple}` : `vip ${front.address} . ${tuple}`;
-        const outside = front.address === undefined ? `npext ${tuple}` : `ext ${front.address} . ${tuple}`;
-        for (const [element, name] of [
+        const [inside, outside] = front.address === undefined ? ['np', 'npext'] : ['vip', 'ext'];
+        const key = front.address === undefined ? tuple : `${front.address} . ${tuple}`;
+        for (const [map, name] of [
           [outside, front.fromOutside],
           [inside, front.fromCluster],
         ] as const) {
           if (name !== 'cluster' && name !== 'local') continue;
-          const at = placementKey(port, name);
-          const pool = poolOfValue(kernel.elements.get(element) ?? 'none');
-          if (placements.has(at) || pool === 0 || !this.#allocator.adoptPool(pool)) continue;
-          placements.set(at, placementIn(kernel, pool));
+          const pool = poolOfValue(dataOf(kernel.elements.get(map)?.get(key)) ?? 'none');
+          if (placement[name] || pool === 0 || !this.#allocator.adoptPool(pool)) continue;
+          placement[name] = placementIn(kernel, pool);
         }
       }
-    }
-    return placements;
+      return placement;
+    });
   }
 
-  *#difference(kernel: TableState): Iterable<readonly [string, Change]> {
-    for (const [key, before] of kernel.elements) {
-      const after = this.#claims.get(key);
-      if (after !== before) yield [key, { before, after }];
-    }
-    for (const [key, after] of this.#claims.elements()) {
-      if (!kernel.elements.has(key)) yield [key, { before: undefined, after }];
-    }
+  #difference(kernel: TableState): Changes {
+    const changes = new Changes();
+    noteDifference(kernel.elements, this.#everything(), changes);
+    return changes;
   }
 
   async #readIfWhole(): Promise<TableState | undefined> {
@@ -236,13 +288,13 @@ export class ServiceTable {
   /** False where somebody changed the rules between the commit and this look: wrong ones must not be learned. */
   async #learnRules(): Promise<boolean> {
     this.#rules = new Map();
+    const chains = this.#allocator.allChains();
     const rules = await this.#nft.listRules(nftFamily(this.#family), TABLE);
-    return rules !== undefined && this.#recognize(chainTexts(rules));
+    return rules !== undefined && this.#recognize(chainTexts(rules), chains);
   }
 
   /** Chains that were added since the last look are learned; listing them at once would cost more than the change. */
-  #recognize(found: ReadonlyMap<string, string>): boolean {
-    const { slots, shapes } = this.#allocator.allChains();
+  #recognize(found: ReadonlyMap<string, string>, { slots, shapes }: NewChains): boolean {
     const expected = new Map([
       ...EXPECTED_RULES,
       ...slots.map((slot) => [slotChain(slot), 1] as const),
@@ -266,24 +318,39 @@ const EXPECTED_RULES: ReadonlyMap<string, number> = new Map([
   ['prerouting', 1],
   ['output', 1],
   ['leftover', 2],
-  ['leftover-forward', 3],
+  ['leftover-forward', 4],
   ['leftover-output', 1],
   ['postrouting', 3],
 ]);
 
-function placementIn(kernel: TableState, pool: number): PoolPlacement {
+function placementIn({ elements }: TableState, pool: number): PoolPlacement {
   const endpoints: string[] = [];
   const serials: number[] = [];
   for (let slot = 0; slot < MAX_ENDPOINTS; slot++) {
     const at = poolValue(pool, slot);
-    const picked = kernel.elements.get(`pick ${at}`);
-    const endpoint = kernel.elements.get(picked === undefined ? `slot ${at}` : `ep ${picked}`);
+    const picked = dataOf(elements.get('pick')?.get(at));
+    const endpoint = dataOf(picked === undefined ? elements.get('slot')?.get(at) : elements.get('ep')?.get(picked));
     if (endpoint === undefined) break;
     endpoints.push(endpoint);
     if (picked !== undefined) serials.push(parseClassid(picked) & SHAPE_MASK);
   }
   return { pool, shape: 0, endpoints, ...(serials.length > 0 ? { serials } : {}) };
 }
+
+function poolsOf(placements: Placements): Elements {
+  return elementsFrom((tell) => eachOfPools(placements, tell));
+}
+
+function poolNumbers({ cluster, local }: PortPlacement): number[] {
+  return [cluster, local].flatMap((placement) => placement?.pool ?? []);
+}
+
+function isSamePort(a: PortPlan, b: PortPlan): boolean {
+  return a.label === b.label && a.protocol === b.protocol && a.family === b.family;
+}
+
+const yes = () => true;
+const no = () => false;
 
 /** Splits the listing of a table at its chains; what stands before the first is under `''`. */
 function chainTexts(rules: string): Map<string, string> {
@@ -295,14 +362,4 @@ function chainTexts(rules: string): Map<string, string> {
 /** Lines of a chain's listing without its first one and its hook. */
 function ruleCount(text: string | undefined): number | undefined {
   return text?.split('\n').filter((line, index) => index > 0 && line.trim() !== '' && !line.includes(' hook ')).length;
-}
-
-function ownerOf(key: string, entry: PlanEntry | undefined): Owner {
-  return { key, precedence: `${entry?.createdAt} ${entry?.key}` };
-}
-
-/** The oldest first. */
-function inOrder(plan: ServicePlan): PlanEntry[] {
-  const owned = [...plan.values()].map((entry) => ({ entry, precedence: ownerOf(entry.key, entry).precedence }));
-  return owned.sort((a, b) => (a.precedence < b.precedence ? -1 : 1)).map(({ entry }) => entry);
 }
