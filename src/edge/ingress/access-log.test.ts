@@ -4,19 +4,18 @@ import { formatAccessEntry, parseAccessLine } from './access-log.ts';
 
 const line = (more: object = {}) =>
   JSON.stringify({
-    end: Date.UTC(2026, 0, 2, 3, 4, 5),
+    began: '1767323044.967',
     client: '198.51.100.2:4000',
     tls: '-',
-    host: 'a.test',
     status: 200,
     bytes: 90,
-    route: 'shop_web_80;shop/web',
+    route: 'shop_web_80;shop/web=a.test',
     backend: 'shop_web_80',
     server: 'node-1',
     source: '203.0.113.1:5000',
     retries: '+0',
     ended: '--',
-    ms: [1, 0, 2, 30, 33],
+    ms: [1, 0, 2, 30, 33, 33],
     request: 'GET /cart?x=1 HTTP/1.1',
     ...more,
   });
@@ -52,22 +51,31 @@ test('straight to a pod, the pod is there; of a backend with settings the Servic
 });
 
 test('the Service is told of a new backend too, which has a spare one’s name at first', () => {
-  const entry = parseAccessLine(line({ backend: 'spare-3', route: 'spare-3;shop/new;;;;;shop_new_80' }));
+  const entry = parseAccessLine(line({ backend: 'spare-3', route: 'spare-3;shop/new;;;;;shop_new_80=a.test' }));
   assert.deepEqual([entry?.ingress, entry?.service], ['shop/new', 'shop/new:80']);
 });
 
 test('a request that nobody served has neither Ingress nor pod', () => {
-  const nobody = { backend: 'unclaimed', route: '-', server: '<NOSRV>', source: '-:-', ended: 'LR', status: 404 };
+  const nobody = {
+    backend: 'unclaimed',
+    route: '-=b.test',
+    server: '<NOSRV>',
+    source: '-:-',
+    ended: 'LR',
+    status: 404,
+  };
   const entry = parseAccessLine(line(nobody));
   assert.deepEqual(
-    [entry?.ingress, entry?.service, entry?.node, entry?.ended],
-    [undefined, undefined, undefined, 'LR'],
+    [entry?.host, entry?.ingress, entry?.service, entry?.node, entry?.ended],
+    ['b.test', undefined, undefined, undefined, 'LR'],
   );
 });
 
 test('what clients write cannot break a line, and other lines are none', () => {
   const text = line().replace('/cart?x=1', '/\\"[\\]\\\\');
   assert.equal(parseAccessLine(text)?.path, '/"[]\\');
+  const odd = parseAccessLine(line({ route: 'shop_web_80;shop/web=a=b;;;;;;other_web_80' }));
+  assert.deepEqual([odd?.host, odd?.service], ['a=b;;;;;;other_web_80', 'shop/web:80']);
   assert.equal(parseAccessLine('Server nodes/a is DOWN'), undefined);
   assert.equal(parseAccessLine(line().slice(0, 200)), undefined);
 });

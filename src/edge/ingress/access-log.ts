@@ -1,4 +1,4 @@
-import { field } from './haproxy/routes.ts';
+import { beforeHost, field } from './haproxy/routes.ts';
 
 /** One request, as the access log tells it. Times in ms. */
 export interface AccessEntry {
@@ -41,12 +41,13 @@ export interface AccessEntry {
 }
 
 interface Line {
-  readonly end: number;
+  /** Seconds since 1970: when the request could come at the earliest, since the one before it had ended. */
+  readonly began: string;
   readonly client: string;
   readonly tls: string;
-  readonly host: string;
   readonly status: number;
   readonly bytes: number;
+  /** A map's value, and the host behind it. */
   readonly route: string;
   readonly backend: string;
   readonly server: string;
@@ -64,16 +65,17 @@ export function parseAccessLine(text: string): AccessEntry | undefined {
   if (!line) return undefined;
   const [method = '', path = '', version = ''] = line.request.split(' ');
   const [node, pod] = line.server === '<NOSRV>' ? [] : line.server.split(/:(.*)/s);
-  const [request = 0, , connect = -1, response = -1, total = 0] = line.ms;
-  const route = line.route.split(';');
+  const [request = 0, , connect = -1, response = -1, total = 0, sinceBegan = 0] = line.ms;
+  const atHost = line.route.indexOf(beforeHost);
+  const route = line.route.slice(0, atHost).split(';');
   // A new backend has a spare one's name for some seconds.
   const backend = (line.backend === route[field.backend - 1] && route[field.name - 1]) || line.backend;
   return {
-    time: new Date(line.end).toISOString(),
+    time: new Date(Math.round(Number(line.began) * 1000) + sinceBegan).toISOString(),
     client: line.client,
     tls: unlessNone(line.tls),
     method,
-    host: line.host,
+    host: line.route.slice(atHost + beforeHost.length),
     path,
     version,
     status: Math.max(line.status, 0),

@@ -65,7 +65,7 @@ export function planBackend(
     return { backend: backendOf(want, []), notes: problem ? [problem] : [] };
   }
   const protocol = want.protocol ?? protocolOf(port);
-  const endpoints = endpointsOf(port, slices);
+  const endpoints = endpointsOf(service, port, slices);
   const native = whyNative(want, service, port);
   if (native === undefined) {
     return { backend: backendOf(want, nodeServers(service, port, protocol, endpoints, nodes)), notes: [] };
@@ -135,12 +135,14 @@ interface Endpoint {
 type SliceEndpoint = NonNullable<EndpointSlice['endpoints']>[number];
 
 /** Ready endpoints; where there is none, those that still serve while they terminate (KEP-1669). Sorted, each once. */
-function endpointsOf(port: ServicePort, slices: readonly EndpointSlice[]): Endpoint[] {
+function endpointsOf({ spec }: Service, port: ServicePort, slices: readonly EndpointSlice[]): Endpoint[] {
+  // The proxy reaches both families: of two one is enough, and slices made by hand may belong to a Service without any.
+  const family = spec?.ipFamilies?.includes('IPv4') === false ? 'IPv6' : 'IPv4';
   const ready = new Map<string, Endpoint>();
   const lastResort = new Map<string, Endpoint>();
   for (const slice of slices) {
     const number = slice.ports?.find(({ name }) => (name ?? '') === (port.name ?? ''))?.port;
-    if (slice.addressType !== 'IPv4' || number === undefined) continue;
+    if (slice.addressType !== family || number === undefined) continue;
     for (const each of slice.endpoints ?? []) {
       const { ready: isReady = true, serving = isReady } = each.conditions ?? {};
       if (!isReady && !serving) continue;

@@ -16,14 +16,24 @@ export const knitClass: IngressClass = {
 
 /**
  * The class of an Ingress, if it is one of ours: the one that it names, by field or by the annotation of old, or, where
- * it names none, a default one. `classes` are all of the cluster.
+ * it names none, the default one: of several the newest, as the API server chooses for new Ingresses. `classes` are all of
+ * the cluster.
  */
 export function ownClassOf(ingress: Ingress, classes: readonly IngressClass[]): IngressClass | undefined {
   const named = ingress.spec?.ingressClassName ?? ingress.metadata?.annotations?.[legacyAnnotation];
-  const found = classes.find(({ metadata }) =>
-    named === undefined ? metadata?.annotations?.[defaultAnnotation] === 'true' : metadata?.name === named,
-  );
+  const found = named === undefined ? defaultOf(classes) : classes.find(({ metadata }) => metadata?.name === named);
   return found?.spec?.controller === controllerName ? found : undefined;
+}
+
+function defaultOf(classes: readonly IngressClass[]): IngressClass | undefined {
+  const defaults = classes.filter(({ metadata }) => metadata?.annotations?.[defaultAnnotation] === 'true');
+  return defaults.toSorted(newestFirst)[0];
+}
+
+/** Of the same second the first by name. */
+function newestFirst({ metadata: a }: IngressClass, { metadata: b }: IngressClass): number {
+  const age = Date.parse(b?.creationTimestamp ?? '') - Date.parse(a?.creationTimestamp ?? '');
+  return age || ((a?.name ?? '') < (b?.name ?? '') ? -1 : 1);
 }
 
 /** `namespace/name` of the ConfigMap that a class takes its settings from. */

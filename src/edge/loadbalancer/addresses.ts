@@ -19,8 +19,13 @@ export interface AddressPool {
 /** What a Service gets: its addresses, or why it has none. */
 export type Assignment = { readonly addresses: readonly string[] } | { readonly trouble: string };
 
-export function isBalanced({ spec }: Service): boolean {
-  return spec?.type === 'LoadBalancer' && (spec.loadBalancerClass ?? loadBalancerClass) === loadBalancerClass;
+/** It is ours to serve; not any more while it is being deleted. */
+export function isBalanced({ metadata, spec }: Service): boolean {
+  return (
+    spec?.type === 'LoadBalancer' &&
+    (spec.loadBalancerClass ?? loadBalancerClass) === loadBalancerClass &&
+    metadata?.deletionTimestamp === undefined
+  );
 }
 
 /** Addresses of the pools that a Service has. */

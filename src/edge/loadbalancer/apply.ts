@@ -1,8 +1,9 @@
 import type { IPFamily } from '../../base/cidr.ts';
-import { familyOf } from '../../base/cidr.ts';
+import { familyOf, widthOf } from '../../base/cidr.ts';
 import { deleteMarkedFlows } from '../../kernel/conntrack.ts';
 import { ipBatch, routesOf, rulesOf } from '../../kernel/ip.ts';
 import type { Nft } from '../../kernel/nft.ts';
+import type { AddressPool } from './addresses.ts';
 import type { LoadBalancerPlan } from './plan.ts';
 import { changes, type Elements, elementsOf, type Groups, MARK_MASK, ruleset, TABLE, tableOf } from './ruleset.ts';
 
@@ -14,8 +15,7 @@ const firstTable = 1000;
 /** Writes plans into the kernel of the fabric's namespace, where it must run; one for each pool's family. */
 export class LoadBalancerKernel {
   readonly #nft: Nft;
-  /** `203.0.113.0/27` */
-  readonly #pool: string;
+  readonly #pool: AddressPool;
   readonly #family: IPFamily;
   readonly #groups: Groups = new Map();
   /** Undefined: what the kernel holds is not known. */
@@ -24,10 +24,10 @@ export class LoadBalancerKernel {
   #rules: string | undefined;
   #ways: string | undefined;
 
-  constructor(nft: Nft, pool: string) {
+  constructor(nft: Nft, pool: AddressPool) {
     this.#nft = nft;
     this.#pool = pool;
-    this.#family = familyOf(pool);
+    this.#family = familyOf(pool.cidr);
   }
 
   /** Somebody else wrote nftables: where that touched the table, the next plan is written as a whole. */
@@ -77,7 +77,10 @@ export class LoadBalancerKernel {
     const routes = ways.map(({ address, table }) => `default via ${address} table ${table}`);
     const rules = ways.map(({ mark, table }) => `pref 1000 fwmark 0x${mark.toString(16)}/0xffff lookup ${table}`);
     // What this namespace itself sends has no mark when its way is first looked up: any way will do until it has one.
-    if (ways[0]) rules.push(`pref 1001 iif lo to ${this.#pool} lookup ${ways[0].table}`);
+    if (ways[0]) {
+      rules.push(`pref 1001 iif lo to ${this.#pool.cidr} lookup ${ways[0].table}`);
+      rules.push(...this.#pool.reserved.map((ip) => `pref 1000 iif lo to ${ip}/${widthOf(this.#family)} lookup main`));
+    }
     const present = (await routesOf(protocol))
       .filter(({ gateway }) => familyOf(gateway) === this.#family)
       .map(({ destination, gateway, table }) => `${destination} via ${gateway} table ${table}`);

@@ -23,12 +23,15 @@ export interface AddressControllerOptions {
   readonly pools: readonly AddressPool[];
 }
 
+/** As long as a Service has it, there may be a load balancer for it (the name is that of cloud-provider's). */
+const cleanupFinalizer = 'service.kubernetes.io/load-balancer-cleanup';
+
 /** One key: who gets an address depends on what all others have. */
 const ALL = 'all';
 
 /**
- * Writes `status.loadBalancer` of Services of type LoadBalancer. What each has is read from the Services themselves, so
- * that nothing is forgotten over a restart and an address is free as soon as its Service is gone.
+ * Writes `status.loadBalancer` and the finalizer of Services of type LoadBalancer. What each has is read from the Services
+ * themselves, so that nothing is forgotten over a restart and an address is free as soon as its Service is gone.
  */
 export function startAddressController(options: AddressControllerOptions): Controller {
   const { client, informers, log, events, pools } = options;
@@ -39,6 +42,23 @@ export function startAddressController(options: AddressControllerOptions): Contr
     if (told.get(keyOf(service)) === trouble) return;
     told.set(keyOf(service), trouble);
     events.event(service, 'Warning', 'SyncLoadBalancerFailed', `Error syncing load balancer: ${trouble}`);
+  };
+
+  const setStatus = async (service: Service, status: LoadBalancerStatus | undefined): Promise<Service> => {
+    if (status === undefined) return service;
+    const body = { status: { loadBalancer: status } };
+    const now = await client.patch(services, refOf(service), 'merge', body, 'status');
+    const addresses = status.ingress?.map((each) => each.ip).join(', ');
+    if (addresses) events.event(service, 'Normal', 'EnsuredLoadBalancer', `Ensured load balancer with ${addresses}`);
+    return now;
+  };
+
+  const setFinalizer = async (service: Service, wanted: boolean) => {
+    if (hasFinalizer(service) === wanted) return;
+    const { resourceVersion, finalizers = [] } = service.metadata ?? {};
+    const others = finalizers.filter((each) => each !== cleanupFinalizer);
+    const metadata = { resourceVersion, finalizers: wanted ? [...others, cleanupFinalizer] : others };
+    await client.patch(services, refOf(service), 'merge', { metadata });
   };
 
   const controller = runController({
@@ -55,20 +75,16 @@ export function startAddressController(options: AddressControllerOptions): Contr
           const assignment = assigned.get(keyOf(service));
           if (assignment && 'trouble' in assignment) tell(service, assignment);
           else told.delete(keyOf(service));
-          const status = statusFor(service, assignment);
-          if (status === undefined) return;
-          const { namespace, name = '' } = service.metadata ?? {};
-          await client.patch(services, { namespace, name }, 'merge', { status: { loadBalancer: status } }, 'status');
-          const addresses = status.ingress?.map((each) => each.ip).join(', ');
-          if (addresses)
-            events.event(service, 'Normal', 'EnsuredLoadBalancer', `Ensured load balancer with ${addresses}`);
+          if (isBalanced(service)) await setFinalizer(service, true);
+          const now = await setStatus(service, statusFor(service, assignment));
+          if (isOurs(service) && !isBalanced(service)) await setFinalizer(now, false);
         }),
       );
     },
   });
 
   informer.onChange((now, old) => {
-    if ([now, old].some((service) => service && (isBalanced(service) || hasAddress(service)))) controller.enqueue(ALL);
+    if ([now, old].some((service) => service && concerns(service))) controller.enqueue(ALL);
   });
   return controller;
 }
@@ -80,8 +96,7 @@ interface LoadBalancerStatus {
 
 /** What `status.loadBalancer` has to become; undefined where it is right already, or not ours to write. */
 function statusFor(service: Service, assignment: Assignment | undefined): LoadBalancerStatus | undefined {
-  // Of another class is somebody else's; what changed its type has no class any more.
-  if (!assignment && (service.spec?.loadBalancerClass ?? loadBalancerClass) !== loadBalancerClass) return undefined;
+  if (!assignment && !isOurs(service)) return undefined;
   const addresses = assignment && 'addresses' in assignment ? assignment.addresses : [];
   const ipMode = service.metadata?.annotations?.[ipModeAnnotation] === 'Proxy' ? 'Proxy' : 'VIP';
   const wanted = addresses.map((ip) => ({ ip, ipMode }));
@@ -94,6 +109,23 @@ function statusFor(service: Service, assignment: Assignment | undefined): LoadBa
 
 function sameIngress(a: { ip: string; ipMode: string }, b: { ip?: string; ipMode?: string } | undefined): boolean {
   return a.ip === b?.ip && a.ipMode === (b.ipMode ?? 'VIP');
+}
+
+/** Of another class is somebody else's; what changed its type has no class any more. */
+function isOurs({ spec }: Service): boolean {
+  return (spec?.loadBalancerClass ?? loadBalancerClass) === loadBalancerClass;
+}
+
+function concerns(service: Service): boolean {
+  return isBalanced(service) || hasAddress(service) || hasFinalizer(service);
+}
+
+function hasFinalizer({ metadata }: Service): boolean {
+  return metadata?.finalizers?.includes(cleanupFinalizer) ?? false;
+}
+
+function refOf({ metadata }: Service) {
+  return { namespace: metadata?.namespace, name: metadata?.name ?? '' };
 }
 
 function hasAddress(service: Service): boolean {

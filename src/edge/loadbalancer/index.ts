@@ -39,7 +39,7 @@ export async function startLoadBalancers(options: LoadBalancerOptions): Promise<
   const allServices = informers.informer(services);
   const events = createEventRecorder(client, { component: 'service-controller' });
   const nft = openNft({ log });
-  const kernels = pools.map(({ cidr }) => new LoadBalancerKernel(nft, cidr));
+  const kernels = pools.map((pool) => new LoadBalancerKernel(nft, pool));
   const health = new HealthChecks(options.healthCheck, () => controller.enqueueAfter('all', SETTLE_MS));
   let applied: LoadBalancerPlan = { nodes: [], addresses: [] };
   let dead = new Set<number>();

@@ -128,4 +128,8 @@ test('an IPv6 address leads to nodes that have one', () => {
   assert.deepEqual(plan.addresses[0]?.nodes, ['node-1']);
   assert.equal(elementsOf(plan, 'ipv4', new Map()).size, 0);
   assert.equal(elementsOf(plan, 'ipv6', new Map()).get('group fd00:203::2'), '1');
+  const proxied = planLoadBalancers(input([service('six', 'fd00:203::2', {}, 'Proxy')]), () => true);
+  const elements = elementsOf(proxied, 'ipv6', new Map());
+  assert.equal(elements.get('nodeport 11 . fd00:203::2 . tcp . 80'), 'fd00:89::11 . 30080');
+  assert.ok(elements.has('own fd00:89::11 . fd00:89::11'), 'a node that is led to itself is known');
 });

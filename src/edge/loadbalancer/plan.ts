@@ -99,7 +99,8 @@ export function checksFor(input: PlanInput): HealthCheck[] {
 }
 
 export function nodeCheck(node: Node): HealthCheck {
-  return { address: internalIPsOf(node).ipv4 ?? '', port: PROXY_HEALTH_PORT };
+  const { ipv4, ipv6 } = internalIPsOf(node);
+  return { address: ipv4 ?? ipv6 ?? '', port: PROXY_HEALTH_PORT };
 }
 
 /** Share of new connections that each node gets, by name; they add up to 1. */
@@ -136,7 +137,8 @@ function nodesHere(input: PlanInput): Node[] {
 }
 
 function markOf(node: Node, { nodeCIDR }: PlanInput): number | undefined {
-  return indexOf(parseCIDR(nodeCIDR), internalIPsOf(node).ipv4 ?? '');
+  const network = parseCIDR(nodeCIDR);
+  return indexOf(network, internalIPsOf(node)[network.family] ?? '');
 }
 
 function sourceRangesOf({ spec }: Service, family: IPFamily): string[] | undefined {

@@ -21,7 +21,11 @@ export const SEED = 0x6b6e6974;
  */
 export function ruleset(family: IPFamily): string {
   const table = tableOf(family);
+  const isIPv6 = family === 'ipv6';
   const [ip, addr] = family === 'ipv4' ? ['ip', 'ipv4_addr'] : ['ip6', 'ipv6_addr'];
+  const unreachable = isIPv6
+    ? 'icmpv6 type destination-unreachable icmpv6 code addr-unreachable'
+    : 'icmp type destination-unreachable icmp code host-unreachable';
   return `add table ${table}
 delete table ${table}
 table ${table} {
@@ -31,6 +35,7 @@ table ${table} {
  set proxied   { type ${addr}; }
  set ranged    { type ${addr}; }
  set allowed   { type ${addr} . ${addr}; flags interval; }
+ ${isIPv6 ? `set own       { type ${addr} . ${addr}; }` : ''}
  map group     { type ${addr} : mark; }
  map bucket    { typeof meta mark . numgen random mod 65536 : meta mark; }
  map nodeport  { typeof meta mark . ${ip} daddr . meta l4proto . th dport : ${ip} daddr . th dport; }
@@ -40,17 +45,20 @@ table ${table} {
   ${ip} daddr @by-client ct mark set meta mark . jhash ${ip} saddr mod ${bucketCount} seed ${SEED} map @bucket return
   ct mark set meta mark . jhash ${ip} saddr . ${ip} daddr . th sport . th dport mod ${bucketCount} seed ${SEED} map @bucket
  }
- chain steer {
-  ct direction != original return
-  ct state new ${ip} daddr @vips jump choose
-  meta mark set ct mark
+ chain arrive {
+  iifname != "host" fib saddr . iif oif missing counter drop comment "back from a node that does not know the address yet"
+  ${ip} daddr @ranged ${ip} daddr . ${ip} saddr != @allowed drop
+  goto choose
  }
  chain prerouting { type filter hook prerouting priority mangle;
-  ct state new ${ip} daddr @vips iifname != "host" fib saddr . iif oif missing counter drop comment "back from a node that does not know the address yet"
-  ct state new ${ip} daddr @ranged ${ip} daddr . ${ip} saddr != @allowed drop
-  goto steer
+  ct state new ${ip} daddr @vips jump arrive
+  ct direction original meta mark set ct mark
  }
- chain output { type route hook output priority mangle; goto steer; }
+ chain output { type route hook output priority mangle;
+  ct mark != 0 ${unreachable} drop comment "of a node that has just died: the client's next try is led to another"
+  ct state new ${ip} daddr @vips jump choose
+  ct direction original meta mark set ct mark
+ }
 
  chain translate {
   ${ip} daddr @proxied dnat ${ip} to meta mark . ${ip} daddr . meta l4proto . th dport map @nodeport
@@ -61,9 +69,18 @@ table ${table} {
   ${ip} daddr @proxied meta l4proto tcp reject with tcp reset comment "no such port"
   ${ip} daddr @proxied drop comment "no such port"
  }
-}
+${isIPv6 ? hairpin : ''}}
 `;
 }
+
+/**
+ * A node that is led to itself would answer itself. Its IPv6 address is the same inside and outside, so it sees the
+ * fabric's; an IPv4 one sees its own outside address (`src/machine/fabric-rules.ts`).
+ */
+const hairpin = ` chain hairpin { type nat hook postrouting priority srcnat;
+  ip6 saddr . ip6 daddr @own masquerade fully-random comment "a node that is led to itself"
+ }
+`;
 
 /** Numbers of groups by their nodes: Services with the same nodes share one. */
 export type Groups = Map<string, number>;
@@ -83,7 +100,9 @@ export function elementsOf(plan: LoadBalancerPlan, family: IPFamily, groups: Gro
     for (const { protocol, port, nodePort } of proxied ?? []) {
       for (const { mark, addresses } of plan.nodes) {
         const to = addresses[family];
-        if (to) elements.set(`nodeport ${mark} . ${address} . ${protocol} . ${port}`, `${to} . ${nodePort}`);
+        if (!to) continue;
+        elements.set(`nodeport ${mark} . ${address} . ${protocol} . ${port}`, `${to} . ${nodePort}`);
+        if (family === 'ipv6') elements.set(`own ${to} . ${to}`, '');
       }
     }
     if (sourceRanges) elements.set(`ranged ${address}`, '');

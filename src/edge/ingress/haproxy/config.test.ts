@@ -73,6 +73,16 @@ test('servers are no part of what needs a reload', () => {
   assert.notDeepEqual(serversOf(one), serversOf(other));
 });
 
+test('a node is given up after two checks without an answer, but for the only one', () => {
+  const node = (name: string) => ({ name, address: `10.0.0.${name}` });
+  const wordsOf = (...nodes: string[]) =>
+    serversOf({ ...planOf([], []), nodes: nodes.map(node), hosts: nodes.map(node) })
+      .get('hosts')
+      ?.get('1');
+  assert.equal(wordsOf('1', '2'), '10.0.0.1:10256 check inter 400ms fastinter 1s fall 2 rise 1');
+  assert.equal(wordsOf('1'), '10.0.0.1:10256 check inter 400ms fastinter 1s fall 1000000 rise 1');
+});
+
 test('a new backend begins in a spare one and needs no reload; one with settings does, and so does the twenty-first', () => {
   const options = { files: proxyFiles('/f', '/l'), addresses: ['192.0.2.1'], metricsFor: ['10.0.0.0/8'] };
   const held = frameOf(planOf([], [backend('old')]), options);

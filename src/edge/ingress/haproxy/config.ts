@@ -8,7 +8,7 @@ import type {
   ServerPlan,
 } from '../plan.ts';
 import type { ProxyFiles } from './files.ts';
-import { endOfRequest, field } from './routes.ts';
+import { beforeHost, endOfRequest, field, nowhere } from './routes.ts';
 import { type Aliases, spareNames } from './spares.ts';
 
 /** What the proxy is told beside the plan. */
@@ -51,8 +51,8 @@ export function frameOf(plan: RoutingPlan, options: ProxyOptions, aliases: Alias
 
 export function serversOf(plan: RoutingPlan, aliases: Aliases = new Map()): Servers {
   return new Map([
-    [nodesBackend, new Map(plan.nodes.map((node) => [node.name, nodeWords(node)]))],
-    [hostsBackend, new Map(plan.hosts.map((node) => [node.name, nodeWords(node)]))],
+    [nodesBackend, nodeServers(plan.nodes)],
+    [hostsBackend, nodeServers(plan.hosts)],
     ...[...plan.backends.values()].map(
       ({ name, policy, servers }) =>
         [aliases.get(name) ?? name, new Map(servers.map((each) => [each.name, serverWords(each, policy)]))] as const,
@@ -86,11 +86,16 @@ function globalSection(files: ProxyFiles): string {
   ssl-default-bind-options ssl-min-ver TLSv1.2`;
 }
 
-/** A server that cannot be reached, or whose kept connection ends as a request is sent, is replaced by another one. */
+/**
+ * A server that cannot be reached, or whose connection ends without an answer, is replaced by another one. That a pod's
+ * kernel is gone shows by its silence, wherever on the way the pod is known: where nothing is to be sent it is asked for
+ * a sign of life; where something is, see `src/machine/ingress.ts`.
+ */
 const defaults = `defaults
   mode http
   balance roundrobin
-  timeout connect 2s
+  timeout connect 1500ms
+  timeout check 2s
   timeout client 60s
   timeout server 60s
   timeout tunnel 1h
@@ -98,8 +103,12 @@ const defaults = `defaults
   timeout http-keep-alive 60s
   timeout queue 10s
   option idle-close-on-response
+  option srvtcpka
+  srvtcpka-idle 1s
+  srvtcpka-intvl 1s
+  srvtcpka-cnt 1
   option redispatch 1
-  retries 3
+  retries 10
   retry-on conn-failure empty-response
   option dontlognull`;
 
@@ -111,6 +120,9 @@ const nodesSection = `backend ${nodesBackend}
   option httpchk
   http-check send meth GET uri /healthz ver HTTP/1.1 hdr Host knit
   http-check expect status 200`;
+
+/** Clients may be silent for as long as `timeout client` says, however soon servers are given up. */
+const clientPatience = 'tcp-ut 60s';
 
 function metrics(options: ProxyOptions): string {
   return `frontend metrics
@@ -126,20 +138,18 @@ function binds(port: number, { addresses }: ProxyOptions, more = ''): string[] {
 }
 
 function frontend(plan: RoutingPlan, options: ProxyOptions): string {
-  const lookUp = `map_beg(${options.files.routes})`;
   const { trustedProxies } = plan;
   const canaries = [...plan.routes.values()].flatMap(({ canary }) => canary ?? []);
   const lines = [
-    ...binds(80, options),
-    ...binds(443, options, `ssl crt-list ${options.files.certificateList} alpn h2,http/1.1`),
+    ...binds(80, options, clientPatience),
+    ...binds(443, options, `ssl crt-list ${options.files.certificateList} alpn h2,http/1.1 ${clientPatience}`),
     ...(trustedProxies.length > 0
       ? [`tcp-request connection expect-proxy layer4 if { src ${trustedProxies.join(' ')} }`]
       : []),
     // The most specific host that has the path, then the one with a wildcard, then rules for any host.
     'http-request set-var(txn.host) req.hdr(host),host_only,lower',
     'http-request set-var(txn.path) path',
-    `http-request set-var(txn.route) var(txn.host),concat(,txn.path,${endOfRequest}),${lookUp}`,
-    ...lessSpecificLines(plan, lookUp),
+    ...lookUps(plan, options.files.routes),
     ...canaryLines(canaries),
     // What may be repeated without harm is, on another server, where one ended without an answer.
     'http-request disable-l7-retry unless METH_GET',
@@ -157,18 +167,22 @@ function frontend(plan: RoutingPlan, options: ProxyOptions): string {
   return `frontend ingress\n${lines.map((line) => `  ${line}`).join('\n')}`;
 }
 
-/** There only where a route has such a host: others do not pay for them. */
-function lessSpecificLines({ routes }: RoutingPlan, lookUp: string): string[] {
+/** Less specific hosts are asked for only where a route has such a one: others do not pay for them. */
+function lookUps({ routes }: RoutingPlan, file: string): string[] {
   const hosts = [...routes.values()].map(({ host }) => host);
-  const wildcards = [
-    'http-request set-var(txn.parent) var(txn.host),field(2,.,0) unless routed',
-    `http-request set-var(txn.route) str(*.),concat(,txn.parent),concat(,txn.path,${endOfRequest}),${lookUp} unless routed`,
+  const ofRequest = `concat(,txn.path,${endOfRequest})`;
+  const hasWildcards = hosts.some((host) => host.startsWith('*.'));
+  const keys = [
+    `var(txn.host),${ofRequest}`,
+    ...(hasWildcards ? [`str(*.),concat(,txn.parent),${ofRequest}`] : []),
+    ...(hosts.includes('') ? [`var(txn.path),concat(${endOfRequest})`] : []),
   ];
-  const anyHost = `http-request set-var(txn.route) var(txn.path),concat(${endOfRequest}),${lookUp} unless routed`;
+  const last = keys.pop();
   return [
     'acl routed var(txn.route) -m found',
-    ...(hosts.some((host) => host.startsWith('*.')) ? wildcards : []),
-    ...(hosts.includes('') ? [anyHost] : []),
+    ...(hasWildcards ? ['http-request set-var(txn.parent) var(txn.host),field(2,.,0)'] : []),
+    ...keys.map((key) => `http-request set-var(txn.route) ${key},map_beg(${file}) unless routed`),
+    `http-request set-var(txn.route) ${last},map_beg(${file},${nowhere})${keys.length > 0 ? ' unless routed' : ''}`,
   ];
 }
 
@@ -198,19 +212,18 @@ function canaryLines(canaries: readonly CanaryRoute[]): string[] {
  * at each request, the rest next to nothing.
  */
 const logFormat = `{${[
-  '"end":%[date(0,ms)]',
+  '"began":"%Ts.%ms"',
   '"client":"%ci:%cp"',
   '"tls":"%sslv"',
-  '"host":%{+Q,+E}[var(txn.host)]',
   '"status":%ST',
   '"bytes":%B',
-  '"route":"%[var(txn.route)]"',
+  `"route":%{+Q,+E}[var(txn.route),concat(${beforeHost},txn.host)]`,
   '"backend":"%b"',
   '"server":"%s"',
   '"source":"%bi:%bp"',
   '"retries":"%rc"',
   '"ended":"%ts"',
-  '"ms":[%TR,%Tw,%Tc,%Tr,%Ta]',
+  '"ms":[%TR,%Tw,%Tc,%Tr,%Ta,%Tt]',
   '"request":%{+Q,+E}r',
 ].join(',')}}`;
 
@@ -258,8 +271,19 @@ function formatted(text: string, after = ''): string {
   return quoted(text.replaceAll('%', '%%').replaceAll('\\', '\\\\') + after);
 }
 
-function nodeWords({ address }: ProxyNode): string {
-  return `${address}:${healthPort} check inter 1s fall 2 rise 1`;
+/**
+ * A node that is gone is out in two seconds: a first try after 0.4 s at most, a second one a second later, since an agent
+ * that is started again listens by then. Where there is only one node, nothing is won by giving it up: its kernel serves
+ * on meanwhile.
+ */
+function nodeServers(nodes: readonly ProxyNode[]): Map<string, string> {
+  const fall = nodes.length === 1 ? 1_000_000 : 2;
+  return new Map(
+    nodes.map(({ name, address }) => [
+      name,
+      `${address}:${healthPort} check inter 400ms fastinter 1s fall ${fall} rise 1`,
+    ]),
+  );
 }
 
 const protocolWords: Readonly<Record<BackendProtocol, readonly string[]>> = {

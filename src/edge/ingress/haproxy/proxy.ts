@@ -258,8 +258,9 @@ function gone(): never {
 }
 
 function startCommand(files: ProxyFiles): string[] {
-  const haproxy = `exec haproxy -W -S ${files.masterSocket},mode,600 -f ${files.config} >>${files.accessLog} 2>>${files.log}`;
-  return ['sh', '-c', haproxy];
+  const haproxy = `haproxy -W -S ${files.masterSocket},mode,600 -f ${files.config}`;
+  // HAProxy takes O_APPEND off its output and would begin at the file's start: the line leads to its end.
+  return ['sh', '-c', `exec >>${files.accessLog} 2>>${files.log}; echo; exec ${haproxy}`];
 }
 
 /** Something of a section that is held differs, or one is new; one that went is no reason. */

@@ -18,6 +18,12 @@ export function routeMapKey({ host, match, path }: Route): string {
 /** Fields of a map's value, as the configuration takes them apart. `name` is there where the backend is a spare one. */
 export const field = { backend: 1, source: 2, weight: 3, canary: 4, header: 5, value: 6, name: 7 } as const;
 
+/** The value where no route is found: no backend has this name. */
+export const nowhere = '-';
+
+/** Stands between a map's value, which has none of it, and the host in a line of the access log. */
+export const beforeHost = '=';
+
 export function routeMapValue({ backend, source, canary }: Route, aliases: Aliases = new Map()): string {
   const served = aliases.get(backend) ?? backend;
   const { weight = '', header = '', value = 'always' } = canary ?? {};
