@@ -33,3 +33,10 @@ test('after ten minutes without a failure it begins anew', () => {
   backoff.next('a', later, later);
   assert.equal(backoff.delay('a'), 10 * second);
 });
+
+test('a clock that is set back by an hour keeps nothing waiting for an hour', () => {
+  const backoff = createBackoff();
+  backoff.next('a', 3_600_000, 3_600_000);
+  assert.equal(backoff.remaining('a', 3_600_000, 3_600_000), 10_000);
+  assert.equal(backoff.remaining('a', 3_600_000, 0), 0);
+});

@@ -1,5 +1,7 @@
 const INITIAL_MS = 10_000;
 const MAX_MS = 300_000;
+/** Two clocks of one machine, read one after the other, differ by less. */
+const CLOCK_ERROR_MS = 1_000;
 
 /**
  * How long to leave something alone that failed again: 10 s, doubling up to 5 minutes, and from the start again after
@@ -25,7 +27,9 @@ export function createBackoff(initialMs = INITIAL_MS, maxMs = MAX_MS): Backoff {
   return {
     remaining(key, since, now) {
       const entry = current(key, since);
-      return entry ? Math.max(0, since + entry.delayMs - now) : 0;
+      // A failure that is still to come happened before the clock was set back: nobody knows how long ago.
+      if (!entry || since - now > CLOCK_ERROR_MS) return 0;
+      return Math.max(0, since + entry.delayMs - now);
     },
     delay: (key) => entries.get(key)?.delayMs ?? 0,
     next(key, since, now) {

@@ -31,7 +31,8 @@ function lookup<T extends KubeObject>(
     }
   };
   return (namespace, name) => {
-    const now = Date.now();
+    // Not the time of day, which may be set back.
+    const now = performance.now();
     for (const [key, { at }] of answers) if (now - at > FRESH_MS) answers.delete(key);
     const key = `${namespace}/${name}`;
     const known = answers.get(key);

@@ -12,7 +12,7 @@ import {
 import { expand } from './env.ts';
 import { annotation, containerHash, label, podLabels } from './labels.ts';
 import type { KubeletPaths } from './paths.ts';
-import { containerResources } from './resources.ts';
+import { type ContainerLimits, containerResources } from './resources.ts';
 import { podNamespaces, supplementalGroups } from './sandbox-config.ts';
 
 export interface ContainerContext {
@@ -26,8 +26,7 @@ export interface ContainerContext {
   readonly restartCount: number;
   /** The container whose processes an ephemeral container shall see. */
   readonly targetId?: string;
-  /** The node's memory in bytes. */
-  readonly memoryBytes: number;
+  readonly limits: ContainerLimits;
 }
 
 /** What is hidden and what is read-only in a container's /proc and /sys, unless `procMount: Unmasked` asks for it. */
@@ -64,7 +63,7 @@ export function containerConfig(pod: Pod, container: Container, context: Contain
     stdinOnce: container.stdinOnce ?? false,
     tty: container.tty ?? false,
     linux: {
-      resources: containerResources(pod, container, context.memoryBytes),
+      resources: containerResources(pod, container, context.limits),
       securityContext: securityContext(pod, container, context),
     },
   };

@@ -54,7 +54,7 @@ export async function startContainer(
     const links = pod.spec?.enableServiceLinks ?? true;
     const services = kubelet.serviceEnv(pod.metadata?.namespace ?? '', links);
     const env = await containerEnv(container, start.fields, kubelet.config, services);
-    const { paths, memoryBytes } = kubelet;
+    const { paths, limits } = kubelet;
     const mounts = await containerMounts(pod, container, { paths, volumes: start.volumes, env, restartCount });
     const imageUser = { uid: image.uid?.value, username: image.username };
     return containerConfig(pod, container, {
@@ -65,7 +65,7 @@ export async function startContainer(
       imageUser,
       restartCount,
       targetId: targetOf(container, runtime),
-      memoryBytes,
+      limits,
     });
   });
   const id = await attempt(kubelet, start, container, 'CreateContainerError', async () => {

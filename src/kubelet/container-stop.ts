@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Container, Pod } from '../api/types.ts';
 import type { KubeletContext } from './context.ts';
 import { isRuntimeNotFound } from './cri/client.ts';
@@ -16,6 +17,8 @@ export interface StopRequest {
   readonly message: string;
   readonly graceSeconds: number;
   readonly podIP: string;
+  /** Others are to end before it gets SIGTERM, while there is time. */
+  readonly turn?: Promise<unknown>;
 }
 
 /** Ends a container gracefully: its preStop hook, SIGTERM, and SIGKILL when the grace period is over. */
@@ -36,9 +39,19 @@ export async function stopContainer(kubelet: KubeletContext, request: StopReques
       kubelet.events.container(pod, { name: record.name }, 'Warning', 'FailedPreStopHook', 'PreStopHook failed');
     }
   }
-  const used = (Date.now() - began) / 1000;
-  const left = hook ? Math.max(MIN_GRACE_S, Math.ceil(graceSeconds - used)) : graceSeconds;
+  const leftMs = () => graceSeconds * 1000 - (Date.now() - began);
+  if (request.turn && leftMs() > 0) await within(leftMs(), request.turn);
+  const mayBeLate = hook || request.turn;
+  const left = mayBeLate ? Math.max(MIN_GRACE_S, Math.ceil(leftMs() / 1000)) : graceSeconds;
   await endContainer(kubelet, record.id, graceSeconds === 0 ? 0 : left);
+}
+
+/** Why others did not end is not this container's business. */
+async function within(ms: number, ended: Promise<unknown>): Promise<void> {
+  const time = new AbortController();
+  const late = delay(ms, undefined, { signal: time.signal, ref: false }).catch(() => undefined);
+  await Promise.race([late, ended.catch(() => undefined)]);
+  time.abort();
 }
 
 /** SIGTERM, and SIGKILL after `graceSeconds`. May be called again with less time while another call waits. */

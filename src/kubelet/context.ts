@@ -8,9 +8,10 @@ import type { ImagePuller } from './images.ts';
 import type { KubeletPaths } from './paths.ts';
 import type { ClusterDNS } from './pod-dns.ts';
 import type { PodEvents } from './pod-events.ts';
-import type { ExitedCache } from './pod-runtime.ts';
+import type { PodGate } from './pod-gate.ts';
+import type { AddressCache, ExitedCache } from './pod-runtime.ts';
 import type { Prober } from './probes/prober.ts';
-import type { ResourceList } from './resources.ts';
+import type { ContainerLimits, ResourceList } from './resources.ts';
 import type { ClaimSource } from './volumes/claims.ts';
 import type { TokenSource } from './volumes/tokens.ts';
 
@@ -28,20 +29,24 @@ export interface KubeletContext {
   readonly config: ConfigSource;
   readonly tokens: TokenSource;
   readonly claims: ClaimSource;
+  readonly gate: PodGate;
   readonly restarts: Backoff;
   readonly exited: ExitedCache;
+  readonly addresses: AddressCache;
   /** See {@link KubeletOptions.imagesReady}. */
   readonly imagesReady: Promise<void>;
   readonly nodeIPs: readonly string[];
   readonly cgroupParent: string;
   readonly dns: ClusterDNS;
   readonly allocatable: ResourceList;
-  /** The node's memory in bytes. */
-  readonly memoryBytes: number;
+  readonly limits: ContainerLimits;
+  /** As it was told last. */
+  nodeIsReady(): boolean;
   /** The other pods that take room on this node. */
   otherPods(pod: Pod): readonly Pod[];
   /** See {@link KubeletOptions.podStarts}. */
   podStarts(pod: Pod, podIPs: readonly string[]): Promise<void>;
+  podEnds(pod: Pod): void;
   /** Variables of the Services that a pod of this namespace sees. Throws while Services were not read yet. */
   serviceEnv(namespace: string, enableServiceLinks: boolean): Readonly<Record<string, string>>;
 }

@@ -105,3 +105,8 @@ export function expand(text: string, values: Readonly<Env>): string {
     escaped === '$' ? '$' : (values[name ?? ''] ?? whole),
   );
 }
+
+/** Names of the variables that a text wants to be replaced. */
+export function variablesOf(text: string): string[] {
+  return [...text.matchAll(/\$(?:\$|\(([^()]*)\))/g)].flatMap(([, name]) => (name === undefined ? [] : [name]));
+}

@@ -3,11 +3,15 @@ import { existsSync } from 'node:fs';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
-import { configMaps, leases, pods } from '../api/resource.ts';
+import { configMaps, leases, nodes, pods } from '../api/resource.ts';
+import type { Pod } from '../api/types.ts';
 import { waitFor } from '../base/wait.ts';
+import { cgroupMode } from '../kernel/cgroup.ts';
 import { run } from '../kernel/run.ts';
 import { rotateLogs } from './log-rotation.ts';
 import { kubeletPaths } from './paths.ts';
+import { podCgroup } from './resources.ts';
+import { testCgroup } from './testing.ts';
 import { containerOf, isReady, startTestNode, type TestNode, testNamespace } from './testing-node.ts';
 
 let node: TestNode;
@@ -33,6 +37,23 @@ test('the node registers, becomes Ready, and renews its lease', async () => {
     timeoutMs: 30_000,
   });
   assert.equal(lease.spec?.holderIdentity, 'node-1');
+});
+
+test('what somebody says that a node has is for its pods, until it is taken back', async () => {
+  const dongle = 'example.com/dongle';
+  const ref = { name: 'node-1' };
+  const say = (count: string | null) =>
+    node.client.patch(nodes, ref, 'merge', { status: { capacity: { [dongle]: count } } }, 'status');
+  const allocatable = (wanted: string | undefined) =>
+    waitFor(async () => (await node.node()).status?.allocatable?.[dongle] === wanted, {
+      what: `${wanted} dongles`,
+      timeoutMs: 30_000,
+    });
+  await say('3');
+  await allocatable('3');
+  assert.equal((await node.node()).status?.capacity?.[dongle], '3');
+  await say(null);
+  await allocatable(undefined);
 });
 
 test('a pod runs with its environment, volumes, names and limits, and is Ready when its probe succeeds', async () => {
@@ -122,6 +143,51 @@ test('a deleted pod runs its preStop hook, gets SIGTERM, and leaves nothing behi
   assert.equal(existsSync(`${node.rootDir}/pods/${uid}`), false);
   assert.equal(existsSync(`${node.rootDir}/logs/shop_ends_${uid}`), false);
   assert.deepEqual(await node.containerd.cri.listPodSandboxes({ 'io.kubernetes.pod.uid': uid }), []);
+});
+
+test('a pod that is being ended is asked on whether it is ready, and not whether it lives', async () => {
+  const command = ['sh', '-c', 'trap "rm /tmp/well; trap : TERM" TERM; touch /tmp/well; while :; do sleep 0.05; done'];
+  const well = { exec: { command: ['cat', '/tmp/well'] }, periodSeconds: 1, failureThreshold: 1 };
+  await node.run('lingers', {
+    containers: [{ name: 'c', command, readinessProbe: well, livenessProbe: { ...well, initialDelaySeconds: 1 } }],
+    terminationGracePeriodSeconds: 120,
+  });
+  await node.until('lingers', 'the pod to be Ready', isReady);
+  await node.client.delete(pods, { namespace: testNamespace, name: 'lingers' });
+  const lingering = await node.until('lingers', 'the pod to be unready', (pod) => !isReady(pod), 10_000);
+  assert.ok(lingering.metadata?.deletionTimestamp);
+  assert.equal(lingering.status?.phase, 'Running');
+  assert.ok(containerOf(lingering, 'c')?.state?.running);
+  const told = await node.events('lingers');
+  assert.deepEqual(
+    told.filter((line) => line.includes('Liveness')),
+    [],
+  );
+  await node.client.delete(pods, { namespace: testNamespace, name: 'lingers' }, { gracePeriodSeconds: 1 });
+  await node.untilGone('lingers', 10_000);
+});
+
+test('hooks run at once, and sidecars end after the others, the last one first', async () => {
+  const shared = `${node.containerd.folder}/order`;
+  const speaking = (name: string, more: object = {}) => ({
+    name,
+    image: 'docker.io/library/busybox:test',
+    command: ['sh', '-c', `trap "sleep 0.3; echo ${name} >> /order/log; exit 0" TERM; while :; do sleep 0.05; done`],
+    lifecycle: { preStop: { exec: { command: ['sh', '-c', 'echo hook >> /order/log'] } } },
+    volumeMounts: [{ name: 'order', mountPath: '/order' }],
+    ...more,
+  });
+  await node.run('ordered', {
+    initContainers: [speaking('first', { restartPolicy: 'Always' }), speaking('second', { restartPolicy: 'Always' })],
+    containers: [speaking('main')],
+    volumes: [{ name: 'order', hostPath: { path: shared, type: 'DirectoryOrCreate' } }],
+    terminationGracePeriodSeconds: 60,
+  });
+  await node.until('ordered', 'the pod to be Ready', isReady);
+  await node.client.delete(pods, { namespace: testNamespace, name: 'ordered' });
+  await node.untilGone('ordered', 20_000);
+  const said = (await readFile(`${shared}/log`, 'utf8')).trim().split('\n');
+  assert.deepEqual(said, ['hook', 'hook', 'hook', 'main', 'second', 'first']);
 });
 
 test('a pod that must not restart ends with its last words', async () => {
@@ -300,4 +366,60 @@ test('while containerd is down the node is not Ready and says why; its pods stay
   await node.run('after', { containers: [sleeper] });
   await node.until('after', 'a new pod to be Ready', isReady);
   assert.equal(containerOf(await node.pod('stays'), 'c')?.containerID, containerOf(before, 'c')?.containerID);
+});
+
+test('what others have said of a pod’s readiness is put right while its node is ready', async () => {
+  await waitFor(async () => (await nodeReady())?.status === 'True', { what: 'the node', timeoutMs: 30_000 });
+  await node.run('doubted', { containers: [sleeper] });
+  await node.until('doubted', 'readiness', isReady);
+  const ref = { name: 'doubted', namespace: testNamespace };
+  const doubt = { status: { conditions: [{ type: 'Ready', status: 'False' }] } };
+  const written = await node.client.patch(pods, ref, 'strategic', doubt, 'status');
+  assert.equal(isReady(written), false);
+  await node.until('doubted', 'readiness again', isReady);
+});
+
+test('a pod that has ended gives back what its volumes hold, and keeps its log', async () => {
+  const fill = 'echo full > /memory/file; echo full > /disk/file; echo done';
+  const mounts = ['memory', 'disk'].map((name) => ({ name, mountPath: `/${name}` }));
+  await node.run('spent', {
+    restartPolicy: 'Never',
+    volumes: [
+      { name: 'memory', emptyDir: { medium: 'Memory' } },
+      { name: 'disk', emptyDir: {} },
+    ],
+    containers: [{ name: 'c', command: ['sh', '-c', fill], volumeMounts: mounts }],
+  });
+  const { metadata } = await node.until('spent', 'its end', ({ status }) => status?.phase === 'Succeeded');
+  const folder = path.join(kubeletPaths(node.rootDir).pod(metadata?.uid ?? ''), 'volumes');
+  await waitFor(() => !existsSync(folder), { what: 'the volumes to go', timeoutMs: 30_000 });
+  assert.ok(!(await readFile('/proc/self/mounts', 'utf8')).includes(folder));
+  assert.match(await node.log('spent', 'c'), /done/);
+});
+
+test('a pod may have what its containers may together, also after they were given other limits', async () => {
+  const limited = (name: string, cpu: string, memory: string) => ({
+    ...sleeper,
+    name,
+    resources: { limits: { cpu, memory } },
+  });
+  const limits = async (pod: Pod) => {
+    const cgroup = podCgroup(`${testCgroup()}/pods`, pod);
+    const isV2 = cgroupMode() === 'v2';
+    const [cpu, memory] = isV2
+      ? [`${cgroup}/cpu.max`, `${cgroup}/memory.max`]
+      : [`cpu${cgroup}/cpu.cfs_quota_us`, `memory${cgroup}/memory.limit_in_bytes`];
+    const texts = await Promise.all([cpu, memory].map((file) => readFile(path.join('/sys/fs/cgroup', file), 'utf8')));
+    return texts.map((text) => Number.parseInt(text, 10));
+  };
+  await node.run('bounded', { containers: [limited('a', '100m', '32Mi'), limited('b', '200m', '64Mi')] });
+  const pod = await node.until('bounded', 'readiness', isReady);
+  assert.deepEqual(await limits(pod), [30_000, 96 * 2 ** 20]);
+  const resources = { limits: { cpu: '500m', memory: '64Mi' }, requests: { cpu: '500m', memory: '64Mi' } };
+  const ref = { name: 'bounded', namespace: testNamespace };
+  await node.client.patch(pods, ref, 'strategic', { spec: { containers: [{ name: 'a', resources }] } }, 'resize');
+  await waitFor(async () => (await limits(pod)).join() === [70_000, 128 * 2 ** 20].join(), {
+    what: 'the pod’s limits to grow',
+    timeoutMs: 30_000,
+  });
 });

@@ -1,34 +1,43 @@
 import { mkdir, readdir } from 'node:fs/promises';
-import { setTimeout as delay } from 'node:timers/promises';
 import { pods, services } from '../api/resource.ts';
 import type { Pod, Taint } from '../api/types.ts';
-import { KnitError, messageOf } from '../base/errors.ts';
+import { messageOf } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { Running } from '../base/running.ts';
 import type { Client } from '../client/client.ts';
 import { createEventRecorder } from '../client/events.ts';
 import type { InformerFactory } from '../client/informer.ts';
 import { createInformers } from '../client/informers.ts';
+import { cgroupMode } from '../kernel/cgroup.ts';
+import { rejectedUnder } from './admission.ts';
 import { createBackoff } from './backoff.ts';
 import { createConfigSource } from './config-source.ts';
 import type { KubeletContext } from './context.ts';
 import { createCriClient } from './cri/client.ts';
 import type { Container, PodSandbox } from './cri/messages.ts';
+import { keepFollowing } from './follow-runtime.ts';
+import { startHousekeeping } from './housekeeping.ts';
 import { createImagePuller } from './images.ts';
 import { label } from './labels.ts';
 import { startLease } from './lease.ts';
 import { startLogRotation } from './log-rotation.ts';
 import { startNodeReporter } from './node.ts';
-import { nodeCapacity } from './node-status.ts';
+import { nodeAllocatable, nodeCapacity, nodeReference, type Pressure } from './node-status.ts';
 import { kubeletPaths } from './paths.ts';
 import { hasEnded } from './pod-change.ts';
 import { createPodEvents } from './pod-events.ts';
+import { createPodGate } from './pod-gate.ts';
 import { createPodWorker, type PodWorker } from './pod-worker.ts';
 import { createProber } from './probes/prober.ts';
 import { quantity, type ResourceList } from './resources.ts';
 import { createRuntimeView, type RuntimeView } from './runtime-view.ts';
 import { serviceEnv } from './service-env.ts';
-import { settled } from './settled.ts';
+import { type KubeletSettings, type ResolvedSettings, resolveSettings } from './settings.ts';
+import { createNodeShutdown } from './shutdown/index.ts';
+import { shutdownPeriods } from './shutdown/periods.ts';
+import type { ShutdownRecord } from './shutdown/record.ts';
+import type { StaticPods } from './static-pods/index.ts';
+import { mirroredHash } from './static-pods/manifests.ts';
 import { createStats, type NodeUsage } from './stats.ts';
 import { createClaimSource } from './volumes/claims.ts';
 import { createTokenSource } from './volumes/tokens.ts';
@@ -61,28 +70,38 @@ export interface KubeletOptions {
   readonly imagesReady?: Promise<void>;
   /** Replaces what is measured of the machine. */
   readonly capacity?: ResourceList;
-  readonly maxPods?: number;
+  readonly settings?: KubeletSettings;
+  /** So long may the runtime give no answer before the node is not ready. Default 30,000, as the kubelet's. */
+  readonly runtimeGraceMs?: number;
+  /** On the disk where the runtime keeps images. Default: `rootDir`. */
+  readonly imageFolder?: string;
   readonly labels?: Readonly<Record<string, string>>;
   readonly taints?: readonly Taint[];
   /** Awaited between a pod's sandbox and its containers: what must hold for its addresses before it speaks. */
   readonly podStarts?: (pod: Pod, podIPs: readonly string[]) => Promise<void>;
+  /** Called when nothing of a pod is left. */
+  readonly podEnds?: (pod: Pod) => void;
 }
 
 export interface Kubelet extends Running {
   readonly runtime: RuntimeView;
   /** The node's name. */
   readonly name: string;
+  readonly settings: ResolvedSettings;
   /** The node's pods, as the API server has them. */
   pods(): readonly Pod[];
   /** See {@link createStats}. */
   usage(): Promise<NodeUsage>;
+  /** Of the node's last graceful shutdown. */
+  lastShutdown(): ShutdownRecord;
+  /**
+   * The node is about to go: its pods end in the periods that were chosen. Resolves when they have, or at once where none
+   * was chosen.
+   */
+  shutDown(): Promise<void>;
+  /** The node stays after all. */
+  cancelShutdown(): void;
 }
-
-/** Between two attempts to listen to the runtime. */
-const RECONNECT_MS = 25;
-const MAX_RECONNECT_MS = 500;
-/** Everything is looked at again after this time: the runtime promises no event to who was not listening yet. */
-const RESYNC_MS = 10_000;
 
 /**
  * The kubelet of one node: registers it and runs its pods through CRI. Resolves at once: it waits for the runtime and
@@ -101,6 +120,7 @@ export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
   const informers = options.informers ?? createInformers(client, log);
   const podInformer = informers.informer(pods, { fieldSelector: `spec.nodeName=${nodeName}` });
   const serviceInformer = informers.informer(services);
+  const settings = resolveSettings(options.settings);
   const identity = {
     nodeName,
     hostname: options.hostname,
@@ -108,11 +128,23 @@ export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
     rootDir,
     kubeletPort: options.kubeletPort ?? 10250,
     kubeletVersion: options.version ?? 'v1.36.0+knit',
-    maxPods: options.maxPods ?? 110,
+    maxPods: settings.maxPods,
     capacity: options.capacity ?? {},
   };
   const capacity = await nodeCapacity(identity);
+  const allocatable = nodeAllocatable(capacity, settings);
   const abort = new AbortController();
+  let staticPods: StaticPods | undefined;
+  /** The node's pods; static ones as they are run here, with the state that their mirrors tell. */
+  const nodePods = (): readonly Pod[] => {
+    if (!staticPods) return podInformer.list();
+    const own = new Map(staticPods.list().map((pod) => [pod.metadata?.uid, pod]));
+    return podInformer.list().map((pod) => {
+      const run = own.get(mirroredHash(pod));
+      return run ? { ...run, status: pod.status } : pod;
+    });
+  };
+  let pressures: ReadonlySet<Pressure> = new Set();
   const workers = new Map<string, PodWorker>();
   const prober = createProber(cri, events, (uid) => workers.get(uid)?.wake());
   const context: KubeletContext = {
@@ -128,28 +160,64 @@ export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
     images: createImagePuller(cri, config, events),
     tokens: createTokenSource(client),
     claims: createClaimSource(client),
+    gate: createPodGate({
+      client,
+      nodeName,
+      allocatable,
+      allowedUnsafeSysctls: settings.allowedUnsafeSysctls,
+      pods: nodePods,
+      rejected: (pod) => rejectedUnder(pressures, pod) ?? shutdown.rejection(),
+    }),
     restarts: createBackoff(),
     exited: new Map(),
+    addresses: new Map(),
     cgroupParent: options.cgroupParent,
     dns: { servers: options.clusterDNS, domain: options.clusterDomain },
     imagesReady: options.imagesReady ?? Promise.resolve(),
-    allocatable: capacity,
-    memoryBytes: quantity(capacity.memory),
+    allocatable,
+    limits: {
+      memoryBytes: quantity(capacity.memory),
+      oomKillsAll: cgroupMode() === 'v2' && !settings.singleProcessOOMKill,
+      podPids: settings.podPidsLimit,
+    },
+    nodeIsReady: () => node.isReady(),
     otherPods: ({ metadata }) =>
-      podInformer.list().filter((other) => other.metadata?.uid !== metadata?.uid && !hasEnded(other.status?.phase)),
+      nodePods().filter((other) => other.metadata?.uid !== metadata?.uid && !hasEnded(other.status?.phase)),
     podStarts: options.podStarts ?? (() => Promise.resolve()),
+    podEnds: options.podEnds ?? (() => undefined),
     serviceEnv: (namespace, links) => serviceEnv(serviceInformer.list(), namespace, links),
   };
 
+  const beginStaticPods = async () => {
+    if (settings.staticPodPath === '') return;
+    const { startStaticPods } = await import('./static-pods/index.ts');
+    staticPods = await startStaticPods({
+      client,
+      log,
+      nodeName,
+      folder: settings.staticPodPath,
+      pods: () => podInformer.list(),
+      update: (pod, gone) => workerOf(pod.metadata?.uid ?? '').update(pod, gone),
+      mirrored: (pod) => workers.get(pod.metadata?.uid ?? '')?.tellAgain(),
+    });
+  };
+
+  /** All that the runtime holds has a worker: who gets one from now on is new to it. */
+  let listed = false;
   const workerOf = (uid: string): PodWorker => {
     const known = workers.get(uid);
     if (known) return known;
-    const worker = createPodWorker(context, uid, () => workers.delete(uid));
+    const worker = createPodWorker(context, { uid, isNew: listed }, () => workers.delete(uid));
     workers.set(uid, worker);
     return worker;
   };
   const onPod = (pod: Pod | undefined, old: Pod | undefined) => {
     if (abort.signal.aborted) return;
+    const seen = pod ?? old;
+    if (seen && mirroredHash(seen) !== undefined) {
+      staticPods?.wake();
+      return;
+    }
     const uid = (pod ?? old)?.metadata?.uid ?? '';
     const oldUid = old?.metadata?.uid;
     // Deleted and made anew under the same name, between two looks.
@@ -158,6 +226,15 @@ export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
     else workers.get(uid)?.update(old, true);
   };
 
+  const shutdown = createNodeShutdown({
+    log,
+    rootDir,
+    periods: shutdownPeriods(settings),
+    pods: () => nodePods().filter((pod) => !hasEnded(pod.status?.phase)),
+    evict: async (pod, why) => await workers.get(pod.metadata?.uid ?? '')?.evict(why),
+    tell: (message) => recorder.event(nodeReference(nodeName), 'Normal', 'NodeShutdown', message),
+    changed: () => node.wake(),
+  });
   const node = startNodeReporter({
     client,
     cri,
@@ -165,11 +242,32 @@ export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
     log,
     identity,
     capacity,
+    allocatable,
+    pressures: () => pressures,
+    isGoing: shutdown.isComing,
+    runtimeGraceMs: options.runtimeGraceMs ?? 30_000,
+    becameReady() {
+      for (const worker of workers.values()) worker.tellAgain();
+    },
     labels: options.labels ?? {},
     taints: options.taints ?? [],
   });
   const lease = startLease(client, nodeName, log);
   const rotation = startLogRotation(cri, paths, log);
+  const housekeeping = startHousekeeping({
+    kubelet: context,
+    recorder,
+    settings,
+    nodeName,
+    capacity,
+    workers,
+    imageFolder: options.imageFolder ?? rootDir,
+    pods: nodePods,
+    pressures: (now) => {
+      pressures = now;
+      node.wake();
+    },
+  });
 
   /** Wakes the workers of all pods that are not as they were last seen, and finds pods that nobody knows. */
   const resync = async () => {
@@ -178,12 +276,18 @@ export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
     // Folders without a pod are left when the runtime has lost its containers, as after a reboot of the machine.
     const known = [...present.keys(), ...(await readdir(paths.pods))];
     for (const uid of known) if (!workers.has(uid)) workerOf(uid).update(undefined, true);
+    listed = true;
     for (const [uid, worker] of workers) worker.check(present.get(uid) ?? []);
   };
-  const running = (async () => {
+  const knowsItsPods = (async () => {
     await informers.start();
     await Promise.all([podInformer.synced, serviceInformer.synced]);
+    // Before the runtime is looked at: what nobody has asked for is ended.
+    await beginStaticPods();
     podInformer.onChange(onPod);
+  })();
+  const running = (async () => {
+    await knowsItsPods;
     await keepFollowing(context, workers, resync, { signal: abort.signal, broke: () => node.wake() });
   })().catch((error: unknown) => {
     if (!abort.signal.aborted) log.error('the kubelet cannot read its pods', { error: messageOf(error) });
@@ -192,12 +296,20 @@ export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
   return {
     runtime: createRuntimeView(cri, paths),
     name: nodeName,
-    pods: () => podInformer.list(),
+    settings,
+    pods: nodePods,
     usage: createStats(cri, options.systemCgroup).usage,
+    lastShutdown: shutdown.record,
+    async shutDown() {
+      await knowsItsPods;
+      await shutdown.begin();
+    },
+    cancelShutdown: shutdown.cancel,
     async stop() {
       abort.abort();
       // Of shared informers the pods' listener stays; it wakes nobody who was stopped.
-      await Promise.all([options.informers ? undefined : informers.stop(), node.stop(), lease.stop(), rotation.stop()]);
+      const parts = [options.informers ? undefined : informers, node, lease, rotation, housekeeping, staticPods];
+      await Promise.all(parts.map((part) => part?.stop()));
       prober.stop();
       // Calls may wait for minutes (a container's grace period).
       cri.close();
@@ -217,70 +329,4 @@ function groupByPod(listed: readonly (PodSandbox | Container)[]): Map<string, (P
     else groups.set(uid, [item]);
   }
   return groups;
-}
-
-interface Following {
-  readonly signal: AbortSignal;
-  /** Called when the runtime went away. */
-  broke(): void;
-}
-
-/** {@link follow}, again and again; soon at first, and less often the longer the runtime stays away. */
-async function keepFollowing(
-  context: KubeletContext,
-  workers: ReadonlyMap<string, PodWorker>,
-  resync: () => Promise<void>,
-  { signal, broke }: Following,
-): Promise<void> {
-  let waitMs = RECONNECT_MS;
-  let complained = false;
-  const began = async () => {
-    await resync();
-    waitMs = RECONNECT_MS;
-    complained = false;
-  };
-  while (!signal.aborted) {
-    try {
-      await follow(context, workers, began, signal);
-    } catch (error) {
-      if (signal.aborted) return;
-      if (!complained) context.log.warn('the container runtime does not answer', { error: messageOf(error) });
-      if (waitMs === RECONNECT_MS) broke();
-      complained = true;
-    }
-    await delay(waitMs, undefined, { signal }).catch(() => undefined);
-    waitMs = Math.min(MAX_RECONNECT_MS, waitMs * 1.2);
-  }
-}
-
-/** Wakes the worker of whatever ends, until the connection to the runtime breaks. */
-async function follow(
-  { cri, log }: KubeletContext,
-  workers: ReadonlyMap<string, PodWorker>,
-  resync: () => Promise<void>,
-  stopped: AbortSignal,
-): Promise<void> {
-  const broken = new AbortController();
-  const signal = AbortSignal.any([stopped, broken.signal]);
-  const listen = async () => {
-    for await (const id of cri.exits(signal)) {
-      settled(cri, id)
-        .then(() => {
-          for (const worker of workers.values()) worker.ended(id);
-        })
-        .catch((error: unknown) => log.warn('cannot see how a container ended', { id, error: messageOf(error) }));
-    }
-    throw new KnitError('RUNTIME_GONE', 'the runtime ended its event stream');
-  };
-  const relist = async () => {
-    for (;;) {
-      await resync();
-      await delay(RESYNC_MS, undefined, { signal });
-    }
-  };
-  try {
-    await Promise.all([listen(), relist()]);
-  } finally {
-    broken.abort();
-  }
 }

@@ -1,9 +1,9 @@
-import { chmod, mkdir, realpath, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, realpath, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { Container, Pod } from '../api/types.ts';
 import { terminationMessagePath } from './container-config.ts';
 import { type Mount, mountPropagation } from './cri/messages.ts';
-import { expand } from './env.ts';
+import { expand, variablesOf } from './env.ts';
 import type { KubeletPaths } from './paths.ts';
 import type { VolumePaths } from './volumes/volumes.ts';
 
@@ -22,7 +22,7 @@ export async function containerMounts(pod: Pod, container: Container, context: M
   const mounts = [...volumes, await terminationLog(uid, container, context)];
   const hosts = hostsFile(uid, context.paths);
   const covered = volumes.some((mount) => mount.containerPath === '/etc/hosts');
-  if (!covered && usesHostsFile(pod)) mounts.push({ containerPath: '/etc/hosts', hostPath: hosts });
+  if (!covered) mounts.push({ containerPath: '/etc/hosts', hostPath: hosts });
   return mounts;
 }
 
@@ -32,13 +32,23 @@ async function volumeMount(pod: Pod, mount: VolumeMount, context: MountContext):
   const root = context.volumes.get(mount.name);
   if (root === undefined) throw new Error(`cannot find volume "${mount.name}" to mount into container`);
   const claim = pod.spec?.volumes?.find(({ name }) => name === mount.name)?.persistentVolumeClaim;
-  const subPath = mount.subPathExpr ? expand(mount.subPathExpr, context.env) : mount.subPath;
+  const subPath = mount.subPathExpr ? expandSubPath(mount.subPathExpr, context.env) : mount.subPath;
   return {
     containerPath: path.isAbsolute(mount.mountPath) ? mount.mountPath : `/${mount.mountPath}`,
     hostPath: subPath ? await resolveSubPath(root, subPath) : root,
     readonly: mount.readOnly || claim?.readOnly || false,
     propagation: propagation(mount.mountPropagation),
   };
+}
+
+/** Unlike in a command, a variable that is not there is an error here. */
+function expandSubPath(expression: string, env: Readonly<Record<string, string>>): string {
+  const missing = variablesOf(expression).find((name) => env[name] === undefined);
+  if (missing !== undefined) throw new Error(`missing value for ${JSON.stringify(missing)}`);
+  const subPath = expand(expression, env);
+  if (path.isAbsolute(subPath)) throw new Error(`error SubPath \`${subPath}\` must not be an absolute path`);
+  if (subPath.split('/').includes('..')) throw new Error(`subPath ${subPath} must not contain '..'`);
+  return subPath;
 }
 
 function propagation(asked: string | undefined): number {
@@ -73,8 +83,6 @@ async function terminationLog(uid: string, container: Container, context: MountC
   return { containerPath: terminationMessagePath(container), hostPath: file };
 }
 
-const usesHostsFile = (pod: Pod): boolean => !pod.spec?.hostNetwork || (pod.spec.hostAliases ?? []).length > 0;
-
 const hostsFile = (uid: string, paths: KubeletPaths): string => path.join(paths.pod(uid), 'etc-hosts');
 
 export interface HostsEntry {
@@ -83,10 +91,20 @@ export interface HostsEntry {
   readonly podIPs: readonly string[];
 }
 
-/** /etc/hosts as the kubelet writes it: the loopback, the pod's own names, and `hostAliases`. */
+/** A pod's /etc/hosts as the kubelet writes it: the loopback and the pod's own names, or the node's file, and `hostAliases`. */
 export async function writeHostsFile(pod: Pod, entry: HostsEntry, paths: KubeletPaths): Promise<void> {
-  if (!usesHostsFile(pod)) return;
-  const names = [...(entry.fqdn ? [entry.fqdn] : []), entry.hostname].join('\t');
+  const own = pod.spec?.hostNetwork ? await nodeHosts() : podHosts(entry);
+  const file = hostsFile(pod.metadata?.uid ?? '', paths);
+  await mkdir(path.dirname(file), { recursive: true });
+  await writeFile(file, `${own}${aliases(pod)}`);
+}
+
+async function nodeHosts(): Promise<string> {
+  return `# Kubernetes-managed hosts file (host network).\n${await readFile('/etc/hosts', 'utf8')}`;
+}
+
+function podHosts({ fqdn, hostname, podIPs }: HostsEntry): string {
+  const names = [...(fqdn ? [fqdn] : []), hostname].join('\t');
   const lines = [
     '# Kubernetes-managed hosts file.',
     '127.0.0.1\tlocalhost',
@@ -95,10 +113,14 @@ export async function writeHostsFile(pod: Pod, entry: HostsEntry, paths: Kubelet
     'fe00::0\tip6-mcastprefix',
     'fe00::1\tip6-allnodes',
     'fe00::2\tip6-allrouters',
-    ...entry.podIPs.map((ip) => `${ip}\t${names}`),
-    ...(pod.spec?.hostAliases ?? []).map(({ ip, hostnames }) => `${ip}\t${(hostnames ?? []).join('\t')}`),
+    ...podIPs.map((ip) => `${ip}\t${names}`),
   ];
-  const file = hostsFile(pod.metadata?.uid ?? '', paths);
-  await mkdir(path.dirname(file), { recursive: true });
-  await writeFile(file, `${lines.join('\n')}\n`);
+  return `${lines.join('\n')}\n`;
+}
+
+function aliases(pod: Pod): string {
+  const entries = pod.spec?.hostAliases ?? [];
+  if (entries.length === 0) return '';
+  const lines = entries.map(({ ip, hostnames }) => `${ip}\t${(hostnames ?? []).join('\t')}`);
+  return `\n# Entries added by HostAliases.\n${lines.join('\n')}\n`;
 }

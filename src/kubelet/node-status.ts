@@ -1,9 +1,11 @@
 import { createHash } from 'node:crypto';
 import { readFile, statfs } from 'node:fs/promises';
 import os from 'node:os';
+import { formatQuantity, parseQuantity, type Quantity, subtractQuantities } from '../api/quantity.ts';
 import type { Node } from '../api/types.ts';
 import type { Image, RuntimeCondition, VersionResponse } from './cri/messages.ts';
 import type { ResourceList } from './resources.ts';
+import type { ResolvedSettings } from './settings.ts';
 
 type NodeStatus = NonNullable<Node['status']>;
 type NodeCondition = NonNullable<NodeStatus['conditions']>[number];
@@ -33,6 +35,13 @@ export type RuntimeHealth =
 /** Images that a node reports, the largest first (the kubelet's `nodeStatusMaxImages`). */
 const MAX_IMAGES = 50;
 
+/** For events of the node: as the kubelet does, by its name alone. */
+export const nodeReference = (name: string): Node => ({
+  apiVersion: 'v1',
+  kind: 'Node',
+  metadata: { name, uid: name },
+});
+
 export async function nodeCapacity({ rootDir, maxPods, capacity }: NodeIdentity): Promise<ResourceList> {
   const { blocks, bsize } = await statfs(rootDir);
   return {
@@ -44,6 +53,29 @@ export async function nodeCapacity({ rootDir, maxPods, capacity }: NodeIdentity)
     pods: String(maxPods),
     ...capacity,
   };
+}
+
+/** What of a node's capacity is for pods. */
+export function nodeAllocatable(capacity: ResourceList, settings: ResolvedSettings): ResourceList {
+  const { systemReserved, kubeReserved, evictionHard } = settings;
+  const thresholds: ResourceList = {
+    memory: evictionHard['memory.available'] ?? '0',
+    'ephemeral-storage': evictionHard['nodefs.available'] ?? '0',
+  };
+  const left = Object.entries(capacity).map(([name, text]): [string, string] => {
+    const whole = parseQuantity(text);
+    const share = thresholds[name] ?? '0';
+    const threshold = share.endsWith('%') ? percentOf(whole, share) : parseQuantity(share);
+    const reserved = [systemReserved[name], kubeReserved[name]].map((each) => parseQuantity(each ?? '0'));
+    const rest = [...reserved, threshold].reduce(subtractQuantities, whole);
+    return [name, formatQuantity(rest.nanos < 0n ? { ...whole, nanos: 0n } : rest)];
+  });
+  return Object.fromEntries(left);
+}
+
+function percentOf(whole: Quantity, share: string): Quantity {
+  const bytes = Math.floor((Number(whole.nanos / 1_000_000_000n) * Number.parseFloat(share)) / 100);
+  return { ...whole, nanos: BigInt(bytes) * 1_000_000_000n };
 }
 
 export async function nodeInfo(
@@ -84,13 +116,40 @@ function ownId(machine: string, nodeName: string): string {
 /** Go's names of architectures, which images and labels use. */
 export const architecture = (): string => (process.arch === 'x64' ? 'amd64' : process.arch);
 
-export function nodeConditions(health: RuntimeHealth, before: NodeStatus['conditions'], now: string): NodeCondition[] {
-  const calm = (type: string, reason: string, message: string) => ({ type, status: 'False', reason, message });
+export type Pressure = 'MemoryPressure' | 'DiskPressure' | 'PIDPressure';
+
+const PRESSURES = {
+  MemoryPressure: {
+    True: ['KubeletHasInsufficientMemory', 'kubelet has insufficient memory available'],
+    False: ['KubeletHasSufficientMemory', 'kubelet has sufficient memory available'],
+  },
+  DiskPressure: {
+    True: ['KubeletHasDiskPressure', 'kubelet has disk pressure'],
+    False: ['KubeletHasNoDiskPressure', 'kubelet has no disk pressure'],
+  },
+  PIDPressure: {
+    True: ['KubeletHasInsufficientPID', 'kubelet has insufficient PID available'],
+    False: ['KubeletHasSufficientPID', 'kubelet has sufficient PID available'],
+  },
+} as const;
+
+function pressureCondition(type: Pressure, status: 'True' | 'False') {
+  const [reason, message] = PRESSURES[type][status];
+  return { type, status, reason, message };
+}
+
+/** `pressures`: what the node runs short of; `isGoing`: it shuts down. */
+export function nodeConditions(
+  health: RuntimeHealth,
+  before: NodeStatus['conditions'],
+  now: string,
+  pressures: ReadonlySet<Pressure> = new Set(),
+  isGoing = false,
+): NodeCondition[] {
+  const types = Object.keys(PRESSURES) as Pressure[];
   const verdicts = [
-    calm('MemoryPressure', 'KubeletHasSufficientMemory', 'kubelet has sufficient memory available'),
-    calm('DiskPressure', 'KubeletHasNoDiskPressure', 'kubelet has no disk pressure'),
-    calm('PIDPressure', 'KubeletHasSufficientPID', 'kubelet has sufficient PID available'),
-    readyCondition(health),
+    ...types.map((type) => pressureCondition(type, pressures.has(type) ? 'True' : 'False')),
+    readyCondition(health, isGoing),
   ];
   return verdicts.map((verdict) => {
     const old = before?.find(({ type }) => type === verdict.type);
@@ -100,20 +159,26 @@ export function nodeConditions(health: RuntimeHealth, before: NodeStatus['condit
 }
 
 /** The kubelet's own words: people and tools look for them. */
-export function readyCondition(health: RuntimeHealth): {
+export function readyCondition(
+  health: RuntimeHealth,
+  isGoing: boolean,
+): {
   type: string;
   status: string;
   reason: string;
   message: string;
 } {
-  const trouble = runtimeTrouble(health);
-  if (trouble === undefined) {
+  const runtime = runtimeTrouble(health);
+  const trouble = [...(runtime === undefined ? [] : [runtime]), ...(isGoing ? ['node is shutting down'] : [])];
+  if (trouble.length === 0) {
     return { type: 'Ready', status: 'True', reason: 'KubeletReady', message: 'kubelet is posting ready status' };
   }
-  return { type: 'Ready', status: 'False', reason: 'KubeletNotReady', message: trouble };
+  const message = trouble.length === 1 ? trouble.join() : `[${trouble.join(', ')}]`;
+  return { type: 'Ready', status: 'False', reason: 'KubeletNotReady', message };
 }
 
-function runtimeTrouble(health: RuntimeHealth): string | undefined {
+/** Why pods cannot run; nothing where they can. */
+export function runtimeTrouble(health: RuntimeHealth): string | undefined {
   if ('error' in health) return `container runtime is down: ${health.error}`;
   const of = (type: string) => health.conditions.find((condition) => condition.type === type);
   const words = { RuntimeReady: 'container runtime not ready', NetworkReady: 'container runtime network not ready' };

@@ -14,8 +14,9 @@ import {
   nodeImages,
   nodeInfo,
   nodeLabels,
+  type Pressure,
   type RuntimeHealth,
-  readyCondition,
+  runtimeTrouble,
 } from './node-status.ts';
 import type { ResourceList } from './resources.ts';
 
@@ -26,13 +27,24 @@ export interface NodeReporterOptions {
   readonly log: Log;
   readonly identity: NodeIdentity;
   readonly capacity: ResourceList;
+  readonly allocatable: ResourceList;
   readonly labels: Readonly<Record<string, string>>;
   readonly taints: readonly Taint[];
+  /** What the node runs short of now. */
+  pressures(): ReadonlySet<Pressure>;
+  /** Whether the node shuts down. */
+  isGoing(): boolean;
+  /** So long may the runtime give no answer before the node is not ready. */
+  readonly runtimeGraceMs: number;
+  /** Called when the node was told to be ready and was not before, for whatever reason. */
+  becameReady(): void;
 }
 
 export interface NodeReporter extends Running {
   /** Looks at the runtime now instead of at the next turn. */
   wake(): void;
+  /** As it was told last. */
+  isReady(): boolean;
 }
 
 /** While the node is not ready, or the API server is not there: a look costs a millisecond, a slow boot much more. */
@@ -49,7 +61,8 @@ export function startNodeReporter(options: NodeReporterOptions): NodeReporter {
   const abort = new AbortController();
   let nudge = Promise.withResolvers<void>();
   const wake = () => nudge.resolve();
-  const running = report(options, abort.signal, async (ms) => {
+  const state = { isReady: false };
+  const running = report(options, state, abort.signal, async (ms) => {
     const sleep = new AbortController();
     await Promise.race([delay(ms, undefined, { signal: sleep.signal }).catch(() => undefined), nudge.promise]);
     sleep.abort();
@@ -57,6 +70,7 @@ export function startNodeReporter(options: NodeReporterOptions): NodeReporter {
   });
   return {
     wake,
+    isReady: () => state.isReady,
     async stop() {
       abort.abort();
       wake();
@@ -67,59 +81,94 @@ export function startNodeReporter(options: NodeReporterOptions): NodeReporter {
 
 async function report(
   options: NodeReporterOptions,
+  state: { isReady: boolean },
   signal: AbortSignal,
   pause: (ms: number) => Promise<void>,
 ): Promise<void> {
   let node: Node | undefined;
+  let answered: { readonly health: RuntimeHealth; readonly at: number } | undefined;
   let reportedAt = 0;
   let unhappySince = Date.now();
   let complained = '';
+  let well = false;
   while (!signal.aborted) {
-    let ready = false;
     try {
+      // Others write of the node too: that it is silent, while it was cut off from them.
+      const ref = { name: options.identity.nodeName };
+      if (node && well) node = await options.client.get(nodes, ref);
       node ??= await register(options);
-      const health = await runtimeHealth(options.cri);
-      ready = readyCondition(health).status === 'True';
+      const seen = await runtimeHealth(options.cri);
+      if (!('error' in seen)) answered = { health: seen, at: Date.now() };
+      // One that is started again is away for a moment, in which nothing of the node's pods changes.
+      const isKnown = answered !== undefined && Date.now() - answered.at < options.runtimeGraceMs;
+      const health = answered && isKnown ? answered.health : seen;
+      const trouble = runtimeTrouble(health);
+      well = trouble === undefined && !('error' in seen);
       const status = await nodeStatus(options, health, node);
       if (Date.now() - reportedAt > REPORT_MS || !sameStatus(node.status, status)) {
-        const ref = { name: options.identity.nodeName };
         const was = readyStatus(node);
-        node = await options.client.patch(nodes, ref, 'strategic', { status: wholeAddresses(status) }, 'status');
+        const before = node;
+        node = await options.client.patch(nodes, ref, 'strategic', { status: patchOf(status, node) }, 'status');
         reportedAt = Date.now();
-        if (was !== undefined && readyStatus(node) !== was) tellReadiness(options, node, ready);
-        if (!ready) options.log.warn('the node is not ready', { why: readyCondition(health).message });
+        if (was !== undefined && readyStatus(node) !== was) tellReadiness(options, node);
+        state.isReady = readyStatus(node) === 'True';
+        if (state.isReady && was !== 'True') options.becameReady();
+        tellPressures(options, node, before);
+        if (trouble) options.log.warn('the node is not ready', { why: trouble });
         complained = '';
       }
     } catch (error) {
-      ready = false;
+      well = false;
       if (isNotFound(error)) node = undefined;
       const message = messageOf(error);
       if (message !== complained) options.log.warn('cannot report the node’s status yet', { error: message });
       complained = message;
     }
-    if (ready) unhappySince = Number.POSITIVE_INFINITY;
+    if (well) unhappySince = Number.POSITIVE_INFINITY;
     else unhappySince = Math.min(unhappySince, Date.now());
     const impatient = Date.now() - unhappySince < IMPATIENCE_MS;
-    if (!signal.aborted) await pause(ready ? LOOK_MS : impatient ? IMPATIENT_MS : RETRY_MS);
+    if (!signal.aborted) await pause(well ? LOOK_MS : impatient ? IMPATIENT_MS : RETRY_MS);
   }
 }
 
 const readyStatus = (node: Node): string | undefined =>
   node.status?.conditions?.find(({ type }) => type === 'Ready')?.status;
 
-function tellReadiness({ recorder, identity }: NodeReporterOptions, node: Node, ready: boolean): void {
-  const reason = ready ? 'NodeReady' : 'NodeNotReady';
+function tellReadiness({ recorder, identity }: NodeReporterOptions, node: Node): void {
+  const reason = readyStatus(node) === 'True' ? 'NodeReady' : 'NodeNotReady';
   recorder.event(node, 'Normal', reason, `Node ${identity.nodeName} status is now: ${reason}`);
 }
 
-async function register({ client, identity, labels, taints, capacity }: NodeReporterOptions): Promise<Node> {
+const PRESSURE_EVENTS = {
+  MemoryPressure: { True: 'NodeHasInsufficientMemory', False: 'NodeHasSufficientMemory' },
+  DiskPressure: { True: 'NodeHasDiskPressure', False: 'NodeHasNoDiskPressure' },
+  PIDPressure: { True: 'NodeHasInsufficientPID', False: 'NodeHasSufficientPID' },
+} as const;
+
+function tellPressures({ recorder, identity }: NodeReporterOptions, node: Node, before: Node): void {
+  for (const [type, reasons] of Object.entries(PRESSURE_EVENTS)) {
+    const [now, was] = [node, before].map(({ status }) => status?.conditions?.find((each) => each.type === type));
+    if (!was || !now || now.status === was.status) continue;
+    const reason = reasons[now.status === 'True' ? 'True' : 'False'];
+    recorder.event(node, 'Normal', reason, `Node ${identity.nodeName} status is now: ${reason}`);
+  }
+}
+
+async function register({
+  client,
+  identity,
+  labels,
+  taints,
+  capacity,
+  allocatable,
+}: NodeReporterOptions): Promise<Node> {
   const wanted = { ...nodeLabels(identity), ...labels };
   const node: Node = {
     apiVersion: 'v1',
     kind: 'Node',
     metadata: { name: identity.nodeName, labels: wanted },
     spec: taints.length > 0 ? { taints: [...taints] } : {},
-    status: { capacity: { ...capacity }, allocatable: { ...capacity } },
+    status: { capacity: { ...capacity }, allocatable: { ...allocatable } },
   };
   try {
     return await client.create(nodes, node);
@@ -139,7 +188,7 @@ async function runtimeHealth(cri: CriClient): Promise<RuntimeHealth> {
 }
 
 async function nodeStatus(
-  { identity, capacity }: NodeReporterOptions,
+  { identity, capacity, allocatable, pressures, isGoing }: NodeReporterOptions,
   health: RuntimeHealth,
   node: Node,
 ): Promise<NonNullable<Node['status']>> {
@@ -147,14 +196,17 @@ async function nodeStatus(
   const before = node.status ?? {};
   const info = await nodeInfo(identity, health);
   const runtime = info.containerRuntimeVersion || before.nodeInfo?.containerRuntimeVersion || '';
+  // What somebody else says that the node has (extended resources) is all for pods.
+  const others = Object.entries(before.capacity ?? {}).filter(([name]) => !Object.hasOwn(capacity, name));
+  const extended = Object.fromEntries(others);
   return {
     addresses: [
       ...identity.nodeIPs.map((address) => ({ type: 'InternalIP', address })),
       { type: 'Hostname', address: identity.hostname },
     ],
-    capacity: { ...capacity },
-    allocatable: { ...capacity },
-    conditions: nodeConditions(health, before.conditions, now),
+    capacity: { ...extended, ...capacity },
+    allocatable: { ...extended, ...allocatable },
+    conditions: nodeConditions(health, before.conditions, now, pressures(), isGoing()),
     daemonEndpoints: { kubeletEndpoint: { Port: identity.kubeletPort } },
     nodeInfo: { ...info, containerRuntimeVersion: runtime },
     // While the runtime is down its images are not gone.
@@ -162,9 +214,17 @@ async function nodeStatus(
   };
 }
 
-/** Addresses are merged by their type, and a node of two families has two of one: the list is sent as a whole. */
-function wholeAddresses(status: NonNullable<Node['status']>): object {
-  return { ...status, addresses: [{ $patch: 'replace' }, ...(status.addresses ?? [])] };
+/**
+ * Addresses are merged by their type, and a node of two families has two of one: the list is sent as a whole. What is
+ * not allocatable any more is taken away by name.
+ */
+function patchOf(status: NonNullable<Node['status']>, { status: before }: Node): object {
+  const gone = Object.keys(before?.allocatable ?? {}).filter((name) => !Object.hasOwn(status.allocatable ?? {}, name));
+  return {
+    ...status,
+    addresses: [{ $patch: 'replace' }, ...(status.addresses ?? [])],
+    allocatable: { ...status.allocatable, ...Object.fromEntries(gone.map((name) => [name, null])) },
+  };
 }
 
 /** Whether two statuses say the same, leaving out when they were told. */
@@ -172,6 +232,7 @@ function sameStatus(a: Node['status'], b: Node['status']): boolean {
   const essence = (status: Node['status']) => ({
     addresses: status?.addresses,
     capacity: status?.capacity,
+    allocatable: status?.allocatable,
     nodeInfo: status?.nodeInfo,
     images: status?.images ?? [],
     conditions: status?.conditions

@@ -23,6 +23,11 @@ function essence({ metadata, spec, status }: Pod): unknown {
   };
 }
 
+/** Whether the downward API has the same to tell of a pod. */
+export function tellsTheSame({ metadata: before }: Pod, { metadata: now }: Pod): boolean {
+  return isDeepStrictEqual([before?.labels, before?.annotations], [now?.labels, now?.annotations]);
+}
+
 /** A phase that a pod never leaves again. */
 export const hasEnded = (phase: string | undefined): boolean => phase === 'Succeeded' || phase === 'Failed';
 

@@ -11,9 +11,14 @@ export interface ConditionInput {
   readonly sandboxReady: boolean;
   /** Why what the containers have is not what they ask for. */
   readonly resize?: Verdict;
+  /** Why the kubelet ends the pod. */
+  readonly extra?: Verdict;
   /** RFC 3339 */
   readonly now: string;
 }
+
+/** A condition without its times. */
+export type KubeletCondition = Verdict;
 
 interface Verdict {
   readonly type: string;
@@ -31,10 +36,11 @@ export function podConditions(input: ConditionInput): Condition[] {
     initializedVerdict(input),
     gatesVerdict(input.pod, containersReady),
     { ...containersReady, type: 'ContainersReady' },
+    // Who is here was scheduled, and that holds for each generation.
+    { type: 'PodScheduled', status: 'True' },
   ];
-  const scheduled = before.some(({ type }) => type === 'PodScheduled');
-  if (!scheduled) own.push({ type: 'PodScheduled', status: 'True' });
   if (input.resize) own.push(input.resize);
+  if (input.extra) own.push(input.extra);
   const foreign = before.filter(({ type }) => !isResizing(type));
   const others = foreign.filter(({ type }) => !own.some((verdict) => verdict.type === type));
   return [...own.map((verdict) => withTimes(verdict, before, input)), ...others];

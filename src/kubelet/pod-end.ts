@@ -3,18 +3,20 @@ import path from 'node:path';
 import { pods } from '../api/resource.ts';
 import type { Pod } from '../api/types.ts';
 import { type Client, isConflict, isNotFound } from '../client/client.ts';
+import { removeCgroupTree } from '../kernel/cgroup.ts';
 import { stopContainer } from './container-stop.ts';
 import type { KubeletContext } from './context.ts';
+import { shareCpuWithout } from './cpu-share.ts';
 import { sandboxState } from './cri/messages.ts';
-import { removePodCgroup } from './pod-cgroup.ts';
 import type { ContainerRecord, PodRuntime } from './pod-runtime.ts';
 import { podCgroup } from './resources.ts';
 import { isSidecar } from './sidecar.ts';
 import { removePodFolder } from './volumes/volumes.ts';
 
 /**
- * Ends a pod's containers side by side, gracefully, then its sidecars (KEP-753) in the time that is left, and then its
- * sandboxes. They stay known to the runtime.
+ * Ends a pod's containers gracefully, and then its sandboxes. All hooks run at once. SIGTERM comes to the containers side
+ * by side, and in the time that is left to the sidecars: first to the one that began last (KEP-753). They stay known to
+ * the runtime.
  */
 export async function endPod(
   kubelet: KubeletContext,
@@ -22,30 +24,24 @@ export async function endPod(
   runtime: PodRuntime,
   graceSeconds: number,
 ): Promise<void> {
-  const began = Date.now();
-  const sidecars = new Set((pod?.spec?.initContainers ?? []).filter(isSidecar).map(({ name }) => name));
+  const sidecars = (pod?.spec?.initContainers ?? []).filter(isSidecar).map(({ name }) => name);
   const running = runtime.containers.filter(({ state }) => state === 'running');
-  const end = (records: readonly ContainerRecord[], seconds: number) =>
-    Promise.all(
-      records.map((record) =>
-        stopContainer(kubelet, {
-          pod,
-          record,
-          message: `Stopping container ${record.name}`,
-          graceSeconds: seconds,
-          podIP: runtime.podIPs[0] ?? '',
-        }),
-      ),
-    );
-  await end(
-    running.filter(({ name }) => !sidecars.has(name)),
-    graceSeconds,
-  );
-  const left = Math.max(0, graceSeconds - Math.floor((Date.now() - began) / 1000));
-  await end(
-    running.filter(({ name }) => sidecars.has(name)),
-    left,
-  );
+  const end = (record: ContainerRecord, turn?: Promise<unknown>) =>
+    stopContainer(kubelet, {
+      pod,
+      record,
+      message: `Stopping container ${record.name}`,
+      graceSeconds,
+      podIP: runtime.podIPs[0] ?? '',
+      turn,
+    });
+  let ended = Promise.all(running.filter(({ name }) => !sidecars.includes(name)).map((record) => end(record)));
+  for (const sidecar of sidecars.toReversed()) {
+    const turn = ended;
+    const own = running.filter(({ name }) => name === sidecar).map((record) => end(record, turn));
+    ended = Promise.all([...own, turn.then(() => undefined)]);
+  }
+  await ended;
   const ready = runtime.sandboxes.filter(({ state }) => state === sandboxState.ready);
   await Promise.all(ready.map(({ id }) => kubelet.cri.stopPodSandbox(id)));
 }
@@ -57,15 +53,22 @@ export async function removeRemains(
   pod: Pod | undefined,
   runtime: PodRuntime,
 ): Promise<void> {
-  const { cri, paths, exited, tokens, restarts, images } = kubelet;
+  const { cri, paths, exited, addresses, tokens, restarts, images, gate } = kubelet;
   await Promise.all(runtime.sandboxes.map(({ id }) => cri.removePodSandbox(id)));
+  if (pod) kubelet.podEnds(pod);
   for (const { id } of runtime.containers) exited.delete(id);
+  for (const { id } of runtime.sandboxes) addresses.delete(id);
   await removePodFolder(uid, paths);
   await removeLogs(kubelet, uid);
-  if (pod) await removePodCgroup(podCgroup(kubelet.cgroupParent, pod));
+  if (pod) {
+    // The runtime made it and leaves it behind.
+    await removeCgroupTree(podCgroup(kubelet.cgroupParent, pod));
+    shareCpuWithout(kubelet, pod);
+  }
   tokens.forget(uid);
   restarts.forget(`${uid}/`);
   images.forget(uid);
+  gate.forget(uid);
 }
 
 /** By the uid alone: of a pod that is gone nobody may know the name. */

@@ -1,6 +1,12 @@
 import type { CriClient } from './cri/client.ts';
 import { isRuntimeNotFound } from './cri/client.ts';
-import { type ContainerStatus, containerState, type PodSandbox, sandboxState } from './cri/messages.ts';
+import {
+  type ContainerStatus,
+  containerState,
+  type PodSandbox,
+  type PodSandboxStatus,
+  sandboxState,
+} from './cri/messages.ts';
 import { annotation, label } from './labels.ts';
 
 /** One start of a container, as the runtime knows it. */
@@ -31,33 +37,78 @@ export const emptyRuntime = (uid: string): PodRuntime => ({ uid, sandboxes: [], 
 /** Statuses of ended containers never change: they are asked for once. Keyed by container id. */
 export type ExitedCache = Map<string, ContainerStatus>;
 
-export async function inspectPod(cri: CriClient, uid: string, exited: ExitedCache): Promise<PodRuntime> {
+/** Addresses of sandboxes, which they keep as long as they live. Keyed by sandbox id. */
+export type AddressCache = Map<string, readonly string[]>;
+
+export async function inspectPod(
+  cri: CriClient,
+  uid: string,
+  exited: ExitedCache,
+  addresses: AddressCache,
+): Promise<PodRuntime> {
   const labels = { [label.podUid]: uid };
   const [sandboxes, containers] = await Promise.all([cri.listPodSandboxes(labels), cri.listContainers(labels)]);
   const newest = [...sandboxes].sort((a, b) => b.createdAt - a.createdAt);
   const [podIPs, records] = await Promise.all([
-    sandboxIPs(cri, newest[0]),
+    sandboxIPs(cri, newest[0], addresses),
     Promise.all(containers.map((found) => containerRecord(cri, found.id, found.podSandboxId, exited))),
   ]);
   const known = records.filter((record) => record !== undefined);
   return { uid, sandboxes: newest, containers: known.sort(newerFirst), podIPs };
 }
 
+/** What the runtime holds of a pod for which nothing but this sandbox was made. */
+export async function withSandbox(
+  cri: CriClient,
+  uid: string,
+  sandboxId: string,
+  addresses: AddressCache,
+): Promise<PodRuntime> {
+  const { id, metadata, state, createdAt, network, labels, annotations } = await cri.podSandboxStatus(sandboxId);
+  const podIPs = state === sandboxState.ready ? addressesIn(network) : [];
+  if (podIPs.length > 0) addresses.set(id, podIPs);
+  return { ...emptyRuntime(uid), sandboxes: [{ id, metadata, state, createdAt, labels, annotations }], podIPs };
+}
+
+/** The same with containers that were started since. */
+export async function withContainers(
+  cri: CriClient,
+  runtime: PodRuntime,
+  ids: readonly string[],
+  sandboxId: string,
+  exited: ExitedCache,
+): Promise<PodRuntime> {
+  const records = await Promise.all(ids.map((id) => containerRecord(cri, id, sandboxId, exited)));
+  const fresh = records.filter((record) => record !== undefined);
+  return { ...runtime, containers: [...fresh, ...runtime.containers].sort(newerFirst) };
+}
+
 function newerFirst(a: ContainerRecord, b: ContainerRecord): number {
   return b.status.createdAt - a.status.createdAt;
 }
 
-async function sandboxIPs(cri: CriClient, sandbox: PodSandbox | undefined): Promise<string[]> {
+async function sandboxIPs(
+  cri: CriClient,
+  sandbox: PodSandbox | undefined,
+  addresses: AddressCache,
+): Promise<readonly string[]> {
   if (sandbox?.state !== sandboxState.ready) return [];
+  const known = addresses.get(sandbox.id) ?? (await askSandboxIPs(cri, sandbox));
+  if (known.length > 0) addresses.set(sandbox.id, known);
+  return known;
+}
+
+async function askSandboxIPs(cri: CriClient, sandbox: PodSandbox): Promise<string[]> {
   try {
-    const { network } = await cri.podSandboxStatus(sandbox.id);
-    if (!network?.ip) return [];
-    return [network.ip, ...network.additionalIps.map(({ ip }) => ip)];
+    return addressesIn((await cri.podSandboxStatus(sandbox.id)).network);
   } catch (error) {
     if (isRuntimeNotFound(error)) return [];
     throw error;
   }
 }
+
+const addressesIn = (network: PodSandboxStatus['network']): string[] =>
+  network?.ip ? [network.ip, ...network.additionalIps.map(({ ip }) => ip)] : [];
 
 async function containerRecord(
   cri: CriClient,

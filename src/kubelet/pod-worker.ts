@@ -1,25 +1,33 @@
-import { mkdir, readFile } from 'node:fs/promises';
-import { runtimeClasses } from '../api/resource.ts';
 import type { Container, Pod, PodStatus } from '../api/types.ts';
 import { messageOf } from '../base/errors.ts';
 import { StartError, startContainer } from './container-start.ts';
 import { endContainer, gracePeriod, stopContainer } from './container-stop.ts';
 import type { KubeletContext } from './context.ts';
-import type { PodSandboxConfig } from './cri/messages.ts';
-import { sandboxState } from './cri/messages.ts';
+import { type PodSandboxConfig, sandboxState } from './cri/messages.ts';
 import type { FieldSource } from './fields.ts';
 import { writeHostsFile } from './mounts.ts';
-import { asksTheSame, hasEnded, untilDeadline } from './pod-change.ts';
-import { podDNS } from './pod-dns.ts';
+import { asksTheSame, hasEnded, tellsTheSame, untilDeadline } from './pod-change.ts';
+import type { KubeletCondition } from './pod-conditions.ts';
 import { deleteObject, endPod, pruneContainers, removeRemains } from './pod-end.ts';
 import { planPod } from './pod-plan.ts';
-import { emptyRuntime, inspectPod, isUnchanged, type PodRuntime, readySandbox } from './pod-runtime.ts';
+import {
+  emptyRuntime,
+  inspectPod,
+  isUnchanged,
+  type PodRuntime,
+  readySandbox,
+  withContainers,
+  withSandbox,
+} from './pod-runtime.ts';
+import { PodVolumes } from './pod-volumes.ts';
 import { PodResize } from './resize.ts';
-import { podHostname, sandboxConfig } from './sandbox-config.ts';
-import { podStatus, type Waiting } from './status.ts';
+import { podHostname } from './sandbox-config.ts';
+import { configOfSandbox, startSandbox } from './sandbox-start.ts';
+import { isSidecar } from './sidecar.ts';
+import { podStatus, rejectedStatus, type Waiting } from './status.ts';
 import { createStatusWriter } from './status-writer.ts';
 import { terminationMessage } from './termination-message.ts';
-import { hasChangingVolumes, prepareVolumes, type VolumePaths } from './volumes/volumes.ts';
+import type { VolumePaths } from './volumes/volumes.ts';
 
 /** Brings one pod of the node to what its object asks for; does one thing after the other, whatever wakes it. */
 export interface PodWorker {
@@ -31,23 +39,44 @@ export interface PodWorker {
   check(listed: readonly { readonly id: string; readonly state: number }[]): void;
   /** The pod as it was last seen. */
   readonly pod: Pod | undefined;
+  /** Whether the pod has ended for good, which the API server may not have said yet. */
+  readonly isOver: boolean;
   /** A container or sandbox has ended: wakes if it is, or may be, one of the pod's. */
   ended(id: string): void;
+  /** Tells all of the pod's state again, to whom nothing was told. */
+  tellAgain(): void;
+  /** Ends the pod for good, whatever its restart policy; resolves when nothing of it runs any more. */
+  evict(eviction: Eviction): Promise<void>;
   /** Leaves the containers as they are. */
   stop(): Promise<void>;
+}
+
+/** Why the node ends a pod that nobody has deleted. */
+export interface Eviction {
+  readonly message: string;
+  /** Seconds that its containers have at most. */
+  readonly graceSeconds: number;
+  /** It was not the pod's own fault: told as the condition `DisruptionTarget`. */
+  readonly isDisruption: boolean;
+  readonly reason: string;
+  /** The phase of a pod whose containers all end well is `Succeeded` all the same. */
+  readonly maySucceed?: boolean;
 }
 
 const FIRST_RETRY_MS = 100;
 const MAX_RETRY_MS = 10_000;
 /** Longer timers fire at once. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
-/** How often configMap, secret and token volumes are brought up to date; a tenth is added by chance. */
-const REFRESH_MS = 60_000;
 /** How often a resize that the node had no room for is tried. */
 const RESIZE_RETRY_MS = 10_000;
 
-export function createPodWorker(kubelet: KubeletContext, uid: string, done: () => void): PodWorker {
-  return new Worker(kubelet, uid, done);
+/** `isNew`: the runtime holds nothing of the pod. */
+export function createPodWorker(
+  kubelet: KubeletContext,
+  { uid, isNew }: { readonly uid: string; readonly isNew: boolean },
+  done: () => void,
+): PodWorker {
+  return new Worker(kubelet, uid, isNew, done);
 }
 
 class Worker implements PodWorker {
@@ -68,28 +97,41 @@ class Worker implements PodWorker {
   #timer: NodeJS.Timeout | undefined;
   #retryMs = FIRST_RETRY_MS;
   #runtime: PodRuntime;
-  #volumes: VolumePaths | undefined;
-  #refreshAt = 0;
-  /** Seconds that the containers being ended were given. */
+  readonly #volumes: PodVolumes;
+  /** What the runtime holds of the pod, where that was made here a moment ago: it is believed once. */
+  #made: PodRuntime | undefined;
+  #sandboxConfig: PodSandboxConfig | undefined;
+  #eviction: Eviction | undefined;
+  readonly #evicted = Promise.withResolvers<void>();
+  #admission: 'unknown' | 'admitted' | 'rejected' = 'unknown';
+  /** Seconds that the containers being ended were given, while they are. */
   #grace: number | undefined;
+  #failed = false;
 
-  constructor(kubelet: KubeletContext, uid: string, done: () => void) {
+  constructor(kubelet: KubeletContext, uid: string, isNew: boolean, done: () => void) {
     this.#kubelet = kubelet;
     this.#uid = uid;
     this.#done = done;
     this.#runtime = emptyRuntime(uid);
+    if (isNew) this.#made = this.#runtime;
     this.#status = createStatusWriter(kubelet.client, kubelet.log);
     this.#resize = new PodResize(kubelet);
+    this.#volumes = new PodVolumes(kubelet);
   }
 
   update(pod: Pod | undefined, gone: boolean): void {
     const before = this.pod;
     this.pod = pod ?? this.pod;
     this.#gone = gone;
-    if (!gone && before && pod && asksTheSame(before, pod)) return;
+    if (!gone && before && pod && asksTheSame(before, pod)) {
+      // Of a node that is not ready others say so of its pods too.
+      if (this.#kubelet.nodeIsReady() && this.#status.isContradictedBy(pod)) this.tellAgain();
+      return;
+    }
+    if (before && pod && !tellsTheSame(before, pod)) this.#volumes.expire();
     if (this.#ending) {
       this.#abort.abort(new Error('the pod is being deleted'));
-      this.#hurry();
+      this.#hurry(this.pod?.metadata?.deletionGracePeriodSeconds);
     }
     this.wake();
   }
@@ -101,24 +143,46 @@ class Worker implements PodWorker {
   wake(): void {
     if (this.#stopped) return;
     this.#dirty = true;
+    if (this.#grace !== undefined) this.#reportEnding();
     this.#running ??= this.#work().finally(() => {
       this.#running = undefined;
+      // Who woke it after its last look, and before this, must not be forgotten.
+      if (this.#dirty) this.wake();
     });
   }
 
   ended(id: string): void {
     const { containers, sandboxes } = this.#runtime;
     const known = containers.some((record) => record.id === id) || sandboxes.some((sandbox) => sandbox.id === id);
-    // What a round that goes on is starting has no place in #runtime yet.
-    if (known || this.#running) this.wake();
+    this.#made = undefined;
+    // What a round that goes on is starting has no place in #runtime yet. Who is being ended starts nothing.
+    if (known || (this.#running && this.#grace === undefined)) this.wake();
+  }
+
+  tellAgain(): void {
+    this.#status.forget();
+    this.wake();
+  }
+
+  async evict(eviction: Eviction): Promise<void> {
+    this.#eviction ??= eviction;
+    this.#hurry(eviction.graceSeconds);
+    this.#abort.abort(new Error('the pod is being evicted'));
+    this.wake();
+    await this.#evicted.promise;
   }
 
   async stop(): Promise<void> {
     this.#stopped = true;
+    this.#evicted.resolve();
     clearTimeout(this.#timer);
     this.#abort.abort(new Error('the kubelet stops'));
     this.#status.stop();
     await this.#running;
+  }
+
+  get isOver(): boolean {
+    return this.#failed || hasEnded(this.pod?.status?.phase);
   }
 
   get #ending(): boolean {
@@ -167,6 +231,8 @@ class Worker implements PodWorker {
     const { pod } = this;
     if (this.#ending || !pod) return await this.#terminate(runtime);
     if (hasEnded(pod.status?.phase)) return await this.#release(runtime);
+    if (this.#eviction) return await this.#evict(pod, runtime, this.#eviction);
+    if (!(await this.#mayRun(pod, runtime))) return undefined;
     const deadline = untilDeadline(pod, Date.now());
     if (deadline !== undefined && deadline <= 0) return await this.#exceedDeadline(pod, runtime);
     this.#report(pod, runtime);
@@ -191,19 +257,48 @@ class Worker implements PodWorker {
       this.#dirty = true;
       return undefined;
     }
-    const volumes = await this.#freshVolumes(pod, runtime);
-    const retry = await this.#start(pod, runtime, plan.start, volumes, signal);
-    const after = plan.start.length > 0 ? await this.#inspect() : runtime;
+    const volumes = await this.#volumes.paths(pod, this.#fields(pod, runtime));
+    const { retry, started } = await this.#start(pod, runtime, plan.start, volumes, signal);
+    // What waits for a sidecar may be started now.
+    if (retry === undefined && plan.start.some(isSidecar)) this.#dirty = true;
+    const after = started.length < plan.start.length ? await this.#inspect() : await this.#with(runtime, started);
     for (const id of await pruneContainers(this.#kubelet, after)) this.#messages.delete(id);
     this.#report(pod, after);
-    const refresh = hasChangingVolumes(pod) ? Math.max(1, this.#refreshAt - Date.now()) : undefined;
     const resize = this.#resize.condition ? RESIZE_RETRY_MS : undefined;
-    return soonest([retry, refresh, deadline, resize]);
+    return soonest([retry, this.#volumes.dueIn(pod), deadline, resize]);
+  }
+
+  /** Asked once: what ran before stays, whatever the node has become. */
+  async #mayRun(pod: Pod, runtime: PodRuntime): Promise<boolean> {
+    if (this.#admission === 'unknown') {
+      const isKnown = pod.status?.startTime !== undefined || runtime.sandboxes.length > 0;
+      const rejection = isKnown ? undefined : await this.#kubelet.gate.admit(pod);
+      this.#admission = rejection ? 'rejected' : 'admitted';
+      if (rejection) {
+        this.#kubelet.events.pod(pod, 'Warning', rejection.reason, rejection.message);
+        this.#status.write(pod, rejectedStatus(pod, rejection, timestamp()));
+      }
+    }
+    return this.#admission === 'admitted';
   }
 
   async #inspect(): Promise<PodRuntime> {
-    const { cri, exited, paths, prober } = this.#kubelet;
-    const runtime = await inspectPod(cri, this.#uid, exited);
+    const { cri, exited, addresses } = this.#kubelet;
+    const made = this.#made;
+    this.#made = undefined;
+    return await this.#take(made ?? (await inspectPod(cri, this.#uid, exited, addresses)));
+  }
+
+  /** Those that have ended again since are told of by the runtime. */
+  async #with(runtime: PodRuntime, started: readonly string[]): Promise<PodRuntime> {
+    const sandboxId = runtime.sandboxes[0]?.id;
+    if (started.length === 0 || sandboxId === undefined) return runtime;
+    const { cri, exited } = this.#kubelet;
+    return await this.#take(await withContainers(cri, runtime, started, sandboxId, exited));
+  }
+
+  async #take(runtime: PodRuntime): Promise<PodRuntime> {
+    const { paths, prober } = this.#kubelet;
     this.#runtime = runtime;
     const { name = '', namespace = '' } = this.pod?.metadata ?? {};
     const home = { uid: this.#uid, logDirectory: paths.podLogs(namespace, name, this.#uid) };
@@ -240,65 +335,37 @@ class Worker implements PodWorker {
     return { pod, podIPs: this.#podIPs(pod, runtime), hostIPs: nodeIPs, allocatable };
   }
 
-  async #freshVolumes(pod: Pod, runtime: PodRuntime): Promise<VolumePaths> {
-    if (this.#volumes && Date.now() < this.#refreshAt) return this.#volumes;
-    const { config, tokens, claims, paths, events } = this.#kubelet;
-    try {
-      this.#volumes = await prepareVolumes(pod, paths, { fields: this.#fields(pod, runtime), config, tokens, claims });
-    } catch (error) {
-      events.pod(pod, 'Warning', 'FailedMount', messageOf(error));
-      // Volumes that were there once go on as they are, whatever has become of their sources.
-      if (!this.#volumes) throw error;
-    }
-    this.#refreshAt = Date.now() + REFRESH_MS * (1 + Math.random() / 10);
-    return this.#volumes;
-  }
-
-  async #sandboxConfig(pod: Pod, attempt: number): Promise<PodSandboxConfig> {
-    const { paths, cgroupParent, dns } = this.#kubelet;
-    const resolv = await readFile('/etc/resolv.conf', 'utf8').catch(() => '');
-    return sandboxConfig(pod, attempt, {
-      paths,
-      cgroupParent,
-      clusterDomain: dns.domain,
-      dns: podDNS(pod, dns, resolv),
-    });
-  }
-
   async #createSandbox(pod: Pod, runtime: PodRuntime, attempt: number, signal: AbortSignal): Promise<void> {
-    const { cri, events, paths, imagesReady } = this.#kubelet;
+    const { cri, imagesReady, addresses } = this.#kubelet;
     await imagesReady;
     for (const sandbox of runtime.sandboxes) await cri.stopPodSandbox(sandbox.id);
-    const config = await this.#sandboxConfig(pod, attempt);
-    await mkdir(config.logDirectory ?? paths.logs, { recursive: true });
-    const sandbox = this.#runSandbox(pod, config).catch((error: unknown) => {
-      events.pod(pod, 'Warning', 'FailedCreatePodSandBox', `Failed to create pod sandbox: ${messageOf(error)}`);
-      throw error;
-    });
     // Side by side: most of the time is the sandbox's network.
-    const results = await Promise.allSettled([sandbox, this.#freshVolumes(pod, runtime)]);
-    for (const result of results) if (result.status === 'rejected') throw result.reason;
+    const [sandbox, volumes] = await Promise.allSettled([
+      startSandbox(this.#kubelet, pod, attempt),
+      this.#volumes.paths(pod, this.#fields(pod, runtime)),
+    ]);
+    if (sandbox.status === 'rejected') throw sandbox.reason;
+    if (volumes.status === 'rejected') throw volumes.reason;
     signal.throwIfAborted();
+    this.#sandboxConfig = sandbox.value.config;
+    if (runtime.sandboxes.length > 0) return;
+    this.#made = await withSandbox(cri, this.#uid, sandbox.value.id, addresses);
   }
 
-  async #runSandbox(pod: Pod, config: PodSandboxConfig): Promise<string> {
-    const { client, cri } = this.#kubelet;
-    const name = pod.spec?.runtimeClassName;
-    return await cri.runPodSandbox(config, name ? (await client.get(runtimeClasses, { name })).handler : undefined);
-  }
-
-  /** Resolves to the time after which what could not be started may be tried again. */
+  /** Resolves to what was started, and to the time after which what could not be may be tried again. */
   async #start(
     pod: Pod,
     runtime: PodRuntime,
     containers: readonly Container[],
     volumes: VolumePaths,
     signal: AbortSignal,
-  ): Promise<number | undefined> {
+  ): Promise<{ retry: number | undefined; started: readonly string[] }> {
     const hostNetwork = pod.spec?.hostNetwork === true;
     const sandbox = readySandbox(runtime, hostNetwork);
-    if (!sandbox || containers.length === 0) return undefined;
-    const config = await this.#sandboxConfig(pod, sandbox.metadata?.attempt ?? 0);
+    const started: string[] = [];
+    if (!sandbox || containers.length === 0) return { retry: undefined, started };
+    this.#sandboxConfig ??= await configOfSandbox(this.#kubelet, pod, sandbox.metadata?.attempt ?? 0);
+    const config = this.#sandboxConfig;
     const fields = this.#fields(pod, runtime);
     if (!hostNetwork) await this.#kubelet.podStarts(pod, fields.podIPs);
     const names = podHostname(pod, this.#kubelet.dns.domain);
@@ -307,7 +374,7 @@ class Worker implements PodWorker {
     for (const container of containers) {
       try {
         const start = { pod, runtime, sandboxId: sandbox.id, sandboxConfig: config, volumes, fields, signal };
-        await startContainer(this.#kubelet, container, start);
+        started.push(await startContainer(this.#kubelet, container, start));
         this.#waiting.delete(container.name);
       } catch (error) {
         if (!(error instanceof StartError)) throw error;
@@ -315,10 +382,16 @@ class Worker implements PodWorker {
         retry = soonest([retry, error.retryMs ?? this.#nextRetry()]);
       }
     }
-    return retry;
+    return { retry, started };
   }
 
-  #report(pod: Pod, runtime: PodRuntime, terminated = false, verdict: Partial<PodStatus> = {}): void {
+  #report(
+    pod: Pod,
+    runtime: PodRuntime,
+    terminated = false,
+    verdict: Partial<PodStatus> = {},
+    condition?: KubeletCondition,
+  ): void {
     const status = podStatus({
       pod,
       runtime,
@@ -327,16 +400,24 @@ class Worker implements PodWorker {
       waiting: this.#waiting,
       messages: this.#messages,
       resize: this.#resize,
+      extra: condition,
       hostIPs: this.#kubelet.nodeIPs,
-      now: `${new Date().toISOString().slice(0, 19)}Z`,
+      now: timestamp(),
     });
     this.#status.write(pod, { ...status, ...verdict });
   }
 
-  /** A pod that has ended keeps its containers, for their logs, and gives its network back. */
+  /** A pod that is being ended may take minutes over it, and whether it is ready is told all that time. */
+  #reportEnding(): void {
+    const { pod } = this;
+    if (pod && !this.#gone && !hasEnded(pod.status?.phase)) this.#report(pod, this.#runtime);
+  }
+
+  /** A pod that has ended keeps its containers, for their logs, and gives its network and volumes back. */
   async #release(runtime: PodRuntime): Promise<undefined> {
     await this.#endAll(runtime);
     if (runtime.sandboxes.some(({ state }) => state === sandboxState.ready)) await this.#inspect();
+    await this.#volumes.release(this.#uid);
     return undefined;
   }
 
@@ -344,20 +425,50 @@ class Worker implements PodWorker {
   async #exceedDeadline(pod: Pod, runtime: PodRuntime): Promise<undefined> {
     const message = 'Pod was active on the node longer than the specified deadline';
     this.#kubelet.events.pod(pod, 'Normal', 'DeadlineExceeded', message);
-    await this.#endAll(runtime);
-    this.#report(pod, await this.#inspect(), true, { phase: 'Failed', reason: 'DeadlineExceeded', message });
-    await this.#status.flush();
+    return await this.#fail(pod, runtime, { reason: 'DeadlineExceeded', message });
+  }
+
+  async #evict(pod: Pod, runtime: PodRuntime, eviction: Eviction): Promise<undefined> {
+    const { message, isDisruption, reason, graceSeconds, maySucceed = false } = eviction;
+    const condition = { type: 'DisruptionTarget', status: 'True', reason: 'TerminationByKubelet', message };
+    const how = { graceSeconds, maySucceed, ...(isDisruption ? { condition } : {}) };
+    await this.#fail(pod, runtime, { reason, message }, how);
+    this.#evicted.resolve();
     return undefined;
   }
 
-  async #endAll(runtime: PodRuntime): Promise<void> {
-    this.#grace = gracePeriod(this.pod, runtime.containers);
-    await endPod(this.#kubelet, this.pod, runtime, this.#grace);
+  /** Ends all of a pod, and its phase with it. */
+  async #fail(
+    pod: Pod,
+    runtime: PodRuntime,
+    verdict: Pick<PodStatus, 'reason' | 'message'>,
+    {
+      graceSeconds,
+      maySucceed = false,
+      condition,
+    }: { graceSeconds?: number; maySucceed?: boolean; condition?: KubeletCondition } = {},
+  ): Promise<undefined> {
+    await this.#endAll(runtime, graceSeconds);
+    const phase = maySucceed ? {} : { phase: 'Failed' };
+    this.#report(pod, await this.#inspect(), true, { ...phase, ...verdict }, condition);
+    await this.#status.flush();
+    await this.#volumes.release(this.#uid);
+    this.#failed = true;
+    return undefined;
+  }
+
+  async #endAll(runtime: PodRuntime, atMost = Number.POSITIVE_INFINITY): Promise<void> {
+    this.#grace = Math.min(atMost, gracePeriod(this.pod, runtime.containers));
+    this.#kubelet.prober.ending(this.#uid);
+    try {
+      await endPod(this.#kubelet, this.pod, runtime, this.#grace);
+    } finally {
+      this.#grace = undefined;
+    }
   }
 
   /** A shorter grace period holds at once, for containers that are being ended too. */
-  #hurry(): void {
-    const grace = this.pod?.metadata?.deletionGracePeriodSeconds;
+  #hurry(grace: number | undefined): void {
     if (this.#grace === undefined || grace === undefined || grace >= this.#grace) return;
     this.#grace = grace;
     for (const record of this.#runtime.containers) {
@@ -380,6 +491,7 @@ class Worker implements PodWorker {
     await removeRemains(this.#kubelet, this.#uid, pod, after);
     if (pod && !this.#gone) await deleteObject(this.#kubelet.client, pod);
     this.#stopped = true;
+    this.#evicted.resolve();
     this.#done();
     return undefined;
   }
@@ -389,6 +501,9 @@ class Worker implements PodWorker {
     return name ? `${namespace}/${name}` : this.#uid;
   }
 }
+
+/** RFC 3339 in whole seconds. */
+const timestamp = (): string => `${new Date().toISOString().slice(0, 19)}Z`;
 
 function soonest(times: readonly (number | undefined)[]): number | undefined {
   const known = times.filter((time) => time !== undefined);

@@ -3,7 +3,9 @@ import type { Container, Pod, PodStatus } from '../api/types.ts';
 import { messageOf } from '../base/errors.ts';
 import { stopContainer } from './container-stop.ts';
 import type { KubeletContext } from './context.ts';
+import { shareCpu } from './cpu-share.ts';
 import { annotation } from './labels.ts';
+import { limitPod, makeRoomInPod } from './pod-cgroup.ts';
 import type { ContainerRecord, PodRuntime } from './pod-runtime.ts';
 import { containerResources, quantity } from './resources.ts';
 
@@ -31,9 +33,15 @@ export class PodResize {
     return this.#given.get(record.id) ?? startedWith(record);
   }
 
-  /** Why a resize waits or has failed; `undefined` where nothing is to be done. */
+  /** Why a resize waits or has failed; `undefined` where none is to be tried again. */
   get condition(): ResizeCondition | undefined {
     return this.#condition;
+  }
+
+  /** How far a resize is, for who asks while it is done too; `undefined` where all containers have what they should. */
+  progress(pod: Pod, runtime: PodRuntime): ResizeCondition | undefined {
+    if (this.#condition || this.#changes(pod, runtime).length === 0) return this.#condition;
+    return { type: 'PodResizeInProgress', status: 'True' };
   }
 
   /** Resolves to whether a container was ended, to be started with what it asks for now. */
@@ -51,6 +59,7 @@ export class PodResize {
       }
       await this.#update(pod, container, record);
     }
+    limitPod(this.#kubelet, pod);
     return ended;
   }
 
@@ -69,9 +78,11 @@ export class PodResize {
   }
 
   async #update(pod: Pod, container: Container, record: ContainerRecord): Promise<void> {
-    const { cri, events, memoryBytes } = this.#kubelet;
+    const { cri, events, limits } = this.#kubelet;
     try {
-      await cri.updateContainerResources(record.id, containerResources(pod, container, memoryBytes));
+      makeRoomInPod(this.#kubelet, pod);
+      await cri.updateContainerResources(record.id, containerResources(pod, container, limits));
+      shareCpu(this.#kubelet, pod);
       this.#given.set(record.id, container.resources ?? {});
       events.container(pod, container, 'Normal', 'ResizeCompleted', `Container ${container.name} was resized`);
     } catch (error) {

@@ -10,6 +10,7 @@ import {
 import { podLabels } from './labels.ts';
 import type { KubeletPaths } from './paths.ts';
 import { podCgroup } from './resources.ts';
+import { dotted } from './sysctls.ts';
 
 export interface SandboxContext {
   readonly paths: KubeletPaths;
@@ -35,7 +36,7 @@ export function sandboxConfig(pod: Pod, attempt: number, context: SandboxContext
     annotations: { ...pod.metadata?.annotations },
     linux: {
       cgroupParent: podCgroup(context.cgroupParent, pod),
-      sysctls: Object.fromEntries((security?.sysctls ?? []).map((sysctl) => [sysctl.name, sysctl.value])),
+      sysctls: Object.fromEntries((security?.sysctls ?? []).map(({ name: sysctl, value }) => [dotted(sysctl), value])),
       securityContext: {
         namespaceOptions: podNamespaces(pod),
         privileged: isPrivileged(pod),

@@ -43,6 +43,8 @@ const pageBytes = 4096;
 
 interface Look {
   readonly at: number;
+  /** By the monotonic clock. */
+  readonly tick: number;
   readonly containers: readonly ContainerStats[];
   readonly systemSeconds: number;
   readonly systemBytes: number;
@@ -57,8 +59,8 @@ export function createStats(cri: CriClient, systemCgroup: string | undefined): {
   let running: Promise<NodeUsage> | undefined;
 
   const measure = async (): Promise<NodeUsage> => {
-    const before = last && Date.now() - last.at < staleMs ? last : await look(cri, systemCgroup);
-    await delay(Math.max(0, before.at + leastWindowMs - Date.now()));
+    const before = last && performance.now() - last.tick < staleMs ? last : await look(cri, systemCgroup);
+    await delay(Math.max(0, before.tick + leastWindowMs - performance.now()));
     last = await look(cri, systemCgroup);
     return compare(before, last);
   };
@@ -77,6 +79,7 @@ async function look(cri: CriClient, systemCgroup: string | undefined): Promise<L
   const own = systemCgroup === undefined ? [] : processesIn(systemCgroup).map(processUsage);
   return {
     at: Date.now(),
+    tick: performance.now(),
     containers,
     systemSeconds: own.reduce((sum, { seconds }) => sum + seconds, 0),
     systemBytes: own.reduce((sum, { bytes }) => sum + bytes, 0),
@@ -97,7 +100,7 @@ function processUsage(pid: number): { seconds: number; bytes: number } {
 }
 
 function compare(before: Look, now: Look): NodeUsage {
-  const windowMs = now.at - before.at;
+  const windowMs = now.tick - before.tick;
   const containers = now.containers.map((stats) => {
     const earlier = before.containers.find((other) => other.attributes?.id === stats.attributes?.id);
     return containerUsage(stats, earlier, windowMs);

@@ -6,6 +6,7 @@ import { messageOf } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import { type Client, isNotFound } from '../client/client.ts';
 import { isResizing } from './pod-conditions.ts';
+import { isStatic } from './static-pods/manifests.ts';
 
 type Condition = NonNullable<PodStatus['conditions']>[number];
 
@@ -15,6 +16,10 @@ export interface StatusWriter {
   write(pod: Pod, status: PodStatus): void;
   /** Resolves when the last status has arrived, or the pod is gone, or `stop` was called. */
   flush(): Promise<void>;
+  /** What was written is there no more: the next status is written whatever it says. */
+  forget(): void;
+  /** Whether somebody has said since of the pod, as it is now, that it is ready or not, and it was told otherwise. */
+  isContradictedBy(pod: Pod): boolean;
   stop(): void;
 }
 
@@ -24,6 +29,7 @@ const MAX_RETRY_MS = 5_000;
 export function createStatusWriter(client: Client, log: Log): StatusWriter {
   const abort = new AbortController();
   let sent: PodStatus | undefined;
+  let sentAs = 0;
   let next: { readonly pod: Pod; readonly status: PodStatus } | undefined;
   let running: Promise<void> | undefined;
 
@@ -34,10 +40,11 @@ export function createStatusWriter(client: Client, log: Log): StatusWriter {
       const { name = '', namespace = '', uid } = pod.metadata ?? {};
       next = undefined;
       try {
-        // The uid makes the server refuse this for another pod of the same name.
-        const patch = { metadata: { uid }, status: patchOf(status, sent ?? pod.status) };
-        await client.patch(pods, { name, namespace }, 'strategic', patch, 'status');
+        // The uid makes the server refuse this for another pod of the same name; a static pod's is not the mirror's.
+        const patch = { ...(isStatic(pod) ? {} : { metadata: { uid } }), status: patchOf(status, sent ?? pod.status) };
+        const written = await client.patch(pods, { name, namespace }, 'strategic', patch, 'status');
         sent = status;
+        sentAs = Number(written.metadata?.resourceVersion);
       } catch (error) {
         if (isNotFound(error)) return;
         if (retryMs === FIRST_RETRY_MS) {
@@ -50,21 +57,35 @@ export function createStatusWriter(client: Client, log: Log): StatusWriter {
     }
   };
 
+  const begin = () => {
+    running = send().finally(() => {
+      running = undefined;
+      // What came after the last look, and before this.
+      if (next && !abort.signal.aborted) begin();
+    });
+  };
+
   return {
     write(pod, status) {
       const current = next?.status ?? sent ?? pod.status;
-      if (isDeepStrictEqual(comparable(current), comparable(status))) return;
+      if (isDeepStrictEqual(comparable(current ?? {}), comparable(status))) return;
       next = { pod, status };
-      running ??= send().finally(() => {
-        running = undefined;
-      });
+      if (!running) begin();
     },
     async flush() {
-      await running;
+      while (running) await running;
     },
+    forget() {
+      sent = undefined;
+    },
+    isContradictedBy: ({ metadata, status }) =>
+      sent !== undefined && Number(metadata?.resourceVersion) > sentAs && readiness(status) !== readiness(sent),
     stop: () => abort.abort(),
   };
 }
+
+const readiness = (status: PodStatus | undefined): string | undefined =>
+  status?.conditions?.find(({ type }) => type === 'Ready')?.status;
 
 /** Fields of a status that may go away, and so must be deleted by name. */
 const REMOVABLE = ['podIP', 'reason', 'message'] as const;
@@ -95,13 +116,9 @@ function withoutStaleReason(condition: Condition, before: PodStatus | undefined)
 }
 
 /** Without the keys that hold nothing, so that what the server left out does not count as a change. */
-function comparable(status: PodStatus | undefined): unknown {
-  return JSON.parse(JSON.stringify(sorted(status ?? {})));
-}
-
-function sorted(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(sorted);
+function comparable(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(comparable);
   if (value === null || typeof value !== 'object') return value;
   const entries = Object.entries(value).filter(([, part]) => part !== null && part !== undefined);
-  return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)).map(([key, part]) => [key, sorted(part)]));
+  return Object.fromEntries(entries.map(([key, part]) => [key, comparable(part)]));
 }

@@ -36,7 +36,7 @@ function runtimeWith(...starts: readonly Ran[]): PodRuntime {
 
 function statusOf(runtime: PodRuntime, spec: Partial<NonNullable<Pod['spec']>> = {}, more: Partial<StatusInput> = {}) {
   return podStatus({
-    resize: { givenTo: () => undefined, condition: undefined },
+    resize: { givenTo: () => undefined, progress: () => undefined },
     pod: { metadata: { name: 'web', generation: 3 }, spec: { containers: [{ name: 'c', image: 'i' }], ...spec } },
     runtime,
     probes: { started: () => true, ready: () => true, failed: () => undefined },
@@ -114,5 +114,7 @@ test('a pod is not Ready while a container or a readiness gate is not', () => {
 test('the status tells for which generation it holds', () => {
   const status = statusOf(runtimeWith({ state: 'running' }));
   assert.equal(status.observedGeneration, 3);
-  assert.equal(condition(status, 'Ready')?.observedGeneration, 3);
+  for (const type of ['Initialized', 'Ready', 'ContainersReady', 'PodScheduled']) {
+    assert.equal(condition(status, type)?.observedGeneration, 3, type);
+  }
 });

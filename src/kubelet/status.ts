@@ -1,5 +1,6 @@
 import type { Container, ContainerStatus, Pod, PodStatus } from '../api/types.ts';
-import { podConditions } from './pod-conditions.ts';
+import type { Rejection } from './admission.ts';
+import { type KubeletCondition, podConditions } from './pod-conditions.ts';
 import { mayRestart, type ProbeVerdicts } from './pod-plan.ts';
 import { type ContainerRecord, latest, type PodRuntime, previous, readySandbox } from './pod-runtime.ts';
 import type { PodResize, Resources } from './resize.ts';
@@ -21,7 +22,9 @@ export interface StatusInput {
   /** Termination messages by container id. */
   readonly messages: ReadonlyMap<string, string>;
   /** What running containers have of cpu and memory. */
-  readonly resize: Pick<PodResize, 'givenTo' | 'condition'>;
+  readonly resize: Pick<PodResize, 'givenTo' | 'progress'>;
+  /** A condition that only the end of a pod has. */
+  readonly extra?: KubeletCondition | undefined;
   /** Of the node, one a family. */
   readonly hostIPs: readonly string[];
   /** RFC 3339 */
@@ -32,7 +35,7 @@ export interface StatusInput {
 
 type ContainerState = NonNullable<ContainerStatus['state']>;
 
-/** What the kubelet reports of a pod. Conditions that others keep (PodScheduled, readiness gates) stay as they are. */
+/** What the kubelet reports of a pod. Conditions that others keep (readiness gates) stay as they are. */
 export function podStatus(input: StatusInput): PodStatus {
   const { pod, runtime } = input;
   const init = (pod.spec?.initContainers ?? []).map((container) => containerStatus(container, input, true));
@@ -53,7 +56,8 @@ export function podStatus(input: StatusInput): PodStatus {
       main,
       now: input.now,
       sandboxReady: readySandbox(runtime, hostNetwork) !== undefined,
-      resize: input.resize.condition,
+      resize: input.resize.progress(pod, runtime),
+      extra: input.extra,
     }),
     ...(pod.metadata?.generation === undefined ? {} : { observedGeneration: pod.metadata.generation }),
     hostIP: input.hostIPs[0],
@@ -65,6 +69,19 @@ export function podStatus(input: StatusInput): PodStatus {
     containerStatuses: main,
     // Nobody asks whether they are ready.
     ...(ephemeral.length > 0 ? { ephemeralContainerStatuses: ephemeral.map((one) => ({ ...one, ready: false })) } : {}),
+  };
+}
+
+/** Of a pod that the kubelet does not take (`rejectPod`): it has no containers, and never will. */
+export function rejectedStatus(pod: Pod, { reason, message }: Rejection, now: string): PodStatus {
+  return {
+    phase: 'Failed',
+    reason,
+    message: `Pod was rejected: ${message}`,
+    qosClass: qosClass(pod),
+    startTime: pod.status?.startTime ?? now,
+    conditions: pod.status?.conditions ?? [],
+    ...(pod.metadata?.generation === undefined ? {} : { observedGeneration: pod.metadata.generation }),
   };
 }
 

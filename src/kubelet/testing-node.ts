@@ -57,6 +57,7 @@ export async function startTestNode(): Promise<TestNode> {
       cgroupParent: `${testCgroup()}/pods`,
       clusterDNS: ['10.96.0.10'],
       clusterDomain: 'cluster.local',
+      runtimeGraceMs: 1000,
     });
   const inNamespace = (name: string) => ({ name, namespace: testNamespace });
   await ensure(client.create(namespaces, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: testNamespace } }));

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { type CallOptions, type Channel, GrpcError, grpcStatus, openChannel } from './grpc.ts';
 import * as m from './messages.ts';
 import type { Message } from './protobuf.ts';
@@ -47,6 +48,11 @@ export interface CriClient {
   ): Promise<string>;
   removeImage(image: string): Promise<void>;
 
+  /**
+   * Takes from the disk what removed containers have written, before it resolves: containerd itself waits for a hundred
+   * changes. CRI has no call for it; the end of a lease is one.
+   */
+  collectGarbage(): Promise<void>;
   /** Ids of containers and sandboxes whose main process ended, as it happens; until the connection breaks. */
   exits(signal: AbortSignal): AsyncIterable<string>;
   /** Calls that wait fail, and later ones too. */
@@ -55,8 +61,11 @@ export interface CriClient {
 
 /** An answer is due within 2 minutes, as with the kubelet's `runtimeRequestTimeout`. */
 const REQUEST_TIMEOUT_MS = 120_000;
+/** A runtime that is silent for longer makes its node not ready (the kubelet's `maxWaitForContainerRuntime`). */
+const HEALTH_TIMEOUT_MS = 30_000;
 const RUNTIME = '/runtime.v1.RuntimeService/';
 const IMAGES = '/runtime.v1.ImageService/';
+const LEASES = '/containerd.services.leases.v1.Leases/';
 
 export function createCriClient(socketPath: string): CriClient {
   const channel = openChannel(socketPath);
@@ -73,8 +82,8 @@ export function createCriClient(socketPath: string): CriClient {
   }
 
   return {
-    version: () => call(`${RUNTIME}Version`, m.VersionRequest, m.VersionResponse, {}, { timeoutMs: 5_000 }),
-    status: () => call(`${RUNTIME}Status`, m.StatusRequest, m.StatusResponse, {}, { timeoutMs: 5_000 }),
+    version: () => call(`${RUNTIME}Version`, m.VersionRequest, m.VersionResponse, {}, { timeoutMs: HEALTH_TIMEOUT_MS }),
+    status: () => call(`${RUNTIME}Status`, m.StatusRequest, m.StatusResponse, {}, { timeoutMs: HEALTH_TIMEOUT_MS }),
 
     async runPodSandbox(config, handler = '') {
       const answer = await call(
@@ -177,6 +186,12 @@ export function createCriClient(socketPath: string): CriClient {
       await call(`${IMAGES}RemoveImage`, m.ImageRequest, m.Empty, { image: { image } });
     },
 
+    async collectGarbage() {
+      const id = `knit-${randomUUID()}`;
+      const options = { metadata: { 'containerd-namespace': 'k8s.io' } };
+      await call(`${LEASES}Create`, m.CreateLeaseRequest, m.Empty, { id }, options);
+      await call(`${LEASES}Delete`, m.DeleteLeaseRequest, m.Empty, { id, sync: true }, options);
+    },
     exits: (signal) => exits(channel, signal),
     close: () => channel.close(),
   };

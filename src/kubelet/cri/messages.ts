@@ -306,6 +306,10 @@ export const ListContainerStatsResponse = message({ stats: repeated(1, Container
 export const ImageFsInfoResponse = message({ imageFilesystems: repeated(1, FilesystemUsage) });
 export const Empty = message({});
 
+/** containerd's leases (`containerd.services.leases.v1`). */
+export const CreateLeaseRequest = message({ id: field(1, string) });
+export const DeleteLeaseRequest = message({ id: field(1, string), sync: field(2, bool) });
+
 /** containerd's own event stream (`containerd.services.events.v1`), the same from 1.6 to 2.x. */
 export const SubscribeRequest = message({ filters: repeated(1, string) });
 export const EventEnvelope = message({

@@ -6,17 +6,15 @@ import type { Client } from '../../client/client.ts';
 import type { InformerFactory } from '../../client/informer.ts';
 import { renewLease } from '../lease.ts';
 import { hollowName } from './names.ts';
-import { registerHollowNode } from './nodes.ts';
+import { type HollowNodes, registerHollowNode } from './nodes.ts';
 import { runHollowPods } from './pods.ts';
 
-export interface HollowOptions {
+export interface HollowOptions extends HollowNodes {
   readonly client: Client;
   readonly informers: InformerFactory;
   readonly log: Log;
   /** They are named `hollow-1`, `hollow-2`, …; at most 10,000. */
   readonly count: number;
-  /** As their kubelets report it. */
-  readonly version: string;
 }
 
 /** Nodes that are registered, and leases that are renewed, at once. */
@@ -28,7 +26,7 @@ const turns = 20;
 
 /** Registers the nodes and keeps them and their pods as if they were there. Resolves before all are registered. */
 export async function startHollowNodes(options: HollowOptions): Promise<Running> {
-  const { client, informers, log, count, version } = options;
+  const { client, informers, log, count } = options;
   const pods = runHollowPods({ client, informers, log });
   await informers.start();
   const abort = new AbortController();
@@ -41,7 +39,7 @@ export async function startHollowNodes(options: HollowOptions): Promise<Running>
     }
   };
   const running = (async () => {
-    await inParallel(indexes, (index) => attempt(index, () => registerHollowNode(client, index, version)));
+    await inParallel(indexes, (index) => attempt(index, () => registerHollowNode(client, index, options)));
     log.info('hollow nodes are registered', { count });
     for (let turn = 0; !abort.signal.aborted; turn = (turn + 1) % turns) {
       const part = indexes.filter((index) => index % turns === turn);

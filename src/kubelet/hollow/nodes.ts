@@ -1,6 +1,7 @@
 import { hollowLabel } from '../../api/node-labels.ts';
 import { nodes } from '../../api/resource.ts';
 import type { Node } from '../../api/types.ts';
+import type { IPFamily } from '../../base/cidr.ts';
 import { type Client, isAlreadyExists } from '../../client/client.ts';
 import { renewLease } from '../lease.ts';
 import { architecture, nodeConditions, nodeLabels } from '../node-status.ts';
@@ -9,21 +10,35 @@ import { hollowAddress, hollowName, hollowPodCIDR } from './names.ts';
 /** What a hollow node pretends to have: room for the pods that people scale to. */
 const capacity = { cpu: '32', memory: '256Gi', 'ephemeral-storage': '1Ti', pods: '110' };
 
+/** What all of them have in common. */
+export interface HollowNodes {
+  /** As their kubelets report it. */
+  readonly version: string;
+  /** Of the cluster's addresses. */
+  readonly families: readonly IPFamily[];
+}
+
 /** Registers one node, or finds it registered; it is Ready at once. */
-export async function registerHollowNode(client: Client, index: number, version: string): Promise<void> {
+export async function registerHollowNode(
+  client: Client,
+  index: number,
+  { version, families }: HollowNodes,
+): Promise<void> {
   const name = hollowName(index);
+  const status = hollowStatus(index, { version, families });
   try {
-    await client.create(nodes, hollowNode(index));
+    // Ready from its first moment on, so that nobody taints it in between.
+    await client.create(nodes, { ...hollowNode(index, families), status });
   } catch (error) {
     if (!isAlreadyExists(error)) throw error;
+    await client.patch(nodes, { name }, 'strategic', { status }, 'status');
   }
-  await client.patch(nodes, { name }, 'strategic', { status: hollowStatus(index, version) }, 'status');
   await renewLease(client, name);
 }
 
-function hollowNode(index: number): Node {
+function hollowNode(index: number, families: readonly IPFamily[]): Node {
   const name = hollowName(index);
-  const podCIDR = hollowPodCIDR(index);
+  const podCIDRs = families.map((family) => hollowPodCIDR(index, family));
   return {
     apiVersion: 'v1',
     kind: 'Node',
@@ -36,17 +51,17 @@ function hollowNode(index: number): Node {
         'node.kubernetes.io/exclude-from-external-load-balancers': 'true',
       },
     },
-    spec: { podCIDR, podCIDRs: [podCIDR], taints: [{ key: hollowLabel, value: 'true', effect: 'NoSchedule' }] },
+    spec: { podCIDR: podCIDRs[0], podCIDRs, taints: [{ key: hollowLabel, value: 'true', effect: 'NoSchedule' }] },
   };
 }
 
-function hollowStatus(index: number, version: string): NonNullable<Node['status']> {
+function hollowStatus(index: number, { version, families }: HollowNodes): NonNullable<Node['status']> {
   const now = `${new Date().toISOString().slice(0, 19)}Z`;
   return {
     capacity,
     allocatable: capacity,
     addresses: [
-      { type: 'InternalIP', address: hollowAddress(index) },
+      ...families.map((family) => ({ type: 'InternalIP', address: hollowAddress(index, family) })),
       { type: 'Hostname', address: hollowName(index) },
     ],
     conditions: nodeConditions(healthy, undefined, now),

@@ -13,7 +13,7 @@ import { isSidecar } from '../sidecar.ts';
 /** A Job's pod succeeds after this time. */
 const jobMs = 1000;
 const workers = 32;
-/** Of a /24: without its network's address, the node's own and the broadcast address. */
+/** Of 256: without its network's address, the node's own and the broadcast address. */
 const addressesOfNode = 253;
 
 /** Says of the pods on hollow nodes that they run, that those of Jobs succeeded, and ends those that shall go. */
@@ -39,9 +39,13 @@ export function runHollowPods(options: { client: Client; informers: InformerFact
       }
       const phase = nextPhase(pod);
       if (phase === undefined) return;
-      const hostIP = node.status?.addresses?.find(({ type }) => type === 'InternalIP')?.address ?? '';
-      const podIP = pod.spec?.hostNetwork ? hostIP : addresses.of(pod, node.spec?.podCIDR ?? '');
-      const patch = { metadata: { uid }, status: hollowStatus(pod, phase, hostIP, podIP) };
+      const hostIPs = (node.status?.addresses ?? []).flatMap(({ type, address }) =>
+        type === 'InternalIP' ? { ip: address } : [],
+      );
+      const podIPs = pod.spec?.hostNetwork
+        ? hostIPs
+        : addresses.of(pod, node.spec?.podCIDRs ?? []).map((ip) => ({ ip }));
+      const patch = { metadata: { uid }, status: hollowStatus(pod, phase, hostIPs, podIPs) };
       await unlessGone(client.patch(pods, { name, namespace }, 'strategic', patch, 'status'));
       if (isOfJob(pod) && phase === 'Running') controller.enqueueAfter(key, jobMs);
     },
@@ -73,7 +77,9 @@ function isOfJob({ metadata }: Pod): boolean {
   return metadata?.ownerReferences?.some(({ kind, controller }) => controller && kind === 'Job') ?? false;
 }
 
-function hollowStatus(pod: Pod, phase: 'Running' | 'Succeeded', hostIP: string, podIP: string) {
+type Addressed = readonly { readonly ip: string }[];
+
+function hollowStatus(pod: Pod, phase: 'Running' | 'Succeeded', hostIPs: Addressed, podIPs: Addressed) {
   const now = `${new Date().toISOString().slice(0, 19)}Z`;
   const startTime = pod.status?.startTime ?? now;
   const status = (container: Container) =>
@@ -88,10 +94,10 @@ function hollowStatus(pod: Pod, phase: 'Running' | 'Succeeded', hostIP: string, 
   return {
     phase,
     conditions: podConditions({ pod, phase, init, main, sandboxReady: phase === 'Running', now }),
-    hostIP,
-    hostIPs: [{ ip: hostIP }],
-    podIP,
-    podIPs: [{ ip: podIP }],
+    hostIP: hostIPs[0]?.ip,
+    hostIPs,
+    podIP: podIPs[0]?.ip,
+    podIPs,
     startTime,
     qosClass: qosClass(pod),
     ...(init.length > 0 ? { initContainerStatuses: init } : {}),
@@ -120,30 +126,36 @@ function containerStatus(
   };
 }
 
-/** Pods' addresses out of their nodes' ranges. A pod that has one keeps it. */
+/** Pods' addresses out of their nodes' ranges. A pod that has some keeps them. */
 class Addresses {
-  readonly #byPod = new Map<string, string>();
+  readonly #byPod = new Map<string, readonly string[]>();
   readonly #taken = new Set<string>();
+  /** Where the search of a range goes on: an address that is free again is the last to be given out again. */
+  readonly #next = new Map<string, number>();
 
-  of(pod: Pod, podCIDR: string): string {
+  of(pod: Pod, podCIDRs: readonly string[]): readonly string[] {
     const uid = pod.metadata?.uid ?? '';
-    const known = pod.status?.podIP ?? this.#byPod.get(uid);
-    const address = known ?? this.#firstFree(podCIDR);
-    this.#byPod.set(uid, address);
-    this.#taken.add(address);
-    return address;
+    const known = pod.status?.podIPs?.map(({ ip }) => ip) ?? this.#byPod.get(uid);
+    const addresses = known ?? podCIDRs.map((podCIDR) => this.#firstFree(podCIDR));
+    this.#byPod.set(uid, addresses);
+    for (const address of addresses) this.#taken.add(address);
+    return addresses;
   }
 
   free(uid: string): void {
-    this.#taken.delete(this.#byPod.get(uid) ?? '');
+    for (const address of this.#byPod.get(uid) ?? []) this.#taken.delete(address);
     this.#byPod.delete(uid);
   }
 
   #firstFree(podCIDR: string): string {
     const range = parseCIDR(podCIDR);
-    for (let index = 2; index < addressesOfNode + 2; index++) {
-      const address = addressAt(range, index);
-      if (!this.#taken.has(address)) return address;
+    const from = this.#next.get(podCIDR) ?? 0;
+    for (let tried = 0; tried < addressesOfNode; tried++) {
+      const index = (from + tried) % addressesOfNode;
+      const address = addressAt(range, index + 2);
+      if (this.#taken.has(address)) continue;
+      this.#next.set(podCIDR, index + 1);
+      return address;
     }
     throw new Error(`${podCIDR} has no address left`);
   }

@@ -13,6 +13,8 @@ before(async () => {
   server = http.createServer((request, response) => {
     seen.push(request.headers);
     if (request.url === '/slow') return;
+    const location = new URL(request.url ?? '', 'http://x').searchParams.get('loc');
+    if (location) return response.writeHead(302, { Location: location }).end('elsewhere');
     response.writeHead(request.url === '/moved' ? 302 : request.url === '/ok' ? 200 : 503).end();
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -32,6 +34,18 @@ test('an HTTP probe succeeds from 200 to 399 and says what else it got', async (
   assert.equal((await check({ httpGet: { path: '/moved', port } }, target(), 1000)).ok, true);
   const failed = await check({ httpGet: { path: '/no', port } }, target(), 1000);
   assert.deepEqual(failed, { ok: false, message: 'HTTP probe failed with statuscode: 503' });
+});
+
+test('a redirect on the same host is followed, one to another host is an answer', async () => {
+  const to = async (location: string) =>
+    await check({ httpGet: { path: `/redirect?loc=${encodeURIComponent(location)}`, port } }, target(), 5000);
+  assert.equal((await to('/ok')).ok, true);
+  assert.deepEqual(await to('/no'), { ok: false, message: 'HTTP probe failed with statuscode: 503' });
+  const elsewhere = await to('http://0.0.0.0/');
+  assert.equal(elsewhere.ok, true);
+  assert.equal(elsewhere.warning, 'Probe terminated redirects, Response body: elsewhere');
+  const around = await to('/redirect?loc=%2Fredirect%3Floc%3D%2Fok');
+  assert.equal(around.ok, true);
 });
 
 test('a port may have a name, and headers are sent', async () => {

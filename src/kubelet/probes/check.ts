@@ -1,7 +1,8 @@
-import http from 'node:http';
+import http, { type IncomingMessage } from 'node:http';
 import https from 'node:https';
 import net from 'node:net';
 import type { Container, Probe } from '../../api/types.ts';
+import { urlHost } from '../../base/cidr.ts';
 import { messageOf } from '../../base/errors.ts';
 import type { CriClient } from '../cri/client.ts';
 import { GrpcError, grpcStatus } from '../cri/grpc.ts';
@@ -18,6 +19,8 @@ export interface ProbeTarget {
 export interface ProbeResult {
   readonly ok: boolean;
   readonly message: string;
+  /** What is odd about an answer that is well. */
+  readonly warning?: string;
 }
 
 export type Handler = Pick<Probe, 'exec' | 'httpGet' | 'tcpSocket' | 'grpc'>;
@@ -70,22 +73,44 @@ export function portNumber(port: number | string | object, container: Container)
 function checkHttp(get: HttpGet, target: ProbeTarget, timeoutMs: number): Promise<ProbeResult> {
   const port = portNumber(get.port, target.container);
   const host = get.host || target.podIP;
-  const secure = get.scheme === 'HTTPS';
   const path = get.path?.startsWith('/') ? get.path : `/${get.path ?? ''}`;
-  const url = `${secure ? 'https' : 'http'}://${host}:${port}${path}`;
+  const url = new URL(`${get.scheme === 'HTTPS' ? 'https' : 'http'}://${urlHost(host)}:${port}${path}`);
   const headers: Record<string, string> = { 'User-Agent': 'kube-probe/1.36', Accept: '*/*', Connection: 'close' };
   for (const { name, value } of get.httpHeaders ?? []) headers[name] = value ?? '';
-  const options = { host, port, path, headers, agent: false, rejectUnauthorized: false, timeout: timeoutMs };
+  return askHttp(url, headers, performance.now() + timeoutMs, 0);
+}
+
+/** As Go's client does. */
+const MAX_REDIRECTS = 10;
+
+/** Redirects are followed on the same host; one that leads elsewhere is an answer of a server that is well. */
+function askHttp(
+  url: URL,
+  headers: Readonly<Record<string, string>>,
+  deadline: number,
+  redirects: number,
+): Promise<ProbeResult> {
+  const timeoutMs = Math.max(1, deadline - performance.now());
   return new Promise((resolve) => {
-    const fail = (why: string) => resolve({ ok: false, message: `Get "${url}": ${why}` });
+    const fail = (why: string) => resolve({ ok: false, message: `Get "${withPort(url)}": ${why}` });
     const timer = setTimeout(() => {
       fail('context deadline exceeded (Client.Timeout exceeded while awaiting headers)');
       request.destroy();
     }, timeoutMs);
-    const request = (secure ? https : http).get(options, (response) => {
+    const secure = url.protocol === 'https:';
+    const options = { headers, agent: false, rejectUnauthorized: false, timeout: timeoutMs };
+    const request = (secure ? https : http).get(url, options, (response) => {
       const status = response.statusCode ?? 0;
+      const next = redirectOf(status, response.headers.location, url);
+      if (next && next.hostname !== url.hostname) {
+        return resolve(leadElsewhere(response).finally(() => clearTimeout(timer)));
+      }
       response.destroy();
       clearTimeout(timer);
+      if (next) {
+        if (redirects >= MAX_REDIRECTS) return fail(`stopped after ${MAX_REDIRECTS} redirects`);
+        return resolve(askHttp(next, headers, deadline, redirects + 1));
+      }
       const ok = status >= 200 && status < 400;
       resolve({ ok, message: ok ? '' : `HTTP probe failed with statuscode: ${status}` });
     });
@@ -94,6 +119,31 @@ function checkHttp(get: HttpGet, target: ProbeTarget, timeoutMs: number): Promis
       fail(messageOf(error));
     });
   });
+}
+
+async function leadElsewhere(response: IncomingMessage): Promise<ProbeResult> {
+  let body = '';
+  try {
+    for await (const text of response.setEncoding('utf8')) {
+      body += text;
+      if (body.length >= MAX_BODY) break;
+    }
+  } catch (error) {
+    return { ok: false, message: messageOf(error) };
+  }
+  const warning = `Probe terminated redirects, Response body: ${body.slice(0, MAX_BODY)}`;
+  return { ok: true, message: '', warning };
+}
+
+/** As it was asked for: a URL does not keep the port that its scheme has anyway. */
+function withPort({ protocol, hostname, port, pathname, search }: URL): string {
+  return `${protocol}//${hostname}:${port || (protocol === 'https:' ? 443 : 80)}${pathname}${search}`;
+}
+
+function redirectOf(status: number, location: string | undefined, from: URL): URL | undefined {
+  return location !== undefined && [301, 302, 303, 307, 308].includes(status) && URL.canParse(location, from.href)
+    ? new URL(location, from.href)
+    : undefined;
 }
 
 function checkTcp(host: string, port: number, timeoutMs: number): Promise<ProbeResult> {

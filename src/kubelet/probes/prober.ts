@@ -12,6 +12,8 @@ export interface Prober extends ProbeVerdicts {
    * stays so until a probe says otherwise.
    */
   watch(pod: Pod, container: Container, record: ContainerRecord, podIP: string, was: WasReported): void;
+  /** Ends the probes that restart containers: of a pod that is being ended only readiness is asked on. */
+  ending(uid: string): void;
   /** Ends the probes of all containers of a pod but these. */
   keep(uid: string, containerIds: ReadonlySet<string>): void;
   stop(): void;
@@ -25,6 +27,8 @@ export interface WasReported {
 interface Watched {
   readonly uid: string;
   readonly abort: AbortController;
+  /** Of the liveness and startup probes. */
+  readonly restarting: AbortController;
   started: boolean;
   ready: boolean;
   failed: 'liveness' | 'startup' | undefined;
@@ -61,6 +65,7 @@ export function createProber(cri: CriClient, events: PodEvents, changed: (uid: s
       const state: Watched = {
         uid: pod.metadata?.uid ?? '',
         abort: new AbortController(),
+        restarting: new AbortController(),
         started: !startupProbe || was.started,
         ready: !readinessProbe || was.ready,
         failed: undefined,
@@ -73,18 +78,26 @@ export function createProber(cri: CriClient, events: PodEvents, changed: (uid: s
       if (readinessProbe) follow(readinessProbe, 'readiness', context);
       if (livenessProbe) follow(livenessProbe, 'liveness', context);
     },
+    ending(uid) {
+      for (const state of watched.values()) if (state.uid === uid) state.restarting.abort();
+    },
     keep(uid, containerIds) {
       for (const [id, state] of watched) {
         if (state.uid !== uid || containerIds.has(id)) continue;
-        state.abort.abort();
+        end(state);
         watched.delete(id);
       }
     },
     stop() {
-      for (const { abort } of watched.values()) abort.abort();
+      for (const state of watched.values()) end(state);
       watched.clear();
     },
   };
+}
+
+function end({ abort, restarting }: Watched): void {
+  abort.abort();
+  restarting.abort();
 }
 
 interface Context {
@@ -99,7 +112,8 @@ interface Context {
 }
 
 function follow(probe: Probe, kind: ProbeKind, context: Context): void {
-  const { signal } = context.state.abort;
+  const { abort, restarting } = context.state;
+  const { signal } = kind === 'readiness' ? abort : restarting;
   runProbe(probe, kind, context, signal).catch((error: unknown) => {
     // Waiting ends with the container; nothing else can throw, `check` does not.
     if (!signal.aborted) throw error;
@@ -111,7 +125,14 @@ async function runProbe(probe: Probe, kind: ProbeKind, context: Context, signal:
   const timeoutMs = (probe.timeoutSeconds ?? 1) * 1000;
   const periodMs = (probe.periodSeconds ?? 10) * 1000;
   const target = { cri: context.cri, container, containerId: record.id, podIP: context.podIP };
-  const ask = () => check(probe, target, timeoutMs);
+  const name = `${kind[0]?.toUpperCase()}${kind.slice(1)}`;
+  const told = (reason: string, text: string) =>
+    context.events.container(pod, container, 'Warning', reason, `${name} probe ${text}`);
+  const ask = async () => {
+    const result = await check(probe, target, timeoutMs);
+    if (result.warning !== undefined && !signal.aborted) told('ProbeWarning', `warning: ${result.warning}`);
+    return result;
+  };
   if (kind !== 'startup') await state.whenStarted.promise;
   const age = Date.now() - record.status.startedAt / 1e6;
   await sleep((probe.initialDelaySeconds ?? 0) * 1000 - age, signal);
@@ -130,10 +151,7 @@ async function runProbe(probe: Probe, kind: ProbeKind, context: Context, signal:
     signal.throwIfAborted();
     streak = ok === last ? streak + 1 : 1;
     last = ok;
-    if (!ok) {
-      const name = `${kind[0]?.toUpperCase()}${kind.slice(1)}`;
-      context.events.container(pod, container, 'Warning', 'Unhealthy', `${name} probe failed: ${message}`);
-    }
+    if (!ok) told('Unhealthy', `failed: ${message}`);
   }
 }
 

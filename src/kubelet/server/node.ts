@@ -1,5 +1,7 @@
 import type { Pod } from '../../api/types.ts';
 import type { RuntimeView } from '../runtime-view.ts';
+import type { ResolvedSettings } from '../settings.ts';
+import type { ShutdownRecord } from '../shutdown/record.ts';
 import type { NodeUsage } from '../stats.ts';
 import { HttpError } from './answer.ts';
 
@@ -9,8 +11,12 @@ export interface NodeView {
   pods(): readonly Pod[];
   readonly runtime: RuntimeView;
   readonly name: string;
+  /** What was chosen of the kubelet, and the defaults. */
+  readonly settings: ResolvedSettings;
   /** What its containers use; takes a second where nobody has asked for a while. */
   usage(): Promise<NodeUsage>;
+  /** Of the node's last graceful shutdown. */
+  lastShutdown(): ShutdownRecord;
 }
 
 export interface PodName {

@@ -2,11 +2,14 @@ import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer } from 'node:https';
 import type { Duplex } from 'node:stream';
-import { TLSSocket } from 'node:tls';
+import type { Pod } from '../../api/types.ts';
+import { MAX_HEADER_BYTES } from '../../base/headers.ts';
 import type { Log } from '../../base/log.ts';
 import type { Running } from '../../base/running.ts';
+import { authorize, type Reviews } from './access.ts';
 import { HttpError, httpErrorOf, refuse, type UpgradeCall } from './answer.ts';
 import { serveContainerLogs } from './container-logs.ts';
+import { cadvisorMetrics, kubeletMetrics } from './metrics.ts';
 import type { NodeView } from './node.ts';
 import { servePortForward } from './port-forward.ts';
 import { serveRemoteCommand } from './remote-command.ts';
@@ -21,10 +24,8 @@ export interface KubeletServerOptions {
   /** All PEM. Clients must have a certificate of `clientCA`. */
   readonly tls: { readonly cert: string; readonly key: string; readonly clientCA: string };
   readonly node: NodeView;
-  /** Groups (O of a client's certificate) that may do everything here. Default `system:masters`. */
-  readonly allowedGroups?: readonly string[];
-  /** Users (CN) that may. Default: the API server's, `kube-apiserver-kubelet-client`. */
-  readonly allowedUsers?: readonly string[];
+  /** Asks the API server about callers; without them only the API server itself is let in. */
+  readonly reviews?: Reviews;
 }
 
 export interface KubeletServer extends Running {
@@ -33,13 +34,14 @@ export interface KubeletServer extends Running {
 }
 
 /**
- * The kubelet's HTTPS API: `/healthz`, `/pods`, `/stats/summary`, `/metrics/resource`, `/containerLogs`, `/exec`, `/attach`, `/portForward`, at the paths and
- * with the parameters of Kubernetes' kubelet, for its API server.
+ * The kubelet's HTTPS API: `/healthz`, `/pods`, `/configz`, `/stats/summary`, `/metrics` and those below it,
+ * `/containerLogs`, `/exec`, `/attach`, `/portForward`, at the paths and with the parameters of Kubernetes' kubelet.
  */
 export async function startKubeletServer(options: KubeletServerOptions): Promise<KubeletServer> {
   const { cert, key, clientCA } = options.tls;
   // Who has no certificate is let in as far as an answer that says so.
-  const server = createServer({ cert, key, ca: clientCA, requestCert: true, rejectUnauthorized: false });
+  const tls = { cert, key, ca: clientCA, requestCert: true, rejectUnauthorized: false };
+  const server = createServer({ ...tls, maxHeaderSize: MAX_HEADER_BYTES });
   const sockets = new Set<Duplex>();
   server.on('secureConnection', (socket) => {
     sockets.add(socket);
@@ -73,7 +75,7 @@ async function answer(
   response: ServerResponse,
 ): Promise<void> {
   try {
-    authorize(options, request);
+    await authorize(request, pathnameOf(request), options.reviews);
     await route(options, request, response);
   } catch (error) {
     const { statusCode, message } = httpErrorOf(error);
@@ -92,17 +94,22 @@ interface Told {
   readonly text: string;
 }
 
+const metrics = (text: string): Told => ({ type: 'text/plain; version=0.0.4; charset=utf-8', text });
+const podList = (items: readonly Pod[]): Told => json({ kind: 'PodList', apiVersion: 'v1', metadata: {}, items });
 const json = (value: unknown): Told => ({ type: 'application/json', text: JSON.stringify(value) });
+
+const configuration = { kind: 'KubeletConfiguration', apiVersion: 'kubelet.config.k8s.io/v1beta1' };
 
 /** What is there to be read, by its path. */
 const tellers: Readonly<Record<string, (node: NodeView) => Promise<Told>>> = {
   '/healthz': async () => ({ type: 'text/plain; charset=utf-8', text: 'ok' }),
-  '/pods': async (node) => json({ kind: 'PodList', apiVersion: 'v1', metadata: {}, items: node.pods() }),
+  '/pods': async (node) => podList(node.pods()),
+  '/runningpods/': async (node) => podList(node.pods().filter(({ status }) => status?.phase === 'Running')),
+  '/configz': async (node) => json({ kubeletconfig: { ...configuration, ...node.settings } }),
   '/stats/summary': async (node) => json(summaryOf(node.name, await node.usage(), node.pods())),
-  '/metrics/resource': async (node) => ({
-    type: 'text/plain; version=0.0.4; charset=utf-8',
-    text: resourceMetrics(await node.usage()),
-  }),
+  '/metrics': async (node) => metrics(kubeletMetrics(node)),
+  '/metrics/cadvisor': async (node) => metrics(cadvisorMetrics(await node.usage())),
+  '/metrics/resource': async (node) => metrics(resourceMetrics(await node.usage())),
 };
 
 async function route(options: KubeletServerOptions, request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -126,6 +133,8 @@ async function route(options: KubeletServerOptions, request: IncomingMessage, re
   throw new HttpError(404, '404 page not found');
 }
 
+const pathnameOf = (request: IncomingMessage): string => new URL(request.url ?? '/', 'https://kubelet').pathname;
+
 async function upgrade(
   options: KubeletServerOptions,
   request: IncomingMessage,
@@ -134,7 +143,7 @@ async function upgrade(
 ): Promise<void> {
   socket.on('error', () => socket.destroy());
   try {
-    authorize(options, request);
+    await authorize(request, pathnameOf(request), options.reviews);
     await routeUpgrade(options, { request, socket, head, url: new URL(request.url ?? '/', 'https://kubelet') });
   } catch (error) {
     if (httpErrorOf(error).statusCode >= 500) options.log.warn('stream failed', { url: request.url, error });
@@ -162,16 +171,4 @@ function pathOf(url: URL): string[] {
   } catch {
     throw new HttpError(400, 'the path is not well encoded');
   }
-}
-
-/** Lets the API server in: by the group or the name in its client certificate. */
-function authorize(options: KubeletServerOptions, { socket }: IncomingMessage): void {
-  if (!(socket instanceof TLSSocket) || !socket.authorized) throw new HttpError(401, 'Unauthorized');
-  const { CN, O } = socket.getPeerCertificate().subject;
-  const users = [CN ?? []].flat();
-  const groups = [O ?? []].flat();
-  const { allowedGroups = ['system:masters'], allowedUsers = ['kube-apiserver-kubelet-client'] } = options;
-  if (groups.some((group) => allowedGroups.includes(group))) return;
-  if (users.some((user) => allowedUsers.includes(user))) return;
-  throw new HttpError(403, `Forbidden (user=${users.join(',')}, resource=nodes, subresource=proxy)`);
 }

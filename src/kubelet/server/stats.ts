@@ -1,5 +1,7 @@
 import type { Pod } from '../../api/types.ts';
+import type { MetricType } from '../../base/metrics.ts';
 import type { ContainerUsage, NodeUsage, Usage } from '../stats.ts';
+import { metricFamily, type Sample } from './metrics.ts';
 
 const nanos = (cores: number): number => Math.round(cores * 1e9);
 
@@ -44,11 +46,8 @@ function sumOf(usages: readonly Usage[]): Usage {
 
 /** The kubelet's `/metrics/resource`, for Prometheus and for metrics-server. */
 export function resourceMetrics({ at, node, containers }: NodeUsage): string {
-  const family = (name: string, type: string, help: string, samples: readonly (readonly [string, number])[]) => [
-    `# HELP ${name} ${help}`,
-    `# TYPE ${name} ${type}`,
-    ...samples.map(([labels, value]) => `${name}${labels} ${value} ${at}`),
-  ];
+  const family = (name: string, type: MetricType, help: string, samples: readonly Sample[]) =>
+    metricFamily(name, type, help, samples, at);
   const ofContainers = (pick: (usage: ContainerUsage) => number) =>
     containers.map((each) => [containerLabels(each), pick(each)] as const);
   const byPod = [...Map.groupBy(containers, podLabels)];

@@ -6,6 +6,8 @@ export interface PayloadFile {
   readonly data: Uint8Array;
   /** Permission bits. */
   readonly mode: number;
+  /** Whose it is; root's where it is left out. */
+  readonly user?: number;
 }
 
 /** Files by their path in the volume. */
@@ -53,13 +55,13 @@ async function holds(folder: string, payload: Payload): Promise<boolean> {
 
 async function writeFiles(folder: string, payload: Payload, group: number | undefined): Promise<void> {
   await mkdir(folder, { mode: 0o755 });
-  for (const [name, { data, mode }] of payload) {
+  for (const [name, { data, mode, user = 0 }] of payload) {
     const file = path.join(folder, name);
     await mkdir(path.dirname(file), { recursive: true });
     await writeFile(file, data);
     // The group of a pod reads what its owner reads (SetVolumeOwnership).
     await chmod(file, group === undefined ? mode : mode | 0o440);
-    if (group !== undefined) await chown(file, 0, group);
+    if (group !== undefined || user !== 0) await chown(file, user, group ?? 0);
   }
 }
 

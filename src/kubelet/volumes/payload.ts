@@ -1,4 +1,4 @@
-import type { Volume } from '../../api/types.ts';
+import type { Pod, Volume } from '../../api/types.ts';
 import type { ConfigSource } from '../env.ts';
 import { type FieldSource, fieldValue, resourceFieldValue } from '../fields.ts';
 import type { Payload, PayloadFile } from './atomic-writer.ts';
@@ -48,7 +48,7 @@ async function configMapFiles(source: PayloadSource, ref: Reference, mode: numbe
   if (!found && !ref.optional) throw new Error(`configmap "${name}" not found`);
   const text = Object.entries(found?.data ?? {}).map(([key, value]) => [key, Buffer.from(value)] as const);
   const binary = Object.entries(found?.binaryData ?? {}).map(([key, value]) => [key, fromBase64(value)] as const);
-  return select(new Map([...text, ...binary]), ref, mode);
+  return select('config', new Map([...text, ...binary]), ref, mode);
 }
 
 async function secretFiles(source: PayloadSource, ref: Reference, mode: number): Promise<Files> {
@@ -56,17 +56,17 @@ async function secretFiles(source: PayloadSource, ref: Reference, mode: number):
   const found = await source.config.secret(namespaceOf(source), name);
   if (!found && !ref.optional) throw new Error(`secret "${name}" not found`);
   const entries = Object.entries(found?.data ?? {}).map(([key, value]) => [key, fromBase64(value)] as const);
-  return select(new Map(entries), ref, mode);
+  return select('secret', new Map(entries), ref, mode);
 }
 
 /** All keys under their own names, or those that `items` lists under its paths. */
-function select(data: ReadonlyMap<string, Buffer>, ref: Reference, mode: number): Files {
+function select(kind: string, data: ReadonlyMap<string, Buffer>, ref: Reference, mode: number): Files {
   if (!ref.items) return new Map([...data].map(([key, value]) => [key, { data: value, mode }]));
   const files: Files = new Map();
   for (const item of ref.items) {
     const value = data.get(item.key);
     if (value) files.set(safePath(item.path), { data: value, mode: item.mode ?? mode });
-    else if (!ref.optional) throw new Error(`references non-existent config key: ${item.key}`);
+    else if (!ref.optional) throw new Error(`references non-existent ${kind} key: ${item.key}`);
   }
   return files;
 }
@@ -98,11 +98,22 @@ async function projectedPart(source: PayloadSource, part: ProjectedSource, mode:
     const { audience, expirationSeconds, path } = part.serviceAccountToken;
     const { pod } = source.fields;
     const token = await source.tokens.token(pod, audience, expirationSeconds ?? 3600);
-    // With a group of the pod's own only that group may read it; without one the container's user is not known.
-    const tokenMode = pod.spec?.securityContext?.fsGroup === undefined ? mode : 0o600;
-    return new Map([[safePath(path), { data: Buffer.from(token), mode: tokenMode }]]);
+    // Only the pod's own user and group may read it, where they are known.
+    const user = userOf(pod);
+    const isOwned = user !== undefined || pod.spec?.securityContext?.fsGroup !== undefined;
+    const file = { data: Buffer.from(token), mode: isOwned ? 0o600 : mode, ...(user === undefined ? {} : { user }) };
+    return new Map([[safePath(path), file]]);
   }
   throw new Error(`knit does not project ${Object.keys(part).join(', ')} yet`);
+}
+
+/** The user that all of a pod's containers run as. */
+function userOf({ spec }: Pod): number | undefined {
+  const containers = [...(spec?.initContainers ?? []), ...(spec?.containers ?? [])];
+  const users = new Set(
+    containers.map(({ securityContext }) => securityContext?.runAsUser ?? spec?.securityContext?.runAsUser),
+  );
+  return users.size === 1 ? [...users][0] : undefined;
 }
 
 const namespaceOf = (source: PayloadSource): string => source.fields.pod.metadata?.namespace ?? '';

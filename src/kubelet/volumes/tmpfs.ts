@@ -6,7 +6,20 @@ import { run } from '../../kernel/run.ts';
  * Makes a folder that is kept in memory, unless it is one already (a mount ends with the machine's power, its folder does
  * not). Resolves to whether it was made.
  */
-export async function ensureTmpfs(folder: string, sizeBytes?: number): Promise<boolean> {
+export function ensureTmpfs(folder: string, sizeBytes?: number): Promise<boolean> {
+  const before = making.get(folder);
+  // Two pods that ask at once must not mount it twice, one over the other.
+  const made = before ? before.then(() => false) : mountTmpfs(folder, sizeBytes);
+  if (!before) {
+    making.set(folder, made);
+    made.finally(() => making.delete(folder)).catch(() => undefined);
+  }
+  return made;
+}
+
+const making = new Map<string, Promise<boolean>>();
+
+async function mountTmpfs(folder: string, sizeBytes?: number): Promise<boolean> {
   await mkdir(folder, { recursive: true });
   const [own, parent] = await Promise.all([stat(folder), stat(path.dirname(folder))]);
   if (own.dev !== parent.dev) return false;

@@ -1,4 +1,5 @@
 import { chmod, chown, mkdir, rm } from 'node:fs/promises';
+import path from 'node:path';
 import type { Pod, Volume } from '../../api/types.ts';
 import { KnitError, messageOf } from '../../base/errors.ts';
 import type { KubeletPaths } from '../paths.ts';
@@ -51,10 +52,16 @@ async function prepareVolume(pod: Pod, volume: Volume, paths: KubeletPaths, sour
     const type = Object.keys(volume).find((key) => key !== 'name');
     throw new KnitError('VOLUME_TYPE', `knit does not mount volumes of type ${type} yet`);
   }
+  if (!volume.secret && !volume.projected) {
+    await writePayload(folder, payload, group);
+    return folder;
+  }
   // Secrets and tokens are never written to a disk.
-  if (volume.secret || volume.projected) await ensureTmpfs(folder);
-  await writePayload(folder, payload, group);
-  return folder;
+  await ensureTmpfs(paths.secrets);
+  const secret = paths.secret(pod.metadata?.uid ?? '', plugin, volume.name);
+  await mkdir(path.dirname(secret), { recursive: true, mode: 0o700 });
+  await writePayload(secret, payload, group);
+  return secret;
 }
 
 /** Whether a pod has volumes whose source may change, or run out, while it runs. */
@@ -91,7 +98,13 @@ async function prepareEmptyDir(
 
 /** Unmounts and removes what a pod has left on the node. */
 export async function removePodFolder(uid: string, paths: KubeletPaths): Promise<void> {
-  const folder = paths.pod(uid);
-  await unmountBelow(folder);
-  await rm(folder, { recursive: true, force: true });
+  await removeVolumes(uid, paths);
+  await rm(paths.pod(uid), { recursive: true, force: true });
+}
+
+/** Unmounts and removes what belonged to a pod alone. */
+export async function removeVolumes(uid: string, paths: KubeletPaths): Promise<void> {
+  const folders = [path.join(paths.pod(uid), 'volumes'), path.join(paths.secrets, uid)];
+  await unmountBelow(paths.pod(uid));
+  await Promise.all(folders.map((each) => rm(each, { recursive: true, force: true })));
 }
