@@ -1,3 +1,4 @@
+import { equal, type Json } from '../api/patch/json.ts';
 import type { Node, Pod } from '../api/types.ts';
 import type { ClusterEvent } from './framework.ts';
 
@@ -25,7 +26,7 @@ export function podEvents(pod: Pod | undefined, old: Pod | undefined): ClusterEv
   if (!was) return ['PodPlaced'];
   const events: ClusterEvent[] = [];
   if (differ(pod?.metadata?.labels, old?.metadata?.labels)) events.push('PodPlaced');
-  if (differ(pod?.spec, old?.spec) || pod?.metadata?.deletionTimestamp !== old?.metadata?.deletionTimestamp)
+  if (differentSpec(pod, old) || pod?.metadata?.deletionTimestamp !== old?.metadata?.deletionTimestamp)
     events.push('PodRemoved');
   return events;
 }
@@ -33,7 +34,7 @@ export function podEvents(pod: Pod | undefined, old: Pod | undefined): ClusterEv
 /** Whether anything changed that scheduling looks at, of the pod itself. Its status is no such thing. */
 export function changedForScheduling(pod: Pod, old: Pod): boolean {
   return (
-    differ(pod.spec, old.spec) ||
+    differentSpec(pod, old) ||
     differ(pod.metadata?.labels, old.metadata?.labels) ||
     pod.metadata?.deletionTimestamp !== old.metadata?.deletionTimestamp ||
     isPlaced(pod) !== isPlaced(old)
@@ -41,5 +42,13 @@ export function changedForScheduling(pod: Pod, old: Pod): boolean {
 }
 
 function differ(a: unknown, b: unknown): boolean {
-  return a !== b && JSON.stringify(a) !== JSON.stringify(b);
+  return !equal(a as Json | undefined, b as Json | undefined);
+}
+
+/** All of a spec but its node has a generation, where the API server counts it. */
+function differentSpec(pod: Pod | undefined, old: Pod | undefined): boolean {
+  if (pod?.spec?.nodeName !== old?.spec?.nodeName) return true;
+  const { generation, uid } = pod?.metadata ?? {};
+  if (generation !== undefined && generation === old?.metadata?.generation && uid === old?.metadata?.uid) return false;
+  return differ(pod?.spec, old?.spec);
 }

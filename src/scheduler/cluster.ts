@@ -36,6 +36,10 @@ export class Cluster {
   readonly #nominated = new Map<string, { readonly info: PodInfo; readonly node: string }>();
   readonly #namespaces = new Map<string, Labels>();
   readonly #imageNodes = new Map<string, number>();
+  /** How many nodes have a label, by its key. */
+  readonly #labelNodes = new Map<string, number>();
+  /** How many placed pods there are of each priority. */
+  readonly #priorities = new Map<number, number>();
   #list: NodeInfo[] | undefined;
 
   constructor(workloads: Workloads = { selectorsOf: () => [] }, volumes: Volumes = noVolumes) {
@@ -54,6 +58,11 @@ export class Cluster {
     return info?.known ? info : undefined;
   }
 
+  /** Whether any node has a label of this key. */
+  hasLabel(key: string): boolean {
+    return this.#labelNodes.has(key);
+  }
+
   /** How many nodes have the image. */
   nodesWithImage(name: string): number {
     return this.#imageNodes.get(name) ?? 0;
@@ -69,9 +78,9 @@ export class Cluster {
 
   setNode(name: string, node: Node | undefined): void {
     const info = this.#infoOf(name);
-    for (const image of info.images.keys()) this.#countImage(image, -1);
+    this.#countFacts(info, -1);
     info.setNode(node);
-    for (const image of info.images.keys()) this.#countImage(image, 1);
+    this.#countFacts(info, 1);
     this.#forgetIfEmpty(info);
     this.#list = undefined;
   }
@@ -94,6 +103,21 @@ export class Cluster {
 
   isPlaced(uid: string): boolean {
     return this.#placed.has(uid);
+  }
+
+  /** Of all placed pods: none of lower priority can make room for anybody. */
+  get lowestPriority(): number {
+    return Math.min(...this.#priorities.keys());
+  }
+
+  /** Where a placed pod is. */
+  nodeOf(uid: string): NodeInfo | undefined {
+    return this.node(this.#placed.get(uid)?.node ?? '');
+  }
+
+  get size(): { readonly nodes: number; readonly pods: number; readonly assumed: number } {
+    const assumed = [...this.#placed.values()].filter((placed) => placed.assumed).length;
+    return { nodes: this.nodes.length, pods: this.#placed.size, assumed };
   }
 
   /** Counts a pod on the node it is about to be bound to. */
@@ -183,6 +207,7 @@ export class Cluster {
 
   #index({ info, node }: Placed, by: 1 | -1): void {
     this.counts.change(info, node, by);
+    count(this.#priorities, info.priority, by);
     for (const term of info.antiAffinity) this.antiAffinity.change(term, node, by);
     for (const term of info.affinity) this.preferences.change({ ...term, weight: 1 }, node, by);
     for (const term of info.preferredAffinity) this.preferences.change(term, node, by);
@@ -202,9 +227,14 @@ export class Cluster {
     if (!info.known && info.pods.size === 0) this.#nodes.delete(info.name);
   }
 
-  #countImage(image: string, by: 1 | -1): void {
-    const count = this.nodesWithImage(image) + by;
-    if (count > 0) this.#imageNodes.set(image, count);
-    else this.#imageNodes.delete(image);
+  #countFacts({ images, labels }: NodeInfo, by: 1 | -1): void {
+    for (const image of images.keys()) count(this.#imageNodes, image, by);
+    for (const key of Object.keys(labels)) count(this.#labelNodes, key, by);
   }
+}
+
+function count<K>(counts: Map<K, number>, key: K, by: 1 | -1): void {
+  const sum = (counts.get(key) ?? 0) + by;
+  if (sum > 0) counts.set(key, sum);
+  else counts.delete(key);
 }

@@ -1,20 +1,30 @@
 import type { Labels, Node, Taint } from '../api/types.ts';
 import type { PodInfo } from './podinfo.ts';
-import { type Amounts, add, amountsOf } from './resources.ts';
+import { Amounts, add, amountsOf } from './resources.ts';
+
+const noLabels: Labels = {};
+const noTaints: readonly Taint[] = [];
 
 /** A node with the sums of what its pods ask for, kept up to date pod by pod. */
 export class NodeInfo {
   readonly name: string;
   readonly pods = new Map<string, PodInfo>();
-  readonly requested: Amounts = new Map();
+  readonly requested = new Amounts();
   readonly scored = { cpu: 0, memory: 0 };
   /** Pods that use a host port, by `port/protocol`. */
   readonly hostPorts = new Map<string, Set<string>>();
   #node: Node = {};
-  #allocatable: Amounts = new Map();
+  #allocatable = new Amounts();
   #images = new Map<string, number>();
   /** False for a node that is only known from its pods. */
   known = false;
+  unschedulable = false;
+  labels: Labels = noLabels;
+  taints: readonly Taint[] = noTaints;
+  /** Most nodes of a cluster have one of few lists of taints: what follows from one is worked out once. */
+  taintsKey = '[]';
+  /** Whether a taint asks pods to go elsewhere if they can. */
+  prefersOthers = false;
 
   constructor(name: string) {
     this.name = name;
@@ -24,15 +34,7 @@ export class NodeInfo {
     return this.#node;
   }
 
-  get labels(): Labels {
-    return this.#node.metadata?.labels ?? noLabels;
-  }
-
-  get taints(): readonly Taint[] {
-    return this.#node.spec?.taints ?? noTaints;
-  }
-
-  get allocatable(): ReadonlyMap<string, number> {
+  get allocatable(): Amounts {
     return this.#allocatable;
   }
 
@@ -45,6 +47,11 @@ export class NodeInfo {
     this.known = node !== undefined;
     this.#node = node ?? {};
     this.#allocatable = amountsOf(node?.status?.allocatable);
+    this.unschedulable = node?.spec?.unschedulable === true;
+    this.labels = node?.metadata?.labels ?? noLabels;
+    this.taints = node?.spec?.taints ?? noTaints;
+    this.taintsKey = JSON.stringify(this.taints);
+    this.prefersOthers = this.taints.some(({ effect }) => effect === 'PreferNoSchedule');
     this.#images = new Map(
       (node?.status?.images ?? []).flatMap(({ names, sizeBytes }) =>
         (names ?? []).map((name) => [name, sizeBytes ?? 0] as const),
@@ -79,6 +86,3 @@ export class NodeInfo {
     this.scored.memory += sign * requests.scored.memory;
   }
 }
-
-const noLabels: Labels = {};
-const noTaints: readonly Taint[] = [];

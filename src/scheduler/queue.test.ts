@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { pod } from './fixtures.ts';
+import { NodeInfo } from './nodeinfo.ts';
 import { podInfo } from './podinfo.ts';
-import { SchedulingQueue } from './queue.ts';
+import { type QueuedPod, SchedulingQueue } from './queue.ts';
 
 function queueOf(...shapes: [name: string, priority: number][]) {
   const state = { ready: 0 };
@@ -76,5 +77,32 @@ describe('the scheduling queue', () => {
       assert.equal(queue.next(), undefined);
       t.mock.timers.tick(1);
     }
+  });
+
+  it('asks who lacks room only when some is made, and tries no more pods than have it', (t) => {
+    let free = 0;
+    const queue = new SchedulingQueue(
+      () => undefined,
+      () => free > 0,
+    );
+    t.after(() => queue.close());
+    for (const name of ['a', 'b', 'c']) queue.add(podInfo(pod(name)));
+    const reject = (plugin: string) => (next: QueuedPod) => queue.unschedulable(next, new Set([plugin]));
+    for (let next = queue.next(); next; next = queue.next()) reject('NodeResourcesFit')(next);
+    const room = new NodeInfo('n');
+    queue.wake(['PodRemoved'], room);
+    assert.equal(queue.next(), undefined, 'too little room');
+    free = 1;
+    assert.equal(queue.next(), undefined, 'no news');
+    queue.wake(['PodRemoved'], room);
+    assert.equal(queue.next()?.info.name, 'a');
+    free = 0;
+    assert.equal(queue.next(), undefined, 'taken by the first');
+    assert.deepEqual(queue.counts, { active: 0, backoff: 0, unschedulable: 2 });
+    queue.add(podInfo(pod('d')));
+    const next = queue.next();
+    if (next) reject('NodePorts')(next);
+    queue.wake(['PodRemoved'], room);
+    assert.equal(queue.next()?.info.name, 'd', 'a port is no room');
   });
 });

@@ -1,15 +1,19 @@
 import type { ClusterEvent } from './framework.ts';
+import type { NodeInfo } from './nodeinfo.ts';
 import { filterPlugins } from './plugins/index.ts';
+import { nodeResourcesFit } from './plugins/node-resources-fit.ts';
 import type { PodInfo } from './podinfo.ts';
 
 export interface QueuedPod {
   readonly info: PodInfo;
-  /** When it first came, which orders pods of one priority. */
+  /** When it first came (`performance.now`), which orders pods of one priority. */
   readonly since: number;
   attempts: number;
   /** Plugins that rejected it last time; none: anything may help. */
   rejectedBy: ReadonlySet<string>;
   triedAt: number;
+  /** Woken for room on some node: not tried where that is taken by then. */
+  forRoom?: boolean;
 }
 
 /** After a failure that was not the cluster's (a refused binding), in ms; doubled each time. */
@@ -18,6 +22,8 @@ const maxBackoffMs = 10_000;
 /** A pod that nothing woke is tried again all the same. */
 const staleMs = 5 * 60_000;
 
+/** The plugin that a node's room matters to. */
+const ROOM = nodeResourcesFit.name;
 const wakers = new Map<string, readonly ClusterEvent[]>(filterPlugins.map(({ name, wokenBy }) => [name, wokenBy]));
 
 /**
@@ -30,17 +36,43 @@ export class SchedulingQueue {
   readonly #woken = new Heap();
   readonly #unschedulable = new Map<string, QueuedPod>();
   readonly #failed = new Map<string, { readonly pod: QueuedPod; readonly timer: NodeJS.Timeout }>();
+  /** Nodes on which room was made since pods were last asked whether it helps them. */
+  #rooms = new Set<NodeInfo>();
+  /** Those for which pods are woken now. */
+  #open: ReadonlySet<NodeInfo> = new Set();
   readonly #onReady: () => void;
+  readonly #helps: (info: PodInfo, node: NodeInfo) => boolean;
   readonly #stale: NodeJS.Timeout;
 
-  /** `onReady` is called whenever there may be something for {@link next}. */
-  constructor(onReady: () => void) {
+  /**
+   * `onReady` is called whenever there may be something for {@link next}. `helps`: whether room on a node is enough for
+   * a pod that lacked some, or for what it may displace.
+   */
+  constructor(onReady: () => void, helps: (info: PodInfo, node: NodeInfo) => boolean = () => true) {
     this.#onReady = onReady;
+    this.#helps = helps;
     this.#stale = setInterval(() => this.#wakeStale(), staleMs / 10).unref();
   }
 
   get size(): number {
     return this.#active.size + this.#woken.size + this.#unschedulable.size + this.#failed.size;
+  }
+
+  /** How many pods wait for what. */
+  get counts() {
+    return {
+      active: this.#active.size + this.#woken.size,
+      backoff: this.#failed.size,
+      unschedulable: this.#unschedulable.size,
+    };
+  }
+
+  /** How many of the pods that fit nowhere were rejected by each plugin. */
+  get rejections(): ReadonlyMap<string, number> {
+    const counts = new Map<string, number>();
+    for (const { rejectedBy } of this.#unschedulable.values())
+      for (const plugin of rejectedBy) counts.set(plugin, (counts.get(plugin) ?? 0) + 1);
+    return counts;
   }
 
   has(uid: string): boolean {
@@ -53,7 +85,7 @@ export class SchedulingQueue {
 
   add(info: PodInfo): void {
     const known = this.remove(info.uid);
-    const now = Date.now();
+    const now = performance.now();
     this.#active.push({
       info,
       since: known?.since ?? now,
@@ -71,14 +103,14 @@ export class SchedulingQueue {
   }
 
   next(): QueuedPod | undefined {
-    const pod = this.#active.pop() ?? this.#woken.pop();
+    const pod = this.#active.pop() ?? this.#nextWoken();
     if (pod) pod.attempts++;
     return pod;
   }
 
   /** To be called with what {@link next} gave out when no node could take it. */
   unschedulable(pod: QueuedPod, rejectedBy: ReadonlySet<string>): void {
-    this.#unschedulable.set(pod.info.uid, { ...pod, rejectedBy, triedAt: Date.now() });
+    this.#unschedulable.set(pod.info.uid, { ...pod, forRoom: false, rejectedBy, triedAt: performance.now() });
   }
 
   /** To be called when something else went wrong. */
@@ -102,10 +134,21 @@ export class SchedulingQueue {
     return pod;
   }
 
-  /** Wakes the pods that these changes may help. */
-  wake(events: readonly ClusterEvent[]): void {
+  /**
+   * Wakes the pods that these changes may help. `room`: the only node that has become emptier; who lacked nothing but
+   * room is asked for it when nothing else is left to do, and then all changes of that time at once.
+   */
+  wake(events: readonly ClusterEvent[], room?: NodeInfo): void {
     if (this.#unschedulable.size === 0 || events.length === 0) return;
-    this.#wakeIf(({ rejectedBy }) => rejectedBy.size === 0 || [...rejectedBy].some((name) => isWoken(name, events)));
+    const isForRoom = room !== undefined && events.every((event) => event === 'PodRemoved');
+    this.#wakeIf(({ rejectedBy }) => {
+      if (rejectedBy.size === 0) return true;
+      for (const name of rejectedBy) if (isWoken(name, events) && !(isForRoom && name === ROOM)) return true;
+      return false;
+    });
+    if (!isForRoom) return;
+    this.#rooms.add(room);
+    this.#onReady();
   }
 
   /** Tries one pod again, whatever rejected it. */
@@ -119,12 +162,41 @@ export class SchedulingQueue {
     this.#failed.clear();
   }
 
+  #nextWoken(): QueuedPod | undefined {
+    for (;;) {
+      const pod = this.#woken.pop() ?? (this.#wakeForRoom() ? this.#woken.pop() : undefined);
+      if (!pod?.forRoom || this.#isHelped(pod)) return pod;
+      // Others were faster.
+      this.#unschedulable.set(pod.info.uid, pod);
+    }
+  }
+
+  /** Returns whether any pod was woken. */
+  #wakeForRoom(): boolean {
+    if (this.#rooms.size === 0) return false;
+    this.#open = this.#rooms;
+    this.#rooms = new Set();
+    let any = false;
+    for (const [uid, pod] of this.#unschedulable) {
+      if (!pod.rejectedBy.has(ROOM) || !this.#isHelped(pod)) continue;
+      this.#unschedulable.delete(uid);
+      this.#woken.push({ ...pod, forRoom: true });
+      any = true;
+    }
+    return any;
+  }
+
+  #isHelped({ info }: QueuedPod): boolean {
+    for (const node of this.#open) if (this.#helps(info, node)) return true;
+    return false;
+  }
+
   #find(uid: string): QueuedPod | undefined {
     return this.#active.get(uid) ?? this.#woken.get(uid) ?? this.#unschedulable.get(uid) ?? this.#failed.get(uid)?.pod;
   }
 
   #wakeStale(): void {
-    const before = Date.now() - staleMs;
+    const before = performance.now() - staleMs;
     this.#wakeIf(({ triedAt }) => triedAt < before);
   }
 
@@ -133,7 +205,7 @@ export class SchedulingQueue {
     for (const [uid, pod] of this.#unschedulable) {
       if (!test(pod)) continue;
       this.#unschedulable.delete(uid);
-      this.#woken.push(pod);
+      this.#woken.push({ ...pod, forRoom: false });
       any = true;
     }
     if (any) this.#onReady();

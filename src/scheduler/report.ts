@@ -2,6 +2,9 @@ import type { Cluster } from './cluster.ts';
 import type { Rejection } from './framework.ts';
 import type { Preemption } from './preemption.ts';
 
+/** What the plugin DynamicResources has to say of a pod without resource claims, as kube-scheduler 1.36 prints it. */
+const noClaims = 'no new claims to deallocate';
+
 export const noNodes = 'no nodes available to schedule pods';
 
 /** Why a pod found no node, in kube-scheduler's words: reasons with the number of nodes they apply to, and preemption. */
@@ -20,7 +23,7 @@ export function unschedulableMessage(
 
 function preemptionText(total: number, preemption: Preemption): string {
   if (preemption.kind === 'victims') return '';
-  return ` preemption: ${preemption.kind === 'ineligible' ? preemption.message : `${available(total, preemption.reasons)}.`}`;
+  return ` ${noClaims}, preemption: ${preemption.kind === 'ineligible' ? preemption.message : `${available(total, preemption.reasons)}.`}`;
 }
 
 function available(total: number, reasons: readonly string[]): string {

@@ -1,8 +1,38 @@
 import { milliValue, quantityValue } from '../api/quantity.ts';
 import type { Container, PodSpec } from '../api/types.ts';
 
-/** Amounts by resource name: `cpu` in thousandths of a core, `memory` and storage in bytes, others in their own unit. */
-export type Amounts = Map<string, number>;
+/**
+ * Amounts by resource name: `cpu` in thousandths of a core, `memory` and storage in bytes, others in their own unit. The
+ * two that every pod is compared by, on each node, are plain numbers.
+ */
+export class Amounts implements Iterable<readonly [string, number]> {
+  cpu = 0;
+  memory = 0;
+  readonly #others = new Map<string, number>();
+
+  get(resource: string): number {
+    if (resource === 'cpu') return this.cpu;
+    if (resource === 'memory') return this.memory;
+    return this.#others.get(resource) ?? 0;
+  }
+
+  set(resource: string, amount: number): void {
+    if (resource === 'cpu') this.cpu = amount;
+    else if (resource === 'memory') this.memory = amount;
+    else this.#others.set(resource, amount);
+  }
+
+  get hasOthers(): boolean {
+    return this.#others.size > 0;
+  }
+
+  /** `cpu` and `memory` come first. */
+  *[Symbol.iterator](): Iterator<readonly [string, number]> {
+    yield ['cpu', this.cpu];
+    yield ['memory', this.memory];
+    yield* this.#others;
+  }
+}
 
 /** What a container without a request counts as when nodes are compared (Kubernetes' non-zero defaults). */
 const defaultRequest = { cpu: 100, memory: 200 * 1024 * 1024 };
@@ -31,7 +61,7 @@ export function amountOf(resource: string, quantity: string): number {
 }
 
 export function amountsOf(quantities: Quantities): Amounts {
-  const amounts: Amounts = new Map();
+  const amounts = new Amounts();
   for (const [resource, quantity] of Object.entries(quantities ?? {}))
     amounts.set(resource, amountOf(resource, quantity));
   return amounts;
@@ -44,20 +74,21 @@ export function amountsOf(quantities: Quantities): Amounts {
 export function podRequests(spec: PodSpec | undefined): PodRequests {
   const amounts = effective(spec, (container) => amountsOf(container.resources?.requests));
   const scored = effective(spec, scoredRequest);
-  for (const [resource, amount] of amountsOf(spec?.resources?.requests)) {
+  for (const [resource, quantity] of Object.entries(spec?.resources?.requests ?? {})) {
+    const amount = amountOf(resource, quantity);
     amounts.set(resource, amount);
-    if (scored.has(resource)) scored.set(resource, amount);
+    scored.set(resource, amount);
   }
   const overhead = amountsOf(spec?.overhead);
   add(amounts, overhead);
   add(scored, overhead);
-  return { amounts, scored: { cpu: scored.get('cpu') ?? 0, memory: scored.get('memory') ?? 0 } };
+  return { amounts, scored: { cpu: scored.cpu, memory: scored.memory } };
 }
 
 function effective(spec: PodSpec | undefined, requestOf: (container: Container) => Amounts): Amounts {
-  const sum: Amounts = new Map();
-  const peak: Amounts = new Map();
-  const sidecars: Amounts = new Map();
+  const sum = new Amounts();
+  const peak = new Amounts();
+  const sidecars = new Amounts();
   for (const container of spec?.initContainers ?? []) {
     const request = requestOf(container);
     if (container.restartPolicy === 'Always') {
@@ -77,17 +108,17 @@ function effective(spec: PodSpec | undefined, requestOf: (container: Container) 
 
 function scoredRequest(container: Container): Amounts {
   const { cpu, memory } = container.resources?.requests ?? {};
-  return new Map([
-    ['cpu', cpu === undefined ? defaultRequest.cpu : amountOf('cpu', cpu)],
-    ['memory', memory === undefined ? defaultRequest.memory : amountOf('memory', memory)],
-  ]);
+  const amounts = new Amounts();
+  amounts.cpu = cpu === undefined ? defaultRequest.cpu : amountOf('cpu', cpu);
+  amounts.memory = memory === undefined ? defaultRequest.memory : amountOf('memory', memory);
+  return amounts;
 }
 
 /** Adds (or with -1 takes away) `more` in place. */
-export function add(amounts: Amounts, more: ReadonlyMap<string, number>, sign: 1 | -1 = 1): void {
-  for (const [resource, amount] of more) amounts.set(resource, (amounts.get(resource) ?? 0) + sign * amount);
+export function add(amounts: Amounts, more: Amounts, sign: 1 | -1 = 1): void {
+  for (const [resource, amount] of more) amounts.set(resource, amounts.get(resource) + sign * amount);
 }
 
-function raise(amounts: Amounts, least: ReadonlyMap<string, number>): void {
-  for (const [resource, amount] of least) amounts.set(resource, Math.max(amounts.get(resource) ?? 0, amount));
+function raise(amounts: Amounts, least: Amounts): void {
+  for (const [resource, amount] of least) amounts.set(resource, Math.max(amounts.get(resource), amount));
 }

@@ -94,7 +94,8 @@ function best(pod: PodInfo, cluster: Cluster, nodes: readonly NodeInfo[]): NodeI
   let highest = -1;
   let chosen = nodes[0] as NodeInfo;
   let equals = 0;
-  for (const [index, total] of totals.entries()) {
+  for (let index = 0; index < totals.length; index++) {
+    const total = totals[index] as number;
     if (total < highest) continue;
     equals = total > highest ? 1 : equals + 1;
     highest = total;
@@ -107,14 +108,15 @@ function best(pod: PodInfo, cluster: Cluster, nodes: readonly NodeInfo[]): NodeI
 /** Weighted sums of all plugins' scores, in the order of `nodes`. */
 export function totalScores(pod: PodInfo, cluster: Cluster, nodes: readonly NodeInfo[]): number[] {
   const totals = new Array<number>(nodes.length).fill(0);
+  const scores = new Array<number>(nodes.length).fill(0);
   for (const plugin of scorePlugins) {
     const scorer = plugin.score(pod, cluster, nodes);
     if (!scorer) continue;
-    const scores = nodes.map(scorer);
+    for (let index = 0; index < nodes.length; index++) scores[index] = scorer(nodes[index] as NodeInfo);
     plugin.normalize?.(scores);
     // A hot loop: a thousand nodes for each of ten thousand pods.
     for (let index = 0; index < scores.length; index++)
-      totals[index] = (totals[index] ?? 0) + (scores[index] ?? 0) * plugin.weight;
+      totals[index] = (totals[index] as number) + (scores[index] as number) * plugin.weight;
   }
   return totals;
 }

@@ -5,7 +5,6 @@ import { events, namespaces, nodes, pods, serviceAccounts } from '../api/resourc
 import type { KubeObject, Pod } from '../api/types.ts';
 import { startTestApiServer, type TestApiServer } from '../apiserver/testing.ts';
 import { createLog } from '../base/log.ts';
-import type { Running } from '../base/running.ts';
 import { waitFor } from '../base/wait.ts';
 import { type Client, isAlreadyExists, type Transport } from '../client/client.ts';
 import { httpsTransport } from '../client/https.ts';
@@ -13,7 +12,7 @@ import type { InformerFactory } from '../client/informer.ts';
 import { createInformers } from '../client/informers.ts';
 import { createClient } from '../client/requests.ts';
 import { type NodeShape, node, type PodShape, pod } from './fixtures.ts';
-import { startScheduler } from './scheduler.ts';
+import { type RunningScheduler, startScheduler } from './scheduler.ts';
 
 const log = createLog('scheduler-test', () => undefined);
 const timeoutMs = 30_000;
@@ -30,7 +29,7 @@ describe('the scheduler, on a real API server', () => {
   let transport: Transport;
   let client: Client;
   let informers: InformerFactory;
-  let scheduler: Running;
+  let scheduler: RunningScheduler;
   let namespace = '';
   let round = 0;
 
@@ -82,6 +81,10 @@ describe('the scheduler, on a real API server', () => {
   }
 
   const get = (name: string) => client.get(pods, { name, namespace });
+  const metric = (name: string): number | undefined => {
+    const line = scheduler.metrics().find((each) => each.startsWith(`scheduler_${name} `));
+    return line === undefined ? undefined : Number(line.split(' ').at(-1));
+  };
   const bound = (name: string) =>
     waitFor(async () => (await get(name)).spec?.nodeName, { what: `a node for ${name}`, timeoutMs, intervalMs: 5 });
   const condition = (object: Pod) => object.status?.conditions?.find(({ type }) => type === 'PodScheduled');
@@ -116,7 +119,7 @@ describe('the scheduler, on a real API server', () => {
     await addPod('p', { cpu: '2' });
     assert.equal((await waiting('p', 'Unschedulable')).message, 'no nodes available to schedule pods');
     await addNode('small', { cpu: '1' });
-    const message = /^0\/1 nodes are available: 1 Insufficient cpu\. preemption: /;
+    const message = /^0\/1 nodes are available: 1 Insufficient cpu\. no new claims to deallocate, preemption: /;
     await waitFor(async () => message.test(condition(await get('p'))?.message ?? ''), {
       what: 'the reason',
       timeoutMs,
@@ -180,8 +183,27 @@ describe('the scheduler, on a real API server', () => {
     await addNode('n1');
     await addPod('p', { schedulingGates: [{ name: 'example.com/wait' }] });
     await waiting('p', 'SchedulingGated');
+    assert.equal(metric('pending_pods{queue="gated"}'), 1);
     await client.patch(pods, { name: 'p', namespace }, 'merge', { spec: { schedulingGates: null } });
     assert.equal(await bound('p'), 'n1');
+    assert.equal(metric('pending_pods{queue="gated"}'), 0);
+  });
+
+  it('tells its attempts, and where pods wait, under the names that kube-scheduler has for them', async () => {
+    await addNode('n1', { cpu: '1' });
+    await addPod('first', { cpu: '1' });
+    await bound('first');
+    await addPod('second', { cpu: '1' });
+    await waiting('second', 'Unschedulable');
+    const profile = 'profile="default-scheduler"';
+    assert.equal(metric(`schedule_attempts_total{${profile},result="scheduled"}`), 1);
+    assert.equal(metric(`schedule_attempts_total{${profile},result="unschedulable"}`), 1);
+    assert.equal(metric(`scheduling_attempt_duration_seconds_count{${profile},result="scheduled"}`), 1);
+    assert.equal(metric('pending_pods{queue="unschedulable"}'), 1);
+    assert.equal(metric(`unschedulable_pods{plugin="NodeResourcesFit",${profile}}`), 1);
+    assert.equal(metric('pod_scheduling_attempts_count'), 1);
+    assert.equal(metric('preemption_attempts_total'), 1);
+    assert.equal(metric('scheduler_cache_size{type="nodes"}'), 1);
   });
 
   it('leaves pods of other schedulers alone', async () => {

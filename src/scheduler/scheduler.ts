@@ -11,6 +11,8 @@ import type { Informer, InformerFactory } from '../client/informer.ts';
 import { bind, clearNominatedNode, evictVictim, reportWaiting } from './binder.ts';
 import { changedForScheduling, nodeEvents, podEvents } from './changes.ts';
 import { Cluster } from './cluster.ts';
+import { SchedulerMetrics } from './metrics.ts';
+import { hasRoom } from './plugins/node-resources-fit.ts';
 import { type PodInfo, podInfo } from './podinfo.ts';
 import { preempt, type Victims } from './preemption.ts';
 import { type QueuedPod, SchedulingQueue } from './queue.ts';
@@ -33,8 +35,13 @@ const maxBindings = 256;
 /** Scheduling gives way to other work after this long, in ms. */
 const sliceMs = 4;
 
+export interface RunningScheduler extends Running {
+  /** What it does, as lines for Prometheus. */
+  metrics(): string[];
+}
+
 /** Finds a node for every pod that has none. Resolves when its informers have synced. */
-export async function startScheduler(options: SchedulerOptions): Promise<Running> {
+export async function startScheduler(options: SchedulerOptions): Promise<RunningScheduler> {
   const scheduler = new Scheduler(options);
   await options.informers.start();
   scheduler.start();
@@ -45,18 +52,24 @@ export async function startScheduler(options: SchedulerOptions): Promise<Running
  * The loop. Choosing a node is synchronous, so that no event comes between looking and deciding; writing the binding
  * is not, and until the API server shows it the decision counts as an assumption.
  */
-class Scheduler implements Running {
+class Scheduler implements RunningScheduler {
   readonly #client: Client;
   readonly #log: Log;
   readonly #name: string;
   readonly #cluster: Cluster;
-  readonly #queue = new SchedulingQueue(() => this.#wake());
+  readonly #queue = new SchedulingQueue(
+    () => this.#wake(),
+    (info, node) => hasRoom(info, node) || this.#cluster.lowestPriority < info.priority,
+  );
   readonly #events: EventRecorder;
   readonly #budgets: Informer<PodDisruptionBudget>;
   readonly #pods: Informer<Pod>;
   readonly #volumes: Volumes;
   readonly #abort = new AbortController();
   readonly #search: Search = { start: 0 };
+  readonly #metrics: SchedulerMetrics;
+  /** Pods that are not to be scheduled yet. */
+  readonly #gated = new Set<string>();
   readonly #writes = new Set<Promise<void>>();
   /** Of pods that have a node and wait for their volumes. */
   readonly #waits = new Set<Promise<void>>();
@@ -66,6 +79,7 @@ class Scheduler implements Running {
     this.#client = client;
     this.#log = log;
     this.#name = schedulerName;
+    this.#metrics = new SchedulerMetrics(schedulerName);
     this.#events = createEventRecorder(client, { component: schedulerName });
     this.#budgets = informers.informer(podDisruptionBudgets);
     this.#volumes = watchVolumes(client, informers, () => this.#queue.wake(['VolumeChanged']));
@@ -99,6 +113,11 @@ class Scheduler implements Running {
     await this.#events.flush();
   }
 
+  metrics(): string[] {
+    const pending = { ...this.#queue.counts, gated: this.#gated.size };
+    return this.#metrics.lines({ pending, ...this.#cluster.size, rejected: this.#queue.rejections });
+  }
+
   #onPod(pod: Pod | undefined, old: Pod | undefined): void {
     // A pod of the same name that was made anew while we did not look.
     if (pod && old && pod.metadata?.uid !== old.metadata?.uid) {
@@ -109,20 +128,23 @@ class Scheduler implements Running {
     const events = podEvents(pod, old);
     if (!pod) {
       const uid = old?.metadata?.uid ?? '';
+      this.#gated.delete(uid);
       this.#queue.remove(uid);
       this.#cluster.clearNomination(uid);
       // Also where only we knew of its place.
       const placed = this.#cluster.isPlaced(uid);
+      const room = this.#cluster.nodeOf(uid);
       this.#cluster.removePod(uid);
-      this.#queue.wake(placed ? ['PodRemoved'] : events);
+      this.#queue.wake(placed ? ['PodRemoved'] : events, room);
       return;
     }
     if (pod.spec?.nodeName) {
       const uid = pod.metadata?.uid ?? '';
+      this.#gated.delete(uid);
       this.#queue.remove(uid);
       this.#cluster.clearNomination(uid);
       if (!old || changedForScheduling(pod, old)) this.#cluster.setPod(pod);
-      this.#queue.wake(events);
+      this.#queue.wake(events, this.#cluster.node(pod.spec.nodeName));
       return;
     }
     this.#onWaitingPod(pod, old);
@@ -132,6 +154,7 @@ class Scheduler implements Running {
     const uid = pod.metadata?.uid ?? '';
     const ended = pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed';
     if ((pod.spec?.schedulerName ?? this.#name) !== this.#name || this.#state === 'stopped') return;
+    this.#gated.delete(uid);
     const nominatedNode = pod.status?.nominatedNodeName;
     if (nominatedNode) this.#cluster.nominate(podInfo(pod), nominatedNode);
     else if (old?.status?.nominatedNodeName) this.#cluster.clearNomination(uid);
@@ -139,6 +162,7 @@ class Scheduler implements Running {
       this.#queue.remove(uid);
       this.#cluster.clearNomination(uid);
     } else if (pod.spec?.schedulingGates?.length) {
+      this.#gated.add(uid);
       this.#queue.remove(uid);
       this.#write(reportWaiting(this.#client, this.#log, pod, { reason: 'SchedulingGated', message: gated }));
     } else if (this.#cluster.isPlaced(uid)) return;
@@ -184,16 +208,19 @@ class Scheduler implements Running {
   }
 
   #scheduleOne(pod: QueuedPod): void {
+    const began = performance.now();
     try {
       const decision = schedule(pod.info, this.#cluster, this.#search);
+      this.#metrics.chosen((performance.now() - began) / 1000);
       if (decision.kind === 'node') {
         this.#cluster.clearNomination(pod.info.uid);
         this.#cluster.assume(pod.info, decision.node.name);
         const volumes = this.#volumes.reserve(pod.info, decision.node.node);
-        if (volumes) this.#wait(this.#bindVolumes(pod, decision.node.name, volumes));
-        else this.#write(this.#bind(pod, decision.node.name));
+        if (volumes) this.#wait(this.#bindVolumes(pod, decision.node.name, volumes, began));
+        else this.#write(this.#bind(pod, decision.node.name, began));
         return;
       }
+      this.#metrics.triedPreemption();
       const preemption = preempt(pod.info, this.#cluster, decision.rejections, this.#budgets.list());
       const message = unschedulableMessage(this.#cluster, decision.rejections, preemption);
       this.#queue.unschedulable(pod, decision.plugins);
@@ -203,8 +230,9 @@ class Scheduler implements Running {
         reportWaiting(this.#client, this.#log, pod.info.pod, { reason: 'Unschedulable', message, nominatedNode }),
       );
       if (preemption.kind === 'victims') this.#makeRoom(pod.info, preemption);
+      this.#metrics.attempt('unschedulable', (performance.now() - began) / 1000);
     } catch (error) {
-      this.#fail(pod, error);
+      this.#fail(pod, error, began);
     }
   }
 
@@ -216,6 +244,7 @@ class Scheduler implements Running {
       this.#write(this.#orLog(clearNominatedNode(this.#client, other), other));
     }
     this.#cluster.nominate(info, node);
+    this.#metrics.preempted(victims.length);
     for (const victim of victims) {
       const message = `Preempted by pod ${info.uid} on node ${node}`;
       this.#events.event(victim.pod, 'Normal', 'Preempted', message);
@@ -231,10 +260,12 @@ class Scheduler implements Running {
     }
   }
 
-  async #bind(pod: QueuedPod, node: string): Promise<void> {
+  async #bind(pod: QueuedPod, node: string, began: number): Promise<void> {
     const { info } = pod;
     try {
       await bind(this.#client, info, node);
+      this.#metrics.attempt('scheduled', (performance.now() - began) / 1000);
+      this.#metrics.scheduled(pod.attempts, (performance.now() - pod.since) / 1000);
       this.#events.event(
         info.pod,
         'Normal',
@@ -242,30 +273,31 @@ class Scheduler implements Running {
         `Successfully assigned ${info.namespace}/${info.name} to ${node}`,
       );
     } catch (error) {
-      this.#takeBack(pod, error);
+      this.#takeBack(pod, error, began);
     }
   }
 
   /** Waiting for volumes may take minutes, and holds up nobody else. */
-  async #bindVolumes(pod: QueuedPod, node: string, volumes: Reservation): Promise<void> {
+  async #bindVolumes(pod: QueuedPod, node: string, volumes: Reservation, began: number): Promise<void> {
     try {
       await volumes.bind(this.#abort.signal);
-      this.#write(this.#bind(pod, node));
+      this.#write(this.#bind(pod, node, began));
     } catch (error) {
-      if (this.#state !== 'stopped') this.#takeBack(pod, error);
+      if (this.#state !== 'stopped') this.#takeBack(pod, error, began);
     } finally {
       volumes.release();
     }
   }
 
-  #takeBack(pod: QueuedPod, error: unknown): void {
+  #takeBack(pod: QueuedPod, error: unknown, began: number): void {
     this.#cluster.forget(pod.info.uid);
     this.#queue.wake(['PodRemoved']);
-    if (!isNotFound(error)) this.#fail(pod, error);
+    if (!isNotFound(error)) this.#fail(pod, error, began);
   }
 
-  #fail(pod: QueuedPod, error: unknown): void {
+  #fail(pod: QueuedPod, error: unknown, began: number): void {
     const { info } = pod;
+    this.#metrics.attempt('error', (performance.now() - began) / 1000);
     const message = messageOf(error);
     this.#log.warn('not scheduled', { pod: `${info.namespace}/${info.name}`, reason: message });
     if (this.#state === 'stopped' || this.#cluster.isPlaced(info.uid)) return;

@@ -149,6 +149,25 @@ test('a pod waits for its claim, and says so', async (t) => {
   assert.equal(await nodeOf('p'), 'b');
 });
 
+test('a pod stays in the zone of its volume, where nodes tell theirs', async (t) => {
+  const { client, claim, pod: create, bind, nodeOf, whyNot } = await start(t, NO_PROVISIONER);
+  const zone = 'topology.kubernetes.io/zone';
+  const inZone = (name: string, value: string) =>
+    client.patch(nodes, { name }, 'merge', { metadata: { labels: { [zone]: value } } });
+  await inZone('a', 'north');
+  await inZone('b', 'south');
+  await claim('data', { storageClassName: '' });
+  await client.create(persistentVolumes, {
+    metadata: { name: 'far', labels: { [zone]: 'east__west' } },
+    spec: { accessModes: ['ReadWriteOnce'], capacity: { storage: '1Gi' }, hostPath: { path: '/data' } },
+  });
+  await bind('data', 'far');
+  await create('p', 'data');
+  await whyNot('p', /^0\/2 nodes are available: 2 node\(s\) had no available volume zone\./);
+  await inZone('b', 'west');
+  assert.equal(await nodeOf('p'), 'b');
+});
+
 test('a claim of one pod is not given to a second', async (t) => {
   const { client, claim, pod: create, volumeOnB, bind, nodeOf, whyNot } = await start(t, NO_PROVISIONER);
   await claim('data', { storageClassName: '', accessModes: ['ReadWriteOncePod'] });

@@ -21,6 +21,14 @@ import type { PodInfo } from './podinfo.ts';
 /** As kube-scheduler's bindTimeoutSeconds. */
 const BIND_TIMEOUT_MS = 600_000;
 
+/** A volume in several has them separated by two underscores. */
+const zoneLabels = [
+  'topology.kubernetes.io/zone',
+  'topology.kubernetes.io/region',
+  'failure-domain.beta.kubernetes.io/zone',
+  'failure-domain.beta.kubernetes.io/region',
+];
+
 /** What a node's volumes are asked for. */
 export type VolumeAnswer = 'node conflict' | 'not found' | 'volume gone' | undefined;
 
@@ -30,6 +38,8 @@ export interface PodVolumes {
   readonly problem?: string;
   /** Why this node can't. */
   check(node: Node): VolumeAnswer;
+  /** Whether the node is in the zones and regions that the volumes' labels name. */
+  isInZone(node: Node): boolean;
 }
 
 /** Volumes that were chosen for a pod on its node, and are kept from others. */
@@ -106,10 +116,13 @@ class VolumeView {
     const claims = claimsOf(pod.pod).map((use) => ({ use, claim: this.#claims.get(`${pod.namespace}/${use.claim}`) }));
     for (const { use, claim } of claims) {
       const problem = this.#problemOf(pod, use.claim, use.ephemeral, claim);
-      if (problem) return { problem, check: () => undefined };
+      if (problem) return { problem, check: () => undefined, isInZone: () => true };
     }
     const known = claims.flatMap(({ claim }) => claim ?? []);
-    return { check: (node) => this.#check(known, node) };
+    return {
+      check: (node) => this.#check(known, node),
+      isInZone: (node) => known.filter(isBound).every((claim) => this.#isInZone(claim, node)),
+    };
   }
 
   isExclusive(key: string): boolean {
@@ -144,6 +157,14 @@ class VolumeView {
       else if (!this.#canProvision(claim, node)) return 'not found';
     }
     return undefined;
+  }
+
+  /** A node that tells no zone and no region is in all of them. */
+  #isInZone(claim: PersistentVolumeClaim, node: Node): boolean {
+    const labels = node.metadata?.labels ?? {};
+    if (!zoneLabels.some((label) => label in labels)) return true;
+    const volume = this.#volumes.get(claim.spec?.volumeName ?? '')?.metadata?.labels ?? {};
+    return zoneLabels.every((label) => volume[label]?.split('__').includes(labels[label] ?? '') ?? true);
   }
 
   /** A volume that is there already and could be the claim's on this node. */

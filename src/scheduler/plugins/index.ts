@@ -8,7 +8,7 @@ import { balancedAllocation, leastAllocated, nodeResourcesFit } from './node-res
 import { nodeUnschedulable } from './node-unschedulable.ts';
 import { podTopologySpreadFilter, podTopologySpreadScore } from './pod-topology-spread.ts';
 import { taintTolerationFilter, taintTolerationScore } from './taint-toleration.ts';
-import { volumeBinding, volumeClaims, volumeRestrictions } from './volume-binding.ts';
+import { volumeBinding, volumeClaims, volumeRestrictions, volumeZone } from './volume-binding.ts';
 
 /** In the order in which they are asked; the first that rejects a node gives the reason. */
 export const filterPlugins: readonly FilterPlugin[] = [
@@ -21,6 +21,7 @@ export const filterPlugins: readonly FilterPlugin[] = [
   nodeResourcesFit,
   volumeRestrictions,
   volumeBinding,
+  volumeZone,
   podTopologySpreadFilter,
   interPodAffinityFilter,
 ];

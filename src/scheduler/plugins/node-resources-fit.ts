@@ -1,6 +1,7 @@
-import { type FilterPlugin, maxScore, rejection, type ScorePlugin } from '../framework.ts';
+import { type FilterPlugin, maxScore, type Rejection, rejection, type ScorePlugin } from '../framework.ts';
 import type { NodeInfo } from '../nodeinfo.ts';
 import type { PodInfo } from '../podinfo.ts';
+import type { Amounts } from '../resources.ts';
 
 const name = 'NodeResourcesFit';
 
@@ -8,22 +9,38 @@ const name = 'NodeResourcesFit';
 export const nodeResourcesFit: FilterPlugin = {
   name,
   wokenBy: ['NodeAdded', 'NodeAllocatable', 'PodRemoved'],
-  filter(pod) {
-    const wanted = [...pod.requests.amounts].filter(([, amount]) => amount > 0);
-    return (node) => {
-      const reasons: string[] = [];
-      let unresolvable = false;
-      if (node.pods.size + 1 > (node.allocatable.get('pods') ?? 0)) reasons.push('Too many pods');
-      for (const [resource, amount] of wanted) {
-        const allocatable = node.allocatable.get(resource) ?? 0;
-        if (amount <= allocatable - (node.requested.get(resource) ?? 0)) continue;
-        reasons.push(`Insufficient ${resource}`);
-        if (amount > allocatable) unresolvable = true;
-      }
-      return reasons.length > 0 ? rejection(unresolvable, ...reasons) : undefined;
-    };
-  },
+  filter: roomFor,
 };
+
+/** Whether the node has what the pod requests. */
+export const hasRoom = (pod: PodInfo, node: NodeInfo): boolean => roomFor(pod)(node) === undefined;
+
+function roomFor({ requests }: PodInfo): (node: NodeInfo) => Rejection | undefined {
+  const { cpu, memory, hasOthers } = requests.amounts;
+  return (node) => {
+    const { allocatable, requested } = node;
+    const fits =
+      !hasOthers &&
+      cpu <= allocatable.cpu - requested.cpu &&
+      memory <= allocatable.memory - requested.memory &&
+      node.pods.size < allocatable.get('pods');
+    return fits ? undefined : lacks(node, requests.amounts);
+  };
+}
+
+/** All that a node has too little of. */
+function lacks(node: NodeInfo, wanted: Amounts): Rejection | undefined {
+  const reasons: string[] = [];
+  let unresolvable = false;
+  if (node.pods.size + 1 > node.allocatable.get('pods')) reasons.push('Too many pods');
+  for (const [resource, amount] of wanted) {
+    const allocatable = node.allocatable.get(resource);
+    if (amount <= 0 || amount <= allocatable - node.requested.get(resource)) continue;
+    reasons.push(`Insufficient ${resource}`);
+    if (amount > allocatable) unresolvable = true;
+  }
+  return reasons.length > 0 ? rejection(unresolvable, ...reasons) : undefined;
+}
 
 /** Prefers nodes with more left over (LeastAllocated over cpu and memory). */
 export const leastAllocated: ScorePlugin = {
@@ -34,7 +51,7 @@ export const leastAllocated: ScorePlugin = {
       let sum = 0;
       let counted = 0;
       for (const resource of scoredResources) {
-        const allocatable = node.allocatable.get(resource) ?? 0;
+        const allocatable = node.allocatable[resource];
         if (allocatable === 0) continue;
         counted++;
         const left = allocatable - node.scored[resource] - scored[resource];
@@ -53,7 +70,7 @@ export const balancedAllocation: ScorePlugin = {
   weight: 1,
   score(pod) {
     // A pod that requests nothing changes no balance.
-    if (!pod.requests.amounts.get('cpu') && !pod.requests.amounts.get('memory')) return undefined;
+    if (pod.requests.amounts.cpu === 0 && pod.requests.amounts.memory === 0) return undefined;
     return (node) => {
       const cpu = fraction(node, pod, 'cpu');
       const memory = fraction(node, pod, 'memory');
@@ -63,9 +80,9 @@ export const balancedAllocation: ScorePlugin = {
   },
 };
 
-function fraction(node: NodeInfo, pod: PodInfo, resource: string): number | undefined {
-  const allocatable = node.allocatable.get(resource) ?? 0;
+function fraction(node: NodeInfo, pod: PodInfo, resource: 'cpu' | 'memory'): number | undefined {
+  const allocatable = node.allocatable[resource];
   if (allocatable === 0) return undefined;
-  const requested = (node.requested.get(resource) ?? 0) + (pod.requests.amounts.get(resource) ?? 0);
+  const requested = node.requested[resource] + pod.requests.amounts[resource];
   return Math.min(1, requested / allocatable);
 }

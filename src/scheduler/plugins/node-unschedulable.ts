@@ -10,6 +10,6 @@ export const nodeUnschedulable: FilterPlugin = {
   wokenBy: ['NodeAdded', 'NodeTaints'],
   filter(pod) {
     if (tolerates(pod.pod.spec?.tolerations, taint)) return undefined;
-    return ({ node }) => (node.spec?.unschedulable ? cordoned : undefined);
+    return ({ unschedulable }) => (unschedulable ? cordoned : undefined);
   },
 };

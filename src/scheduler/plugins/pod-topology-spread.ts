@@ -117,21 +117,38 @@ export const podTopologySpreadFilter: FilterPlugin = {
   },
 };
 
+function domainsAmong(nodes: readonly NodeInfo[], topologyKey: string): number {
+  const values = new Set<string>();
+  for (const { labels } of nodes) {
+    const value = labels[topologyKey];
+    if (value !== undefined) values.add(value);
+  }
+  return values.size;
+}
+
 /** `ScheduleAnyway`: prefers domains with fewer matching pods; a rare domain's pods weigh more. */
 export const podTopologySpreadScore: ScorePlugin = {
   name,
   weight: 2,
   score(pod, cluster, nodes) {
     const own = constraintsOf(pod, 'ScheduleAnyway');
-    const constraints = own.length > 0 ? own : defaultConstraints(pod, cluster);
-    if (constraints.length === 0) return undefined;
     const needsAllKeys = own.length > 0;
+    const all = needsAllKeys ? own : defaultConstraints(pod, cluster);
+    // By a label that no node has, all nodes are alike.
+    const constraints = needsAllKeys ? own : all.filter(({ topologyKey }) => cluster.hasLabel(topologyKey));
+    if (constraints.length === 0) return undefined;
     const prepared = constraints.map((constraint) => {
       const byNode = constraint.topologyKey === hostname ? matchingPods(constraint, pod, cluster) : undefined;
       const domains = byNode ? undefined : countDomains(constraint, constraints, pod, cluster, needsAllKeys);
-      const size = new Set(nodes.flatMap(({ labels }) => labels[constraint.topologyKey] ?? [])).size;
+      const size = byNode ? nodes.length : domainsAmong(nodes, constraint.topologyKey);
       return { ...constraint, byNode, domains, weight: Math.log(size + 2) };
     });
+    const [first] = prepared;
+    if (first?.byNode && prepared.length === 1 && !needsAllKeys) {
+      // A workload's replicas in a cluster without zones: by far the most common question.
+      const { byNode, weight, maxSkew } = first;
+      return ({ name: node }) => Math.round((byNode.get(node) ?? 0) * weight + (maxSkew - 1));
+    }
     return (node) => {
       let sum = 0;
       for (const { topologyKey, byNode, domains, weight, maxSkew } of prepared) {
@@ -147,10 +164,14 @@ export const podTopologySpreadScore: ScorePlugin = {
     };
   },
   normalize(scores) {
-    const ranked = scores.filter((score) => !Number.isNaN(score));
-    const max = Math.max(0, ...ranked);
-    const min = ranked.length > 0 ? Math.min(...ranked) : 0;
-    for (const [index, score] of scores.entries()) {
+    let max = 0;
+    let min = Number.POSITIVE_INFINITY;
+    for (const score of scores) {
+      if (score > max) max = score;
+      if (score < min) min = score;
+    }
+    for (let index = 0; index < scores.length; index++) {
+      const score = scores[index] as number;
       if (Number.isNaN(score)) scores[index] = 0;
       else scores[index] = max === 0 ? maxScore : Math.floor((maxScore * (max + min - score)) / max);
     }

@@ -37,6 +37,18 @@ export const volumeBinding: FilterPlugin = {
   },
 };
 
+const elsewhere = rejection(true, 'node(s) had no available volume zone');
+
+/** Keeps pods to the zones of their volumes, where those are told by labels. */
+export const volumeZone: FilterPlugin = {
+  name: 'VolumeZone',
+  wokenBy,
+  filter(pod, cluster) {
+    const volumes = cluster.volumes.of(pod);
+    return volumes && (({ node }) => (volumes.isInZone(node) ? undefined : elsewhere));
+  },
+};
+
 const inUse = rejection(
   false,
   'node has pod using PersistentVolumeClaim with the same name and ReadWriteOncePod access mode',
