@@ -86,23 +86,32 @@ describe('cluster DNS, on a real API server', () => {
       metadata: { name: 'db', namespace: 'shop' },
       spec: { clusterIP: 'None', ports: [{ name: 'sql', port: 5432 }] },
     });
-    const endpoints = (...texts: string[]): EndpointSlice => ({
+    const named = (name: string, labels: Record<string, string>, ...texts: string[]): EndpointSlice => ({
       apiVersion: 'discovery.k8s.io/v1',
       kind: 'EndpointSlice',
       ...slice(texts, [['sql', 5432]]),
       metadata: {
-        name: 'db-1',
+        name,
         namespace: 'shop',
-        labels: { 'kubernetes.io/service-name': 'db' },
+        labels: { 'kubernetes.io/service-name': 'db', ...labels },
         annotations: { 'endpoints.kubernetes.io/last-change-trigger-time': new Date().toISOString() },
       },
     });
+    const endpoints = (...texts: string[]) => named('db-1', {}, ...texts);
     await client.create(endpointSlices, endpoints('db-0@10.244.1.5', '!db-1@10.244.2.6'));
     await resolves('db.shop.svc.cluster.local', ['10.244.1.5']);
     await client.update(endpointSlices, endpoints('db-0@10.244.1.5', 'db-1@10.244.2.6'));
     await resolves('db.shop.svc.cluster.local', ['10.244.1.5', '10.244.2.6']);
     assert.deepEqual(await resolver.reverse('10.244.2.6'), ['db-1.db.shop.svc.cluster.local']);
+    const controlled = {
+      'endpointslice.kubernetes.io/managed-by': 'endpointslice-controller.k8s.io',
+      'service.kubernetes.io/headless': '',
+    };
+    await client.create(endpointSlices, named('db-2', controlled, 'db-2@10.244.3.7'));
+    await resolves('db.shop.svc.cluster.local', ['10.244.1.5', '10.244.2.6', '10.244.3.7']);
     await client.delete(endpointSlices, { name: 'db-1', namespace: 'shop' });
+    await resolves('db.shop.svc.cluster.local', ['10.244.3.7']);
+    await client.delete(endpointSlices, { name: 'db-2', namespace: 'shop' });
     await gone('db.shop.svc.cluster.local');
   });
 

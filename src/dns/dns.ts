@@ -92,8 +92,8 @@ export async function startDns(options: StartDnsOptions): Promise<Dns> {
     log.info('serving', { names: zone.size, port: server.port });
     // Not waited for: a dead upstream must not keep the cluster's names from being ready.
     void forwarder.checkLoop();
-    // What the lists were parsed from: nothing that comes later is large enough to make V8 look for it.
-    globalThis.gc?.();
+    // What the lists were parsed from: nothing that comes later is large enough to make V8 look for it, or give it back.
+    globalThis.gc?.({ type: 'major', flavor: 'last-resort', execution: 'sync' });
   };
   const listen = async (port: number, path: string, answer: HttpAnswer) => {
     const http = await startHttp(port, address, { [path]: answer });

@@ -1,3 +1,4 @@
+import { isIPv6 } from 'node:net';
 import { apiVersion, deployments, serviceAccounts, services } from '../api/resource.ts';
 import type { Container, Deployment, KubeObject, Service, Volume } from '../api/types.ts';
 import { settingsMap } from './settings.ts';
@@ -156,7 +157,7 @@ function container(options: DnsManifestOptions): Container {
   const flags = {
     domain,
     ttl,
-    address: dualStack ? '::' : '0.0.0.0',
+    address: dualStack || isIPv6(clusterIP) ? '::' : '0.0.0.0',
     'own-addresses': clusterIP,
     'lame-duck-ms': 1000,
   };

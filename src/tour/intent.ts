@@ -1,5 +1,6 @@
 import { pods } from '../api/resource.ts';
 import type { Deployment, EndpointSlice, Pod } from '../api/types.ts';
+import { familyOf } from '../base/cidr.ts';
 import { waitFor } from '../base/wait.ts';
 import type { Cluster } from '../cluster/create.ts';
 import { scaledStage, tourNamespace } from './stage.ts';
@@ -122,7 +123,10 @@ const firstNode = ({ config }: Cluster): string => config.nodes[0]?.name ?? '';
 /** Whether some rule of the node translates to the address, whichever back end wrote it. */
 async function isInKernel(cluster: Cluster, address: string): Promise<boolean> {
   const isIptables = cluster.config.spec.proxy.mode === 'iptables';
-  const command = isIptables ? ['iptables-save', '-t', 'nat'] : ['nft', 'list', 'map', 'ip', 'knit', 'slot'];
+  const six = familyOf(address) === 'ipv6' ? '6' : '';
+  const command = isIptables
+    ? [`ip${six}tables-save`, '-t', 'nat']
+    : ['nft', 'list', 'map', `ip${six}`, 'knit', 'slot'];
   const { stdout } = await cluster.exec(`node/${firstNode(cluster)}`, command);
   return new RegExp(`\\b${address.replaceAll('.', '\\.')}\\b`).test(stdout);
 }

@@ -11,6 +11,8 @@ export interface Journey {
   readonly address?: 'client' | 'ingress';
   /** Runs on a small cluster of its own, whose pods are reached by VXLAN. */
   readonly overlay?: true;
+  /** Chance decides whether there is a second node on the way; shown is a packet that meets one. */
+  readonly secondHop?: true;
   readonly see: readonly [string, string, string];
 }
 
@@ -61,7 +63,7 @@ export const journeys: readonly Journey[] = [
     see: [
       'Here the network knows nodes only: a pod’s packet travels inside one from node to node (VXLAN).',
       'Inside, nothing changes: the pods see each other’s addresses as before.',
-      'The wrapping costs 50 bytes a packet, so pods have a smaller MTU.',
+      'The wrapping takes room in each packet, so pods have a smaller MTU.',
     ],
   },
   {
@@ -94,7 +96,7 @@ export const journeys: readonly Journey[] = [
     address: 'client',
     see: [
       'Outside nobody knows pods’ addresses: the node puts its own in their place (masquerade).',
-      'The fabric gives the node its outside address, 1:1, as a cloud does.',
+      'Over IPv4 the fabric then gives the node its outside address, 1:1, as a cloud does.',
       'A packet that left under the pod’s address would be dropped by the fabric.',
     ],
   },
@@ -103,6 +105,7 @@ export const journeys: readonly Journey[] = [
     title: 'outside, by a load balancer, to any node',
     from: 'client/alice',
     to: service('balanced'),
+    secondHop: true,
     see: [
       'The load balancer chooses a node by the flow’s hash and forwards the packet as it is.',
       'The node may lead it on to a pod elsewhere: a second hop, for which it puts its own address as the source.',

@@ -4,7 +4,7 @@ import { join } from './join/join.ts';
 import { tupleOf } from './join/tracks.ts';
 import { type Flow, type Place, samePlace, type Tuple } from './model.ts';
 import { type Evidence, type Observation, observe, untilSeen } from './observe.ts';
-import { placesOf, possibleWays } from './scope.ts';
+import { insideTunnels, placesOf, possibleWays } from './scope.ts';
 import type { Sender } from './sender.ts';
 import type { Lookup, Question } from './story.ts';
 import { sourceAddress } from './target.ts';
@@ -24,7 +24,7 @@ export async function lookUp(atlas: Atlas, reach: Reach, from: Place, name: stri
   const observation = await observe({
     places: placesOf(from, ways),
     enter: (place) => reach.enter(place),
-    filter: `udp port ${DNS_PORT}`,
+    filter: [`udp port ${DNS_PORT}`, ...insideTunnels(ways, [DNS_PORT])].join(' or '),
   });
   try {
     await sender.ready;

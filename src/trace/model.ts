@@ -30,6 +30,8 @@ export interface Sighting {
   /** Its name in the place's namespace; predicted ones of pods' links are `link of NAMESPACE/NAME`. */
   readonly interface: string;
   readonly packet: Tuple;
+  /** What it carries, where it is a tunnel's own packet. */
+  readonly inner?: Tuple;
   /** ns since the epoch; only of what was seen. */
   readonly at?: bigint;
 }
@@ -52,6 +54,13 @@ export type HopEvent =
   | { readonly kind: 'dnat' | 'snat'; readonly before: Tuple; readonly after: Tuple; readonly cause?: Cause }
   /** A reply gets the addresses that the other side knows. */
   | { readonly kind: 'un-nat'; readonly before: Tuple; readonly after: Tuple }
+  /** It leaves in a packet of the tunnel's, or comes out of one. */
+  | {
+      readonly kind: 'encapsulated' | 'decapsulated';
+      readonly outer: Tuple;
+      readonly inner: Tuple;
+      readonly cause: Cause;
+    }
   | { readonly kind: 'dropped' | 'rejected'; readonly cause: Cause };
 
 /** A packet's stay in one place, from the interface that it came in by to the one that it left by. */

@@ -1,8 +1,9 @@
+import { familyOf } from '../base/cidr.ts';
 import { type Capture, openCapture } from '../kernel/capture.ts';
-import { type ConntrackEvent, watchConntrack } from '../kernel/conntrack-events.ts';
+import { type ConntrackEvent, standingConnections, watchConntrack } from '../kernel/conntrack-events.ts';
 import { type Links, linksOf } from '../kernel/ip.ts';
 import { type ChainWalk, openNftTrace, type TracedFlow } from '../kernel/nft-trace.ts';
-import { type IpPacket, parsePacket } from '../kernel/packet.ts';
+import { type IpPacket, parsePacket, parseVxlan } from '../kernel/packet.ts';
 import { formatPlace, type Place } from './model.ts';
 
 /** A packet that was seen on an interface of a place. */
@@ -14,6 +15,8 @@ export interface Seen {
   /** ns since the epoch; one clock for all places. */
   readonly at: bigint;
   readonly packet: IpPacket;
+  /** The tunnel's packet that carries it here. */
+  readonly outer?: IpPacket;
   /** As it was captured, and how long it was on the wire. */
   readonly frame: Buffer;
   readonly length: number;
@@ -56,10 +59,17 @@ export interface ObserveOptions {
   readonly filter: string;
   /** Which packets' rules are traced. Left out: none. */
   readonly flow?: TracedFlow;
+  /** Connections that stand already are evidence too where they lead to one of these. */
+  readonly standing?: readonly Target[];
+}
+
+interface Target {
+  readonly address: string;
+  readonly port: number;
 }
 
 /** Watches every interface of the places, and the rules and connections of those that have some. Resolves when all listen. */
-export async function observe({ places, enter, filter, flow }: ObserveOptions): Promise<Observation> {
+export async function observe({ places, enter, filter, flow, standing }: ObserveOptions): Promise<Observation> {
   const seen: Seen[] = [];
   const walks: SeenWalk[] = [];
   const connections: SeenConnection[] = [];
@@ -82,9 +92,12 @@ export async function observe({ places, enter, filter, flow }: ObserveOptions): 
         enter: command,
         filter,
         onPacket({ at, direction, frame, bytes, length, interface: index }) {
-          const packet = parsePacket(bytes);
-          if (!packet) return;
-          seen.push({ place, interface: names.names.get(index) ?? `#${index}`, direction, at, packet, frame, length });
+          const whole = parsePacket(bytes);
+          if (!whole) return;
+          const device = names.names.get(index) ?? `#${index}`;
+          const inner = parseVxlan(whole)?.inner;
+          const packets = inner ? { packet: inner, outer: whole } : { packet: whole };
+          seen.push({ place, interface: device, direction, at, ...packets, frame, length });
           notify();
         },
       }),
@@ -104,6 +117,18 @@ export async function observe({ places, enter, filter, flow }: ObserveOptions): 
       flow && start(openNftTrace({ enter: command, flow, onWalk })),
       start(watchConntrack(command, onEvent)),
     ]);
+    if (standing === undefined) return;
+    const known = await standingConnections(command, familyOf(standing[0]?.address ?? ''));
+    const isMeant = (address: string, port: number) =>
+      standing.some((each) => each.address === address && each.port === port);
+    connections.unshift(
+      ...known
+        .filter(
+          ({ original, reply }) =>
+            isMeant(original.destination, original.destinationPort) || isMeant(reply.source, reply.sourcePort),
+        )
+        .map((event) => ({ place, event })),
+    );
   };
   const hasRules = (place: Place) => place.kind === 'node' || place.kind === 'fabric';
   const started = await Promise.allSettled(

@@ -2,18 +2,33 @@ import { createSocket } from 'node:dgram';
 import { lookup } from 'node:dns/promises';
 import { connect, isIP, isIPv6 } from 'node:net';
 import { createInterface } from 'node:readline';
+import { type ConnectionOptions, connect as connectTls, type TLSSocket } from 'node:tls';
 
 /** What the probe is asked to send; its one argument, as JSON. */
 export interface ProbeOrder {
   readonly protocol: 'tcp' | 'udp';
   /** An address, or a name that is looked up as the place's own programs do. */
   readonly host: string;
+  /** Of the address that is looked up. Default: whichever comes first. */
+  readonly family?: 'ipv4' | 'ipv6';
   readonly port: number;
   /** The n-th connection comes from the n-th of these. */
   readonly localPorts: readonly number[];
   /** What is sent: once connected (TCP), or as the datagram. Nothing: a connection that is opened and closed. */
   readonly text?: string;
+  /** TCP only: speak TLS, and ask for the server of this name. No certificate is refused. */
+  readonly tls?: { readonly name?: string };
   readonly timeoutMs: number;
+}
+
+/** What a TLS handshake came to. */
+export interface TlsOutcome {
+  /** `TLSv1.3` */
+  readonly version: string;
+  /** Whom the server's certificate is for: its common name, or the first of its other names. */
+  readonly certificate?: string;
+  /** Why a client that checks would refuse it: `DEPTH_ZERO_SELF_SIGNED_CERT`, `ERR_TLS_CERT_ALTNAME_INVALID`, … */
+  readonly refusal?: string;
 }
 
 /** What it tells, a line of JSON each. Times of packets come from captures, not from here. */
@@ -22,10 +37,16 @@ export type ProbeReport =
   | { readonly event: 'ready' }
   | { readonly event: 'resolved'; readonly address: string }
   /** One connection is over. `answer` is the beginning of what came back; `failure` is `ECONNREFUSED`, `ETIMEDOUT`, … */
-  | { readonly event: 'ended'; readonly connected: boolean; readonly answer?: string; readonly failure?: string };
+  | {
+      readonly event: 'ended';
+      readonly connected: boolean;
+      readonly answer?: string;
+      readonly failure?: string;
+      readonly tls?: TlsOutcome;
+    };
 
 const MAX_ANSWER = 4096;
-/** After its answer a server has this long to close its side. */
+/** After the last that it says a server has this long to close its side. */
 const CLOSE_LIMIT_MS = 250;
 
 /**
@@ -46,9 +67,9 @@ function tell(report: ProbeReport): void {
   process.stdout.write(`${JSON.stringify(report)}\n`);
 }
 
-async function resolve({ host }: ProbeOrder): Promise<string> {
+async function resolve({ host, family }: ProbeOrder): Promise<string> {
   try {
-    const { address } = await lookup(host);
+    const { address } = await lookup(host, { family: family === undefined ? 0 : family === 'ipv6' ? 6 : 4 });
     tell({ event: 'resolved', address });
     return address;
   } catch (error) {
@@ -66,35 +87,54 @@ async function sendOnce(order: ProbeOrder, address: string, localPort: number): 
   return await (order.protocol === 'tcp' ? sendTcp(order, address, localPort) : sendUdp(order, address, localPort));
 }
 
-function sendTcp({ port, text, timeoutMs }: ProbeOrder, host: string, localPort: number): Promise<Outcome> {
+function sendTcp({ port, text, tls, timeoutMs }: ProbeOrder, host: string, localPort: number): Promise<Outcome> {
   return new Promise((resolve) => {
-    const socket = connect({ host, port, localPort });
-    let connected = false;
-    let answer: string | undefined;
-    let failure: string | undefined;
+    const to = { host, port, localPort };
+    const socket = tls ? connectTls({ ...to, ...tlsOptions(host, tls.name) }) : connect(to);
+    const outcome: { -readonly [Key in keyof Outcome]: Outcome[Key] } = { connected: false };
     const limit = setTimeout(() => {
-      failure = 'ETIMEDOUT';
+      outcome.failure = 'ETIMEDOUT';
       socket.destroy();
     }, timeoutMs);
+    let quiet: NodeJS.Timeout | undefined;
+    const say = () => (text === undefined ? socket.end() : socket.write(text));
     socket.once('connect', () => {
-      connected = true;
-      if (text === undefined) socket.end();
-      else socket.write(text);
+      outcome.connected = true;
+      if (!tls) say();
+    });
+    socket.once('secureConnect', () => {
+      outcome.tls = tlsOutcome(socket as TLSSocket);
+      say();
     });
     socket.setEncoding('latin1').on('data', (more: string) => {
-      if (answer === undefined) setTimeout(() => socket.destroy(), CLOSE_LIMIT_MS).unref();
-      answer = ((answer ?? '') + more).slice(0, MAX_ANSWER);
+      quiet ??= setTimeout(() => socket.destroy(), CLOSE_LIMIT_MS).unref();
+      quiet.refresh();
+      outcome.answer = ((outcome.answer ?? '') + more).slice(0, MAX_ANSWER);
     });
-    socket.once('error', (error) => (failure = codeOf(error)));
+    socket.once('error', (error) => (outcome.failure = codeOf(error)));
     socket.once('close', () => {
       clearTimeout(limit);
-      resolve({
-        connected,
-        ...(answer === undefined ? {} : { answer }),
-        ...(failure === undefined ? {} : { failure }),
-      });
+      resolve(outcome);
     });
   });
+}
+
+const tlsOptions = (host: string, name = host): ConnectionOptions => ({
+  rejectUnauthorized: false,
+  ALPNProtocols: ['http/1.1'],
+  ...(isIP(name) ? {} : { servername: name }),
+});
+
+function tlsOutcome(socket: TLSSocket): TlsOutcome {
+  const { subject, subjectaltname } = socket.getPeerCertificate();
+  const certificate = [subject?.CN].flat()[0] ?? subjectaltname?.split(', ')[0];
+  // An error's code, whatever its type says.
+  const refusal: unknown = socket.authorizationError;
+  return {
+    version: socket.getProtocol() ?? 'TLS',
+    ...(certificate === undefined ? {} : { certificate }),
+    ...(refusal ? { refusal: String(refusal) } : {}),
+  };
 }
 
 function sendUdp(

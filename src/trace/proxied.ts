@@ -1,7 +1,8 @@
+import type { ServerPlan } from '../edge/ingress/plan.ts';
 import { join } from './join/join.ts';
 import { tupleOf } from './join/tracks.ts';
-import type { Cause, Flow, Place, Way } from './model.ts';
-import { type Evidence, type Observation, untilSeen } from './observe.ts';
+import { type Cause, type Flow, type Place, sameTuple, type Tuple, type Way } from './model.ts';
+import { type Evidence, type Observation, type Seen, untilSeen } from './observe.ts';
 import { possibleWays } from './scope.ts';
 import type { Story } from './story.ts';
 import type { Proxied } from './target.ts';
@@ -33,8 +34,11 @@ export async function storyBehind(
   atlas: Atlas,
   proxied: Proxied,
   observation: Observation,
+  arrived: Tuple,
 ): Promise<{ cause: Cause; story: Story } | undefined> {
-  const find = () => requestBehind(observation.evidence, proxied.token);
+  const { host, path, source, backend } = proxied.route;
+  const servers = atlas.routing.backends.get(backend)?.servers ?? [];
+  const find = () => requestBehind(observation.evidence, proxied.token, arrived, servers);
   const isWhole = () => {
     const found = find();
     return found !== undefined && join(atlas, found.flow, found.evidence)?.complete === true;
@@ -43,22 +47,61 @@ export async function storyBehind(
   const found = find();
   if (!found) return undefined;
   const story = tellStory(atlas, found.flow, { ...observation, evidence: found.evidence }, undefined);
-  const { host, path, source, backend } = proxied.route;
-  const text = `host ${host || 'any'}, path ${path} → ${backend}; ${found.isKept ? 'on a kept connection' : 'a connection of the proxy’s own'}`;
-  return { cause: { object: `Ingress ${source}`, text }, story };
+  const how = found.isKept ? 'on a kept connection' : 'a connection of the proxy’s own';
+  const unread = found.isRead ? '' : '; by its time, for what is said there is encrypted';
+  return {
+    cause: { object: `Ingress ${source}`, text: `host ${host || 'any'}, path ${path} → ${backend}; ${how}${unread}` },
+    story,
+  };
 }
 
-/** The packet that carries the token, and all later ones with content: handshakes and acknowledgements tell nothing here. */
-function requestBehind(
+/** A request, on the connection that the proxy sends it by. */
+export interface Behind {
+  readonly flow: Flow;
+  readonly evidence: Evidence;
+  readonly isKept: boolean;
+  /** The request itself was seen. */
+  readonly isRead: boolean;
+}
+
+/**
+ * The packet that carries the token, and all later ones with content: handshakes and acknowledgements tell nothing here.
+ * To a backend that speaks TLS it is the first content that leaves when the client has begun to speak.
+ */
+export function requestBehind(
   evidence: Evidence,
   token: string,
-): { flow: Flow; evidence: Evidence; isKept: boolean } | undefined {
+  arrived: Tuple,
+  servers: readonly ServerPlan[],
+): Behind | undefined {
   const sent = evidence.seen.filter(({ place, direction }) => place.kind === 'ingress' && direction === 'out');
-  const first = sent.find(({ packet }) => packet.payload.includes(token));
+  const read = sent.find(({ packet }) => packet.payload.includes(token));
+  const encrypted = servers.filter(({ protocol }) => protocol === 'https' || protocol === 'grpcs');
+  const first = read ?? firstTo(encrypted, sent, firstSaid(evidence, arrived));
   const packet = first && tupleOf(first.packet);
   if (!first || !packet) return undefined;
   const isSameFlow = (port: number | undefined) => port === packet.sourcePort;
   const isKept = !sent.some((each) => each.packet.tcp?.flags === 'S' && isSameFlow(each.packet.sourcePort));
-  const seen = evidence.seen.filter((each) => each.at >= first.at && (each.packet.tcp?.payloadLength ?? 0) > 0);
-  return { flow: { from: proxy, packet }, evidence: { ...evidence, seen, traced: false }, isKept };
+  const seen = evidence.seen.filter((each) => each.at >= first.at && hasContent(each));
+  return { flow: { from: proxy, packet }, evidence: { ...evidence, seen, traced: false }, isKept, isRead: !!read };
+}
+
+const hasContent = ({ packet }: Seen): boolean => (packet.tcp?.payloadLength ?? 0) > 0;
+
+/** When the client began to speak. */
+function firstSaid({ seen }: Evidence, arrived: Tuple): bigint | undefined {
+  return seen.find((each) => {
+    const tuple = tupleOf(each.packet);
+    return each.place.kind === 'ingress' && tuple && sameTuple(tuple, arrived) && hasContent(each);
+  })?.at;
+}
+
+function firstTo(servers: readonly ServerPlan[], sent: readonly Seen[], since: bigint | undefined): Seen | undefined {
+  if (since === undefined) return undefined;
+  return sent.find(
+    (each) =>
+      each.at >= since &&
+      hasContent(each) &&
+      servers.some(({ address, port }) => address === each.packet.destination && port === each.packet.destinationPort),
+  );
 }

@@ -1,4 +1,6 @@
+import { familyOf } from '../base/cidr.ts';
 import { TRACE_DSCP } from '../kernel/nft-trace.ts';
+import { VXLAN_PORT } from '../kernel/packet.ts';
 import { type Flow, formatEndpoint, formatPlace, type Hop, type Place, type Tuple, type Way } from './model.ts';
 import { predict } from './predict/predict.ts';
 import { frontEndOf } from './predict/services.ts';
@@ -43,7 +45,9 @@ export function targetsOf(ways: readonly Way[]): { address: string; port: number
   );
 }
 
-const packetsOf = ({ in: comes, out: leaves }: Hop): Tuple[] => [comes, leaves].flatMap((each) => each?.packet ?? []);
+/** Of a tunnel's packet what it carries: that is the flow's. */
+const packetsOf = ({ in: comes, out: leaves }: Hop): Tuple[] =>
+  [comes, leaves].flatMap((each) => each?.inner ?? each?.packet ?? []);
 
 /**
  * The probe's own ports say which packets are its; beyond an SNAT, the addresses that it is led to do. `proxy` is one
@@ -59,20 +63,48 @@ export function filterOf(flows: readonly Flow[], ways: readonly Way[], proxy?: s
   const { protocol, source } = first.packet;
   if (protocol === 'icmp') {
     const hosts = new Set([source, ...hidden.map(({ destination }) => destination)]);
-    return `(icmp or icmp6) and (${[...hosts].map((host) => `host ${host}`).join(' or ')})`;
+    const plain = `((icmp or icmp6) and (${[...hosts].map((host) => `host ${host}`).join(' or ')}))`;
+    return [plain, ...insideTunnels(ways, [])].join(' or ');
   }
   const own = [...flows.map(({ packet }) => `port ${packet.sourcePort}`), ...(proxy ? [`host ${proxy}`] : [])];
   const led = new Set(hidden.map((packet) => `(host ${packet.destination} and port ${packet.destinationPort})`));
-  return `(${protocol} and (${[...own, ...led, ...MARKED].join(' or ')})) or ${ERRORS}`;
+  const ports = [...flows.map(({ packet }) => packet.sourcePort), ...hidden.map((packet) => packet.destinationPort)];
+  const plain = `(${protocol} and (${[...own, ...led, ...MARKED].join(' or ')})) or ${ERRORS}`;
+  return [plain, ...insideTunnels(ways, ports)].join(' or ');
+}
+
+/**
+ * What goes with these ports, and every ICMP packet, inside of tunnels, where a way leads through some: behind the
+ * outer UDP header are VXLAN's 8 bytes, an Ethernet header of 14, and an IP header without options.
+ */
+export function insideTunnels(ways: readonly Way[], ports: readonly number[]): string[] {
+  const hops = ways.flatMap(({ request, reply }) => [...request, ...reply]);
+  const carrier = hops.find(({ out }) => out?.inner !== undefined)?.out?.packet;
+  if (!carrier) return [];
+  // libpcap knows no `udp[…]` of IPv6: there it is what follows the 40 bytes of the outer header.
+  const at = (offset: number, bytes = 1) =>
+    familyOf(carrier.destination) === 'ipv4' ? `udp[${offset}:${bytes}]` : `ip6[${40 + offset}:${bytes}]`;
+  const families = [
+    { type: '0x0800', icmp: `${at(39)} == 1`, source: at(50, 2), destination: at(52, 2) },
+    { type: '0x86dd', icmp: `${at(36)} == 58`, source: at(70, 2), destination: at(72, 2) },
+  ];
+  const meant = families.map(({ type, icmp, source, destination }) => {
+    const either = [...new Set(ports)].flatMap((port) => [`${source} == ${port}`, `${destination} == ${port}`]);
+    return `(${at(28, 2)} == ${type} and (${[icmp, ...either].join(' or ')}))`;
+  });
+  return [`(udp dst port ${VXLAN_PORT} and (${meant.join(' or ')}))`];
 }
 
 /** What goes between two addresses, whichever port it comes from, and what becomes of it beyond an SNAT. */
 export function filterBetween({ protocol, source, destination, destinationPort }: Tuple, ways: readonly Way[]): string {
   const led = ways.flatMap(({ request }) => request.flatMap(packetsOf));
   const places = new Set(led.map((packet) => `(host ${packet.destination} and port ${packet.destinationPort})`));
-  if (protocol === 'icmp') return `(icmp or icmp6) and host ${source}`;
+  if (protocol === 'icmp') return [`((icmp or icmp6) and host ${source})`, ...insideTunnels(ways, [])].join(' or ');
   const own = `(host ${source} and host ${destination} and port ${destinationPort})`;
-  return `(${protocol} and (${[own, ...places].join(' or ')})) or ${ERRORS}`;
+  const plain = `(${protocol} and (${[own, ...places].join(' or ')})) or ${ERRORS}`;
+  return [plain, ...insideTunnels(ways, [destinationPort, ...led.map((packet) => packet.destinationPort)])].join(
+    ' or ',
+  );
 }
 
 /** By the DSCP that packets of the flow have beyond an SNAT, in both families. */

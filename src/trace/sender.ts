@@ -1,6 +1,6 @@
 import { KnitError } from '../base/errors.ts';
 import { type Attached, onLine, startAttached } from '../kernel/attached.ts';
-import type { ProbeOrder, ProbeReport } from './probe.ts';
+import type { ProbeOrder, ProbeReport, TlsOutcome } from './probe.ts';
 
 /** What came of one connection. */
 export interface ProbeOutcome {
@@ -9,6 +9,8 @@ export interface ProbeOutcome {
   readonly answer?: string;
   /** `ECONNREFUSED`, `ETIMEDOUT`, …: why there was no answer. */
   readonly failure?: string;
+  /** Where TLS was asked for, and its handshake came to an end. */
+  readonly tls?: TlsOutcome;
 }
 
 /** A probe that waits in its place until it is told to send. */

@@ -43,6 +43,30 @@ test('an address of a Service is told by its name', () => {
   assert.match(to(pod, '10.96.0.9:80').title, /^Service shop\/web:http/);
 });
 
+test('of a family, where there is a choice', () => {
+  const both = { ...service, spec: { ...service.spec, clusterIPs: ['10.96.0.9', 'fd00:96::9'] } };
+  const dual = testWorld({ pods: [cart], services: [both], endpointSlices: [slice] });
+  const ask = (target: string, family: 'ipv4' | 'ipv6') =>
+    parseTarget(dual, pod, { from: '', to: target, family }).host;
+  assert.equal(ask('service/web', 'ipv4'), '10.96.0.9');
+  assert.equal(ask('service/web', 'ipv6'), 'fd00:96::9');
+  assert.throws(() => ask('10.96.0.9:80', 'ipv6'), { code: 'TARGET_UNKNOWN' });
+  assert.equal(parseTarget(dual, pod, { from: '', to: 'web.shop', family: 'ipv6' }).family, 'ipv6');
+});
+
+test('a node’s port is told by its Service', () => {
+  const target = to(alice, '198.18.0.11:30080');
+  assert.match(target.title, /^Service shop\/web:http 198\.18\.0\.11:30080 · NodePort/);
+  assert.equal(target.port, 30_080);
+});
+
+test('a URL of https is asked by TLS, with the name that it has', () => {
+  const target = to(pod, 'https://web.shop/cart?x=1');
+  assert.deepEqual([target.host, target.port, target.tls], ['web.shop', 443, { name: 'web.shop' }]);
+  assert.match(target.text ?? '', /^GET \/cart\?x=1 HTTP\/1\.1\r\nHost: web\.shop\r\n/);
+  assert.deepEqual(to(pod, 'https://10.96.0.9:8443/').tls, {});
+});
+
 test('a URL is asked as it is', () => {
   const { host, port, text } = to(pod, 'http://web.shop:8080/a?b');
   assert.deepEqual([host, port], ['web.shop', 8080]);

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { isIP, isIPv6 } from 'node:net';
 import type { Pod, Service, ServicePort } from '../api/types.ts';
-import { familyOf } from '../base/cidr.ts';
+import { familyOf, type IPFamily, urlHost } from '../base/cidr.ts';
 import { KnitError } from '../base/errors.ts';
 import type { Route } from '../edge/ingress/plan.ts';
 import { formatEndpoint, type Place, type Protocol } from './model.ts';
@@ -18,18 +18,24 @@ export interface Question {
   readonly port?: number;
   /** Default: what the Service's port says, else TCP. */
   readonly protocol?: Protocol;
+  /** Of the address, where the target has some of both. Default: its first. */
+  readonly family?: IPFamily;
 }
 
 /** Where a probe sends to. */
 export interface Target {
   /** An address, or a name that the sender looks up. */
   readonly host: string;
+  /** Of the address that the name is looked up for; not there: whichever comes. */
+  readonly family?: IPFamily;
   readonly port: number;
   readonly protocol: Protocol;
   /** What was meant, in one line. */
   readonly title: string;
   /** What is sent once the connection stands. */
   readonly text?: string;
+  /** It is said by TLS; `name` is the server's that is asked for (SNI). */
+  readonly tls?: { readonly name?: string };
   /** The L7 proxy answers, and asks somebody behind it. */
   readonly proxied?: Proxied;
 }
@@ -121,6 +127,16 @@ function podAddress(atlas: Atlas, place: Extract<Place, { kind: 'pod' }>, destin
 /** Reads what a trace is to. Throws `TARGET_UNKNOWN`, `PORT_NEEDED`. */
 export function parseTarget(atlas: Atlas, from: Place, question: Question): Target {
   const { to } = question;
+  const target = readTarget(atlas, from, question);
+  if (question.family === undefined || isIP(target.host) === 0) return { ...target, ...familyWanted(question) };
+  if (familyOf(target.host) === question.family) return target;
+  throw new KnitError('TARGET_UNKNOWN', `${to} has no ${question.family} address`, 'leave out --ip-family');
+}
+
+const familyWanted = ({ family }: Question) => (family === undefined ? {} : { family });
+
+function readTarget(atlas: Atlas, from: Place, question: Question): Target {
+  const { to } = question;
   if (/^https?:\/\//.test(to)) return urlTarget(atlas, new URL(to), question);
   const [kind = '', ...rest] = to.split('/');
   const namespace = from.kind === 'pod' ? from.namespace : 'default';
@@ -150,14 +166,10 @@ function hostTarget(atlas: Atlas, to: string, question: Question): Target {
       title: to,
       ...httpText(protocol, port ?? 80, host),
     };
-  const service = atlas.world.objects.services.find((each) =>
-    [...(each.spec?.clusterIPs ?? []), ...(each.status?.loadBalancer?.ingress ?? []).map(({ ip }) => ip)].includes(
-      address,
-    ),
-  );
-  const found = service && findPort(service, port, question.protocol);
-  const title = found && service ? titleOf(service, found, address, found.port) : to;
+  const service = serviceAt(atlas, address, port);
+  const found = service && (findPort(service, port, question.protocol) ?? nodePortOf(service, port));
   const chosen = neededPort(port ?? found?.port, protocol, to);
+  const title = found && service ? titleOf(service, found, address, chosen) : to;
   return {
     host: address,
     port: chosen,
@@ -167,23 +179,46 @@ function hostTarget(atlas: Atlas, to: string, question: Question): Target {
   };
 }
 
+/** The Service that has an address of its own, or a port of a node. */
+function serviceAt(atlas: Atlas, address: string, port: number | undefined): Service | undefined {
+  const { services } = atlas.world.objects;
+  const own = services.find(({ spec, status }) =>
+    [...(spec?.clusterIPs ?? []), ...(status?.loadBalancer?.ingress ?? []).map(({ ip }) => ip)].includes(address),
+  );
+  const { nodes } = atlas.world.network.fabric;
+  const isNode = nodes.some((node) => [node.address, node.ipv6, node.outsideAddress].includes(address));
+  if (own || !isNode || port === undefined) return own;
+  return services.find(({ spec }) => spec?.ports?.some(({ nodePort }) => nodePort === port));
+}
+
+const nodePortOf = ({ spec }: Service, port: number | undefined): ServicePort | undefined =>
+  spec?.ports?.find(({ nodePort }) => port !== undefined && nodePort === port);
+
 function urlTarget(atlas: Atlas, url: URL, question: Question): Target {
   if (question.protocol !== undefined && question.protocol !== 'tcp') {
     throw new KnitError('TARGET_UNKNOWN', `${url.href} is asked by TCP`, 'leave out --protocol');
   }
-  if (url.protocol === 'https:')
-    throw new KnitError('TARGET_UNKNOWN', 'a trace cannot speak TLS', 'trace the address and port, or use http://');
   const host = url.hostname.replace(/^\[|\]$/g, '');
-  const port = Number(url.port || 80);
+  const isSecure = url.protocol === 'https:';
+  const usual = isSecure ? 443 : 80;
+  const port = Number(url.port || usual);
   const path = url.pathname + url.search;
-  const [address] = atlas.world.network.loadBalancerPools.flatMap(({ reserved }) => reserved);
+  const tls = isSecure ? { tls: isIP(host) ? {} : { name: host } } : {};
+  const address = proxyAddress(atlas, host, question.family);
   const route =
-    port === 80 && (!isIP(host) || host === address) ? routeOf(atlas.routing, host, url.pathname) : undefined;
-  if (!route || !address) return { host, port, protocol: 'tcp', title: url.href, text: httpRequest(path, url.host) };
+    port === usual && (!isIP(host) || host === address) ? routeOf(atlas.routing, host, url.pathname) : undefined;
+  if (!route || !address)
+    return { host, port, protocol: 'tcp', title: url.href, text: httpRequest(path, url.host), ...tls };
   const token = randomUUID();
   const text = httpRequest(path, url.host, `X-Knit-Trace: ${token}`);
   const title = `Ingress ${route.source} ${url.href}`;
-  return { host: address, port, protocol: 'tcp', title, text, proxied: { address, route, token } };
+  return { host: address, port, protocol: 'tcp', title, text, ...tls, proxied: { address, route, token } };
+}
+
+/** The L7 proxy's own address: the one that was asked for, else its first of the family. */
+function proxyAddress(atlas: Atlas, host: string, family: IPFamily | undefined): string | undefined {
+  const addresses = atlas.world.network.loadBalancerPools.flatMap(({ reserved }) => reserved);
+  return addresses.find((each) => each === host) ?? ofFamily(addresses, family);
 }
 
 function podTarget(atlas: Atlas, to: string, namespace: string, question: Question): Target {
@@ -197,13 +232,19 @@ function podTarget(atlas: Atlas, to: string, namespace: string, question: Questi
   const first = ports.find((each) => (each.protocol ?? 'TCP').toLowerCase() === protocol);
   const port = neededPort(question.port ?? written ?? first?.containerPort, protocol, to);
   const named = ports.find((each) => each.containerPort === port)?.name;
+  const host = ofFamily(pod.status?.podIPs?.map(({ ip }) => ip) ?? [], question.family) ?? pod.status?.podIP ?? '';
   return {
-    host: pod.status?.podIP ?? '',
+    host,
     port,
     protocol,
     title: `pod ${place.namespace}/${place.name} on ${place.node}`,
-    ...(named?.startsWith('http') ? httpText(protocol, port, pod.status?.podIP ?? '') : {}),
+    ...(named?.startsWith('http') ? httpText(protocol, port, host) : {}),
   };
+}
+
+/** The first address of a family, or of all. */
+function ofFamily(addresses: readonly (string | undefined)[], family: IPFamily | undefined): string | undefined {
+  return addresses.find((each) => each !== undefined && isIP(each) && (family ?? familyOf(each)) === familyOf(each));
 }
 
 /** A node is reached from outside by its outside address. */
@@ -213,7 +254,8 @@ function machineTarget(atlas: Atlas, from: Place, to: string, question: Question
   const { fabric } = atlas.world.network;
   const node = fabric.nodes.find((each) => place.kind === 'node' && each.name === place.name);
   const client = fabric.clients.find((each) => place.kind === 'client' && each.name === place.name);
-  const address = (from.kind === 'client' ? node?.outsideAddress : node?.address) ?? client?.address ?? '';
+  const own = from.kind === 'client' ? node?.outsideAddress : node?.address;
+  const address = ofFamily([own, node?.ipv6, client?.address, client?.ipv6], question.family) ?? '';
   const protocol = question.protocol ?? 'tcp';
   return { host: address, port: neededPort(port, protocol, to), protocol, title: `${path} ${address}` };
 }
@@ -242,7 +284,7 @@ function serviceTarget(
   }
   const port = findPort(service, question.port ?? written, question.protocol);
   if (question.protocol === 'icmp' || !port) return wholeService(service, question, written);
-  const { host, number } = addressFor(atlas, from, service, port);
+  const { host, number } = addressFor(atlas, from, service, port, question.family);
   return {
     host,
     port: number,
@@ -256,7 +298,7 @@ function serviceTarget(
 function wholeService(service: Service, question: Question, written: number | undefined): Target {
   const { namespace, name } = service.metadata ?? {};
   const protocol = question.protocol ?? 'tcp';
-  const host = service.spec?.clusterIP ?? '';
+  const host = ofFamily(service.spec?.clusterIPs ?? [], question.family) ?? service.spec?.clusterIP ?? '';
   return {
     host,
     port: neededPort(question.port ?? written, protocol, `service/${namespace}/${name}`),
@@ -266,13 +308,20 @@ function wholeService(service: Service, question: Question, written: number | un
 }
 
 /** Outside clients come by the load balancer, or by a node port of the first node. */
-function addressFor(atlas: Atlas, from: Place, service: Service, port: ServicePort): { host: string; number: number } {
-  const { clusterIP = '' } = service.spec ?? {};
+function addressFor(
+  atlas: Atlas,
+  from: Place,
+  service: Service,
+  port: ServicePort,
+  family: IPFamily | undefined,
+): { host: string; number: number } {
+  const { clusterIP = '', clusterIPs = [] } = service.spec ?? {};
   const { namespace, name } = service.metadata ?? {};
   if (from.kind === 'client') {
-    const balanced = service.status?.loadBalancer?.ingress?.find(({ ip }) => ip)?.ip;
+    const balanced = ofFamily(service.status?.loadBalancer?.ingress?.map(({ ip }) => ip) ?? [], family);
     if (balanced) return { host: balanced, number: port.port };
-    const outside = atlas.world.network.fabric.nodes[0]?.outsideAddress;
+    const [node] = atlas.world.network.fabric.nodes;
+    const outside = ofFamily([node?.outsideAddress, node?.ipv6], family);
     if (port.nodePort && outside) return { host: outside, number: port.nodePort };
     throw new KnitError(
       'TARGET_UNKNOWN',
@@ -287,12 +336,13 @@ function addressFor(atlas: Atlas, from: Place, service: Service, port: ServicePo
       'trace to its DNS name, or to one of its pods',
     );
   }
-  return { host: clusterIP, number: port.port };
+  return { host: ofFamily(clusterIPs, family) ?? clusterIP, number: port.port };
 }
 
 function findPort(service: Service, port: number | undefined, protocol: Protocol | undefined): ServicePort | undefined {
   const ports = (service.spec?.ports ?? []).filter((each) => protocol === undefined || protocolOf(each) === protocol);
-  return port === undefined ? ports[0] : ports.find((each) => each.port === port);
+  if (port === undefined) return ports[0];
+  return ports.find((each) => each.port === port);
 }
 
 const protocolOf = (port: ServicePort): Protocol => (port.protocol === 'UDP' ? 'udp' : 'tcp');
@@ -313,7 +363,7 @@ function neededPort(port: number | undefined, protocol: Protocol, to: string, fa
 }
 
 function httpText(protocol: Protocol, port: number, host: string): { text?: string } {
-  return protocol === 'tcp' ? { text: httpRequest('/', port === 80 ? host : formatEndpoint(host, port)) } : {};
+  return protocol === 'tcp' ? { text: httpRequest('/', port === 80 ? urlHost(host) : formatEndpoint(host, port)) } : {};
 }
 
 function httpRequest(path: string, host: string, ...more: readonly string[]): string {

@@ -64,11 +64,11 @@ export async function trace(
 function senderFor(reach: Reach, from: Place, target: Target, options: TraceOptions): Sender {
   const { count = 1, timeoutMs = DEFAULT_TIMEOUT_MS } = options;
   const enter = reach.enterAsProgram(from);
-  const { protocol, host, port, text } = target;
+  const { protocol, host, family, port, text, tls } = target;
   if (protocol === 'icmp') return startPings([...enter, ...reach.ping], host, count, timeoutMs);
   const first = randomInt(...PROBE_PORTS);
   const localPorts = Array.from({ length: count }, (_, index) => first + index);
-  return startSender([...enter, ...reach.probe], { protocol, host, port, localPorts, text, timeoutMs });
+  return startSender([...enter, ...reach.probe], { protocol, host, family, port, localPorts, text, tls, timeoutMs });
 }
 
 async function send(
@@ -127,9 +127,10 @@ async function tellOne(
   // Where a rule dropped the packet there is no use in waiting for an answer.
   await Promise.race([outcome, complete]);
   await Promise.race([grace(), complete]);
-  const isDropped = join(atlas, flow, observation.evidence)?.end.kind === 'dropped';
-  const got = isDropped ? undefined : await Promise.race([outcome, grace()]);
-  const behind = proxied && got ? await storyBehind(atlas, proxied, observation) : undefined;
+  const end = join(atlas, flow, observation.evidence)?.end;
+  const got = end?.kind === 'dropped' ? undefined : await Promise.race([outcome, grace()]);
+  const isProxied = proxied && got && end?.kind === 'delivered';
+  const behind = isProxied ? await storyBehind(atlas, proxied, observation, end.packet) : undefined;
   return { ...tellStory(atlas, flow, observation, got), ...(behind ? { behind } : {}) };
 }
 

@@ -8,7 +8,7 @@ import type {
   Pod,
   Service,
 } from '../api/types.ts';
-import { addressAt, parseCIDR } from '../base/cidr.ts';
+import { addressAt, familyOf, parseCIDR } from '../base/cidr.ts';
 import { canonicalAddress } from '../base/prefixes.ts';
 import type { RoutingPlan } from '../edge/ingress/plan.ts';
 import type { AddressPool } from '../edge/loadbalancer/addresses.ts';
@@ -109,7 +109,10 @@ export class Atlas {
   get loadBalancers(): LoadBalancerPlan {
     const { objects, network } = this.world;
     const { nodes, services } = objects;
-    const input = { nodes, services, pools: network.loadBalancerPools, nodeCIDR: network.fabric.nodeCIDR };
+    const { fabric, loadBalancerPools: pools } = network;
+    // Nodes are told apart by their place in the first family's network, and an IPv6 cluster's only pool is IPv6.
+    const first = pools.every(({ cidr }) => familyOf(cidr) === 'ipv6') ? fabric.ipv6 : fabric;
+    const input = { nodes, services, pools, nodeCIDR: (first ?? fabric).nodeCIDR };
     this.#loadBalancers ??= planLoadBalancers(input, ({ address, port }) => this.#isHealthy(address, port));
     return this.#loadBalancers;
   }

@@ -79,6 +79,11 @@ export const catalogue = {
     signs: 'A part of the connections, or all, time out.',
     mend: 'Correct the EndpointSlice, or remove it and let the controller write one.',
   },
+  SVC_AFFINITY_PINNED: {
+    title: 'Session affinity keeps the client at an endpoint that does not answer it',
+    signs: 'One client never gets through, while others do.',
+    mend: 'Mend that endpoint or make it not ready; or set sessionAffinity: None until it is.',
+  },
   LB_PENDING: {
     title: 'The load balancer has no address yet',
     signs: 'EXTERNAL-IP is <pending>.',
@@ -218,6 +223,11 @@ export const catalogue = {
     signs: 'Its pods are taken out of Services; connections to them may time out.',
     mend: 'Start the node or its agent: knit node start, kubectl describe node.',
   },
+  NODE_MTU_TOO_LARGE: {
+    title: 'Packets of pods are too large for the network between the nodes',
+    signs: 'Connections are made and small answers come; what is large hangs.',
+    mend: 'Give pods an MTU that leaves room for the tunnel’s bytes, or the nodes’ links a larger one.',
+  },
   NODE_NO_POD_CIDR: {
     title: 'The node has no pod CIDR',
     signs: 'Its pods get no addresses.',
@@ -294,6 +304,11 @@ export const catalogue = {
     title: 'Somebody else’s rules drop packets on the node',
     signs: 'Connections time out that no policy forbids.',
     mend: 'Remove the rule that is shown, or let it pass the cluster’s networks.',
+  },
+  KERNEL_CONNTRACK_STALE: {
+    title: 'Conntrack leads a UDP socket to a pod that has gone',
+    signs: 'A program that keeps its socket gets no answer, a new one does.',
+    mend: 'Close the socket, or delete the flow on the node: conntrack -D.',
   },
   KERNEL_MASQUERADE_MISSING: {
     title: 'The node does not hide its pods behind its own address',

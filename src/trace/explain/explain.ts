@@ -6,9 +6,10 @@ import { type Backend, serviceText } from './endpoints.ts';
 import { type Facts, isOver, keyOf } from './facts.ts';
 import { checkIngress, checkUrl } from './ingresses.ts';
 import { checkMasquerade, checkReceiver, checkRules, checkSender, type Kernel } from './kernel.ts';
-import { type Explanation, Report } from './model.ts';
+import { type Explanation, Report, roots } from './model.ts';
 import { checkName } from './names.ts';
 import { nearest } from './near.ts';
+import { checkTracked, pinnedBackend, reportPin } from './pins.ts';
 import { checkPod, podText } from './pods.ts';
 import { checkPolicies } from './policies.ts';
 import { type Asked, type Asker, checkNodePort, checkService, findPort, findService } from './services.ts';
@@ -163,8 +164,20 @@ class Explainer {
     }
     const backends = await checkService(this.#report, this.#facts, service, { ...asked, protocol }, this.#from);
     const port = backends.length > 0 ? findPort(new Report(), service, { ...asked, protocol }) : undefined;
-    if (port && this.#kernel) await checkRules(this.#report, this.#kernel, service, port, this.#from);
+    if (!port || !this.#kernel) return await this.#backends(backends);
+    await checkRules(this.#report, this.#kernel, service, port, this.#from);
+    await checkTracked(this.#report, this.#kernel, service, port, this.#from, backends);
+    const pinned = await pinnedBackend(this.#report, this.#kernel, service, port, this.#from, backends);
     await this.#backends(backends);
+    if (pinned) await this.#pin(service, pinned);
+  }
+
+  async #pin(service: Service, pinned: Backend): Promise<void> {
+    if (this.#report.verdict === 'denied') return;
+    const there = new Report();
+    await checkPolicies(there, this.#facts, this.#connection(pinned));
+    await this.#hear(there, pinned, false);
+    if (there.verdict === 'denied') reportPin(this.#report, service, pinned, roots(there.findings));
   }
 
   async #backends(backends: readonly Backend[]): Promise<void> {
@@ -213,9 +226,13 @@ class Explainer {
 
   async #isDeaf(backend: Backend): Promise<boolean> {
     const report = new Report();
-    if (!this.#kernel) return false;
-    await checkReceiver(report, this.#facts, this.#kernel, backend, this.#protocol, this.#from, false);
+    await this.#hear(report, backend, false);
     return report.verdict === 'denied';
+  }
+
+  async #hear(report: Report, backend: Backend, partial: boolean): Promise<void> {
+    if (!this.#kernel) return;
+    await checkReceiver(report, this.#facts, this.#kernel, backend, this.#protocol, this.#from, partial);
   }
 
   async #receiver(backend: Backend, from: Asker, partial: boolean): Promise<void> {
@@ -321,7 +338,7 @@ class Explainer {
     const before = this.#report.findings.length;
     if (this.#from.kind === 'pod') {
       await this.#policies({ address, port: Number(asked.port ?? 0) }, false);
-      if (this.#kernel) await checkMasquerade(this.#report, this.#kernel, this.#from);
+      if (this.#kernel) await checkMasquerade(this.#report, this.#kernel, this.#from, address);
     }
     if (this.#report.findings.length === before)
       this.#report.unknown('outside', `${address} is not of the cluster: what happens beyond it is not known here`);

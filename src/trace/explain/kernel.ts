@@ -3,6 +3,7 @@ import { isLoopback } from '../predict/services.ts';
 import { type Backend, serviceText } from './endpoints.ts';
 import type { Facts } from './facts.ts';
 import type { Report } from './model.ts';
+import { checkMtu } from './mtu.ts';
 import { podText } from './pods.ts';
 import type { Asker } from './services.ts';
 
@@ -13,6 +14,29 @@ export interface Listener {
   readonly port: number;
 }
 
+/** A Service's virtual address with one of its ports. */
+export interface VirtualPort {
+  readonly address: string;
+  readonly protocol: 'tcp' | 'udp';
+  readonly port: number;
+}
+
+/** Where a client's connection to a virtual address was led to. */
+export interface TrackedFlow {
+  readonly sourcePort: number;
+  readonly to: string;
+}
+
+/** In bytes. */
+export interface NodeMtus {
+  /** Of the link to other nodes. */
+  readonly uplink: number;
+  /** Of the device of the tunnels between nodes, where there is one. */
+  readonly tunnel?: number;
+  /** What such a tunnel adds to a packet, in bytes. */
+  readonly around?: number;
+}
+
 /** What the kernel of this machine says; there for clusters that stand on it. */
 export interface Kernel {
   /** `undefined` where the pod has no process here. */
@@ -21,12 +45,23 @@ export interface Kernel {
   /** Whether the node's rules translate this virtual address. */
   knowsService(node: string, address: string, protocol: string, port: number): Promise<boolean>;
   forwards(node: string): Promise<boolean>;
-  masquerades(node: string): Promise<boolean>;
+  /** Whether pods reach a destination under the node's address; `excepted`: they do others, and not this one. */
+  masquerades(node: string, destination: string): Promise<'yes' | 'excepted' | 'no'>;
   /** Rules of others that drop or reject, as the kernel lists them. */
   foreignDrops(node: string): Promise<readonly string[]>;
-  /** Destinations to which the network between nodes has routes. */
-  routes(): Promise<readonly string[]>;
+  /**
+   * Destinations to which the network between nodes has routes, or with an overlay the node that sends. `undefined`
+   * where nobody knows which node that is.
+   */
+  routes(sender: string | undefined): Promise<readonly string[] | undefined>;
   isLinkUp(pod: Pod): Promise<boolean>;
+  /** The endpoint at which session affinity keeps a client; `undefined` where it would get one anew. */
+  pinnedTo(node: string, client: string, to: VirtualPort): Promise<{ address: string; port: number } | undefined>;
+  /** Connections of a client to a virtual address that conntrack of the node knows. */
+  flows(node: string, client: string, to: VirtualPort): Promise<readonly TrackedFlow[]>;
+  /** `undefined` where the node's links are not to be seen. */
+  mtus(node: string): Promise<NodeMtus | undefined>;
+  podMtu(pod: Pod): Promise<number | undefined>;
 }
 
 /** Everything that the asker's own node does to a packet on its way out. */
@@ -96,17 +131,27 @@ export async function checkReceiver(
   const senderNode = from.kind === 'pod' ? from.pod.spec?.nodeName : from.kind === 'node' ? from.name : undefined;
   if (nodeName !== senderNode) {
     const node = await facts.node(nodeName);
-    if (node) await checkRoute(report, kernel, node, partial);
+    if (node) await checkRoute(report, kernel, node, senderNode, partial);
     await checkNodeKernel(report, kernel, nodeName);
+    if (senderNode !== undefined) {
+      const pods = [...(from.kind === 'pod' ? [from.pod] : []), pod].filter(({ spec }) => !spec?.hostNetwork);
+      await checkMtu(report, kernel, { nodes: [senderNode, nodeName], pods });
+    }
   }
   await checkLink(report, kernel, pod);
   if (protocol !== 'icmp') await checkListener(report, kernel, backend, protocol, partial);
 }
 
-async function checkRoute(report: Report, kernel: Kernel, { metadata, spec }: Node, partial: boolean): Promise<void> {
+async function checkRoute(
+  report: Report,
+  kernel: Kernel,
+  { metadata, spec }: Node,
+  sender: string | undefined,
+  partial: boolean,
+): Promise<void> {
   const cidr = spec?.podCIDR;
-  const routes = await kernel.routes();
-  if (!cidr || routes.includes(cidr)) return;
+  const routes = await kernel.routes(sender);
+  if (!cidr || !routes || routes.includes(cidr)) return;
   const message = `the network between the nodes has no route to ${cidr}, the pods of ${metadata?.name}`;
   report.fail('route', 'NODE_ROUTE_MISSING', `node ${metadata?.name}`, message, { partial });
 }
@@ -139,9 +184,17 @@ async function checkListener(
 }
 
 /** Whether a pod's packets to the outside leave under its node's address. */
-export async function checkMasquerade(report: Report, kernel: Kernel, from: Asker): Promise<void> {
+export async function checkMasquerade(report: Report, kernel: Kernel, from: Asker, destination: string): Promise<void> {
   const node = from.kind === 'pod' ? from.pod.spec?.nodeName : undefined;
-  if (node === undefined || (await kernel.masquerades(node))) return;
+  const does = node === undefined ? 'yes' : await kernel.masquerades(node, destination);
+  if (node === undefined || does === 'yes') return;
+  if (does === 'excepted') {
+    const message = `${node} lets packets of its pods out to ${destination} under their own addresses, which nobody there can answer`;
+    const evidence = [`nonMasqueradeCIDRs of the ConfigMap kube-system/ip-masq-agent have ${destination}`];
+    const mend = `Take the network of ${destination} out of nonMasqueradeCIDRs.`;
+    report.fail('kernel', 'KERNEL_MASQUERADE_MISSING', `node ${node}`, message, { evidence, mend });
+    return;
+  }
   const agent = checkAgent(report, kernel, node);
   const message = `${node} lets packets of its pods out under their own addresses, which nobody outside can answer`;
   report.fail('kernel', 'KERNEL_MASQUERADE_MISSING', `node ${node}`, message, agent ? { causedBy: [agent] } : {});

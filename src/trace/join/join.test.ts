@@ -88,3 +88,25 @@ test('packets of other flows are none of its', () => {
   const other: Flow = { from, packet: { ...flow.packet, sourcePort: 20_001 } };
   assert.equal(join(world, other, evidenceOf(planned)), undefined);
 });
+
+test('datagrams that are the same but for their ports are told apart where nothing numbers them, as in IPv6', () => {
+  const datagram = (sourcePort: number, at: bigint) => {
+    const packet = { ...flow.packet, protocol: 'udp' as const, sourcePort, destination: '10.244.1.2' };
+    const { request } = predict(world, { from, packet });
+    const { seen } = evidenceOf({ request, reply: [] });
+    return seen.map((each) => {
+      const { tcp: _, id: __, ...bare } = each.packet;
+      return { ...each, at: each.at + at, packet: bare };
+    });
+  };
+  const evidence = evidenceOf({ request: [], reply: [] });
+  // Twice from one port, once from another, in between each other.
+  const seen = [...datagram(20_000, 0n), ...datagram(20_001, 1n), ...datagram(20_000, 2n)];
+  const packet = { ...flow.packet, protocol: 'udp' as const, destination: '10.244.1.2' };
+  const joined = join(world, { from, packet }, { ...evidence, seen });
+  assert.deepEqual(joined?.differences, []);
+  assert.deepEqual(
+    joined.request.map(({ place }) => formatPlace(place)),
+    ['pod shop/cart', 'node-1', 'fabric', 'node-2', 'pod shop/web'],
+  );
+});

@@ -1,3 +1,4 @@
+import type { ConntrackEvent } from '../../kernel/conntrack-events.ts';
 import type { Links } from '../../kernel/ip.ts';
 import { nodeInterface } from '../../machine/fabric.ts';
 import {
@@ -19,7 +20,7 @@ import { stepBack, stepThere } from '../predict/predict.ts';
 import type { Arrival, Choices, Step, Walk } from '../predict/step.ts';
 import type { Difference, ToldHop } from '../story.ts';
 import type { Atlas } from '../world.ts';
-import { hopsOf, type SeenHop } from './hops.ts';
+import { hopsOf, isTunnelled, type SeenHop } from './hops.ts';
 import { type MetRules, rulesMet } from './rules.ts';
 import { answerKind, answerOf, requestOf, type Track, tracksOf } from './tracks.ts';
 
@@ -129,10 +130,8 @@ function tellStay(
   const { place } = hop;
   const links = evidence.links.get(formatPlace(place));
   const role = (name: string) => roleOf(walk.atlas, links, place, name);
-  const arrival: Arrival | undefined = sent
-    ? { packet: sent }
-    : hop.in && { packet: hop.in.packet, interface: role(hop.in.interface) };
-  const met = rulesMet(evidence, hop, sent);
+  const arrival = sent ? { packet: sent } : arrivalOf(hop, role);
+  const met = isTunnelled(hop) ? { traced: true, rules: [] } : rulesMet(evidence, hop, sent);
   if (!arrival) return { hop: toldHop(hop, [], met), differences: [], whole: false };
   const expected = step({ ...walk, choices: choicesOf(walk.atlas, hop, arrival.packet, evidence) }, place, arrival);
   const { events, differences, end } = compare(hop, role(hop.out?.interface ?? ''), arrival, expected, met);
@@ -147,6 +146,13 @@ function tellStay(
   return { ...told, end, whole: ruled && (end.kind === 'delivered' || met.dropped !== undefined) };
 }
 
+function arrivalOf({ in: comes, out: leaves }: SeenHop, role: (name: string) => string): Arrival | undefined {
+  if (!comes) return undefined;
+  const { packet, inner } = comes;
+  const entersTunnel = leaves?.inner !== undefined && inner === undefined;
+  return { packet, interface: role(comes.interface), inner, entersTunnel };
+}
+
 function toldHop({ seen: _, ...hop }: SeenHop, events: readonly HopEvent[], { rules }: MetRules): ToldHop {
   return { ...hop, events, rules };
 }
@@ -154,19 +160,16 @@ function toldHop({ seen: _, ...hop }: SeenHop, events: readonly HopEvent[], { ru
 /** What the kernel chose, by which the plans are asked again. */
 function choicesOf(atlas: Atlas, hop: SeenHop, arrived: Tuple, evidence: Evidence): Choices {
   const out = hop.out?.packet;
+  const tunnelPort = hop.out?.inner && out?.sourcePort;
   const { nodes } = atlas.world.network.fabric;
   const node = nodes.find(
     ({ name }) => hop.place.kind === 'fabric' && nodeInterface(name) === hop.out?.interface,
   )?.name;
-  const tracked = evidence.connections.find(
-    ({ place, event }) =>
-      formatPlace(place) === formatPlace(hop.place) &&
-      event.kind === 'new' &&
-      sameTuple({ ...event.original, protocol: arrived.protocol }, arrived),
-  )?.event.reply;
+  const tracked = connectionOf(evidence, hop, arrived)?.reply;
   if (tracked) {
     return {
       node,
+      tunnelPort,
       endpoint: formatEndpoint(tracked.source, tracked.sourcePort),
       masqueradePort: tracked.destinationPort,
       uplinkAddress: tracked.destination,
@@ -175,10 +178,23 @@ function choicesOf(atlas: Atlas, hop: SeenHop, arrived: Tuple, evidence: Evidenc
   if (!out) return {};
   return {
     node,
+    tunnelPort,
     endpoint: formatEndpoint(out.destination, out.destinationPort),
     masqueradePort: out.sourcePort,
     uplinkAddress: out.source,
   };
+}
+
+/** A source port may be used again: of several connections that began so, the one that fits what left, else the last. */
+function connectionOf({ connections }: Evidence, hop: SeenHop, arrived: Tuple): ConntrackEvent | undefined {
+  const { protocol } = arrived;
+  const begun = connections.flatMap(({ place, event }) => {
+    const isHere = formatPlace(place) === formatPlace(hop.place) && event.kind !== 'destroy';
+    return isHere && sameTuple({ ...event.original, protocol }, arrived) ? [event] : [];
+  });
+  const left = hop.out?.inner ?? hop.out?.packet;
+  const answer = left && turnedRound(left);
+  return begun.findLast(({ reply }) => answer && sameTuple({ ...reply, protocol }, answer)) ?? begun.at(-1);
 }
 
 /** Links of pods have random names on their node. */

@@ -1,5 +1,5 @@
 import type { IpPacket } from '../../kernel/packet.ts';
-import { type Place, type Protocol, samePlace, sameTuple, type Tuple, turnedRound } from '../model.ts';
+import { formatPlace, type Place, type Protocol, samePlace, sameTuple, type Tuple, turnedRound } from '../model.ts';
 import type { Evidence, Seen } from '../observe.ts';
 
 /** One packet, everywhere it was seen, in the order of time. */
@@ -31,6 +31,9 @@ export function identityOf({ protocol, tcp, icmp, id, length, payload }: IpPacke
   return `${protocol} ${id ?? ''} ${length} ${content}`;
 }
 
+/** Numbers of their own, or of their sender's, tell two packets of one content apart. */
+const isNumbered = ({ tcp, icmp, id }: IpPacket): boolean => tcp !== undefined || icmp !== undefined || (id ?? 0) > 0;
+
 /**
  * The packets of the flow that begins with `first`, and of what translations made of it: by conntrack's word, and
  * because a packet that is the same with other addresses was translated.
@@ -48,7 +51,7 @@ export function tracksOf(evidence: Evidence, first: Tuple): Track[] {
   const groups = Map.groupBy(evidence.seen, ({ packet }) => identityOf(packet));
   return [...groups.values()]
     .filter((group) => group.some(({ packet }) => isKnown(known, packet)))
-    .map((group) => ({ sightings: inOrder(group) }))
+    .flatMap((group) => packetsOf(group.filter(({ packet }) => isNumbered(packet) || isKnown(known, packet))))
     .sort((a, b) => Number(a.sightings[0].at - b.sightings[0].at));
 }
 
@@ -63,10 +66,18 @@ function keyOf(tuple: Tuple): string {
   return `${tuple.protocol} ${ends.sort().join(' ')}`;
 }
 
-function inOrder(group: readonly Seen[]): [Seen, ...Seen[]] {
-  const [first, ...rest] = group.toSorted((a, b) => Number(a.at - b.at));
-  if (!first) throw new Error('a group has members');
-  return [first, ...rest];
+/** Sightings of packets that are the same: one that passes where one has passed is the next of them. */
+function packetsOf(group: readonly Seen[]): Track[] {
+  const tracks: { readonly passed: Set<string>; readonly sightings: [Seen, ...Seen[]] }[] = [];
+  for (const seen of group.toSorted((a, b) => Number(a.at - b.at))) {
+    const { place, interface: device, direction, packet } = seen;
+    const here = `${formatPlace(place)} ${device} ${direction} ${packet.ttl}`;
+    const track = tracks.find(({ passed }) => !passed.has(here));
+    if (track) track.sightings.push(seen);
+    else tracks.push({ passed: new Set(), sightings: [seen] });
+    (track ?? tracks.at(-1))?.passed.add(here);
+  }
+  return tracks;
 }
 
 /** The packet that began the flow: the first that left the place where it began. */

@@ -186,6 +186,10 @@ function sourceBeyond(
     const cause = { text: 'the way to the machine’s own network' };
     return { packet: masqueraded(packet, choices.uplinkAddress ?? '', choices), cause };
   }
+  if (fabric.ipv6 && packet.source.includes(':') && packet.source === packet.destination) {
+    const cause = { text: 'a node that is led to itself' };
+    return { packet: masqueraded(packet, fabric.ipv6.fabric, choices), cause };
+  }
   const outside = fabric.nodes.find((node) => node.address === packet.source)?.outsideAddress;
   if (outside === undefined || !(next.interface.startsWith('c-') || translated)) return undefined;
   return { packet: { ...packet, source: outside }, cause: ONE_TO_ONE };

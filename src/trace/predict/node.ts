@@ -7,6 +7,7 @@ import { type Cause, formatEndpoint, type HopEvent, type Place, type Tuple } fro
 import { type Atlas, gatewaysOf, tunnelEndsOf } from '../world.ts';
 import { contains, type FoundFrontEnd, formatChoice, frontEndOf, isLocal, isLoopback, ownerOf } from './services.ts';
 import { type Arrival, type Departure, masqueraded, type Step, type Walk } from './step.ts';
+import { peerOf } from './tunnel.ts';
 
 /** The link between a node and one of its pods, on the node's side. */
 export const podLink = (pod: Extract<Place, { kind: 'pod' }>): string => `link of ${pod.namespace}/${pod.name}`;
@@ -66,15 +67,9 @@ export function backThroughNode(atlas: Atlas, place: Extract<Place, { kind: 'nod
   return departure(atlas, place, facts, atlas.placeOf(packet.destination), packet);
 }
 
-const isLocalAddress = (facts: NodeFacts, address: string) =>
+/** An address that the node itself has. */
+export const isLocalAddress = (facts: NodeFacts, address: string): boolean =>
   isLoopback(address) || [...facts.addresses, ...gatewaysOf(facts), ...tunnelEndsOf(facts)].includes(address);
-
-/** The node at the other end of the tunnel that leads to an address; undefined where the fabric routes to it. */
-function peerOf(atlas: Atlas, node: string, address: string): string | undefined {
-  const { overlay, fabric } = atlas.world.network;
-  if (!overlay) return undefined;
-  return fabric.nodes.find(({ name }) => name !== node && contains(atlas.node(name).podCIDRs, address))?.name;
-}
 
 function loopback(place: Place, packet: Tuple, events: readonly HopEvent[]): Step {
   return { events: [...events, { kind: 'delivered' }], next: { end: { kind: 'delivered', place, packet } } };
@@ -166,8 +161,12 @@ function alwaysMasqueraded(facts: NodeFacts, { front }: FoundFrontEnd, { source 
 }
 
 function egressMasquerade(atlas: Atlas, facts: NodeFacts, packet: Tuple): Cause | undefined {
+  if (!contains(facts.podCIDRs, packet.source)) {
+    const isTunnelled = facts.addresses.includes(packet.source) && peerOf(atlas, facts.name, packet.destination);
+    return isTunnelled ? { text: 'the reply must come back through the tunnel' } : undefined;
+  }
   const direct = [...facts.podCIDRs, ...facts.clusterCIDRs, ...atlas.world.network.directCIDRs];
-  if (!contains(facts.podCIDRs, packet.source) || contains(direct, packet.destination)) return undefined;
+  if (contains(direct, packet.destination)) return undefined;
   return { text: 'pods leave the cluster under their node’s address' };
 }
 
@@ -182,6 +181,6 @@ function departure(
     return { interface: podLink(target), packet, to: target, toInterface: 'eth0' };
   }
   const peer = peerOf(atlas, place.name, packet.destination);
-  if (peer) return { interface: vxlanDevice, packet, to: { kind: 'node', name: peer }, toInterface: vxlanDevice };
+  if (peer) return { interface: vxlanDevice, packet, to: place, toInterface: vxlanDevice, entersTunnel: true };
   return { interface: 'eth0', packet, to: { kind: 'fabric' }, toInterface: nodeInterface(place.name) };
 }

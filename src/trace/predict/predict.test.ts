@@ -9,6 +9,7 @@ const near = testPod('shop/near', 'node-1', '10.244.0.3', { app: 'web' });
 const far = testPod('shop/far', 'node-2', '10.244.1.2', { app: 'web' });
 const pods = [a, near, far];
 const podA: Place = { kind: 'pod', namespace: 'shop', name: 'a', node: 'node-1' };
+const node1: Place = { kind: 'node', name: 'node-1' };
 const alice: Place = { kind: 'client', name: 'alice' };
 
 const flow = (
@@ -113,10 +114,23 @@ test('with an overlay, pods of two nodes meet through the tunnel, and nodes spea
   });
   const world = testWorld({ pods, services: [service], endpointSlices: [slice] }, { overlay: true, directCIDRs: [] });
   const there = predict(world, flow(podA, '10.244.0.2', '10.244.1.2', 8080));
-  assert.equal(places(there.request), 'pod shop/a > node-1 > node-2 > pod shop/far');
+  assert.equal(places(there.request), 'pod shop/a > node-1 > node-1 > fabric > node-2 > node-2 > pod shop/far');
   assert.equal(there.request[1]?.out?.interface, 'knit-vxlan');
-  assert.equal(places(there.reply), 'pod shop/far > node-2 > node-1 > pod shop/a');
+  const tunnelled = there.request.flatMap(({ place, events: all }) =>
+    all.flatMap(({ kind }) => (kind.endsWith('capsulated') ? [`${formatPlace(place)} ${kind}`] : [])),
+  );
+  assert.deepEqual(tunnelled, ['node-1 encapsulated', 'node-2 decapsulated']);
+  const carried = there.request[3]?.in;
+  assert.deepEqual([carried?.packet.source, carried?.packet.destination], ['10.89.0.11', '10.89.0.12']);
+  assert.equal(carried?.inner?.destination, '10.244.1.2');
+  assert.equal(places(there.reply), 'pod shop/far > node-2 > node-2 > fabric > node-1 > node-1 > pod shop/a');
   const outside = predict(world, flow(alice, '198.51.100.2', '198.18.0.11', 30080), { masqueradePort: 61_000 });
   assert.equal(events(outside).at(-1), 'node-1 snat 10.244.0.0:61000 → 10.244.1.2:8080');
-  assert.equal(places(outside.reply), 'pod shop/far > node-2 > node-1 > fabric > client alice');
+  assert.equal(
+    places(outside.reply),
+    'pod shop/far > node-2 > node-2 > fabric > node-1 > node-1 > fabric > client alice',
+  );
+  const own = predict(world, flow(node1, '10.89.0.11', '10.96.0.9', 80), { masqueradePort: 61_000 });
+  assert.equal(events(own).at(-1), 'node-1 snat 10.244.0.0:61000 → 10.244.1.2:8080');
+  assert.equal(places(own.reply), 'pod shop/far > node-2 > node-2 > fabric > node-1 > node-1');
 });

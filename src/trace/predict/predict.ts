@@ -5,6 +5,7 @@ import {
   type Hop,
   type HopEvent,
   type Place,
+  type Sighting,
   sameTuple,
   type Tuple,
   turnedRound,
@@ -15,6 +16,7 @@ import { fabricRoute, throughFabric } from './fabric.ts';
 import { backThroughNode, podLink, throughNode } from './node.ts';
 import { isLoopback } from './services.ts';
 import type { Arrival, Choices, Step, Walk } from './step.ts';
+import { throughTunnel } from './tunnel.ts';
 
 /** More places than any way has: what comes here goes in circles. */
 const MAX_HOPS = 16;
@@ -34,6 +36,8 @@ export function predict(atlas: Atlas, flow: Flow, choices: Choices = {}): Way {
 
 /** What one place does with a connection's first packet. */
 export function stepThere(walk: Walk, place: Place, arrival: Arrival): Step {
+  const tunnelled = place.kind === 'node' ? throughTunnel(walk, place, arrival) : undefined;
+  if (tunnelled) return tunnelled;
   const step = firstPacket(walk, place, arrival);
   const after =
     'end' in step.next ? (step.next.end.kind === 'delivered' ? step.next.end.packet : undefined) : step.next.packet;
@@ -67,6 +71,8 @@ function leave(place: Place, packet: Tuple, events: readonly HopEvent[]): Step {
 
 /** What one place does with an answer: its translation is turned round, no rule is asked again. */
 export function stepBack(walk: Walk, place: Place, arrival: Arrival): Step {
+  const tunnelled = place.kind === 'node' ? throughTunnel(walk, place, arrival) : undefined;
+  if (tunnelled) return tunnelled;
   const sent: HopEvent[] = arrival.interface === undefined ? [{ kind: 'sent' }] : [];
   const known = walk.tracked.get(formatPlace(place));
   const turned = known && sameTuple(turnedRound(known.after), arrival.packet) ? turnedRound(known.before) : undefined;
@@ -95,18 +101,25 @@ function follow(
   let arrival = first;
   while (hops.length < MAX_HOPS) {
     const { events, next } = step(walk, place, arrival);
-    const comesIn =
-      arrival.interface === undefined ? {} : { in: { interface: arrival.interface, packet: arrival.packet } };
+    const comesIn = arrival.interface === undefined ? {} : { in: sighting(arrival.interface, arrival) };
     if ('end' in next) {
       hops.push({ place, ...comesIn, ...stayOnLoopback(next.end, arrival), events });
       return { hops, end: next.end };
     }
-    hops.push({ place, ...comesIn, out: { interface: next.interface, packet: next.packet }, events });
+    // The fabric passes a tunnel's packet on and knows nothing of what is in it.
+    const inner = place.kind === 'fabric' ? arrival.inner : next.inner;
+    hops.push({ place, ...comesIn, out: sighting(next.interface, { packet: next.packet, inner }), events });
     place = next.to;
-    arrival = { packet: next.packet, interface: next.toInterface };
+    arrival = { packet: next.packet, interface: next.toInterface, inner, entersTunnel: next.entersTunnel };
   }
   return { hops, end: { kind: 'dropped', place, cause: { text: 'it goes in circles until its time to live ends' } } };
 }
+
+const sighting = (name: string, { packet, inner }: Pick<Arrival, 'packet' | 'inner'>): Sighting => ({
+  interface: name,
+  packet,
+  ...(inner ? { inner } : {}),
+});
 
 /** What is sent and delivered in one place passes its loopback. */
 function stayOnLoopback(end: End, arrival: Arrival): Partial<Hop> {

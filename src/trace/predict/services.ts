@@ -23,7 +23,7 @@ export function frontEndOf(atlas: Atlas, node: string, packet: Tuple): FoundFron
     for (const port of entry.ports) {
       const front = port.frontEnds.find((each) => answers(each, port, facts, packet));
       if (!front) continue;
-      const fromCluster = isCluster(facts, packet.source);
+      const fromCluster = comesFromInside(atlas, facts, front, packet.source);
       const destination = fromCluster ? front.fromCluster : front.fromOutside;
       const pool = destination === 'cluster' || destination === 'local' ? (port.pools[destination] ?? []) : [];
       return { port, front, destination, pool, fromCluster };
@@ -58,6 +58,12 @@ export function ownerOf(atlas: Atlas, node: string, { address, fromHere }: Unser
     port.frontEnds.some((front) => front.address === address && kinds.includes(front.kind)),
   );
   return virtual ? entry?.key : undefined;
+}
+
+/** A pod that asks another node's port comes from outside, but for kube-proxy's chains, which know pods by their network. */
+function comesFromInside({ world }: Atlas, node: NodeFacts, { address }: FrontEnd, source: string): boolean {
+  const byNetwork = address !== undefined || world.network.proxyMode === 'iptables';
+  return byNetwork ? isCluster(node, source) : isLocal(node, source);
 }
 
 /** Pods, the node itself and its loopback: who gets what is meant for the inside. */

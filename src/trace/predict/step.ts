@@ -6,6 +6,10 @@ export interface Arrival {
   readonly packet: Tuple;
   /** Undefined where it is sent by this place. */
   readonly interface?: string;
+  /** What it carries, where it is a tunnel's own packet. */
+  readonly inner?: Tuple;
+  /** The tunnel's device has it, to send it on in a packet of the tunnel's. */
+  readonly entersTunnel?: boolean;
 }
 
 /** Where a kernel chooses at random, a prediction is of one choice: what was seen, or the first. */
@@ -16,6 +20,8 @@ export interface Choices {
   readonly endpoint?: string;
   /** Source address and port after masquerade; unknown before it happened. */
   readonly masqueradePort?: number;
+  /** Source port of the tunnel's packet: a hash of what is in it. */
+  readonly tunnelPort?: number;
   /** The fabric's own address towards the world outside. */
   readonly uplinkAddress?: string;
 }
@@ -34,6 +40,8 @@ export interface Departure {
   readonly to: Place;
   /** The interface that it comes in by there. */
   readonly toInterface: string;
+  readonly inner?: Tuple;
+  readonly entersTunnel?: boolean;
 }
 
 /** What is the same for all steps of one way. */
@@ -45,7 +53,7 @@ export interface Walk {
 }
 
 /** Stands for a port that masquerade will choose: nobody knows it before. */
-const ANY_PORT = 0;
+export const ANY_PORT = 0;
 
 /** A packet under another source address; an echo's id is the port of both its sides. */
 export function masqueraded(packet: Tuple, source: string, { masqueradePort = ANY_PORT }: Choices): Tuple {

@@ -1,11 +1,11 @@
-import { formatPlace, samePlace } from '../model.ts';
+import { formatPlace, type Sighting, samePlace } from '../model.ts';
 import type { Seen } from '../observe.ts';
 import type { Report, Story, ToldHop } from '../story.ts';
 import { wordsOf } from './words.ts';
 
 /**
  * All packets of a report as a capture file that Wireshark opens (draft-ietf-opsawg-pcapng): an interface for each place
- * and device, with its name, and on each packet of the way a comment with what happened to it there.
+ * and device, with its name, and on each packet a comment with what happened to it there.
  */
 export function toPcapng(report: Report): Buffer {
   const stories = [...(report.lookup?.story ? [report.lookup.story] : []), ...report.stories];
@@ -22,22 +22,35 @@ export function toPcapng(report: Report): Buffer {
 
 const nameOf = (seen: Seen) => `${formatPlace(seen.place)} ${seen.interface}`;
 
-/** The events of the hop that begins or ends with this sighting. */
-function commentOn(story: Story, seen: Seen): string | undefined {
-  const find = (hops: readonly ToldHop[]) =>
-    hops.findIndex((hop) => samePlace(hop.place, seen.place) && hop[seen.direction]?.at === seen.at);
+/** What happens to a packet where it is seen: as to the connection's first one, or to its answer, at this interface. */
+function commentOn(story: Story, seen: Seen): string {
+  const where = formatPlace(seen.place);
   for (const [hops, mark] of [
     [story.request, ''],
     [story.reply, '↩ '],
   ] as const) {
-    const index = find(hops);
+    const index = hops.findIndex((hop) => samePlace(hop.place, seen.place) && isLike(hop[seen.direction], seen));
     const hop = hops[index];
-    // What happens in a place is told where the packet leaves it, or where it ends.
-    if (!hop || (seen.direction === 'in' && hop.out)) continue;
-    const events = hop.events.map((event) => Object.values(wordsOf(event)).filter(Boolean).join(': '));
-    return `${mark}${index + 1}. ${formatPlace(hop.place)}: ${events.join('; ') || 'routed'}`;
+    if (hop) return `${mark}${index + 1}. ${where}: ${eventsOn(hop, seen.direction)}`;
   }
-  return undefined;
+  return `${where}: ${passed[seen.direction]}`;
+}
+
+const passed = { in: 'came in', out: 'went out' } as const;
+
+/** What happens in a place is told where the packet leaves it, or where it ends. */
+function eventsOn(hop: ToldHop, direction: Seen['direction']): string {
+  if (direction === 'in' && hop.out) return passed.in;
+  const events = hop.events.map((event) => Object.values(wordsOf(event)).filter(Boolean).join(': '));
+  return events.join('; ') || 'routed';
+}
+
+function isLike(sighting: Sighting | undefined, { interface: name, packet, outer = packet }: Seen): boolean {
+  return (
+    sighting?.interface === name &&
+    sighting.packet.source === outer.source &&
+    sighting.packet.destination === outer.destination
+  );
 }
 
 /** Linux cooked capture, version 2: as packets were captured. */
@@ -58,7 +71,7 @@ function interfaceDescription(name: string): Buffer {
   return block(1, [head, option(OPTION.name, name), option(OPTION.resolution, Buffer.from([9]))]);
 }
 
-function enhancedPacket({ at, frame, length, direction }: Seen, index: number, comment: string | undefined): Buffer {
+function enhancedPacket({ at, frame, length, direction }: Seen, index: number, comment: string): Buffer {
   const head = Buffer.alloc(20);
   head.writeUInt32LE(index, 0);
   head.writeUInt32LE(Number(at >> 32n), 4);
@@ -66,12 +79,7 @@ function enhancedPacket({ at, frame, length, direction }: Seen, index: number, c
   head.writeUInt32LE(frame.length, 12);
   head.writeUInt32LE(length, 16);
   const flags = Buffer.from([direction === 'in' ? 1 : 2, 0, 0, 0]);
-  return block(6, [
-    head,
-    padded(frame),
-    ...(comment ? [option(OPTION.comment, comment)] : []),
-    option(OPTION.flags, flags),
-  ]);
+  return block(6, [head, padded(frame), option(OPTION.comment, comment), option(OPTION.flags, flags)]);
 }
 
 /** A block's options end with an empty one; its length stands before and after it. */

@@ -67,7 +67,13 @@ test('pcapng: blocks of whole words that say their length twice', () => {
   }
   assert.equal(types[0], 0x0a0d0d0a);
   assert.equal(types.filter((type) => type === 6).length, report.stories[0]?.packets.length);
-  assert.ok(bytes.includes('3. node-1: DNAT'));
+  for (const comment of [
+    '3. node-1: came in',
+    '3. node-1: DNAT',
+    '↩ 4. node-1: translated back',
+    '1. client alice: sent',
+  ])
+    assert.ok(bytes.includes(comment), comment);
 });
 
 function reportOfNodePort(): Report {

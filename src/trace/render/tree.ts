@@ -1,4 +1,5 @@
 import { formatPlace, formatTuple, type Hop, type HopEvent } from '../model.ts';
+import type { TlsOutcome } from '../probe.ts';
 import type { Lookup, Report, Story, ToldHop } from '../story.ts';
 import { wholeSummary } from '../summary.ts';
 import { duration, endText, reason, wordsOf } from './words.ts';
@@ -172,9 +173,15 @@ function summaryLines(story: Story, ink: Ink): string[] {
     ...(summary.roundTrip === undefined ? [] : [`answer after ${duration(summary.roundTrip)}`]),
     ...(summary.slowest ? [`longest ${summary.slowest.where} ${duration(summary.slowest.ns)}`] : []),
     ...(summary.mtu === undefined ? [] : [`MTU ${summary.mtu}`]),
+    ...(outcome?.tls ? [tlsText(outcome.tls)] : []),
     ...(said ? [`the program got: ${said}`] : []),
   ];
   return [verdict.join(' · '), ...(figures.length > 0 ? [ink.dim(figures.join(' · '))] : [])];
+}
+
+function tlsText({ version, certificate, refusal }: TlsOutcome): string {
+  const whose = certificate === undefined ? '' : `, certificate for ${certificate}`;
+  return `${version}${whose}${refusal ? ` (a client that checks would refuse it: ${refusal})` : ''}`;
 }
 
 function drawLookup({ name, address, questions, story }: Lookup, ink: Ink, width: number): string {

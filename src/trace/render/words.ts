@@ -26,6 +26,10 @@ export function wordsOf(event: HopEvent): EventWords {
       return { what: `translated back to ${formatTuple(event.after)}`, why: '' };
     case 'admitted':
       return { what: 'admitted', why: reason(event.cause) };
+    case 'encapsulated':
+      return { what: `VXLAN ${formatTuple(event.outer)}`, why: reason(event.cause) };
+    case 'decapsulated':
+      return { what: `unpacked: ${formatTuple(event.inner)}`, why: reason(event.cause) };
     case 'balanced':
       return { what: 'balanced', why: reason(event.cause) };
     default:
