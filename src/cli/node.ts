@@ -33,7 +33,13 @@ export function nodeCommand(program: Command): void {
       if (flags.output === 'json') printJson(added);
       else print(`${added.name} is ready at ${added.address}`);
     });
-  simple(node, 'stop', 'end a node at once, as a power cut does; its state stays', 'Stopping', stopNode);
+  simple(
+    node,
+    'stop',
+    'end a node; its state stays. At once, as a power cut does, where no shutdownGracePeriod was chosen',
+    'Stopping',
+    stopNode,
+  ).option('--now', 'a power cut, whatever was chosen');
   simple(node, 'start', 'start a stopped node', 'Starting', startStoppedNode);
   simple(node, 'delete', 'take a node out of the cluster and off this machine', 'Deleting', deleteNode);
 }
@@ -43,16 +49,16 @@ function simple(
   verb: string,
   description: string,
   doing: string,
-  work: (cluster: string, node: string) => Promise<void>,
-): void {
-  parent
+  work: (cluster: string, node: string, flags: { now?: boolean }) => Promise<void>,
+): Command {
+  return parent
     .command(verb)
     .description(description)
     .argument('<node>', 'its name')
     .addOption(nameOption())
     .addOption(outputOption())
-    .action((name: string, flags: Flags) =>
-      progressFor(flags.output).step(`${doing} ${name}`, () => work(flags.name, name)),
+    .action((name: string, flags: Flags & { now?: boolean }) =>
+      progressFor(flags.output).step(`${doing} ${name}`, () => work(flags.name, name, flags)),
     );
 }
 

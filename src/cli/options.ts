@@ -1,4 +1,5 @@
 import { InvalidArgumentError, Option } from 'commander';
+import { parseDuration } from '../base/duration.ts';
 import type { ProxyMode } from '../proxy/index.ts';
 
 /** `--name`, which every command about a cluster has. */
@@ -24,6 +25,13 @@ export function parseCount(least: number, most: number): (value: string) => numb
     if (Number.isInteger(count) && count >= least && count <= most) return count;
     throw new InvalidArgumentError(`A whole number from ${least} to ${most}.`);
   };
+}
+
+/** Durations above zero as Go writes them, to ms. */
+export function parseWait(value: string): number {
+  const ms = parseDuration(value);
+  if (ms) return ms;
+  throw new InvalidArgumentError('A duration: 30s, 5m, 1m30s.');
 }
 
 /** `--proxy-mode`, of commands that know how Services stand in a node's kernel. */

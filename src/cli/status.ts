@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
-import { type ClusterStatus, clusterStatus, type NodeStatus } from '../cluster/status.ts';
+import { familiesOf, type IPv6Addresses } from '../cluster/config.ts';
+import { type ClusterStatus, clusterStatus, type HollowStatus, type NodeStatus } from '../cluster/status.ts';
 import { clusterNames } from '../cluster/up.ts';
 import { nameOption, outputOption } from './options.ts';
 import { bold, dim, green, print, printJson, red, table } from './output.ts';
@@ -27,6 +28,7 @@ function draw(status: ClusterStatus, withPods: boolean): string {
   const uplink = { user: 'user-mode NAT to this machine’s network', nat: 'NAT by this machine', none: 'no way out' }[
     spec.network.uplink
   ];
+  const networks = (pick: (family: IPv6Addresses) => string) => familiesOf(status.config).map(pick).join(' ');
   const outside = clients.map((client) => `${client.name} ${client.address}`).join(', ');
   return [
     `${bold(status.config.name)} · ${state} · API server https://127.0.0.1:${apiPort} · context ${status.context}`,
@@ -36,13 +38,13 @@ function draw(status: ClusterStatus, withPods: boolean): string {
     ` ${bold('fabric')}          ${addresses.fabric}      routes, API server · ${uplink}`,
     ...(outside ? [`      ├── outside clients: ${outside}`] : []),
     '      │',
-    ...drawNodes(status.nodes, withPods),
+    ...drawNodes(status, withPods),
     '',
-    ` Services ${addresses.serviceCIDR} on every node · DNS ${addresses.dns} (${status.dns.ready} of ${status.dns.all} ready) · pods ${addresses.podCIDR}`,
+    ` Services ${networks(({ serviceCIDR }) => serviceCIDR)} on every node · DNS ${addresses.dns} (${status.dns.ready} of ${status.dns.all} ready) · pods ${networks(({ podCIDR }) => podCIDR)}`,
   ].join('\n');
 }
 
-function drawNodes(nodes: readonly NodeStatus[], withPods: boolean): string[] {
+function drawNodes({ nodes, hollow }: ClusterStatus, withPods: boolean): string[] {
   const rows = table(
     nodes.map((node) => [
       bold(node.name),
@@ -53,11 +55,19 @@ function drawNodes(nodes: readonly NodeStatus[], withPods: boolean): string[] {
       countOf(node),
     ]),
   );
-  return rows.split('\n').flatMap((row, index) => {
-    const last = index === nodes.length - 1;
+  const real = rows.split('\n').flatMap((row, index) => {
+    const last = index === nodes.length - 1 && hollow.nodes === 0;
     const pods = withPods ? drawPods(nodes[index]!) : [];
     return [`      ${last ? '└' : '├'}── ${row}`, ...pods.map((pod) => `      ${last ? ' ' : '│'}     ${pod}`)];
   });
+  return hollow.nodes === 0 ? real : [...real, `      └╌╌ ${drawHollow(hollow)}`];
+}
+
+/** Not one by one, and told apart from what is there. */
+function drawHollow({ nodes, ready, pods }: HollowStatus): string {
+  const count = nodes === 1 ? '1 hollow node' : `${nodes} hollow nodes`;
+  const state = ready === nodes ? green('ready') : red(`${ready} ready`);
+  return `${count}  pretended: nothing runs there  ${state}  ${pods === 1 ? '1 pod' : `${pods} pods`}`;
 }
 
 function drawPods(node: NodeStatus): string[] {

@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander';
+import type { IPFamily } from '../base/cidr.ts';
 import { KnitError } from '../base/errors.ts';
 import { runningConfig } from '../cluster/nodes.ts';
 import type { Protocol } from '../trace/model.ts';
@@ -12,6 +13,7 @@ interface Flags {
   readonly name: string;
   readonly port?: number;
   readonly protocol?: Protocol;
+  readonly ipFamily?: IPFamily;
   readonly count: number;
   readonly follow: boolean;
   readonly timeout?: number;
@@ -30,6 +32,7 @@ export function traceCommand(program: Command): void {
     .addOption(nameOption())
     .option('--port <port>', 'to which port', parseCount(0, 65_535))
     .addOption(new Option('--protocol <protocol>', 'default: as the Service says, else tcp').choices(protocols))
+    .addOption(new Option('--ip-family <family>', 'by which of the addresses of TO').choices(['ipv4', 'ipv6']))
     .option('--count <count>', 'how many connections, one after another', parseCount(1, 100), 1)
     .option('--follow', 'send nothing: show what FROM sends by itself, also in connections that stand', false)
     .option('--timeout <seconds>', 'wait so long for an answer (2), or for a packet to follow (60)', parseCount(1, 600))
@@ -42,7 +45,7 @@ export function traceCommand(program: Command): void {
 const protocols: readonly Protocol[] = ['tcp', 'udp', 'icmp'];
 
 async function act(from: string, to: string, flags: Flags): Promise<void> {
-  const { name, port, protocol, count, timeout, output } = flags;
+  const { name, port, protocol, ipFamily: family, count, timeout, output } = flags;
   if (process.getuid?.() !== 0) throw new KnitError('NOT_ROOT', 'captures need root', 'run it with sudo');
   if (output === 'pcapng' && process.stdout.isTTY) {
     throw new KnitError('NOT_TEXT', 'a capture is not for a terminal', 'send it to a file: … -o pcapng > trace.pcapng');
@@ -56,7 +59,7 @@ async function act(from: string, to: string, flags: Flags): Promise<void> {
   const world = await readWorld(config);
   const options = { count, ...(timeout === undefined ? {} : { timeoutMs: timeout * 1000 }) };
   const tell = flags.follow ? tracing.follow : tracing.trace;
-  const report = await tell(world, reachOf(config, world), { from, to, port, protocol }, options);
+  const report = await tell(world, reachOf(config, world), { from, to, port, protocol, family }, options);
   if (output === 'json') printJson(tracing.toJson(report));
   else if (output === 'mermaid') print(tracing.drawMermaid(report));
   else if (output === 'pcapng') process.stdout.write(tracing.toPcapng(report));

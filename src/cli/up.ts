@@ -1,13 +1,13 @@
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { KnitError, messageOf } from '../base/errors.ts';
-import { contextName } from '../cluster/config.ts';
+import { contextName, familiesOf } from '../cluster/config.ts';
 import { type ClusterSpec, checkClusterSpec, defaultClusterSpec, parseClusterSpec } from '../cluster/spec.ts';
 import { type UpResult, up } from '../cluster/up.ts';
 import { parsePublication } from '../edge/publish.ts';
 import type { ProxyMode } from '../proxy/index.ts';
 import { interruptible } from './interrupt.ts';
-import { nameOption, outputOption, parseCount, proxyModeOption } from './options.ts';
+import { nameOption, outputOption, parseCount, parseWait, proxyModeOption } from './options.ts';
 import { bold, dim, print, printJson, progressFor } from './output.ts';
 
 interface UpFlags {
@@ -21,6 +21,8 @@ interface UpFlags {
   readonly podNetwork?: string;
   readonly proxyMode?: ProxyMode;
   readonly publish?: readonly string[];
+  /** ms */
+  readonly wait?: number;
   readonly output: string;
   readonly kubeconfig: boolean;
 }
@@ -38,7 +40,7 @@ export function upCommand(program: Command): void {
     )
     .option('-f, --file <cluster.yaml>', 'a cluster file; - reads standard input')
     .option('--api-port <port>', "the API server's port on this machine's loopback", parseCount(1, 65535))
-    .option('--ip-family <families>', 'ipv4, or dual for IPv4 and IPv6')
+    .option('--ip-family <families>', 'ipv4, ipv6, or dual for both')
     .option('--uplink <kind>', 'way out of the cluster: user, nat or none')
     .option('--pod-network <kind>', 'between nodes: routes of the fabric, or vxlan')
     .addOption(proxyModeOption('how Services stand in the kernel of each node: nftables or iptables'))
@@ -47,6 +49,7 @@ export function upCommand(program: Command): void {
       "a port of this machine's loopback that leads to ingress/NAME or service/NAMESPACE/NAME:PORT; may be given again",
       (text: string, all: readonly string[] = []) => [...all, text],
     )
+    .option('--wait <duration>', 'how long nodes and DNS may take to be ready (default 1m)', parseWait)
     .option('--no-kubeconfig', 'do not write a context into your kubeconfig')
     .addOption(outputOption())
     .action(async (given: UpFlags, command: Command) => {
@@ -61,6 +64,7 @@ export function upCommand(program: Command): void {
           spec: chosen ? specOf(flags) : undefined,
           progress: progressFor(flags.output),
           kubeconfig: flags.kubeconfig,
+          timeoutMs: flags.wait,
           signal,
         }),
       );
@@ -125,21 +129,31 @@ function hollowText(count: number): string {
   return count === 0 ? '' : `; ${count} hollow nodes, on which nothing runs, come up`;
 }
 
-function clientsText({ clients }: UpResult['config']): string {
-  return clients.map(({ name, address }) => `${name} ${address}`).join(', ') || 'no clients';
+/** This machine's own link has IPv4. */
+function reached(config: UpResult['config']): string {
+  const [{ loadBalancerCIDR } = config.addresses] = familiesOf(config);
+  return loadBalancerCIDR.includes(':') ? loadBalancerCIDR : `${loadBalancerCIDR}, which this machine reaches too`;
+}
+
+function clientsText({ clients, spec }: UpResult['config']): string {
+  const known = clients.map(({ name, address, ipv6 }) => {
+    return `${name} ${spec.network.ipFamily === 'ipv6' ? ipv6 : address}`;
+  });
+  return known.join(', ') || 'no clients';
 }
 
 function summary({ config, kubeconfig, kept }: UpResult): string {
   const named = config.name === 'knit' ? '' : ` --name ${config.name}`;
   const { addresses } = config;
-  const { ipv6 } = addresses;
   const lines = [
     '',
     `${bold(`The cluster ${config.name} ${kept ? 'is back' : 'is up'}`)}: ${config.nodes.map((node) => node.name).join(', ')}${hollowText(config.spec.hollowNodes)}`,
     `  API server  https://127.0.0.1:${config.apiPort}`,
-    `  nodes       ${addresses.nodeCIDR}   pods ${addresses.podCIDR}   Services ${addresses.serviceCIDR}   DNS ${addresses.dns}`,
-    ...(ipv6 ? [`              ${ipv6.nodeCIDR}   pods ${ipv6.podCIDR}   Services ${ipv6.serviceCIDR}`] : []),
-    `  outside     ${clientsText(config)}   load balancers ${addresses.loadBalancerCIDR}, which this machine reaches too`,
+    ...familiesOf(config).map(
+      ({ nodeCIDR, podCIDR, serviceCIDR }, index) =>
+        `  ${index === 0 ? 'nodes' : '     '}       ${nodeCIDR}   pods ${podCIDR}   Services ${serviceCIDR}${index === 0 ? `   DNS ${addresses.dns}` : ''}`,
+    ),
+    `  outside     ${clientsText(config)}   load balancers ${reached(config)}`,
     ...config.spec.publish
       .map(parsePublication)
       .map(

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { formatCIDR, overlaps, parseCIDR } from '../base/cidr.ts';
 import { chooseAddresses, networksOf } from './addresses.ts';
+import { type ClusterConfig, familiesOf, nodeAddressesOf } from './config.ts';
 import { parseClusterSpec } from './spec.ts';
 
 const spec = (text = '') => parseClusterSpec(`apiVersion: knit.dev/v1alpha1\nkind: Cluster\n${text}`, 'test');
@@ -15,6 +16,17 @@ test('eight clusters find networks apart, and the ninth is told who has them', (
   for (const [index, cidr] of networks.entries())
     for (const other of networks.slice(index + 1)) assert.equal(overlaps(cidr, other), false);
   assert.throws(() => chooseAddresses(spec(), taken), { code: 'ADDRESSES_EXHAUSTED', message: /cluster c7/ });
+});
+
+test('only the first cluster may have addresses that the hosts file names', () => {
+  const named = [
+    { cidr: '203.0.113.1/32', by: 'shop.test of /etc/hosts' },
+    { cidr: '203.0.113.40/32', by: 'mirror.test of /etc/hosts' },
+  ];
+  const first = chooseAddresses(spec(), [], named);
+  assert.equal(first.loadBalancerCIDR, '203.0.113.0/27');
+  const taken = networksOf(first).map((cidr) => ({ cidr: formatCIDR(cidr), by: 'cluster first' }));
+  assert.equal(chooseAddresses(spec(), taken, named).loadBalancerCIDR, '203.0.113.64/27');
 });
 
 test('what is chosen keeps out of the way of what is asked for', () => {
@@ -47,6 +59,20 @@ test('virtual addresses of load balancers come from a documentation range, and t
   assert.deepEqual([asked.loadBalancerCIDR, asked.ingress], ['192.0.2.128/25', '192.0.2.129']);
 });
 
+test('an IPv6 cluster shows Kubernetes one family, and is asked for no other', () => {
+  const asked = spec('network: { ipFamily: ipv6, serviceCIDR: "fd00:96::/112" }');
+  const addresses = chooseAddresses(asked, []);
+  assert.equal(addresses.dns, 'fd00:96::a');
+  const node = { name: 'node-1', address: '10.89.0.11', outsideAddress: '', ipv6: 'fd00::b', labels: {} };
+  const config = { spec: asked, addresses, nodes: [node] } as unknown as ClusterConfig;
+  assert.deepEqual(
+    familiesOf(config).map(({ serviceCIDR }) => serviceCIDR),
+    ['fd00:96::/112'],
+  );
+  assert.deepEqual(nodeAddressesOf(config, node), ['fd00::b']);
+  assert.throws(() => spec('network: { ipFamily: ipv6, podCIDR: 10.2.0.0/16 }'), { message: /IPv6 only/ });
+});
+
 test('a dual-stack cluster has every network in both families, apart from those of the next one', () => {
   const first = chooseAddresses(spec('network: { ipFamily: dual }'), []);
   const second = chooseAddresses(spec('network: { ipFamily: dual }'), takenBy(first, 'cluster first'));
@@ -68,7 +94,10 @@ test('networks of both families are asked for as a pair', () => {
   const { podCIDR, serviceCIDR, ipv6 } = chooseAddresses(spec(text), []);
   assert.deepEqual([podCIDR, ipv6?.podCIDR], ['10.2.0.0/16', 'fd00:2::/48']);
   assert.deepEqual([serviceCIDR, ipv6?.serviceCIDR], ['10.96.0.0/16', 'fd00:3::/112']);
-  assert.throws(() => spec('network: { podCIDR: fd00::/48 }'), { message: /IPv4 only/, hint: /ipFamily: dual/ });
+  assert.throws(() => spec('network: { podCIDR: fd00::/48 }'), {
+    message: /IPv4 only/,
+    hint: /ipFamily: ipv6 }, or for both: dual/,
+  });
   assert.throws(() => spec('network: { podCIDR: "10.2.0.0/16,10.3.0.0/16" }'), { message: /one of each family/ });
   const taken = [{ cidr: 'fd00:2::/32', by: 'eth0 of this machine' }];
   assert.throws(() => chooseAddresses(spec(text), taken), { code: 'ADDRESS_TAKEN', message: /eth0/ });

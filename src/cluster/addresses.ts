@@ -15,22 +15,28 @@ export interface TakenNetwork {
 
 /**
  * Chooses the networks of a cluster: what the specification asks for, and for the rest the first of eight sets that
- * touches nothing in `taken`. Throws `ADDRESS_TAKEN` where what was asked for overlaps, `ADDRESSES_EXHAUSTED` where
- * all eight sets are taken.
+ * touches nothing in `taken`. All sets but the first, whose addresses people name in their hosts file, keep out of the
+ * way of `named` hosts too. Throws `ADDRESS_TAKEN` where what was asked for overlaps, `ADDRESSES_EXHAUSTED` where all
+ * eight sets are taken.
  */
-export function chooseAddresses(spec: ClusterSpec, taken: readonly TakenNetwork[]): ClusterAddresses {
+export function chooseAddresses(
+  spec: ClusterSpec,
+  taken: readonly TakenNetwork[],
+  named: readonly TakenNetwork[] = [],
+): ClusterAddresses {
   const asked = askedNetworks(spec);
   for (const [field, cidr] of asked) refuseOverlap(field, cidr, [...reserved, ...taken]);
   refuseOverlapWithin(asked);
   for (let slot = 0; slot < slots; slot++) {
     const addresses = addressesOfSlot(spec, slot);
     const networks = networksOf(addresses);
-    if (networks.every((cidr) => !taken.some((other) => overlaps(parseCIDR(other.cidr), cidr))) && areApart(networks))
+    const others = slot === 0 ? taken : [...taken, ...named];
+    if (networks.every((cidr) => !others.some((other) => overlaps(parseCIDR(other.cidr), cidr))) && areApart(networks))
       return addresses;
   }
   throw new KnitError(
     'ADDRESSES_EXHAUSTED',
-    `no free networks are left: ${taken.map((each) => `${each.cidr} (${each.by})`).join(', ')}`,
+    `no free networks are left beside those of ${[...new Set([...taken, ...named].map(({ by }) => by))].join(', ')}`,
     'remove a cluster, or choose the networks in a cluster file',
   );
 }
@@ -57,6 +63,9 @@ export function networksOf(addresses: ClusterAddresses): CIDR[] {
 
 function addressesOfSlot(spec: ClusterSpec, slot: number): ClusterAddresses {
   const asked = askedFor(spec, 'ipv4');
+  const { ipFamily } = spec.network;
+  const ipv6 = ipFamily === 'ipv4' ? undefined : ipv6OfSlot(spec, slot);
+  const only6 = ipFamily === 'ipv6' ? ipv6 : undefined;
   const nodeCIDR = asked.nodeCIDR ?? `10.89.${slot}.0/24`;
   const serviceCIDR = asked.serviceCIDR ?? `10.${96 + slot}.0.0/16`;
   const loadBalancerCIDR = asked.loadBalancerCIDR ?? defaultLoadBalancerCIDR(slot);
@@ -70,7 +79,7 @@ function addressesOfSlot(spec: ClusterSpec, slot: number): ClusterAddresses {
     loadBalancerCIDR,
     ingress: ingressAddress(loadBalancerCIDR),
     fabric: addressAt(parseCIDR(nodeCIDR), 1),
-    dns: addressAt(parseCIDR(serviceCIDR), 10),
+    dns: addressAt(parseCIDR(only6?.serviceCIDR ?? serviceCIDR), 10),
     host: {
       interface: `knit${slot}`,
       host: `10.89.255.${slot * 4 + 1}`,
@@ -78,7 +87,7 @@ function addressesOfSlot(spec: ClusterSpec, slot: number): ClusterAddresses {
       bits: 30,
     },
     uplinkCIDR: '10.89.254.0/24',
-    ...(spec.network.ipFamily === 'dual' ? { ipv6: ipv6OfSlot(spec, slot) } : {}),
+    ...(ipv6 ? { ipv6 } : {}),
   };
 }
 

@@ -1,5 +1,12 @@
+import type { KubeletSettings } from '../kubelet/index.ts';
 import type { OverlayEnd } from '../podnet/index.ts';
 import type { ProxyMode } from '../proxy/index.ts';
+
+/** PEM files. */
+export interface IdentityFiles {
+  readonly cert: string;
+  readonly key: string;
+}
 
 /** What a node agent is told when it starts: `nodes/NODE/agent.json`. */
 export interface AgentConfig {
@@ -12,10 +19,10 @@ export interface AgentConfig {
   };
   /** URL of the API server: `https://10.89.0.1:6443`. */
   readonly server: string;
-  /** PEM files. */
+  /** A PEM file. */
   readonly ca: string;
-  readonly cert: string;
-  readonly key: string;
+  readonly kubeletIdentity: IdentityFiles;
+  readonly networkIdentity: IdentityFiles;
   readonly criSocket: string;
   /** Folder in which the container runtime keeps images. */
   readonly criRoot: string;
@@ -25,6 +32,8 @@ export interface AgentConfig {
   /** Of the node's own processes. */
   readonly systemCgroup: string;
   readonly cniConf: string;
+  /** A file that is there while the node is about to go. */
+  readonly shutdown: string;
   /** Of all pods of the cluster, one a family. */
   readonly podCIDRs: readonly string[];
   readonly nodeCIDRs: readonly string[];
@@ -33,5 +42,7 @@ export interface AgentConfig {
   readonly clusterDNS: string;
   readonly clusterDomain: string;
   readonly proxyMode: ProxyMode | 'none';
+  /** What was chosen of the kubelet, for all nodes and for this one. */
+  readonly kubelet?: KubeletSettings;
   readonly version: string;
 }

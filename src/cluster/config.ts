@@ -1,7 +1,9 @@
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { type CIDR, parseCIDR } from '../base/cidr.ts';
 import { KnitError } from '../base/errors.ts';
 import type { AddressPool } from '../edge/loadbalancer/addresses.ts';
+import type { KubeletSettings } from '../kubelet/index.ts';
 import { defaultLoadBalancerCIDR, ingressAddress } from './addresses.ts';
 import { clusterPaths } from './paths.ts';
 import type { ClusterSpec } from './spec.ts';
@@ -38,11 +40,12 @@ export interface ClusterAddresses {
   readonly ingress: string;
   /** The fabric: every node's and client's router, and where the API server listens. */
   readonly fabric: string;
+  /** Where cluster DNS answers, in the first family of Services. */
   readonly dns: string;
   /** Of the veth between the host and the fabric. */
   readonly host: { readonly interface: string; readonly host: string; readonly fabric: string; readonly bits: number };
   readonly uplinkCIDR: string;
-  /** The same networks once more, where the cluster is dual-stack. Nodes are known outside by these addresses. */
+  /** The same networks once more, where the cluster has IPv6. Nodes are known outside by these addresses. */
   readonly ipv6?: IPv6Addresses;
 }
 
@@ -56,9 +59,27 @@ export interface IPv6Addresses {
   readonly fabric: string;
 }
 
-/** The cluster's addresses, once a family. */
-export function familiesOf({ addresses }: ClusterConfig): IPv6Addresses[] {
-  return addresses.ipv6 ? [addresses, addresses.ipv6] : [addresses];
+/** The cluster's addresses, once a family that Kubernetes has. An IPv6 cluster stands on IPv4 links all the same. */
+export function familiesOf({ addresses, spec }: ClusterConfig): IPv6Addresses[] {
+  const { ipv6 } = addresses;
+  if (!ipv6) return [addresses];
+  return spec.network.ipFamily === 'ipv6' ? [ipv6] : [addresses, ipv6];
+}
+
+/** A node's addresses in these families. */
+export function nodeAddressesOf(config: ClusterConfig, { address, ipv6 }: NodeConfig): string[] {
+  if (ipv6 === undefined) return [address];
+  return config.spec.network.ipFamily === 'ipv6' ? [ipv6] : [address, ipv6];
+}
+
+/** Where nodes and pods reach the API server, without its port. */
+export function apiAddressOf(config: ClusterConfig): string {
+  return familiesOf(config)[0]?.fabric ?? '';
+}
+
+/** The first family's range of Services, whose first address is the API server's. */
+export function serviceRangeOf(config: ClusterConfig): CIDR {
+  return parseCIDR(familiesOf(config)[0]?.serviceCIDR ?? '');
 }
 
 /** Where Services of type LoadBalancer get their addresses from, one pool a family. */
@@ -70,9 +91,11 @@ export interface NodeConfig {
   readonly name: string;
   readonly address: string;
   readonly outsideAddress: string;
-  /** Where the cluster is dual-stack; inside and outside the same. */
+  /** Where the cluster has IPv6; inside and outside the same. */
   readonly ipv6?: string;
   readonly labels: Readonly<Record<string, string>>;
+  /** Goes before what was chosen for all nodes. */
+  readonly kubelet?: KubeletSettings;
 }
 
 export interface ClientConfig {

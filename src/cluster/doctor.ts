@@ -2,6 +2,7 @@ import { accessSync, constants, existsSync, readFileSync, statfsSync } from 'nod
 import { release } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { KnitError } from '../base/errors.ts';
+import { cgroupControllers, cgroupMode } from '../kernel/cgroup.ts';
 import { checkIptables } from '../kernel/iptables.ts';
 import { tryRun } from '../kernel/run.ts';
 import type { ProxyMode } from '../proxy/index.ts';
@@ -129,17 +130,35 @@ function kernelCheck(): Check {
   return { name: 'kernel', state: 'broken', found: release(), mend: 'knit needs Linux 5.15 or newer' };
 }
 
-function cgroupCheck(): Check {
-  const v2 = existsSync('/sys/fs/cgroup/cgroup.controllers');
-  if (v2 || existsSync('/sys/fs/cgroup/pids'))
-    return { name: 'cgroups', state: 'ok', found: v2 ? 'version 2' : 'version 1' };
-  return { name: 'cgroups', state: 'broken', found: 'not mounted', mend: 'mount cgroup2 at /sys/fs/cgroup' };
+const cgroupVersions = { v2: 'version 2', hybrid: 'version 1, with version 2 beside it', v1: 'version 1' };
+
+/** `root`: where cgroups are mounted. */
+export function cgroupCheck(root?: string): Check {
+  const name = 'cgroups';
+  const controllers = cgroupControllers(root);
+  if (controllers.length === 0)
+    return { name, state: 'broken', found: 'not mounted', mend: 'mount -t cgroup2 none /sys/fs/cgroup' };
+  const found = cgroupVersions[cgroupMode(root)];
+  const missing = ['cpu', 'memory', 'pids'].filter((controller) => !controllers.includes(controller));
+  if (missing.length === 0) return { name, state: 'ok', found };
+  return {
+    name,
+    state: 'broken',
+    found: `${found}, without the ${missing.length === 1 ? 'controller' : 'controllers'} ${missing.join(', ')}`,
+    // Boards with little memory start their kernels so.
+    mend: `boot the kernel with cgroup_enable=${missing.join(',')}, and without cgroup_disable=`,
+  };
 }
 
-function overlayCheck(): Check {
-  if (readFileSync('/proc/filesystems', 'utf8').includes('overlay'))
-    return { name: 'overlayfs', state: 'ok', found: 'yes' };
-  return { name: 'overlayfs', state: 'broken', found: 'no', mend: 'load it: modprobe overlay' };
+/** `root`: the folder that holds `/proc` and `/lib`. A module is loaded by the kernel with the first mount. */
+export function overlayCheck(root = '/', kernel = release()): Check {
+  const name = 'overlayfs';
+  if (readFileSync(join(root, 'proc/filesystems'), 'utf8').includes('\toverlay\n'))
+    return { name, state: 'ok', found: 'yes' };
+  const modules = join(root, 'lib/modules', kernel, 'modules.dep');
+  if (existsSync(modules) && /\/overlay\.ko[.:]/.test(readFileSync(modules, 'utf8')))
+    return { name, state: 'ok', found: 'a module, loaded when first used' };
+  return { name, state: 'broken', found: 'no', mend: 'load it: modprobe overlay' };
 }
 
 interface Limit {
@@ -175,6 +194,8 @@ const limits: readonly Limit[] = [
 function limitCheck({ name, path, least, setting }: Limit): Check {
   const value = existsSync(path) ? Number(readFileSync(path, 'utf8')) : Number.NaN;
   if (Number.isNaN(value)) return { name, state: 'ok', found: 'set when first used' };
+  // systemd sets the largest number that the kernel knows.
+  if (!Number.isSafeInteger(value)) return { name, state: 'ok', found: 'without limit' };
   if (value >= least) return { name, state: 'ok', found: String(value) };
   return { name, state: 'poor', found: `${value}, less than ${least}`, mend: `sysctl -w ${setting}` };
 }

@@ -14,6 +14,8 @@ export const standardStorageClass: StorageClass = {
   provisioner: PROVISIONER,
   reclaimPolicy: 'Delete',
   volumeBindingMode: 'WaitForFirstConsumer',
+  // A folder holds what its file system does, whatever was asked for: growing is a number.
+  allowVolumeExpansion: true,
 };
 
 /** Volumes are folders in the nodes' state, which is on this machine. They last as long as their nodes. */

@@ -11,7 +11,7 @@ const env = { ...process.env, KNIT_RUNTIME_DIR: join(root, 'run') };
 after(() => rmSync(root, { recursive: true, force: true }));
 
 async function inProcess(body: string): Promise<string> {
-  const script = `import { withLock } from ${JSON.stringify(join(import.meta.dirname, 'lock.ts'))};
+  const script = `import { withAddresses, withLock } from ${JSON.stringify(join(import.meta.dirname, 'lock.ts'))};
     import { setTimeout as delay } from 'node:timers/promises';
     ${body}`;
   return await run(process.execPath, ['--input-type=module', '-e', script], { env });
@@ -46,6 +46,21 @@ test('of many that ask at once one works at a time', async () => {
       }
     }`;
   await Promise.all(Array.from({ length: 4 }, () => inProcess(worker)));
+});
+
+test('who chooses addresses waits for others who do', async () => {
+  const inside = JSON.stringify(join(root, 'choosing'));
+  const worker = `
+    const { mkdirSync, rmdirSync } = await import('node:fs');
+    for (let done = 0; done < 5; done++) {
+      await withAddresses(async () => {
+        mkdirSync(${inside}); // throws where another is inside
+        await delay(1);
+        rmdirSync(${inside});
+      });
+    }`;
+  await Promise.all(Array.from({ length: 4 }, () => inProcess(worker)));
+  assert.equal(existsSync(join(root, 'run')), false);
 });
 
 test('a lock whose owner was killed is taken over', async () => {

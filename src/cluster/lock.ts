@@ -1,5 +1,6 @@
 import { linkSync, mkdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { KnitError } from '../base/errors.ts';
 import { clusterPaths } from './paths.ts';
 
@@ -15,6 +16,28 @@ export async function withLock<T>(name: string, work: () => Promise<T>): Promise
   } finally {
     rmSync(path, { force: true });
     for (const folder of [dirname(path), dirname(dirname(path))]) removeIfEmpty(folder);
+  }
+}
+
+/** Of all clusters together; a name that no cluster can have. */
+const addresses = '.addresses';
+const addressesMs = 30_000;
+
+/** Does `work` while no other command chooses addresses on this machine; waits for one that does. */
+export async function withAddresses<T>(work: () => Promise<T>): Promise<T> {
+  const deadline = Date.now() + addressesMs;
+  for (;;) {
+    let mine = false;
+    try {
+      return await withLock(addresses, () => {
+        mine = true;
+        return work();
+      });
+    } catch (error) {
+      const isBusy = !mine && error instanceof KnitError && error.code === 'CLUSTER_BUSY';
+      if (!isBusy || Date.now() > deadline) throw error;
+      await delay(10);
+    }
   }
 }
 

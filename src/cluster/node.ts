@@ -1,35 +1,60 @@
 import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { urlHost } from '../base/cidr.ts';
 import { startNodeMachine } from '../machine/node.ts';
 import { machineResolvConf } from '../machine/resolvers.ts';
 import type { AgentConfig } from './agent-config.ts';
-import { type ClusterConfig, contextName, type NodeConfig, writeFileAtomically } from './config.ts';
+import {
+  apiAddressOf,
+  type ClusterConfig,
+  contextName,
+  familiesOf,
+  type NodeConfig,
+  nodeAddressesOf,
+  writeFileAtomically,
+} from './config.ts';
 import { writeContainerdConfig } from './containerd.ts';
+import { dividedLabels } from './node-labels.ts';
+import { networkIdentity } from './node-network.ts';
 import { ingressEnd } from './overlay.ts';
 import { clusterPaths, runtimeRoot } from './paths.ts';
 import type { CertificateAuthority } from './pki.ts';
+import { filesOf } from './pki-files.ts';
 import { placeImages, prepareImages } from './prepared-images.ts';
 import { program } from './processes.ts';
+import { cancelShutdown } from './shutdown.ts';
 import { kubernetesVersion } from './version.ts';
 
 /** Cgroup of a cluster; of its nodes `nodes/NAME` below it. */
 export const clusterCgroup = (cluster: string): string => `knit/${cluster}`;
 export const nodeCgroup = (cluster: string, node: string): string => `${clusterCgroup(cluster)}/nodes/${node}`;
 
+/** Names of a node's certificates: of its kubelet, and of its network's parts. */
+export const nodeIdentities = (node: string) => ({ kubelet: `kubelet-${node}`, network: `network-${node}` });
+
 /** Issues what a node needs to speak to the API server, and to be spoken to. */
-export async function issueNodeIdentity(authority: CertificateAuthority, node: NodeConfig): Promise<void> {
-  await authority.identity(`node-${node.name}`, {
-    commonName: `system:node:${node.name}`,
-    organizations: ['system:nodes', 'system:masters'],
-    dnsNames: [node.name],
-    addresses: [node.address, node.ipv6 ?? []].flat(),
-  });
+export async function issueNodeIdentity(
+  authority: CertificateAuthority,
+  config: ClusterConfig,
+  node: NodeConfig,
+): Promise<void> {
+  const { kubelet, network } = nodeIdentities(node.name);
+  await Promise.all([
+    authority.identity(kubelet, {
+      commonName: `system:node:${node.name}`,
+      organizations: ['system:nodes'],
+      dnsNames: [node.name],
+      addresses: nodeAddressesOf(config, node),
+    }),
+    authority.identity(network, networkIdentity(node.name)),
+  ]);
 }
 
 /** Starts containerd and the agent of a node, whose network namespace stands and whose identity was issued. */
 export async function startNode(config: ClusterConfig, node: NodeConfig): Promise<void> {
   const paths = clusterPaths(config.name).node(node.name);
   for (const folder of [paths.kubelet, paths.cniConf, paths.logs]) mkdirSync(folder, { recursive: true });
+  cancelShutdown(paths);
   await writeContainerdConfig(paths, config.spec);
   await placeShippedImages(config.name, paths.containerdRoot);
   writeFileAtomically(paths.agentConfig, JSON.stringify(agentConfig(config, node), undefined, 2));
@@ -70,25 +95,32 @@ const agentFlags = ['--max-semi-space-size=2'];
 function agentConfig(config: ClusterConfig, node: NodeConfig): AgentConfig {
   const paths = clusterPaths(config.name);
   const nodePaths = paths.node(node.name);
+  const { kubelet, network } = nodeIdentities(node.name);
   return {
     cluster: config.name,
-    node: { name: node.name, addresses: [node.address, node.ipv6 ?? []].flat(), labels: node.labels },
-    server: `https://${config.addresses.fabric}:6443`,
+    node: {
+      name: node.name,
+      addresses: nodeAddressesOf(config, node),
+      labels: dividedLabels(node.labels).own,
+    },
+    server: `https://${urlHost(apiAddressOf(config))}:6443`,
     ca: join(paths.pki, 'ca.crt'),
-    cert: join(paths.pki, `node-${node.name}.crt`),
-    key: join(paths.pki, `node-${node.name}.key`),
+    kubeletIdentity: filesOf(paths.pki, kubelet),
+    networkIdentity: filesOf(paths.pki, network),
     criSocket: nodePaths.containerdSocket,
     criRoot: nodePaths.containerdRoot,
     kubeletRoot: nodePaths.kubelet,
     cgroupParent: `/${nodeCgroup(config.name, node.name)}/pods`,
     systemCgroup: `${nodeCgroup(config.name, node.name)}/system`,
     cniConf: nodePaths.cniConf,
-    podCIDRs: [config.addresses.podCIDR, config.addresses.ipv6?.podCIDR ?? []].flat(),
+    shutdown: nodePaths.shutdown,
+    podCIDRs: familiesOf(config).map(({ podCIDR }) => podCIDR),
     ...(config.spec.network.podNetwork === 'vxlan' ? { overlayEnds: [ingressEnd(config)] } : {}),
-    nodeCIDRs: [config.addresses.nodeCIDR, config.addresses.ipv6?.nodeCIDR ?? []].flat(),
+    nodeCIDRs: familiesOf(config).map(({ nodeCIDR }) => nodeCIDR),
     clusterDNS: config.addresses.dns,
     clusterDomain: config.spec.dns.domain,
     proxyMode: config.spec.proxy.mode,
+    kubelet: { ...config.spec.kubelet, ...node.kubelet },
     version: kubernetesVersion,
   };
 }

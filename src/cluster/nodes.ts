@@ -11,9 +11,11 @@ import { firstNode } from './addresses.ts';
 import { type ClusterConfig, type NodeConfig, readConfig, writeConfig } from './config.ts';
 import { fabricSpec } from './fabric.ts';
 import { withLock } from './lock.ts';
-import { clusterCgroup, issueNodeIdentity, nodeCgroup, startNode } from './node.ts';
+import { clusterCgroup, issueNodeIdentity, nodeCgroup, nodeIdentities, startNode } from './node.ts';
 import { clusterPaths } from './paths.ts';
+import { filesOf } from './pki-files.ts';
 import { adminClient, isReady } from './ready.ts';
+import { cancelShutdown, shutDownNode } from './shutdown.ts';
 import { checkNodeSpec } from './spec.ts';
 
 /** Adds a node to a running cluster and waits until it is Ready. Throws `NODE_EXISTS`, `CLUSTER_STOPPED`. */
@@ -26,7 +28,7 @@ export async function addNode(
     const node = placeNode(config, asked);
     checkNodeSpec({ name: node.name, labels: node.labels });
     const { CertificateAuthority } = await import('./pki.ts');
-    await issueNodeIdentity(await CertificateAuthority.open(clusterPaths(cluster).pki), node);
+    await issueNodeIdentity(await CertificateAuthority.open(clusterPaths(cluster).pki), config, node);
     const grown = { ...config, nodes: [...config.nodes, node] };
     try {
       await addNodeLink(fabricSpec(grown), node);
@@ -41,8 +43,17 @@ export async function addNode(
   });
 }
 
-/** Ends a node at once, as a power cut does; its state stays. */
-export async function stopNode(cluster: string, name: string): Promise<void> {
+/**
+ * Ends a node; its state stays. Its pods have the time that was chosen for a shutdown; where none was, or `now` is asked
+ * for, it is a power cut.
+ */
+export async function stopNode(cluster: string, name: string, { now = false } = {}): Promise<void> {
+  // Without the lock, which nobody holds for minutes: whoever ends the cluster meanwhile ends this too.
+  if (!now) {
+    const config = readConfig(cluster);
+    const node = nodeOf(config, name);
+    await shutDownNode(config, node, clusterPaths(cluster).node(name), () => isRunning(cluster, name));
+  }
   await withLock(cluster, async () => {
     const config = readConfig(cluster);
     const node = nodeOf(config, name);
@@ -56,7 +67,7 @@ export async function startStoppedNode(cluster: string, name: string): Promise<v
   await withLock(cluster, async () => {
     const config = runningConfig(cluster);
     const node = nodeOf(config, name);
-    if (isRunning(cluster, name)) return;
+    if (isRunning(cluster, name)) return cancelShutdown(clusterPaths(cluster).node(name));
     await restoreNodeLink(fabricSpec(config), node);
     await startNode(config, node);
     await untilNodeReady(config, name);
@@ -82,7 +93,9 @@ async function removeNode(config: ClusterConfig, name: string): Promise<void> {
   const paths = clusterPaths(config.name);
   for (const folder of [paths.node(name).state, paths.node(name).runtime, paths.node(name).logs])
     rmSync(folder, { recursive: true, force: true });
-  for (const ending of ['crt', 'key']) rmSync(`${paths.pki}/node-${name}.${ending}`, { force: true });
+  for (const identity of Object.values(nodeIdentities(name))) {
+    for (const file of Object.values(filesOf(paths.pki, identity))) rmSync(file, { force: true });
+  }
 }
 
 export function isRunning(cluster: string, node: string): boolean {

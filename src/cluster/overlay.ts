@@ -9,7 +9,7 @@ import { type ClusterConfig, contextName, familiesOf } from './config.ts';
 /** The Ingress proxy as an end of the overlay: inside it has the second address of the nodes' network, which no node has. */
 export function ingressEnd(config: ClusterConfig): OverlayEnd {
   return {
-    at: config.addresses.ingress,
+    at: familiesOf(config)[0]?.ingress ?? '',
     addresses: familiesOf(config).map(({ nodeCIDR }) => addressAt(parseCIDR(nodeCIDR), 2)),
     networks: [],
   };

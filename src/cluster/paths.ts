@@ -37,6 +37,8 @@ export interface NodePaths {
   readonly containerdSocket: string;
   readonly registries: string;
   readonly cniConf: string;
+  /** There while the node is about to go. */
+  readonly shutdown: string;
   readonly logs: string;
 }
 
@@ -71,6 +73,7 @@ function nodePaths(state: string, runtime: string, node: string): NodePaths {
     containerdSocket: join(nodeRuntime, 'containerd.sock'),
     registries: join(nodeRuntime, 'registries'),
     cniConf: join(nodeRuntime, 'cni'),
+    shutdown: join(nodeRuntime, 'shutdown'),
     logs: join(state, 'logs', node),
   };
 }

@@ -25,6 +25,20 @@ test('of a list of nodes the wrong entry is named, of a number its limits', () =
   for (const [text, message] of cases) assert.throws(() => parse(text), { code: 'SPEC_INVALID', message }, text);
 });
 
+test('periods of a shutdown that contradict each other are refused', () => {
+  const cases: [string, RegExp][] = [
+    ['shutdownGracePeriod: 500ms', /kubelet\.shutdownGracePeriod: "500ms": must be 0s, or 1s and more/],
+    ['shutdownGracePeriod: 10s, shutdownGracePeriodCriticalPods: 20s', /CriticalPods: "20s": must not be longer than/],
+    [
+      'shutdownGracePeriod: 10s, shutdownGracePeriodByPodPriority: [{ priority: 0, shutdownGracePeriodSeconds: 1 }]',
+      /shutdownGracePeriodByPodPriority: .*must not stand beside shutdownGracePeriod/,
+    ],
+  ];
+  for (const [text, message] of cases) {
+    assert.throws(() => parse(`kubelet: { ${text} }`), { code: 'SPEC_INVALID', message }, text);
+  }
+});
+
 test('everything that is wrong is told at once', () => {
   assert.throws(() => parse('nodes: 0\napi: { port: 0 }\nextra: 1'), {
     message: /nodes: 0[\s\S]*api\.port: 0[\s\S]*extra: unknown field/,

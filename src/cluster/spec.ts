@@ -4,6 +4,7 @@ import { dnsSubdomain, labelValue, qualifiedName, type Rule } from '../api/kinds
 import { familyOf, parseCIDR } from '../base/cidr.ts';
 import { KnitError, messageOf } from '../base/errors.ts';
 import { parsePublication } from '../edge/publish.ts';
+import { kubeletSpec } from './spec-kubelet.ts';
 import { askedNetwork, nodeSpecs } from './spec-values.ts';
 
 const dnsLabel = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;
@@ -42,9 +43,12 @@ const publication = z.string().superRefine((text, context) => {
   }
 });
 
+const absolutePath = z.string().regex(/^\//, { error: 'must be an absolute path' });
+
 const nodeSpec = z.strictObject({
   name: name(32),
   labels: z.record(ruled(qualifiedName), ruled(labelValue)).default({}),
+  kubelet: kubeletSpec.optional(),
 });
 
 /**
@@ -65,7 +69,7 @@ const clusterSpec = z.strictObject({
   network: z
     .strictObject({
       podNetwork: z.enum(['routes', 'vxlan']).default('routes'),
-      ipFamily: z.enum(['ipv4', 'dual']).default('ipv4'),
+      ipFamily: z.enum(['ipv4', 'ipv6', 'dual']).default('ipv4'),
       podCIDR: cidrs.optional(),
       serviceCIDR: cidrs.optional(),
       nodeCIDR: cidrs.optional(),
@@ -87,13 +91,22 @@ const clusterSpec = z.strictObject({
         .prefault({}),
     })
     .prefault({}),
-  api: z.strictObject({ port: z.int().min(1).max(65535).optional() }).prefault({}),
+  api: z
+    .strictObject({
+      port: z.int().min(1).max(65535).optional(),
+      /** A file with an audit.k8s.io/v1 Policy. */
+      auditPolicy: absolutePath.optional(),
+      /** A file with an apiserver.config.k8s.io/v1 EncryptionConfiguration. */
+      encryptionConfiguration: absolutePath.optional(),
+    })
+    .prefault({}),
   dns: z
     .strictObject({
       domain: ruled(dnsSubdomain).default('cluster.local'),
       replicas: z.int().min(1).max(100).default(2),
     })
     .prefault({}),
+  kubelet: kubeletSpec.optional(),
   clients: z.array(name(11)).default(['alice']),
   publish: z.array(publication).default([]),
   registries: z
@@ -210,12 +223,13 @@ function checkNames(spec: ClusterSpec, source: string): void {
 
 function checkFamilies({ network }: ClusterSpec, source: string): void {
   if (network.ipFamily === 'dual') return;
+  const [own, other] = network.ipFamily === 'ipv6' ? (['IPv6', 'ipv4'] as const) : (['IPv4', 'ipv6'] as const);
   for (const field of ['podCIDR', 'serviceCIDR', 'nodeCIDR', 'clientCIDR', 'loadBalancerCIDR'] as const) {
-    if (askedNetwork(network[field], 'ipv6') === undefined) continue;
+    if (askedNetwork(network[field], other) === undefined) continue;
     throw new KnitError(
       'SPEC_INVALID',
-      `${source}: network.${field}: ${network[field]}: the cluster has IPv4 only`,
-      'ask for both: network: { ipFamily: dual }',
+      `${source}: network.${field}: ${network[field]}: the cluster has ${own} only`,
+      `ask for the other family: network: { ipFamily: ${other} }, or for both: dual`,
     );
   }
 }

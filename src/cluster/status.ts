@@ -1,3 +1,4 @@
+import { hollowLabel } from '../api/node-labels.ts';
 import { endpointSlices, nodes, pods } from '../api/resource.ts';
 import type { Node, Pod } from '../api/types.ts';
 import { messageOf } from '../base/errors.ts';
@@ -15,7 +16,17 @@ export interface ClusterStatus {
   /** Why the API server did not answer; undefined: it did. */
   readonly trouble?: string;
   readonly dns: { readonly ready: number; readonly all: number };
+  /** The real ones. */
   readonly nodes: readonly NodeStatus[];
+  /** Those that are pretended. */
+  readonly hollow: HollowStatus;
+}
+
+/** Nodes on which nothing runs, as numbers: there may be thousands. */
+export interface HollowStatus {
+  readonly nodes: number;
+  readonly ready: number;
+  readonly pods: number;
 }
 
 export interface NodeStatus {
@@ -48,6 +59,7 @@ export async function clusterStatus(name: string): Promise<ClusterStatus> {
     running,
     trouble: facts.trouble,
     dns: facts.dns,
+    hollow: hollowOf(facts),
     nodes: config.nodes.map((node) => {
       const object = facts.nodes.find((each) => each.metadata?.name === node.name);
       const condition = object?.status?.conditions?.find((each) => each.type === 'Ready');
@@ -62,6 +74,16 @@ export async function clusterStatus(name: string): Promise<ClusterStatus> {
         pods: facts.pods.filter((pod) => pod.spec?.nodeName === node.name).map(placeOf),
       };
     }),
+  };
+}
+
+function hollowOf(facts: Facts): HollowStatus {
+  const all = facts.nodes.filter(({ metadata }) => metadata?.labels?.[hollowLabel] !== undefined);
+  const names = new Set(all.map(({ metadata }) => metadata?.name));
+  return {
+    nodes: all.length,
+    ready: all.filter(isReady).length,
+    pods: facts.pods.filter(({ spec }) => names.has(spec?.nodeName)).length,
   };
 }
 

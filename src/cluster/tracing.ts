@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
+  configMaps,
   endpointSlices,
   ingressClasses,
   ingresses,
@@ -12,11 +13,13 @@ import {
 } from '../api/resource.ts';
 import type { Pod } from '../api/types.ts';
 import { KnitError } from '../base/errors.ts';
+import { type Client, isNotFound } from '../client/client.ts';
 import { parseResolvConf } from '../dns/resolvconf.ts';
 import { processesIn } from '../kernel/cgroup.ts';
 import { netnsFolder } from '../kernel/netns.ts';
 import { podCgroup } from '../kubelet/resources.ts';
 import { clientNetns, fabricNetns, ingressNetns, nodeNetns } from '../machine/fabric.ts';
+import { masqConfigMap, nonMasqueradeCIDRs } from '../podnet/masq-config.ts';
 import { formatPlace, type Place } from '../trace/model.ts';
 import type { Reach } from '../trace/trace.ts';
 import type { World } from '../trace/world.ts';
@@ -33,7 +36,7 @@ export async function readWorld(config: ClusterConfig): Promise<World> {
   const { client, close } = adminClient(config);
   const overlay = config.spec.network.podNetwork === 'vxlan';
   try {
-    const [podList, serviceList, sliceList, nodeList, namespaceList, policyList, ingressList, classList] =
+    const [podList, serviceList, sliceList, nodeList, namespaceList, policyList, ingressList, classList, unmasked] =
       await Promise.all([
         client.list(pods),
         client.list(services),
@@ -43,6 +46,7 @@ export async function readWorld(config: ClusterConfig): Promise<World> {
         client.list(networkPolicies),
         client.list(ingresses),
         client.list(ingressClasses),
+        unmaskedCIDRs(client),
       ]);
     return {
       objects: {
@@ -60,12 +64,22 @@ export async function readWorld(config: ClusterConfig): Promise<World> {
         // With `none` somebody runs a proxy by hand: most likely ours, in its own default mode.
         proxyMode: config.spec.proxy.mode === 'none' ? 'nftables' : config.spec.proxy.mode,
         overlay,
-        directCIDRs: overlay ? [] : familiesOf(config).map(({ nodeCIDR }) => nodeCIDR),
+        directCIDRs: [...(overlay ? [] : familiesOf(config).map(({ nodeCIDR }) => nodeCIDR)), ...unmasked],
         loadBalancerPools: loadBalancerPools(config),
       },
     };
   } finally {
     await close();
+  }
+}
+
+/** Destinations that see pods' own addresses because somebody says so. A configuration that nodes refuse counts as none. */
+async function unmaskedCIDRs(client: Client): Promise<readonly string[]> {
+  try {
+    return await nonMasqueradeCIDRs((await client.get(configMaps, masqConfigMap)).data);
+  } catch (error) {
+    if (isNotFound(error) || (error instanceof KnitError && error.code === 'MASQ_CONFIG_INVALID')) return [];
+    throw error;
   }
 }
 

@@ -1,5 +1,5 @@
 import { getServers } from 'node:dns';
-import { existsSync, mkdirSync, readdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { isIPv4 } from 'node:net';
 import { addressAt, type CIDR, formatCIDR, parseCIDR } from '../base/cidr.ts';
 import { KnitError } from '../base/errors.ts';
@@ -10,11 +10,11 @@ import { socketsOf } from '../kernel/sockets.ts';
 import { createFabric } from '../machine/fabric.ts';
 import { chooseAddresses, firstClient, firstNode, networksOf, type TakenNetwork } from './addresses.ts';
 import { complaints } from './complaints.ts';
-import { type ClusterConfig, contextName, findConfig, stateVersion, writeConfig } from './config.ts';
+import { type ClusterConfig, contextName, findConfig, serviceRangeOf, stateVersion, writeConfig } from './config.ts';
 import { removeRuntime, removeState } from './down.ts';
 import { fabricSpec, openUplink } from './fabric.ts';
 import { addToKubeconfig, checkKubeconfig } from './kubeconfig.ts';
-import { withLock } from './lock.ts';
+import { withAddresses, withLock } from './lock.ts';
 import { clusterCgroup, issueNodeIdentity, startNode } from './node.ts';
 import { clusterPaths, stateRoot } from './paths.ts';
 import { closeAll, type ListeningSocket, listenForCluster } from './ports.ts';
@@ -74,7 +74,7 @@ async function upLocked(options: UpOptions): Promise<UpResult> {
   const published = (kept?.spec ?? spec)?.publish.map((text) => parsePublication(text).port) ?? [];
   const sockets = await listenForCluster(kept?.apiPort ?? spec?.api.port, published);
   try {
-    const config = kept ?? (await newConfig(name, spec ?? defaultClusterSpec(), sockets[0].port));
+    const config = kept ?? (await claimed(name, spec ?? defaultClusterSpec(), sockets[0].port));
     return { ...(await startOrUndo(options, config, sockets, kept !== undefined)), config, kept: kept !== undefined };
   } finally {
     closeAll(sockets);
@@ -108,8 +108,6 @@ async function start(
   signal: AbortSignal | undefined,
 ): Promise<void> {
   signal?.throwIfAborted();
-  mkdirSync(clusterPaths(config.name).logs, { recursive: true });
-  writeConfig(config);
   const count = config.nodes.length === 1 ? 'one node' : `${config.nodes.length} nodes`;
   await progress.step(`Making certificates and networks for ${count}`, () =>
     allSettled([issueIdentities(config), createFabric(fabricSpec(config)).then(() => openUplink(config))]),
@@ -157,16 +155,32 @@ async function issueIdentities(config: ClusterConfig): Promise<void> {
         'kubernetes.default.svc',
         `kubernetes.default.svc.${spec.dns.domain}`,
       ],
-      addresses: ['127.0.0.1', addresses.fabric, addresses.host.fabric, addressAt(parseCIDR(addresses.serviceCIDR), 1)],
+      addresses: [
+        '127.0.0.1',
+        addresses.fabric,
+        addresses.host.fabric,
+        addresses.ipv6?.fabric ?? [],
+        addressAt(serviceRangeOf(config), 1),
+      ].flat(),
     }),
     // What the Ingress proxy shows where nobody brought a certificate.
     authority.identity('ingress', { commonName: 'knit-ingress', dnsNames: ['ingress.local'] }),
-    ...config.nodes.map((node) => issueNodeIdentity(authority, node)),
+    ...config.nodes.map((node) => issueNodeIdentity(authority, config, node)),
   ]);
 }
 
+/** A new cluster, written down before anybody else chooses addresses. */
+function claimed(name: string, spec: ClusterSpec, apiPort: number): Promise<ClusterConfig> {
+  return withAddresses(async () => {
+    const config = await newConfig(name, spec, apiPort);
+    mkdirSync(clusterPaths(name).logs, { recursive: true });
+    writeConfig(config);
+    return config;
+  });
+}
+
 async function newConfig(name: string, spec: ClusterSpec, apiPort: number): Promise<ClusterConfig> {
-  const addresses = chooseAddresses(spec, await takenNetworks(name, spec.network.ipFamily));
+  const addresses = chooseAddresses(spec, await takenNetworks(name, spec.network.ipFamily), namedHosts());
   const nodeCIDR = parseCIDR(addresses.nodeCIDR);
   const outsideCIDR = parseCIDR(addresses.outsideCIDR);
   const clientCIDR = parseCIDR(addresses.clientCIDR);
@@ -198,12 +212,22 @@ async function takenNetworks(name: string, families: ClusterSpec['network']['ipF
   const clusters = others.flatMap((other) => {
     return networksOfCluster(other).map((cidr) => ({ cidr: formatCIDR(cidr), by: `cluster ${other}` }));
   });
-  const machine = await machineNetworks(families === 'dual' ? ['ipv4', 'ipv6'] : ['ipv4']);
+  const machine = await machineNetworks(families === 'ipv4' ? ['ipv4'] : ['ipv4', 'ipv6']);
   return [
     ...clusters,
     ...machine.map((network) => ({ cidr: network.cidr, by: `${network.interface} of this machine` })),
     ...peersOfMachine().map((address) => ({ cidr: `${address}/32`, by: 'whom this machine speaks with' })),
   ];
+}
+
+/** Whom this machine's hosts file names. */
+function namedHosts(): TakenNetwork[] {
+  if (!existsSync('/etc/hosts')) return [];
+  const lines = readFileSync('/etc/hosts', 'utf8').split('\n');
+  return lines.flatMap((line) => {
+    const [address = '', name = ''] = line.replace(/#.*/, '').trim().split(/\s+/);
+    return isIPv4(address) ? [{ cidr: `${address}/32`, by: `${name} of /etc/hosts` }] : [];
+  });
 }
 
 /** Documentation and benchmarking ranges are used by more than one: a proxy there must not be routed to a cluster. */
