@@ -1,19 +1,34 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { table } from '../src/cli/output.ts';
+import { apiserver } from './apiserver.ts';
 import { boot } from './boot.ts';
 import { dns } from './dns.ts';
 import { edge } from './edge.ts';
 import { explaining } from './explain.ts';
 import type { Benchmark, Figure } from './figures.ts';
 import { ingress } from './ingress.ts';
+import { onInterruption } from './interruption.ts';
+import { pods } from './pods.ts';
 import { scheduler } from './scheduler.ts';
 import { services } from './services.ts';
 import { soak } from './soak.ts';
 import { trace } from './trace.ts';
 
 /** Every benchmark, in the order in which `make bench` runs them. `make bench ONLY=boot` runs one. */
-const benchmarks: readonly Benchmark[] = [boot, scheduler, services, soak, dns, edge, ingress, trace, explaining];
+const benchmarks: readonly Benchmark[] = [
+  boot,
+  apiserver,
+  pods,
+  scheduler,
+  services,
+  soak,
+  dns,
+  edge,
+  ingress,
+  trace,
+  explaining,
+];
 
 const only = process.argv[2];
 const chosen = benchmarks.filter((each) => only === undefined || each.name === only);
@@ -24,7 +39,16 @@ if (chosen.length === 0) {
 
 const results = join(import.meta.dirname, 'results');
 mkdirSync(results, { recursive: true });
-for (const { name, about, run } of chosen) {
+const interruption = onInterruption(chosen);
+const exited = interruption.tidied.then((code) => process.exit(code));
+try {
+  for (const benchmark of chosen) await runAndReport(benchmark);
+} catch (error) {
+  if (!interruption.begun()) throw error;
+}
+if (interruption.begun()) await exited;
+
+async function runAndReport({ name, about, run }: Benchmark): Promise<void> {
   process.stdout.write(`\n${name}: ${about}\n`);
   const figures = await run();
   writeFileSync(join(results, `${name}.json`), `${JSON.stringify({ name, figures }, undefined, 2)}\n`);

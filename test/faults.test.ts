@@ -4,7 +4,7 @@ import type { EndpointSlice, Node, Pod } from '../src/api/types.ts';
 import { processesIn } from '../src/kernel/cgroup.ts';
 import { eventually, startCluster, type TestCluster } from './support/cluster.ts';
 import { commandOf, machineState } from './support/machine.ts';
-import { type Load, shopImages, shopNodePort, startLoad, startShop } from './support/shop.ts';
+import { noneFailed, shopImages, shopNodePort, startLoad, startShop } from './support/shop.ts';
 
 const name = 'faults';
 let cluster: TestCluster;
@@ -129,12 +129,6 @@ async function undisturbed(trouble: () => Promise<void>): Promise<void> {
   await trouble();
   await noneFailed(load);
   assert.deepEqual(await containerIds(), before);
-}
-
-async function noneFailed(load: Load): Promise<void> {
-  const { requests, failures } = await load.stop();
-  assert.deepEqual(failures, []);
-  assert.ok(requests > 0);
 }
 
 /** Ends the process whose command line matches, and returns when another one stands in its place. */

@@ -7,12 +7,13 @@ import { connect as connectHttp2 } from 'node:http2';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { after, before, describe, type TestContext, test } from 'node:test';
 import { connect as connectTLS } from 'node:tls';
 import WebSocket from 'ws';
 import { CertificateAuthority } from '../src/cluster/pki.ts';
 import { eventually, startCluster, type TestCluster } from './support/cluster.ts';
 import { type Answer, type AskOptions, ask as askAt, eventsOf, ingress, webServer } from './support/ingress.ts';
+import { ingressScenarios } from './support/ingress-scenarios.ts';
 import { machineState } from './support/machine.ts';
 
 const name = 't-ingress';
@@ -100,6 +101,18 @@ test('the most specific host and path wins, and paths match by their elements', 
     ['unknown.test', '/', '404'],
   ];
   for (const [host, path, who] of table) assert.equal(await whoAnswers(host, path), who, `${host}${path}`);
+});
+
+describe('scenarios of the Ingress conformance tests', () => {
+  before(async () => {
+    const scratch = mkdtempSync(join(tmpdir(), `knit-test-${name}-scenarios-`));
+    const authority = await CertificateAuthority.open(scratch);
+    const host = 'foo.bar.com';
+    const { cert, key } = await authority.identity('bar', { commonName: host, dnsNames: [host] });
+    rmSync(scratch, { recursive: true, force: true });
+    await cluster.apply(tlsSecret('bar-tls', cert, key));
+  });
+  ingressScenarios({ cluster: () => cluster, certificateOf });
 });
 
 test('a default backend gets what its hosts lead nowhere, and what nobody claims', async () => {
@@ -325,19 +338,53 @@ test('WebSocket, server-sent events, HTTP/2, gRPC and large bodies pass', async 
   assert.equal((await ask('shop.test', '/?bytes=20000000')).text.length, 20_000_000);
 
   await cluster.apply(ingress('grpc', { 'grpc.test': [{ service: 'one', port: 'h2c' }] }));
-  await eventually('gRPC to pass', async () => (await grpcEcho('ping')) === 'ping 0');
+  await eventually('gRPC to pass', async () => (await grpcEcho('grpc.test', 'ping')) === 'ping h2c 0');
 });
 
-async function grpcEcho(text: string): Promise<string> {
-  const session = connectHttp2(`https://${address}`, { servername: 'grpc.test', rejectUnauthorized: false });
+test('pods that want TLS get it: because their Service says so, because an Ingress does, and gRPC by ALPN', async (t) => {
+  const authority = await testAuthority(t);
+  const { cert, key } = await authority.identity('pods', { commonName: 'pods' });
+  await cluster.apply(tlsSecret('pods', cert, key), ...webServer('secure', { tlsSecret: 'pods' }));
+  const secure = [{ service: 'secure', port: 'https' }];
+  await cluster.apply(
+    ingress('tls-service', { 'tls-service.test': secure }),
+    ingress(
+      'tls-pods',
+      { 'tls-pods.test': secure },
+      { annotations: { 'backend-protocol': 'https', backends: 'pods' } },
+    ),
+    ingress('tls-grpc', { 'tls-grpc.test': secure }, { annotations: { 'backend-protocol': 'grpcs' } }),
+  );
+  for (const host of ['tls-service.test', 'tls-pods.test']) {
+    await becomes(host, '/', 'secure');
+    assert.equal((await ask(host)).told.tls, 'TLSv1.3');
+  }
+  await eventually('gRPC to pass', async () => (await grpcEcho('tls-grpc.test', 'ping')) === 'ping h2 0');
+  await cluster.kubectl([
+    'delete',
+    'deployment/secure',
+    'service/secure',
+    'ingress/tls-service',
+    'ingress/tls-pods',
+    'ingress/tls-grpc',
+  ]);
+});
+
+/** Says it by gRPC to `host`, and returns what came back, by which protocol the pod was spoken to, and the status. */
+async function grpcEcho(host: string, text: string): Promise<string> {
+  const session = connectHttp2(`https://${address}`, { servername: host, rejectUnauthorized: false });
   const stream = session.request({
     ':method': 'POST',
     ':path': '/echo.Echo/Say',
-    ':authority': 'grpc.test',
+    ':authority': host,
     'content-type': 'application/grpc',
     te: 'trailers',
   });
   let trailers: Record<string, unknown> = {};
+  let alpn: unknown;
+  stream.on('response', (headers) => {
+    alpn = headers['x-alpn'];
+  });
   stream.on('trailers', (headers) => {
     trailers = headers;
   });
@@ -345,7 +392,7 @@ async function grpcEcho(text: string): Promise<string> {
   const chunks: Buffer[] = [];
   for await (const chunk of stream) chunks.push(chunk);
   session.close();
-  return `${Buffer.concat(chunks)} ${trailers['grpc-status']}`;
+  return `${Buffer.concat(chunks)} ${alpn} ${trailers['grpc-status']}`;
 }
 
 test('the PROXY protocol is spoken to pods where asked for, and taken from those the class trusts', async () => {
@@ -380,9 +427,7 @@ async function askRaw(text: string): Promise<string> {
 }
 
 test('certificates follow their Secrets at once, by name; a broken one harms nobody else', async (t) => {
-  const scratch = mkdtempSync(join(tmpdir(), `knit-test-${name}-pki-`));
-  t.after(() => rmSync(scratch, { recursive: true, force: true }));
-  const authority = await CertificateAuthority.open(scratch);
+  const authority = await testAuthority(t);
   const secret = async (secretName: string, serial: string, host: string) => {
     const { cert, key } = await authority.identity(`${secretName}-${serial}`, { commonName: serial, dnsNames: [host] });
     return tlsSecret(secretName, cert, key);
@@ -422,6 +467,12 @@ test('certificates follow their Secrets at once, by name; a broken one harms nob
   await cluster.kubectl(['delete', 'ingress', 'tls-names']);
   await shown('names.test', 'knit-ingress');
 });
+
+async function testAuthority(t: TestContext): Promise<CertificateAuthority> {
+  const scratch = mkdtempSync(join(tmpdir(), `knit-test-${name}-pki-`));
+  t.after(() => rmSync(scratch, { recursive: true, force: true }));
+  return await CertificateAuthority.open(scratch);
+}
 
 function tlsSecret(secretName: string, cert: string, key: string) {
   const data = { 'tls.crt': btoa(cert), 'tls.key': btoa(key) };

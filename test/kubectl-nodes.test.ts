@@ -63,7 +63,7 @@ test('a NoSchedule taint keeps pods away that do not tolerate it, and they say w
   await eventually('it to say why', async () => (await kubectl('describe pod kept-off')).includes('FailedScheduling'));
   assert.match(
     await kubectl('describe pod kept-off'),
-    /Warning +FailedScheduling .*default-scheduler +0\/3 nodes are available: 3 node\(s\) had untolerated taint \{only: few\}/,
+    /Warning +FailedScheduling .*default-scheduler +0\/3 nodes are available: 3 node\(s\) had untolerated taint\(s\)\. /,
   );
   assert.match(await kubectl('get pod kept-off'), /^kept-off +0\/1 +Pending +0 /m);
   assert.equal(await kubectl('taint node node-1 only-'), 'node/node-1 untainted\n');

@@ -41,7 +41,9 @@ test('logs shows a container, the default one where none is named, or all', asyn
   assert.equal(stdout, 'left one\nleft two\n');
   assert.equal(stderr, 'Defaulted container "left" out of: left, right\n');
   assert.equal(await kubectl('logs talker -c right'), 'right one\nright two\n');
-  assert.equal(await kubectl('logs talker --all-containers'), 'left one\nleft two\nright one\nright two\n');
+  // Which container comes first is chance: kubectl goes through a map of them.
+  const all = await kubectl('logs talker --all-containers');
+  assert.match(all, /^(left one\nleft two\nright one\nright two\n|right one\nright two\nleft one\nleft two\n)$/);
   assert.match(await refused('logs talker -c middle'), /container middle is not valid for pod talker/);
 });
 
@@ -104,6 +106,8 @@ test('logs of a container that waits says for what', async () => {
 
 test('exec passes input, output, errors and the exit code on', async () => {
   assert.equal(await kubectl('exec -i talker -c left -- cat', 'in and out\n'), 'in and out\n');
+  const long = 'a'.repeat(20_000);
+  assert.equal(await kubectl(['exec', 'talker', '-c', 'left', '--', 'echo', long]), `${long}\n`);
   const both = await on.cluster.tryKubectl([
     'exec',
     'talker',
@@ -246,4 +250,48 @@ test('debug of a node shows its processes and files', async () => {
   const name = /debugging pod (\S+)/.exec(output)?.[1] ?? '';
   await kubectl(`wait --for=jsonpath={.status.phase}=Succeeded pod/${name} --timeout=60s`);
   assert.equal(await kubectl(`logs ${name}`), 'node-1\n');
+});
+
+async function talkersNode() {
+  const name = await kubectl('get pod talker -o jsonpath={.spec.nodeName}');
+  return on.cluster.config.nodes.find((node) => node.name === name);
+}
+
+test('the kubelet asks the API server who a caller is and what they may read', async () => {
+  await kubectl('create serviceaccount scraper');
+  await kubectl('create clusterrole scrape --verb=get --resource=nodes/metrics,nodes/stats');
+  await kubectl('create clusterrolebinding scrape --clusterrole=scrape --serviceaccount=default:scraper');
+  const node = await talkersNode();
+  const ask = async (path: string, token: string) => {
+    const url = `https://${node?.address}:10250${path}`;
+    const told = ['-sk', '-w', '\n%{http_code}', '-H', `Authorization: Bearer ${token}`, url];
+    const output = await on.cluster.knit(['exec', `node/${node?.name}`, '--', 'curl', ...told]);
+    const [, body = '', status] = /^([\s\S]*)\n(\d+)$/.exec(output.trimEnd()) ?? [];
+    return { status: Number(status), body };
+  };
+  const scraper = (await kubectl('create token scraper')).trim();
+  const nobody = (await kubectl('create token default')).trim();
+  const metrics = await ask('/metrics/resource', scraper);
+  assert.equal(metrics.status, 200);
+  assert.match(metrics.body, /^node_cpu_usage_seconds_total \d/m);
+  const cadvisor = await ask('/metrics/cadvisor', scraper);
+  assert.match(cadvisor.body, /^container_memory_working_set_bytes\{container="left",.*pod="talker"\} \d+ \d+$/m);
+  assert.match((await ask('/metrics', scraper)).body, /^kubelet_running_pods [1-9]/m);
+  assert.equal(JSON.parse((await ask('/stats/summary', scraper)).body).node.nodeName, node?.name);
+  assert.deepEqual(await ask('/pods', scraper), {
+    status: 403,
+    body: 'Forbidden (user=system:serviceaccount:default:scraper, verb=get, resource=nodes, subresource(s)=[pods proxy])',
+  });
+  assert.equal((await ask('/metrics/resource', nobody)).status, 403);
+  assert.deepEqual(await ask('/healthz', 'no.such.token'), { status: 401, body: 'Unauthorized' });
+});
+
+test('a node’s kubelet is read through the API server', async () => {
+  const node = await talkersNode();
+  const read = (path: string) => kubectl(`get --raw /api/v1/nodes/${node?.name}/proxy${path}`);
+  const { kubeletconfig } = JSON.parse(await read('/configz'));
+  assert.deepEqual([kubeletconfig.kind, kubeletconfig.maxPods], ['KubeletConfiguration', 110]);
+  assert.equal(await read('/healthz'), 'ok');
+  const { items } = JSON.parse(await read('/pods'));
+  assert.ok(items.some(({ metadata }: { metadata: { name: string } }) => metadata.name === 'talker'));
 });

@@ -1,8 +1,13 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import type { Pod } from '../src/api/types.ts';
+import { nodeCgroup } from '../src/cluster/node.ts';
+import { cgroupMode, cpuWeight } from '../src/kernel/cgroup.ts';
+import { cpuShares, podCgroup } from '../src/kubelet/resources.ts';
 import { eventually } from './support/cluster.ts';
 import { type KubectlCluster, startKubectlCluster } from './support/kubectl.ts';
+import { cpuShareOf } from './support/machine.ts';
 
 let on: KubectlCluster;
 const kubectl: KubectlCluster['kubectl'] = (...args) => on.kubectl(...args);
@@ -75,6 +80,11 @@ test('patch of a pod’s resize gives running containers other amounts, without 
   await kubectl(resize('stays', { requests: { cpu: '50m' } }));
   await eventually('what is possible', async () => (await has('resources.requests.cpu')) === '50m,100m');
   assert.doesNotMatch(await kubectl('get pod sized -o jsonpath={.status.conditions[*].type}'), /PodResize/);
+  // Pods are weighed against each other by what they ask for, and not only the containers of each.
+  const pod = await on.cluster.get<Pod>('pod', 'sized');
+  const cgroup = podCgroup(`${nodeCgroup(on.cluster.config.name, pod.spec?.nodeName ?? '')}/pods`, pod);
+  const shares = cpuShares(150);
+  assert.equal(cpuShareOf(cgroup), cgroupMode() === 'v2' ? cpuWeight(shares) : shares);
   assert.match(
     await refused(resize('stays', { limits: { memory: null } })),
     /spec.containers\[0\].resources.limits: Forbidden: resource limits cannot be removed/,

@@ -100,6 +100,10 @@ test('a pod that flaps moves nobody else, and its node comes back with it', asyn
 
 test('a node that dies is out, its connections begin anew elsewhere, and all others stay', async () => {
   const held = await hold(cluster, 'client/alice', local, 24);
+  await run('ip', ['-n', `knit-${name}.node-2`, 'link', 'set', 'eth0', 'down']);
+  // Those that are led to it first hear nothing, and their next SYN comes to another.
+  const begun = await greet(cluster, 'client/alice', local, 48);
+  assert.deepEqual(new Set(begun.map(({ node }) => node)), new Set(['node-1', 'node-3']));
   await cluster.knit(['node', 'stop', 'node-2']);
   await eventually('the node to get no new ones', async () => !(await nodesOfNew()).has('node-2'));
   const echoes = await held.speak();

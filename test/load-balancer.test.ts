@@ -19,12 +19,13 @@ import {
   virtualAddress,
 } from './support/balanced.ts';
 import { eventually, startCluster, type TestCluster } from './support/cluster.ts';
+import { ingress } from './support/ingress.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'knit-test-l4-'));
 let cluster: TestCluster;
 let pods: Pod[];
 let alice: string;
-let published: number;
+let published: { readonly service: number; readonly ingress: number };
 let nodeAddress: Map<string, string>;
 
 before(async () => {
@@ -35,8 +36,11 @@ before(async () => {
     'network: { ipFamily: dual, loadBalancerCIDR: 198.19.0.160/28 }',
   ];
   writeFileSync(file, lines.join('\n'));
-  published = await freePort();
-  cluster = await startCluster('l4', ['-f', file, '--publish', `${published}:service/local:http`]);
+  published = { service: await freePort(), ingress: await freePort() };
+  cluster = await startCluster('l4', [
+    ...['-f', file, '--publish', `${published.service}:service/local:http`],
+    ...['--publish', `${published.ingress}:ingress/web`],
+  ]);
   alice = cluster.config.clients[0]!.address;
   nodeAddress = new Map(cluster.config.nodes.map(({ name, address }) => [name, address]));
   const dual = { ipFamilyPolicy: 'PreferDualStack' };
@@ -46,7 +50,7 @@ before(async () => {
     balancedService('local', 'web', dual, { 'service.beta.kubernetes.io/external-traffic': 'OnlyLocal' }),
     ...labPods('uneven', ['node-1', 'node-2', 'node-2']),
     balancedService('uneven', 'uneven', { externalTrafficPolicy: 'Local' }),
-    balancedService('proxied', 'web', {}, { 'knit.dev/load-balancer-ip-mode': 'Proxy' }),
+    balancedService('proxied', 'web', dual, { 'knit.dev/load-balancer-ip-mode': 'Proxy' }),
   );
   pods = await podsReady(cluster, 'web');
 });
@@ -63,7 +67,7 @@ test('Cluster: any node takes a connection; one without the pod makes a second h
     const [seenAs = '', seenPort = ''] = greeting.client.split(':');
     if (seenAs === alice) {
       seen.kept++;
-      const [flow] = await kernelFlows(cluster, greeting.node, 'tcp', { port: Number(seenPort) });
+      const [flow] = await flowsOfAlice(greeting.node, { port: Number(seenPort) });
       // DNAT to a pod of its own, and nothing else.
       assert.deepEqual(flow, {
         ...flow,
@@ -95,7 +99,7 @@ test('the fabric changes nothing in a packet: it marks the connection with its n
   const address = await virtualAddress(cluster, 'local');
   const held = await hold(cluster, 'client/alice', address, 8);
   for (const { client, node } of held.greetings) {
-    const [flow] = await kernelFlows(cluster, 'fabric', 'tcp', { port: Number(client.split(':')[1]) });
+    const [flow] = await flowsOfAlice('fabric', { port: Number(client.split(':')[1]) });
     const mark = Number(nodeAddress.get(node)?.split('.')[3]);
     assert.deepEqual(flow, {
       source: alice,
@@ -113,7 +117,7 @@ test('Local: only nodes with pods, one hop, and the client’s address is kept',
   assert.deepEqual([...new Set(greetings.map(({ client }) => client.split(':')[0]))], [alice]);
   assert.deepEqual(new Set(greetings.map(({ node }) => node)), new Set(['node-1', 'node-2']));
   for (const { client } of greetings.slice(0, 4))
-    assert.deepEqual(await kernelFlows(cluster, 'node-3', 'tcp', { port: Number(client.split(':')[1]) }), []);
+    assert.deepEqual(await flowsOfAlice('node-3', { port: Number(client.split(':')[1]) }), []);
 });
 
 test('UDP goes the same ways', async () => {
@@ -137,7 +141,7 @@ test('with ipMode Proxy the fabric translates to node ports, also for a pod whos
     await cluster.knit(['exec', 'node/node-1', '--', 'nft', 'list', 'map', 'ip', 'knit', 'vip']),
     new RegExp(`${address} `),
   );
-  const greetings = await greet(cluster, 'pod/web-1', address, 32);
+  const greetings = await greet(cluster, 'pod/web-1', address, 96);
   const outside = cluster.config.nodes.find(({ name }) => name === 'node-1')?.outsideAddress ?? '';
   assert.ok(
     greetings.some(({ client, node }) => node === 'node-1' && client.startsWith(`${outside}:`)),
@@ -146,8 +150,29 @@ test('with ipMode Proxy the fabric translates to node ports, also for a pod whos
   assert.equal(new Set(greetings.map(({ pod }) => pod)).size, 2);
 });
 
+test('the same over IPv6: clients keep their address, and a node that is led to itself sees the fabric', async () => {
+  const address = await virtualAddress(cluster, 'proxied', 6);
+  const seen = async (target: string) => {
+    const urls = Array.from({ length: 96 }, () => `http://[${address}]/`);
+    const pages = await cluster.knit(['exec', target, '--', 'curl', '-sS', '-g', '-m', '20', ...urls]);
+    const clients = [...pages.matchAll(/^node +(\S+)\nclient +\[(\S+)\]:\d+$/gm)].map(([, node, client]) => ({
+      node,
+      client,
+    }));
+    assert.equal(clients.length, 96, target);
+    return clients;
+  };
+  const inside = cluster.config.nodes.map((node) => node.ipv6);
+  const outside = await seen('client/alice');
+  const ofAlice = outside.filter(({ client }) => client === cluster.config.clients[0]?.ipv6);
+  assert.deepEqual(new Set(ofAlice.map(({ node }) => node)), new Set(['node-1', 'node-2']));
+  assert.ok(outside.every(({ client }) => ofAlice.some((each) => each.client === client) || inside.includes(client)));
+  const own = await seen('pod/web-1');
+  assert.ok(own.some(({ node, client }) => node === 'node-1' && client === cluster.config.addresses.ipv6?.fabric));
+});
+
 test('a pod reaches its own cluster’s virtual address without leaving its node for it', async () => {
-  const greetings = await greet(cluster, 'pod/web-1', await virtualAddress(cluster, 'local'), 8);
+  const greetings = await greet(cluster, 'pod/web-1', await virtualAddress(cluster, 'local'), 32);
   assert.equal(new Set(greetings.map(({ pod }) => pod)).size, 2);
 });
 
@@ -203,8 +228,12 @@ test('knit balance: measured shares are those that the plan expects, for either 
   assert.match(drawn, /uneven-1 gets 50 % where 33 % would be fair.*topologySpreadConstraints/);
 });
 
-test('a port of this machine’s loopback leads to what it publishes', async () => {
-  assert.match(await run('curl', ['-sS', '-m', '20', `http://127.0.0.1:${published}/`]), /^pod +web-/);
+test('ports of this machine’s loopback lead to what they publish: a Service, and an Ingress beside it', async () => {
+  await cluster.apply(ingress('web', { '': [{ service: 'local' }] }));
+  for (const port of [published.service, published.ingress]) {
+    const page = await eventually(`port ${port}`, () => run('curl', ['-sSf', '-m', '5', `http://127.0.0.1:${port}/`]));
+    assert.match(page, /^pod +web-/);
+  }
 });
 
 test('a client that is added has an address of its own, by which servers know it, until it is deleted', async () => {
@@ -257,7 +286,12 @@ async function reachable(name: string): Promise<string> {
 
 /** The flow of this node whose answers come to `port` of its address. */
 async function translatedTo(node: string, port: string) {
-  return (await kernelFlows(cluster, node, 'tcp', { replyPort: Number(port) }))[0];
+  return (await flowsOfAlice(node, { replyPort: Number(port) }))[0];
+}
+
+/** Others may have the same port. */
+async function flowsOfAlice(where: string, by: Parameters<typeof kernelFlows>[3]) {
+  return (await kernelFlows(cluster, where, 'tcp', by)).filter(({ source }) => source === alice);
 }
 
 function addressOf(pod: Greeting['pod']): string {

@@ -5,7 +5,6 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import type { ImageSource } from '../scripts/oci-archive.ts';
 import type { Event, Pod } from '../src/api/types.ts';
-import { findCommand } from '../src/cluster/doctor.ts';
 import { CertificateAuthority } from '../src/cluster/pki.ts';
 import { readIdentity } from '../src/cluster/pki-files.ts';
 import { eventually, startCluster, type TestCluster } from './support/cluster.ts';
@@ -56,7 +55,7 @@ after(async () => {
 function image(ref: string): ImageSource {
   const root = join(scratch, ref.replaceAll(/\W/g, '-'));
   mkdirSync(join(root, 'bin'), { recursive: true });
-  copyFileSync(findCommand('busybox') ?? assert.fail('busybox-static is needed'), join(root, 'bin/busybox'));
+  copyFileSync(join(import.meta.dirname, '../dist/images/busybox'), join(root, 'bin/busybox'));
   writeFileSync(join(root, 'name'), ref);
   return { ref, layers: [root], config: { Entrypoint: ['/bin/busybox', 'sleep', '3600'] } };
 }

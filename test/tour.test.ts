@@ -1,6 +1,12 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { run } from '../src/kernel/run.ts';
 import { startCluster, type TestCluster } from './support/cluster.ts';
+import { lessonFolders, missingLine, readLesson, runSteps } from './support/lessons.ts';
+
+const project = join(import.meta.dirname, '..');
 
 interface Part {
   readonly journey: number;
@@ -36,7 +42,8 @@ describe('knit tour', () => {
     assert.equal(kinds(1), 'pod');
     assert.equal(kinds(2), 'pod node pod');
     assert.equal(kinds(3), 'pod node fabric node pod');
-    assert.equal(kinds(4), 'pod node node pod');
+    assert.equal(kinds(4), 'pod node node fabric node node pod');
+    assert.equal(kinds(8), 'client fabric node fabric node pod');
     assert.equal(kinds(9), 'client fabric node pod');
     const left = await cluster.kubectl(['get', 'namespaces', '-o', 'name']);
     assert.doesNotMatch(left, /knit-tour/);
@@ -52,5 +59,46 @@ describe('knit tour', () => {
     assert.match(drawn, /DNAT \S+ → \S+:8080/);
     assert.match(drawn, /Service knit-tour\/web:http: endpoint [12] of 2/);
     assert.match(drawn, /No interface has the virtual address/);
+  });
+
+  describe('the lessons of examples/journeys print what they show', () => {
+    const [setUp, tidyUp] = readLesson('README.md');
+
+    before(async () => {
+      assert.ok(setUp);
+      await runSteps([setUp], 't-tour');
+    });
+    after(async () => {
+      if (tidyUp) await runSteps([tidyUp], 't-tour');
+      await run(join(project, 'bin/knit'), ['down', '--name', 'lesson-overlay']);
+    });
+
+    for (const folder of lessonFolders()) {
+      test(folder, async () => {
+        const steps = readLesson(`${folder}/README.md`);
+        const outputs = await runSteps(steps, 't-tour');
+        assert.ok(steps.some(({ shown }) => shown.length > 0));
+        for (const [index, step] of steps.entries()) {
+          const output = outputs[index] ?? '';
+          assert.equal(missingLine(step, output), undefined, `${step.commands}\n${output}`);
+          assert.doesNotMatch(output, /not as predicted/);
+        }
+      });
+    }
+
+    test('what a lesson shows and the program does not print is found', () => {
+      const step = { commands: '', shown: [' 1  node-1  DNAT 10.0.0.1:80', '…', ' 2 nodes · as predicted'] };
+      const printed = '  1  node-2    DNAT 10.9.0.7:8080\n\n 1 nodes · as predicted';
+      assert.equal(missingLine(step, printed), undefined);
+      assert.equal(missingLine(step, printed.replace('as predicted', 'dropped')), ' 2 nodes · as predicted');
+      assert.equal(missingLine(step, printed.replace('DNAT', 'SNAT')), ' 1  node-1  DNAT 10.0.0.1:80');
+    });
+
+    test('there are ten, and each is in the list', () => {
+      const list = readFileSync(join(project, 'examples/journeys/README.md'), 'utf8');
+      const linked = [...list.matchAll(/\]\((\S+)\/README\.md\)/g)].map(([, folder]) => folder);
+      assert.deepEqual(linked, lessonFolders());
+      assert.equal(linked.length, 10);
+    });
   });
 });

@@ -17,6 +17,7 @@ import { after, afterEach, before, test } from 'node:test';
 import { parse } from 'yaml';
 import type { ClusterConfig } from '../src/cluster/config.ts';
 import { clusterPaths } from '../src/cluster/paths.ts';
+import { processesIn } from '../src/kernel/cgroup.ts';
 import { run } from '../src/kernel/run.ts';
 import { eventually, requireRoot } from './support/cluster.ts';
 import { knitCommand, kubectlCommand, tryKnit } from './support/knit.ts';
@@ -203,6 +204,30 @@ for (const [signal, exitCode] of [
     });
   }
 }
+
+test('knit up waits for nodes and DNS no longer than it was told, and undoes what was made', async () => {
+  const refused = await knit(...upOneNode, '--wait', 'soon');
+  assert.match(refused.stderr, /--wait <duration>.* is invalid.*30s, 5m/);
+  const { code, stderr } = await knit(...upOneNode, '--wait', '1ms');
+  assert.equal(code, 1);
+  assert.match(stderr, /Undoing[\s\S]*gave up waiting for the cluster after 1 ms/);
+  assert.deepEqual(await mine(), pristine);
+});
+
+test('a benchmark that is ended by a signal takes its cluster down before it goes', async () => {
+  const benchmark = join(import.meta.dirname, '../bench/run.ts');
+  const child = spawn(process.execPath, [benchmark, 'trace'], { stdio: ['ignore', 'ignore', 'inherit'] });
+  const ended = new Promise<number | null>((resolve) => child.on('close', resolve));
+  const began = eventually('its cluster to run', async () => processesIn('knit/bench-trace/server').length > 0);
+  await Promise.race([began, ended.then((code) => assert.fail(`it ended with ${code} before its cluster ran`))]);
+  child.kill('SIGTERM');
+  assert.equal(await ended, 143);
+  const left = await machineState('bench-trace');
+  assert.deepEqual(
+    left.filter((line) => line.includes('bench-trace')),
+    [],
+  );
+});
 
 test('a second command is told who works on the cluster, and a dead one holds nobody up', async () => {
   const child = spawn(knitCommand, ['up', '--name', name, '--nodes', '1', '--no-kubeconfig'], { stdio: 'ignore' });

@@ -1,4 +1,4 @@
-import type { EndpointSlice, KubeObject, Node, Service } from '../../src/api/types.ts';
+import type { EndpointSlice, IPAddress, KubeObject, Node, Service } from '../../src/api/types.ts';
 import { encodeObject } from '../../src/apiserver/cache/object.ts';
 import { openMemoryStore } from '../../src/store/memory.ts';
 import type { Store } from '../../src/store/store.ts';
@@ -48,6 +48,23 @@ export function serviceOf(index: number): Service {
   };
 }
 
+/** What the API server makes of a Service's address. */
+function addressOf(index: number): IPAddress {
+  return {
+    apiVersion: 'networking.k8s.io/v1',
+    kind: 'IPAddress',
+    metadata: {
+      name: clusterIP(index),
+      creationTimestamp: CREATED,
+      labels: {
+        'ipaddress.kubernetes.io/ip-family': 'IPv4',
+        'ipaddress.kubernetes.io/managed-by': 'ipallocator.k8s.io',
+      },
+    },
+    spec: { parentRef: { resource: 'services', namespace: 'bench', name: serviceName(index) } },
+  };
+}
+
 export function sliceOf(size: Size, index: number): EndpointSlice {
   return {
     apiVersion: 'discovery.k8s.io/v1',
@@ -83,6 +100,7 @@ export async function filledStore(size: Size): Promise<Store> {
       indexes.flatMap((index) => [
         put(`core/services/bench/${serviceName(index)}`, serviceOf(index)),
         put(`discovery.k8s.io/endpointslices/bench/${sliceName(index)}`, sliceOf(size, index)),
+        put(`networking.k8s.io/ipaddresses/${clusterIP(index)}`, addressOf(index)),
       ]),
     );
   }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import type { Pod, Service } from '../../src/api/types.ts';
 import { kernelFacts } from '../../src/cluster/kernel-facts.ts';
 import { adminClient } from '../../src/cluster/ready.ts';
 import { processesIn } from '../../src/kernel/cgroup.ts';
@@ -86,6 +87,15 @@ describe('knit explain on a live cluster', () => {
     proven.add(root);
   }
 
+  /** The fault is the only root, and hits some of what is sent only. */
+  async function expectPartly(code: FaultCode, question: Injected['ask']): Promise<void> {
+    await eventually(`${code} to be named`, async () => {
+      const found = await ask(question);
+      return found.verdict === 'allowed' && rootCodes(found) === code;
+    });
+    proven.add(code);
+  }
+
   test('says that what works is allowed', async () => {
     for (const to of [
       'service/base/web',
@@ -165,6 +175,55 @@ describe('knit explain on a live cluster', () => {
       await expectRoot({ root: 'KERNEL_POD_LINK_DOWN', ask: toFar });
       await inNode('node-2', 'ip', 'link', 'set', link, 'up');
       await inNode('node-2', 'ip', 'route', 'replace', podIP, 'dev', link);
+    });
+
+    test('a client that session affinity keeps at the endpoint that does not answer', async () => {
+      const labels = { app: 'sticky' };
+      const elsewhere = { env: [{ name: 'PORT', value: '8081' }] };
+      await cluster.apply(
+        service('sticky', { sessionAffinity: 'ClientIP' }),
+        pod('deaf', { labels, container: elsewhere }),
+      );
+      const { status } = await cluster.get<Pod>('pod', '-n', 'base', 'asker');
+      const { spec } = await cluster.get<Service>('service', '-n', 'base', 'sticky');
+      const to = { address: spec?.clusterIP ?? '', protocol: 'tcp', port: 80 } as const;
+      const kernel = kernelFacts(cluster.config);
+      await eventually('the client to be led to it', async () => {
+        await cluster.tryKnit(['exec', 'pod/base/asker', '--', 'curl', '-s', `http://${to.address}/`]);
+        return (await kernel.pinnedTo('node-1', status?.podIP ?? '', to)) !== undefined;
+      });
+      await cluster.apply(pod('hears', { labels }));
+      await expectRoot({
+        root: 'SVC_TARGET_PORT_CLOSED',
+        follows: 'SVC_AFFINITY_PINNED',
+        ask: { to: 'service/base/sticky' },
+      });
+      // Nobody keeps another client.
+      assert.equal((await ask({ from: 'node/node-1', to: 'service/base/sticky' })).verdict, 'allowed');
+    });
+
+    test('a socket that conntrack leads to a pod that has gone', async () => {
+      const echo = { selector: { app: 'web' }, ports: [{ port: 9000, protocol: 'UDP' }] };
+      await cluster.apply(service('echo', echo));
+      const { spec, status } = await cluster.get<Pod>('pod', '-n', 'base', 'asker');
+      const { spec: to } = await cluster.get<Service>('service', '-n', 'base', 'echo');
+      const gone = (status?.podIP ?? '').replace(/\d+$/, '250');
+      const flow = { source: status?.podIP ?? '', address: to?.clusterIP ?? '', gone, sourcePort: 40_000 };
+      const add = ['-s', flow.source, '-d', flow.address, '--sport', '40000', '--dport', '9000', '-t', '600'];
+      const back = ['--reply-src', gone, '--reply-dst', flow.source, '--reply-port-src', '9000'];
+      await inNode(spec?.nodeName ?? '', 'conntrack', '-I', '-p', 'udp', ...add, ...back, '--reply-port-dst', '40000');
+      await expectPartly('KERNEL_CONNTRACK_STALE', { to: 'service/base/echo', protocol: 'udp' });
+      const answer = await ask({ to: 'service/base/echo', protocol: 'udp' });
+      assert.match(answer.findings[0]?.message ?? '', new RegExp(`from port 40000 to ${gone.replaceAll('.', '\\.')}`));
+      const forget = /knit exec node\/\S+ -- (.*)$/.exec(answer.findings[0]?.mend ?? '')?.[1]?.split(' ') ?? [];
+      await inNode(spec?.nodeName ?? '', ...forget);
+      assert.equal(rootCodes(await ask({ to: 'service/base/echo', protocol: 'udp' })), '');
+    });
+
+    test('a link between nodes that is too narrow for what pods send', async () => {
+      await inNode('node-2', 'ip', 'link', 'set', 'eth0', 'mtu', '1400');
+      await expectPartly('NODE_MTU_TOO_LARGE', { from: 'node/node-1', ...toFar });
+      await inNode('node-2', 'ip', 'link', 'set', 'eth0', 'mtu', '1500');
     });
 
     test('rules that nobody restores while the agent hangs, and restores when it goes on', async () => {

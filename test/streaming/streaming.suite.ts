@@ -5,8 +5,10 @@ import type { IncomingMessage } from 'node:http';
 import { request } from 'node:https';
 import { text } from 'node:stream/consumers';
 import { after, before, test } from 'node:test';
+import { WebSocket } from 'ws';
 import { endpointSlices, services } from '../../src/api/resource.ts';
 import { dialUpgrade } from '../../src/base/upgrade.ts';
+import { waitFor } from '../../src/base/wait.ts';
 import { SpdyConnection } from '../../src/kubelet/server/spdy/connection.ts';
 import { openChannels } from './channels.ts';
 import { startWorld, type World } from './world.ts';
@@ -142,6 +144,26 @@ test('exec in what is not there is refused with a Status', async () => {
     /400 .*container nope is not valid for pod web.*BadRequest/s,
   );
   await assert.rejects(exec(['true'], 'container=shell'), /400 .*must specify at least 1 of stdin, stdout, stderr/s);
+});
+
+test('a log is had over a WebSocket too, as bytes or in base64', async () => {
+  await world.runPod('framed', [{ name: 'c', command: ['echo', 'container is alive'] }]);
+  const url = `${pods()}/framed/log?container=c`.replace(/^http/, 'ws');
+  const read = async (protocol: string) => {
+    const ws = new WebSocket(url, [protocol], { ...world.admin });
+    const messages: Buffer[] = [];
+    ws.on('message', (data: Buffer) => messages.push(data));
+    await once(ws, 'close', { signal: AbortSignal.timeout(30_000) });
+    return { protocol: ws.protocol, text: Buffer.concat(messages).toString() };
+  };
+  await waitFor(async () => (await read('binary.k8s.io')).text === 'container is alive\n', {
+    what: 'the log',
+    timeoutMs: 30_000,
+  });
+  assert.deepEqual(await read('base64.binary.k8s.io'), {
+    protocol: 'base64.binary.k8s.io',
+    text: Buffer.from('container is alive\n').toString('base64'),
+  });
 });
 
 test('a log has what the container wrote, and its last lines alone where they are asked for', async () => {

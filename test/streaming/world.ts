@@ -13,6 +13,7 @@ import { label, podLabels } from '../../src/kubelet/labels.ts';
 import { kubeletPaths } from '../../src/kubelet/paths.ts';
 import { createRuntimeView } from '../../src/kubelet/runtime-view.ts';
 import { startKubeletServer } from '../../src/kubelet/server/server.ts';
+import { resolveSettings } from '../../src/kubelet/settings.ts';
 import { createStats } from '../../src/kubelet/stats.ts';
 import { startTestContainerd, type TestContainerd, testCgroup, testImage } from '../../src/kubelet/testing.ts';
 
@@ -64,8 +65,10 @@ export async function startWorld(): Promise<World> {
     tls: { cert: serving.cert, key: serving.key, clientCA: ca.cert },
     node: {
       name: 'node-1',
+      settings: resolveSettings(),
       pods: () => [...pods.values()],
       runtime: createRuntimeView(cri, paths),
+      lastShutdown: () => ({}),
       usage: createStats(cri, undefined).usage,
     },
   });

@@ -1,7 +1,7 @@
-/** Sends COUNT datagrams to ADDRESS PORT, each from a socket of its own, and prints the answers as a JSON list. */
+/** Sends COUNT datagrams of so many BYTES to ADDRESS PORT, each from a socket of its own, and prints the answers as a JSON list. */
 import { createSocket } from 'node:dgram';
 
-const [address = '', port = '', count = '1'] = process.argv.slice(2);
+const [address = '', port = '', count = '1', bytes = '4', timeoutMs = '30000'] = process.argv.slice(2);
 const answers = await Promise.all(Array.from({ length: Number(count) }, ask));
 console.log(JSON.stringify(answers));
 
@@ -13,9 +13,9 @@ function ask(): Promise<string> {
       socket.close();
       resolve(answer);
     };
-    const timer = setTimeout(() => settle('no answer'), 30_000);
+    const timer = setTimeout(() => settle('no answer'), Number(timeoutMs));
     socket.once('message', (answer) => settle(answer.toString()));
     socket.once('error', (error) => settle(error.message));
-    socket.send('ping', Number(port), address);
+    socket.send('ping'.padEnd(Number(bytes), '.'), Number(port), address);
   });
 }

@@ -119,9 +119,22 @@ export async function greet(
   return held.greetings;
 }
 
-/** Answers of the UDP echo: `web-1 198.51.100.2:40312 ping`. */
-export async function askUdp(cluster: TestCluster, target: string, address: string, count: number): Promise<string[]> {
-  const command = [script('ask-udp.ts'), address, '9000', String(count)];
+export interface UdpOptions {
+  /** Of what each datagram says. */
+  readonly bytes?: number;
+  /** How long an answer is waited for. Default 30 s. */
+  readonly timeoutMs?: number;
+}
+
+/** Answers of the UDP echo: `web-1 198.51.100.2:40312 ping`; `no answer`. */
+export async function askUdp(
+  cluster: TestCluster,
+  target: string,
+  address: string,
+  count: number,
+  { bytes = 4, timeoutMs = 30_000 }: UdpOptions = {},
+): Promise<string[]> {
+  const command = [script('ask-udp.ts'), address, '9000', ...[count, bytes, timeoutMs].map(String)];
   return JSON.parse(await cluster.knit(['exec', target, '--', process.execPath, ...command]));
 }
 

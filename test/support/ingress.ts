@@ -16,8 +16,12 @@ export interface Told {
   readonly pod: string;
   readonly method: string;
   readonly path: string;
+  /** Of HTTP: `1.1`. */
+  readonly version: string;
   readonly headers: Record<string, string>;
   readonly client: string;
+  /** Of the connection to the pod; not there without TLS. */
+  readonly tls: string;
   readonly bytes: number;
   readonly sha256: string;
   readonly proxy: string;
@@ -68,12 +72,16 @@ export async function ask(address: string, host: string, path = '/', options: As
   });
 }
 
-/** Pods of `web-server.ts`, run by this machine's Node.js, and a Service `name` with the ports http, h2c and proxy. */
+/**
+ * Pods of `web-server.ts`, run by this machine's Node.js, and a Service `name` with the ports http, h2c and proxy; with
+ * the name of a TLS Secret also https.
+ */
 export function webServer(
   name: string,
-  options: { replicas?: number; type?: string; preStopSeconds?: number } = {},
+  options: { replicas?: number; type?: string; preStopSeconds?: number; tlsSecret?: string } = {},
 ): object[] {
-  const { replicas = 1, type = 'NodePort', preStopSeconds } = options;
+  const { replicas = 1, type = 'NodePort', preStopSeconds, tlsSecret } = options;
+  const secret = (key: string) => ({ valueFrom: { secretKeyRef: { name: tlsSecret, key } } });
   const labels = { app: name };
   const paths = ['/usr/lib', ...(process.arch === 'x64' ? ['/usr/lib64'] : [])];
   const folders = [...paths.map((path) => [path, path]), [import.meta.dirname, '/opt/test']] as const;
@@ -89,6 +97,12 @@ export function webServer(
     image: 'knit.dev/lab:1',
     command: ['/usr/bin/node', join('/opt/test', 'web-server.ts')],
     ports: [{ containerPort: 8080 }],
+    env: tlsSecret
+      ? [
+          { name: 'TLS_CERT', ...secret('tls.crt') },
+          { name: 'TLS_KEY', ...secret('tls.key') },
+        ]
+      : [],
     volumeMounts: mounts,
     ...(preStopSeconds === undefined
       ? {}
@@ -118,6 +132,7 @@ export function webServer(
           { name: 'http', port: 80, targetPort: 8080 },
           { name: 'h2c', port: 81, targetPort: 8081, appProtocol: 'kubernetes.io/h2c' },
           { name: 'proxy', port: 82, targetPort: 8082 },
+          ...(tlsSecret ? [{ name: 'https', port: 443, targetPort: 8443, appProtocol: 'https' }] : []),
         ],
       },
     },

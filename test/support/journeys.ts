@@ -9,7 +9,7 @@ const IMAGE = 'knit.dev/lab:1';
 
 /** The journeys of a packet on one cluster, each traced and held against what the server says that it saw. */
 export function journeys(mode: 'nftables' | 'iptables', more?: (cluster: () => TestCluster) => void): void {
-  describe(`journeys of a packet, proxy mode ${mode}`, { timeout: 180_000 }, () => {
+  describe(`journeys of a packet, proxy mode ${mode}`, { timeout: 300_000 }, () => {
     let cluster: TestCluster;
     let ip: Record<string, string>;
     let web: Service;
@@ -17,7 +17,9 @@ export function journeys(mode: 'nftables' | 'iptables', more?: (cluster: () => T
     let kept: Service;
 
     before(async () => {
-      cluster = await startCluster(`t-trace-${mode.slice(0, 3)}`, ['--proxy-mode', mode, '--uplink', 'none']);
+      cluster = await startCluster(`t-trace-${mode.slice(0, 3)}`, [
+        ...['--proxy-mode', mode, '--ip-family', 'dual', '--uplink', 'none'],
+      ]);
       await cluster.apply({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'shop' } });
       await eventually('the service account', () => cluster.get('serviceaccount', '-n', 'shop', 'default'));
       await cluster.apply(
@@ -29,6 +31,7 @@ export function journeys(mode: 'nftables' | 'iptables', more?: (cluster: () => T
         service('web', { type: 'NodePort' }),
         service('balanced', { type: 'LoadBalancer' }),
         service('kept', { type: 'LoadBalancer', externalTrafficPolicy: 'Local' }),
+        service('both', { type: 'LoadBalancer', ipFamilyPolicy: 'RequireDualStack' }),
         service('nobody', { selector: { app: 'nobody' } }),
       );
       await cluster.kubectl(['wait', '-n', 'shop', '--for=condition=Ready', 'pod', '--all', '--timeout=60s']);
@@ -44,10 +47,16 @@ export function journeys(mode: 'nftables' | 'iptables', more?: (cluster: () => T
             '-l',
             `kubernetes.io/service-name=${name}`,
           );
-          const isReady = slices.items.flatMap(({ endpoints }) => endpoints ?? []).length === 2;
-          return isReady && (found.spec?.type !== 'LoadBalancer' || addressOf(found) !== '') && found;
+          const families = found.spec?.ipFamilies?.length ?? 1;
+          const isReady = slices.items.flatMap(({ endpoints }) => endpoints ?? []).length === 2 * families;
+          const isBalanced = found.status?.loadBalancer?.ingress?.length === families;
+          return isReady && (found.spec?.type !== 'LoadBalancer' || isBalanced) && found;
         });
-      [web, balanced, kept] = await Promise.all([ready('web'), ready('balanced'), ready('kept')]);
+      [web, balanced, kept] = (await Promise.all(['web', 'balanced', 'kept', 'both'].map(ready))) as [
+        Service,
+        Service,
+        Service,
+      ];
     });
     after(() => cluster?.down());
 
@@ -170,15 +179,35 @@ export function journeys(mode: 'nftables' | 'iptables', more?: (cluster: () => T
       const { ingress } = cluster.config.addresses;
       const asked = ['exec', 'client/alice', '--', 'curl', '-sf', '-H', 'Host: shop.example', `http://${ingress}/`];
       await eventually('the proxy to serve it', async () => (await cluster.tryKnit(asked)).code === 0);
-      const story = await storyOf(cluster, 'client/alice', 'http://shop.example/');
-      assert.equal(wayOf(story.request), 'client alice > fabric > ingress');
-      const { behind } = story;
-      assert.equal(behind?.cause.object, 'Ingress shop/shop');
-      assert.deepEqual(behind?.story.differences, []);
-      assert.match(wayOf(behind?.story.request ?? []), /^ingress > fabric > node-[123] .*> pod shop\/web-[12]$/);
-      const { serverSaw } = behind?.story.summary ?? {};
-      assert.equal(clientInAnswer(story), `${serverSaw?.address}:${serverSaw?.port}`);
-      assert.match(story.outcome?.answer ?? '', new RegExp(`X_FORWARDED_FOR: ${story.packet.source}`));
+      for (const scheme of ['http', 'https']) {
+        const story = await storyOf(cluster, 'client/alice', `${scheme}://shop.example/`);
+        assert.equal(wayOf(story.request), 'client alice > fabric > ingress');
+        assert.equal(story.packet.destinationPort, scheme === 'http' ? 80 : 443);
+        // TLS ends at the proxy: beyond it the request can be read.
+        assert.equal(story.outcome?.tls?.certificate, scheme === 'http' ? undefined : 'knit-ingress');
+        const { behind } = story;
+        assert.equal(behind?.cause.object, 'Ingress shop/shop');
+        assert.deepEqual(behind?.story.differences, []);
+        assert.match(wayOf(behind?.story.request ?? []), /^ingress > fabric > node-[123] .*> pod shop\/web-[12]$/);
+        const { serverSaw } = behind?.story.summary ?? {};
+        assert.equal(clientInAnswer(story), `${serverSaw?.address}:${serverSaw?.port}`);
+        assert.match(story.outcome?.answer ?? '', new RegExp(`X_FORWARDED_FOR: ${story.packet.source}`));
+      }
+    });
+
+    test('https to a plain Service: whose certificate answered, and what it said', async () => {
+      const { stories } = await traceOf(cluster, 'pod/shop/cart', 'https://kubernetes.default/healthz');
+      assert.deepEqual(stories[0]?.differences, []);
+      assert.deepEqual(changesOf(stories[0]?.request ?? []).length, 1);
+      const { tls, answer } = stories[0]?.outcome ?? {};
+      assert.deepEqual([tls?.version, tls?.certificate], ['TLSv1.3', 'kube-apiserver']);
+      assert.match(answer ?? '', /^HTTP\/1\.1 200 .*ok$/s);
+    });
+
+    test('https to a server that speaks none is told as what the program got', async () => {
+      const story = await storyOf(cluster, 'pod/shop/cart', 'https://web.shop:80/');
+      assert.deepEqual([story.replyIs, story.outcome?.failure], ['accepted', 'ERR_SSL_WRONG_VERSION_NUMBER']);
+      assert.equal(story.outcome?.tls, undefined);
     });
 
     test('outside by a node port: what the server saw is what it says that it saw', async () => {
@@ -186,6 +215,56 @@ export function journeys(mode: 'nftables' | 'iptables', more?: (cluster: () => T
       const { serverSaw } = story.summary;
       assert.equal(clientInAnswer(story), `${serverSaw?.address}:${serverSaw?.port}`);
       assert.match(changesOf(story.request).join('\n'), /^fabric dnat .*\nnode-1 dnat .*\nnode-1 snat /);
+    });
+
+    describe('in IPv6', () => {
+      const family = ['--ip-family', 'ipv6'];
+
+      test('pod to pod on another node, by routes and without NAT', async () => {
+        const story = await storyOf(cluster, 'pod/shop/cart', 'pod/shop/web-1', ...family);
+        assert.equal(wayOf(story.request), 'pod shop/cart > node-1 > fabric > node-2 > pod shop/web-1');
+        assert.deepEqual(changesOf([...story.request, ...story.reply]), []);
+        assert.match(story.packet.source, /^fd/);
+      });
+
+      test('pod to a Service’s virtual address, and its name', async () => {
+        const story = await storyOf(cluster, 'pod/shop/cart', 'service/shop/both', ...family);
+        assert.match(changesOf(story.request).join(), /^node-1 dnat \[fd.*\]:\d+ → \[fd.*\]:8080$/);
+        assert.equal(story.summary.serverSaw?.address, story.packet.source);
+        const { lookup, stories } = await traceOf(cluster, 'pod/shop/cart', 'both.shop', ...family);
+        assert.equal(lookup?.address, story.packet.destination);
+        assert.deepEqual([stories[0]?.end.kind, stories[0]?.differences], ['delivered', []]);
+      });
+
+      test('outside by a node port, whose address is the same inside and outside', async () => {
+        const node = cluster.config.nodes[0]?.ipv6;
+        const both = await cluster.get<Service>('service', '-n', 'shop', 'both');
+        const story = await storyOf(cluster, 'client/alice', `[${node}]:${both.spec?.ports?.[0]?.nodePort}`);
+        assert.match(changesOf(story.request).join('\n'), /^node-1 dnat .*\nnode-1 snat /);
+        assert.equal(story.summary.serverSaw?.address, node);
+      });
+
+      test('outside by a load balancer, with a second hop or without', async () => {
+        const { stories } = await traceOf(cluster, 'client/alice', 'service/shop/both', '--count', '4', ...family);
+        for (const { differences, summary, request, end } of stories) {
+          assert.deepEqual(differences, []);
+          assert.equal(end.kind, 'delivered');
+          assert.equal(request[1]?.events[0]?.kind, 'balanced');
+          // The classic chains masquerade what comes from outside, also to a pod of their own node.
+          assert.equal(summary.serverSaw?.isClient, mode === 'nftables' && summary.nodes.length === 1);
+        }
+      });
+
+      test('a node to a Service over UDP', async () => {
+        const story = await storyOf(cluster, 'node/node-1', 'service/shop/both', '--protocol', 'udp', ...family);
+        assert.equal(story.replyIs, 'answered');
+        assert.ok(story.outcome?.answer?.includes(` [${story.summary.serverSaw?.address}]:`), story.outcome?.answer);
+      });
+
+      test('a ping', async () => {
+        const story = await storyOf(cluster, 'pod/shop/cart', 'pod/shop/web-2', '--protocol', 'icmp', ...family);
+        assert.equal(story.replyIs, 'echoed');
+      });
     });
 
     test('a node to a Service over UDP', async () => {

@@ -1,6 +1,8 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { findConfig } from '../../src/cluster/config.ts';
 import { clusterNames } from '../../src/cluster/up.ts';
+import { cgroupMode } from '../../src/kernel/cgroup.ts';
 import { run, tryRun } from '../../src/kernel/run.ts';
 
 /**
@@ -8,6 +10,8 @@ import { run, tryRun } from '../../src/kernel/run.ts';
  * What belongs to other clusters, which may come and go meanwhile, is left out.
  */
 export async function machineState(own: string): Promise<string[]> {
+  // Others may come and go while this is looked at.
+  const marks = foreignMarks(own);
   const [links, rules, namespaces, routes] = await Promise.all([
     run('ip', ['-o', 'link', 'show']),
     run('nft', ['list', 'ruleset']),
@@ -27,7 +31,7 @@ export async function machineState(own: string): Promise<string[]> {
     ...cgroups().map((name) => `cgroup ${name}`),
     ...clusterProcesses(own).map((command) => `process ${command}`),
   ];
-  const foreign = foreignMarks(own);
+  const foreign = [...marks, ...foreignMarks(own)];
   return state.filter((line) => !foreign.some((mark) => mark.test(line))).toSorted();
 }
 
@@ -63,6 +67,12 @@ function cgroups(): string[] {
         )
       : [],
   );
+}
+
+/** The share of cpu that a cgroup has beside its siblings, as the kernel tells it. */
+export function cpuShareOf(cgroup: string): number {
+  const [hierarchy, file] = cgroupMode() === 'v2' ? ['.', 'cpu.weight'] : ['cpu', 'cpu.shares'];
+  return Number(readFileSync(join('/sys/fs/cgroup', hierarchy, cgroup, file), 'utf8'));
 }
 
 /** Command lines of processes that belong to the clusters, by their cgroup or by the files that they were given. */

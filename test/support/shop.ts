@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
@@ -56,6 +57,16 @@ export async function startLoad(cluster: TestCluster, target: string, url: strin
       return JSON.parse(lines.at(-1) ?? '') as LoadReport;
     },
   };
+}
+
+/** Ends `load` after at least `requests`, of which none may have failed; says which did, each reason once. */
+export async function noneFailed(load: Load, requests = 1): Promise<void> {
+  const report = await load.stop();
+  assert.ok(report.requests >= requests, `${report.requests} requests, ${requests} were to be sent`);
+  if (report.failures.length === 0) return;
+  const byReason = Map.groupBy(report.failures, ({ connection, error }) => `${error} (${connection} connection)`);
+  const reasons = [...byReason].map(([reason, all]) => `${all.length} × ${reason}, first at ${all[0]?.at}`);
+  throw new Error(`${report.failures.length} of ${report.requests} requests failed: ${reasons.join('; ')}`);
 }
 
 function endedEarly(child: ChildProcess): false {

@@ -255,18 +255,21 @@ async function policiesAgainstPlan(atlas: Atlas, node: string, enter: readonly s
     } finally {
       await nft.stop();
     }
-    if (sortedLines((await list()).stdout) !== sortedLines(listed.stdout)) {
-      wrong.push(`${node}: table ${family} knit-policy is not what policies say`);
-    }
+    const [has, should] = [linesOf(listed.stdout), linesOf((await list()).stdout)];
+    const off = [...[...has].filter((line) => !should.has(line)), ...[...should].filter((line) => !has.has(line))];
+    if (off.length > 0) wrong.push(`${node}: table ${family} knit-policy is not what policies say: ${off.join('; ')}`);
   }
   return wrong;
 }
 
-/** Elements of a set come in any order. */
-function sortedLines(listing: string): string {
-  return listing
-    .split(/[\n,]/)
-    .map((line) => line.trim())
-    .sort()
-    .join('\n');
+/** With the chain or set that each is of; elements of a set come in any order. */
+function linesOf(listing: string): ReadonlySet<string> {
+  let holder = '';
+  return new Set(
+    listing.split(/[\n,]/).map((line) => {
+      const [, name] = /^\t(?:chain|set|map) (\S+) \{/.exec(line) ?? [];
+      holder = name ?? holder;
+      return `${holder}: ${line.replace('elements = {', '').trim()}`;
+    }),
+  );
 }

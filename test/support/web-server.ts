@@ -1,12 +1,14 @@
 /**
  * A web server for pods, which tells of each request what arrived: HTTP/1.1 with WebSocket and server-sent events on
- * 8080, HTTP/2 without TLS on 8081, HTTP/1.1 behind a PROXY protocol header on 8082.
+ * 8080, HTTP/2 without TLS on 8081, HTTP/1.1 behind a PROXY protocol header on 8082, and where it has a certificate
+ * (TLS_CERT, TLS_KEY) both versions over TLS on 8443.
  */
 import { createHash } from 'node:crypto';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import { createServer as createHttp2Server } from 'node:http2';
+import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer as createHttp2Server, createSecureServer, type ServerHttp2Stream } from 'node:http2';
 import { createServer as createTcpServer } from 'node:net';
 import { hostname } from 'node:os';
+import type { TLSSocket } from 'node:tls';
 
 const web = createServer(answer).on('upgrade', (request: IncomingMessage, socket) => {
   const accept = createHash('sha1')
@@ -26,19 +28,22 @@ const web = createServer(answer).on('upgrade', (request: IncomingMessage, socket
 web.keepAliveTimeout = 60_000;
 web.listen(8080);
 
-createHttp2Server()
-  .on('stream', (stream, headers) => {
-    if (headers['content-type'] !== 'application/grpc') {
-      stream.respond({ ':status': 200 });
-      stream.end(JSON.stringify({ pod: hostname(), path: headers[':path'], version: '2' }));
-      return;
-    }
-    // As a gRPC stream: messages go back as they come, the status in trailers.
-    stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
-    stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }));
-    stream.pipe(stream);
-  })
-  .listen(8081);
+createHttp2Server().on('stream', answerStream).listen(8081);
+
+const { TLS_CERT: cert, TLS_KEY: key } = process.env;
+if (cert && key) {
+  createSecureServer({ cert, key, allowHTTP1: true })
+    .on('request', (request, response) => {
+      if (request.httpVersion === '1.1') {
+        answer(request as unknown as IncomingMessage, response as unknown as ServerResponse);
+        return;
+      }
+      response.writeHead(200, { 'content-type': 'application/grpc', 'x-alpn': request.stream.session?.alpnProtocol });
+      response.addTrailers({ 'grpc-status': '0' });
+      request.pipe(response);
+    })
+    .listen(8443);
+}
 
 createTcpServer((socket) => {
   socket.once('data', (data) => {
@@ -48,6 +53,19 @@ createTcpServer((socket) => {
   });
   socket.on('error', () => socket.destroy());
 }).listen(8082);
+
+function answerStream(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
+  if (headers['content-type'] !== 'application/grpc') {
+    stream.respond({ ':status': 200 });
+    stream.end(JSON.stringify({ pod: hostname(), path: headers[':path'], version: '2' }));
+    return;
+  }
+  // As a gRPC stream: messages go back as they come, the status in trailers.
+  const alpn = stream.session?.alpnProtocol;
+  stream.respond({ ':status': 200, 'content-type': 'application/grpc', 'x-alpn': alpn }, { waitForTrailers: true });
+  stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }));
+  stream.pipe(stream);
+}
 
 function answer(request: IncomingMessage, response: ServerResponse): void {
   const url = new URL(request.url ?? '/', 'http://pod');
@@ -67,13 +85,15 @@ function answer(request: IncomingMessage, response: ServerResponse): void {
     hash.update(chunk);
   });
   request.on('end', () => {
-    const { method, url: path, headers, socket } = request;
+    const { method, url: path, httpVersion: version, headers, socket } = request;
     const told = {
       pod: hostname(),
       method,
       path,
+      version,
       headers,
       client: socket.remoteAddress,
+      tls: (socket as TLSSocket).getProtocol?.(),
       bytes,
       sha256: hash.digest('hex'),
     };

@@ -1,0 +1,49 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import type { Pod } from '../../src/api/types.ts';
+import { eventually, startCluster, type TestCluster } from '../support/cluster.ts';
+import { cases, fixtures, type PodCase } from './cases.ts';
+
+let cluster: TestCluster;
+
+before(async () => {
+  cluster = await startCluster('pods', ['--nodes', '2']);
+  await cluster.apply(...fixtures);
+  await cluster.apply(...cases.map(podOf));
+});
+
+after(() => cluster.down());
+
+const nameOf = (index: number) => `case-${index}`;
+
+const podOf = ({ spec, metadata }: PodCase, index: number) => ({
+  apiVersion: 'v1',
+  kind: 'Pod',
+  metadata: { ...metadata, name: nameOf(index) },
+  spec: { restartPolicy: 'Never', terminationGracePeriodSeconds: 1, automountServiceAccountToken: false, ...spec },
+});
+
+describe('a pod with', { concurrency: 4 }, () => {
+  for (const [index, each] of cases.entries()) {
+    test(each.name, async () => {
+      const name = nameOf(index);
+      const pod = await eventually(`the end of ${name}`, async () => {
+        const found = await cluster.get<Pod>('pod', name);
+        return isAsWanted(found, each) || isOver(found, each) ? found : undefined;
+      });
+      const log = each.log === undefined ? '' : await cluster.kubectl(['logs', name, '-c', 'main']);
+      assert.equal(pod.status?.phase, each.phase ?? 'Succeeded', `${log}\n${JSON.stringify(pod.status, null, 1)}`);
+      if (each.look) assert.deepEqual(each.look(pod), each.is);
+      if (typeof each.log === 'string') assert.equal(log, each.log);
+      else if (each.log) assert.match(log, each.log);
+    });
+  }
+});
+
+function isAsWanted(pod: Pod, { phase = 'Succeeded', look, is }: PodCase): boolean {
+  return pod.status?.phase === phase && (!look || JSON.stringify(look(pod)) === JSON.stringify(is));
+}
+
+/** It will not become what is waited for. */
+const isOver = ({ status }: Pod, { phase = 'Succeeded' }: PodCase): boolean =>
+  status?.phase !== phase && (status?.phase === 'Failed' || status?.phase === 'Succeeded');
