@@ -143,7 +143,7 @@ async function startByHand(config: ClusterConfig, nodePort: number): Promise<{ s
   };
 }
 
-/** What the Ingress asks for, without anything that it does not need. */
+/** What the Ingress asks for and its access log tells, the host among it, without anything that it does not need. */
 function configByHand({ addresses, nodes }: ClusterConfig, nodePort: number): string {
   return `global
   maxconn 5000
@@ -160,6 +160,7 @@ defaults
 frontend web
   bind ${addresses.ingress}:${byHandPort}
   log stdout format raw local0
+  capture request header Host len 128
   http-request disable-l7-retry unless METH_GET
   http-request set-header X-Forwarded-For %[src]
   http-request set-header X-Forwarded-Proto %[ssl_fc,iif(https,http)]

@@ -80,27 +80,29 @@ async function readFrom(path: string, from: number | undefined): Promise<{ text:
 }
 
 async function withPods(config: ClusterConfig, entries: readonly AccessEntry[]): Promise<readonly AccessEntry[]> {
-  const unknown = entries.filter(({ node, pod, source }) => node && !pod && source);
+  const unknown = entries.filter(({ node, pod, sourcePort }) => node && !pod && sourcePort);
   if (unknown.length === 0) return entries;
   const nodes = [...new Set(unknown.flatMap(({ node }) => node ?? []))];
   const [names, ...answerers] = await Promise.all([
     podNames(config),
-    ...nodes.map((node) => answerersOn(contextName(config.name), node)),
+    ...nodes.map((node) => answerersOn(config, node)),
   ]);
-  const bySource = new Map(nodes.map((node, index) => [node, answerers[index]]));
+  const byPort = new Map(nodes.map((node, index) => [node, answerers[index]]));
   return entries.map((entry) => {
     if (entry.pod || !entry.node) return entry;
-    const address = bySource.get(entry.node)?.get(entry.source ?? '');
+    const address = byPort.get(entry.node)?.get(entry.sourcePort ?? 0);
     return address === undefined ? entry : { ...entry, pod: names.get(address) ?? address };
   });
 }
 
-/** `address:port` of who began a connection → address of who answers it, as a node translates it. */
-async function answerersOn(prefix: string, node: string): Promise<Map<string, string>> {
-  const netns = nodeNetns(prefix, node);
+/** Port of a connection that the proxy began → address of who answers it, as a node translates it. */
+async function answerersOn(config: ClusterConfig, node: string): Promise<Map<number, string>> {
+  const netns = nodeNetns(contextName(config.name), node);
   if (!(await listNetns()).includes(netns)) return new Map();
+  const proxy = config.addresses.ingress;
   const flows = await listAllFlows('ipv4', { command: ['nsenter', ...enterNetns(netns), 'conntrack'] });
-  return new Map(flows.map(({ source, sourcePort, replyAddress }) => [`${source}:${sourcePort}`, replyAddress]));
+  const mine = flows.filter(({ protocol, source }) => protocol === 'tcp' && source === proxy);
+  return new Map(mine.map(({ sourcePort, replyAddress }) => [sourcePort, replyAddress]));
 }
 
 async function podNames(config: ClusterConfig): Promise<Map<string, string>> {

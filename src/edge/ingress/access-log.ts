@@ -1,4 +1,4 @@
-import { beforeHost, field } from './haproxy/routes.ts';
+import { beforeHost, field, lineStart } from './haproxy/routes.ts';
 
 /** One request, as the access log tells it. Times in ms. */
 export interface AccessEntry {
@@ -24,8 +24,8 @@ export interface AccessEntry {
   readonly node?: string;
   /** Not there where it went to a node's port: the kernel chose it. */
   readonly pod?: string;
-  /** Where the proxy sent from, as the node and the pod may have seen it. */
-  readonly source?: string;
+  /** The port that the proxy sent from, as the node and the pod may have seen it. */
+  readonly sourcePort?: number;
   readonly retries: number;
   /** HAProxy's two letters for how it ended; not there for a normal end. */
   readonly ended?: string;
@@ -40,64 +40,49 @@ export interface AccessEntry {
   };
 }
 
-interface Line {
-  /** Seconds since 1970: when the request could come at the earliest, since the one before it had ended. */
-  readonly began: string;
-  readonly client: string;
-  readonly tls: string;
-  readonly status: number;
-  readonly bytes: number;
-  /** A map's value, and the host behind it. */
-  readonly route: string;
-  readonly backend: string;
-  readonly server: string;
-  readonly source: string;
-  /** `+1` where it went to another server. */
-  readonly retries: string;
-  readonly ended: string;
-  readonly ms: readonly number[];
-  readonly request: string;
-}
-
 /** Reads a line of the proxy's log; undefined where it is not one of a request. */
 export function parseAccessLine(text: string): AccessEntry | undefined {
-  const line = parseLine(text);
-  if (!line) return undefined;
-  const [method = '', path = '', version = ''] = line.request.split(' ');
-  const [node, pod] = line.server === '<NOSRV>' ? [] : line.server.split(/:(.*)/s);
-  const [request = 0, , connect = -1, response = -1, total = 0, sinceBegan = 0] = line.ms;
-  const atHost = line.route.indexOf(beforeHost);
-  const route = line.route.slice(0, atHost).split(';');
+  const [start, began, client = '', tls = '', status, bytes, servedBy = '', server = '', ...more] = text.split(' ');
+  const [port, retries = '', ended, times, found = '', ...request] = more;
+  if (start !== lineStart || times === undefined || request.length === 0) return undefined;
+  const [method = '', path = '', version = ''] = request;
+  const [node, pod] = server === '<NOSRV>' ? [] : server.split(/:(.*)/s);
+  const [read = 0, connect = -1, response = -1, total = 0, sinceBegan = 0] = times.split('/').map(Number);
+  // The host comes behind the value where the value's own is not the one that was asked for.
+  const [value = '', asked] = found.split(beforeHost);
+  const route = value.split(';');
+  const fieldOf = (name: keyof typeof field) => unlessNone(route[field[name] - 1] ?? '');
   // A new backend has a spare one's name for some seconds.
-  const backend = (line.backend === route[field.backend - 1] && route[field.name - 1]) || line.backend;
+  const backend = (servedBy === fieldOf('backend') && fieldOf('name')) || servedBy;
   return {
-    time: new Date(Math.round(Number(line.began) * 1000) + sinceBegan).toISOString(),
-    client: line.client,
-    tls: unlessNone(line.tls),
+    // When the request could come at the earliest, since the one before it had ended; and how long it took from then.
+    time: new Date(Math.round(Number(began) * 1000) + sinceBegan).toISOString(),
+    client,
+    tls: unlessNone(tls),
     method,
-    host: line.route.slice(atHost + beforeHost.length),
-    path,
+    host: asked === undefined ? (fieldOf('host') ?? '') : decode(asked, '%'),
+    // Of HTTP/2 it is the whole URL.
+    path: decode(path.replace(/^\w+:\/\/[^/?]*/, ''), '#'),
     version,
-    status: Math.max(line.status, 0),
-    bytes: line.bytes,
-    ingress: unlessNone(route[field.source - 1] ?? '-'),
+    status: Math.max(Number(status), 0),
+    bytes: Number(bytes),
+    ingress: fieldOf('source'),
     service: backend.includes('_') ? backend.replace(/^([^_]+)_([^_]+)_([^_]+).*/, '$1/$2:$3') : undefined,
     node,
     pod: pod || undefined,
-    source: line.source.startsWith('-') ? undefined : line.source,
-    retries: Number(line.retries),
-    ended: line.ended === '--' ? undefined : line.ended,
-    ms: { request, connect, response, total },
+    sourcePort: Number(port) || undefined,
+    // `+1` where it went to another server.
+    retries: Number(retries),
+    ended: ended === '--' ? undefined : ended,
+    ms: { request: read, connect, response, total },
   };
 }
 
-function parseLine(text: string): Line | undefined {
-  try {
-    // HAProxy escapes for a format in which the bracket means something.
-    return text.startsWith('{') ? JSON.parse(text.replaceAll('\\]', ']')) : undefined;
-  } catch {
-    return undefined; // cut off: it was longer than the log's lines
-  }
+/** What clients write has bytes as hexadecimal numbers behind `sign`, `sign` itself among them. */
+function decode(text: string, sign: '%' | '#'): string {
+  if (!text.includes(sign)) return text;
+  const bytes = text.split(new RegExp(`${sign}([0-9a-fA-F]{2})`));
+  return Buffer.concat(bytes.map((part, index) => Buffer.from(part, index % 2 ? 'hex' : 'utf8'))).toString();
 }
 
 function unlessNone(text: string): string | undefined {

@@ -92,7 +92,7 @@ test('a new backend begins in a spare one and needs no reload; one with settings
   assert.deepEqual(frameOf(grown, options, aliases), held);
   assert.deepEqual([...serversOf(grown, aliases).keys()], ['nodes', 'hosts', 'old', 'spare-1']);
   const route: Route = { host: 'a.test', match: 'prefix', path: '/', backend: 'new', source: 'a/a' };
-  assert.deepEqual([...routeMap([route], aliases).values()], ['spare-1;a/a;;;;;new']);
+  assert.deepEqual([...routeMap([route], aliases).values()], ['spare-1;a/a;a.test;;;;;new']);
   assert.equal(giveSpares(new Map(), held, [backend('settled', { affinityCookie: 'x' })]), undefined);
   const many = Array.from({ length: 21 }, (_, index) => backend(`b${index}`));
   assert.equal(giveSpares(new Map(), held, many.slice(0, 20))?.size, 20);

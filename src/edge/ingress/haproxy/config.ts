@@ -8,7 +8,7 @@ import type {
   ServerPlan,
 } from '../plan.ts';
 import type { ProxyFiles } from './files.ts';
-import { beforeHost, endOfRequest, field, nowhere } from './routes.ts';
+import { beforeHost, endOfRequest, field, lineStart, nowhere } from './routes.ts';
 import { type Aliases, spareNames } from './spares.ts';
 
 /** What the proxy is told beside the plan. */
@@ -146,16 +146,13 @@ function frontend(plan: RoutingPlan, options: ProxyOptions): string {
     ...(trustedProxies.length > 0
       ? [`tcp-request connection expect-proxy layer4 if { src ${trustedProxies.join(' ')} }`]
       : []),
-    // The most specific host that has the path, then the one with a wildcard, then rules for any host.
-    'http-request set-var(txn.host) req.hdr(host),host_only,lower',
-    'http-request set-var(txn.path) path',
-    ...lookUps(plan, options.files.routes),
-    ...canaryLines(canaries),
     // What may be repeated without harm is, on another server, where one ended without an answer.
     'http-request disable-l7-retry unless METH_GET',
     'http-request set-header X-Forwarded-For %[src]',
     'http-request set-header X-Forwarded-Proto %[ssl_fc,iif(https,http)]',
     'http-request set-header X-Forwarded-Host %[req.hdr(host)]',
+    ...lookUps(plan, options.files.routes),
+    ...canaryLines(canaries),
     'log stdout len 8192 format raw local0',
     `log-format '${logFormat}'`,
     ...(canaries.length > 0
@@ -167,22 +164,32 @@ function frontend(plan: RoutingPlan, options: ProxyOptions): string {
   return `frontend ingress\n${lines.map((line) => `  ${line}`).join('\n')}`;
 }
 
-/** Less specific hosts are asked for only where a route has such a one: others do not pay for them. */
+/**
+ * Most hosts are written as routes have them, and found by one look-up, where the rules end. Who writes another way, in
+ * capitals or with a port, is looked for by what is meant; then come the hosts with a wildcard, and rules for any host.
+ */
 function lookUps({ routes }: RoutingPlan, file: string): string[] {
-  const hosts = [...routes.values()].map(({ host }) => host);
+  const all = [...routes.values()];
+  const hasWildcards = all.some(({ host }) => host.startsWith('*.'));
   const ofRequest = `concat(,txn.path,${endOfRequest})`;
-  const hasWildcards = hosts.some((host) => host.startsWith('*.'));
   const keys = [
     `var(txn.host),${ofRequest}`,
     ...(hasWildcards ? [`str(*.),concat(,txn.parent),${ofRequest}`] : []),
-    ...(hosts.includes('') ? [`var(txn.path),concat(${endOfRequest})`] : []),
+    ...(all.some(({ host }) => host === '') ? [`var(txn.path),concat(${endOfRequest})`] : []),
   ];
   const last = keys.pop();
   return [
     'acl routed var(txn.route) -m found',
-    ...(hasWildcards ? ['http-request set-var(txn.parent) var(txn.host),field(2,.,0)'] : []),
+    `http-request set-var(txn.route) base,concat(${endOfRequest}),map_beg(${file})`,
+    ...(all.some(({ canary }) => canary) ? [] : ['http-request allow if routed']),
+    'http-request set-var(txn.host) req.hdr(host),host_only,lower unless routed',
+    'http-request set-var(txn.path) path unless routed',
+    ...(hasWildcards ? ['http-request set-var(txn.parent) var(txn.host),field(2,.,0) unless routed'] : []),
     ...keys.map((key) => `http-request set-var(txn.route) ${key},map_beg(${file}) unless routed`),
-    `http-request set-var(txn.route) ${last},map_beg(${file},${nowhere})${keys.length > 0 ? ' unless routed' : ''}`,
+    `http-request set-var(txn.route) ${last},map_beg(${file},${nowhere}) unless routed`,
+    // The log tells the host of the route's value, and this one where the value has none.
+    'http-request set-var(txn.host) var(txn.host),url_enc if { var(txn.path) -m found }',
+    `http-request set-var(txn.route) var(txn.route),concat(${beforeHost},txn.host) if { var(txn.path) -m found }`,
   ];
 }
 
@@ -208,24 +215,10 @@ function canaryLines(canaries: readonly CanaryRoute[]): string[] {
 }
 
 /**
- * One JSON object a request, but for `\\]` in strings; `access-log.ts` reads it. Every expression in brackets costs time
- * at each request, the rest next to nothing.
+ * A line a request, which `access-log.ts` reads: words, of which only the last ones are the client's. It is written at
+ * each request: addresses cost most, expressions in brackets come next, then each character.
  */
-const logFormat = `{${[
-  '"began":"%Ts.%ms"',
-  '"client":"%ci:%cp"',
-  '"tls":"%sslv"',
-  '"status":%ST',
-  '"bytes":%B',
-  `"route":%{+Q,+E}[var(txn.route),concat(${beforeHost},txn.host)]`,
-  '"backend":"%b"',
-  '"server":"%s"',
-  '"source":"%bi:%bp"',
-  '"retries":"%rc"',
-  '"ended":"%ts"',
-  '"ms":[%TR,%Tw,%Tc,%Tr,%Ta,%Tt]',
-  '"request":%{+Q,+E}r',
-].join(',')}}`;
+const logFormat = `${lineStart} %Ts.%ms %ci:%cp %sslv %ST %B %b %s %bp %rc %ts %TR/%Tc/%Tr/%Ta/%Tt %[var(txn.route)] %r`;
 
 function backendSection({ name, policy }: BackendPlan): string {
   return [`backend ${name}`, ...policyLines(policy).map((line) => `  ${line}`)].join('\n');
@@ -254,8 +247,9 @@ function rewriteLines(rewrite: BackendPolicy['rewrite']): string[] {
   const from = rewrite.prefix.replace(/\/+$/, '');
   const to = rewrite.to.replace(/\/+$/, '');
   const below = `^${from.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&')}/(.*)`;
-  const isWhole = `{ var(txn.path) -m str ${quoted(from)} }`;
+  const isWhole = `{ var(txn.whole) -m str ${quoted(from)} }`;
   return [
+    'http-request set-var(txn.whole) path',
     `http-request set-path ${formatted(to || '/')} if ${isWhole}`,
     `http-request replace-path ${quoted(below)} ${formatted(`${to}/`, '\\1')} unless ${isWhole}`,
   ];

@@ -15,8 +15,11 @@ export function routeMapKey({ host, match, path }: Route): string {
   return path === '/' ? `${host}/` : `${host}${path}/`;
 }
 
-/** Fields of a map's value, as the configuration takes them apart. `name` is there where the backend is a spare one. */
-export const field = { backend: 1, source: 2, weight: 3, canary: 4, header: 5, value: 6, name: 7 } as const;
+/**
+ * Fields of a map's value, as the configuration takes them apart. `host` is there where the route is for one only, `name`
+ * where the backend is a spare one.
+ */
+export const field = { backend: 1, source: 2, host: 3, weight: 4, canary: 5, header: 6, value: 7, name: 8 } as const;
 
 /** The value where no route is found: no backend has this name. */
 export const nowhere = '-';
@@ -24,13 +27,17 @@ export const nowhere = '-';
 /** Stands between a map's value, which has none of it, and the host in a line of the access log. */
 export const beforeHost = '=';
 
-export function routeMapValue({ backend, source, canary }: Route, aliases: Aliases = new Map()): string {
+/** A line of the access log begins with this word. */
+export const lineStart = 'request';
+
+export function routeMapValue({ host, backend, source, canary }: Route, aliases: Aliases = new Map()): string {
   const served = aliases.get(backend) ?? backend;
   const { weight = '', header = '', value = 'always' } = canary ?? {};
   const split = canary && (aliases.get(canary.backend) ?? canary.backend);
   const name = served === backend ? [] : [backend];
-  if (split !== undefined) return [served, source, weight, split, header.toLowerCase(), value, ...name].join(';');
-  return [served, source, ...(name.length > 0 ? ['', '', '', '', ...name] : [])].join(';');
+  const begin = [served, source, host.startsWith('*') ? '' : host];
+  if (split !== undefined) return [...begin, weight, split, header.toLowerCase(), value, ...name].join(';');
+  return [...begin, ...(name.length > 0 ? ['', '', '', '', ...name] : [])].join(';');
 }
 
 /** The map whole: key → value. */
