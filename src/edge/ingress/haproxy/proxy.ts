@@ -15,9 +15,9 @@ import {
 import { ask, Commands } from './commands.ts';
 import { type Frame, formatConfig, frameOf, type ProxyOptions, type Servers, serversOf } from './config.ts';
 import { certificatePath, type ProxyFiles } from './files.ts';
-import { keepLogsSmall } from './rotation.ts';
 import { formatMap, routeMap } from './routes.ts';
 import { type Aliases, giveSpares } from './spares.ts';
+import { startCommand } from './start.ts';
 
 /** Where the proxy runs: makes its place on the machine when it is wanted, and takes it away. */
 export interface ProxyPlace {
@@ -66,7 +66,6 @@ export class Haproxy {
   #aliases: Aliases = new Map();
   #nameTimer: NodeJS.Timeout | undefined;
   #namesAreDue = false;
-  #endRotation: (() => void) | undefined;
   readonly #written = new Map<string, string>();
   /** Before this, in ms of `performance.now()`, it should not reload again: most of the time goes to requests. */
   restsUntil = 0;
@@ -104,8 +103,6 @@ export class Haproxy {
 
   /** Leaves it running, as it is now. */
   detach(): void {
-    this.#endRotation?.();
-    this.#endRotation = undefined;
     if (this.#fileTimer && this.#held) this.#write(this.#held);
     this.#forget();
   }
@@ -114,8 +111,6 @@ export class Haproxy {
     const wanted = this.#render(plan);
     this.#writeDefaultCertificate();
     this.#write(wanted);
-    const logs = [this.#files.accessLog, this.#files.log];
-    this.#endRotation ??= keepLogsSmall(logs, (error) => this.#options.log.warn('a log was not rotated', { error }));
     const { place } = this.#options;
     const ran = place.runs();
     if (!ran) await place.start(startCommand(this.#files));
@@ -255,12 +250,6 @@ export class Haproxy {
 
 function gone(): never {
   throw new KnitError('PROXY_GONE', 'HAProxy is not connected');
-}
-
-function startCommand(files: ProxyFiles): string[] {
-  const haproxy = `haproxy -W -S ${files.masterSocket},mode,600 -f ${files.config}`;
-  // HAProxy takes O_APPEND off its output and would begin at the file's start: the line leads to its end.
-  return ['sh', '-c', `exec >>${files.accessLog} 2>>${files.log}; echo; exec ${haproxy}`];
 }
 
 /** Something of a section that is held differs, or one is new; one that went is no reason. */
