@@ -1,20 +1,33 @@
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import type { Service } from '../src/api/types.ts';
-import { askUdp, balancedService, greet, labPods, podsReady, virtualAddress } from './support/balanced.ts';
+import { askUdp, balancedService, greet, labPods, nodesOfNew, podsReady, virtualAddress } from './support/balanced.ts';
 import { eventually, startCluster, type TestCluster } from './support/cluster.ts';
 
 /** What Services of type LoadBalancer do when they change: the behaviour of Kubernetes' end-to-end tests (test/e2e/network/loadbalancer.go). */
+const healthCheck = { intervalMs: 700, timeoutMs: 3000, healthyThreshold: 2, unhealthyThreshold: 4 };
+const scratch = mkdtempSync(join(tmpdir(), 'knit-l4-changes-'));
 let cluster: TestCluster;
 let alice: string;
 
 before(async () => {
-  cluster = await startCluster('l4-changes', ['--uplink', 'none']);
+  const file = join(scratch, 'cluster.yaml');
+  writeFileSync(
+    file,
+    JSON.stringify({ apiVersion: 'knit.dev/v1alpha1', kind: 'Cluster', loadBalancer: { healthCheck } }),
+  );
+  cluster = await startCluster('l4-changes', ['--uplink', 'none', '-f', file]);
   alice = cluster.config.clients[0]!.address;
   await cluster.apply(...labPods('web', ['node-1', 'node-2']));
   await podsReady(cluster, 'web');
 });
-after(() => cluster?.down());
+after(async () => {
+  rmSync(scratch, { recursive: true, force: true });
+  await cluster?.down();
+});
 
 const FINALIZER = 'service.kubernetes.io/load-balancer-cleanup';
 const service = (name: string) => cluster.get<Service>('service', name);
@@ -128,6 +141,29 @@ test('Local: the health check has the port that was asked for, tells of endpoint
   await becomes('client/alice', address, 0);
   await change('checked', { externalTrafficPolicy: 'Local' });
   assert.ok((await service('checked')).spec?.healthCheckNodePort, 'and comes again with it');
+});
+
+test('a node comes and goes after as many answers, as far apart, as the cluster file says', async () => {
+  await cluster.apply(
+    ...labPods('timed', ['node-1', 'node-2']),
+    balancedService('timed', 'timed', { externalTrafficPolicy: 'Local' }),
+  );
+  await podsReady(cluster, 'timed');
+  const address = await virtualAddress(cluster, 'timed');
+  const nodes = (wanted: string) =>
+    eventually(`${wanted} to get new connections`, async () => (await nodesOfNew(cluster, address)).join() === wanted);
+  await nodes('node-1,node-2');
+  for (const [app, wanted, threshold] of [
+    ['another', 'node-1', healthCheck.unhealthyThreshold],
+    ['timed', 'node-1,node-2', healthCheck.healthyThreshold],
+  ] as const) {
+    const began = performance.now();
+    await cluster.kubectl(['label', 'pod', 'timed-2', `app=${app}`, '--overwrite']);
+    await nodes(wanted);
+    const tookMs = performance.now() - began;
+    // The first of the answers may be to a question of a moment before.
+    assert.ok(tookMs > (threshold - 1) * healthCheck.intervalMs - 100, `${wanted} after ${tookMs} ms`);
+  }
 });
 
 for (const externalTrafficPolicy of ['Cluster', 'Local'] as const)

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Pod, Service } from '../../src/api/types.ts';
+import { indexOf, parseCIDR } from '../../src/base/cidr.ts';
 import { run } from '../../src/kernel/run.ts';
 import { eventually, type TestCluster } from './cluster.ts';
 
@@ -58,6 +59,19 @@ export async function virtualAddress(cluster: TestCluster, name: string, family:
     const { status } = await cluster.get<Service>('service', name);
     return status?.loadBalancer?.ingress?.find(({ ip }) => ip?.includes(':') === (family === 6))?.ip;
   });
+}
+
+/** The nodes that get new connections for a virtual address, as the fabric's kernel has it. */
+export async function nodesOfNew({ config }: TestCluster, address: string): Promise<string[]> {
+  const list = (map: string) =>
+    run('ip', ['netns', 'exec', `knit-${config.name}.fabric`, 'nft', 'list', 'map', 'ip', 'knit-lb', map]);
+  const [groups, buckets] = await Promise.all([list('group'), list('bucket')]);
+  const group = [...groups.matchAll(/([\d.]+) : (0x\w+)/g)].find(([, vip]) => vip === address)?.[2];
+  const elements = [...buckets.matchAll(/(0x\w+) \. \d+ : (0x\w+)/g)].filter(([, of]) => of === group);
+  // A node's mark is its place in the nodes' network.
+  const marks = new Set(elements.map(([, , mark]) => Number(mark)));
+  const network = parseCIDR(config.addresses.nodeCIDR);
+  return config.nodes.filter((node) => marks.has(indexOf(network, node.address) ?? -1)).map((node) => node.name);
 }
 
 export async function podsReady(cluster: TestCluster, app: string): Promise<Pod[]> {
