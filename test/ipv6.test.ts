@@ -5,6 +5,7 @@ import type { EndpointSlice, Node, Pod, Service } from '../src/api/types.ts';
 import { run } from '../src/kernel/run.ts';
 import { eventually, startCluster, type TestCluster } from './support/cluster.ts';
 import { ingress } from './support/ingress.ts';
+import { answerOf, reaches, webPod, webService } from './support/reaching.ts';
 
 /** A cluster whose Kubernetes has IPv6 alone: what it shows, and that its Services are reached from everywhere. */
 let cluster: TestCluster;
@@ -13,18 +14,13 @@ let web: Service;
 before(async () => {
   cluster = await startCluster('t-ipv6', ['--nodes', '2', '--hollow', '3', '--ip-family', 'ipv6', '--uplink', 'none']);
   await cluster.apply(
-    pod('web-1', 'node-1'),
-    pod('web-2', 'node-2'),
-    pod('shell', 'node-1'),
-    {
-      apiVersion: 'v1',
-      kind: 'Service',
-      metadata: { name: 'web' },
-      spec: { type: 'LoadBalancer', selector: { app: 'web' }, ports: [{ name: 'http', port: 80, targetPort: 8080 }] },
-    },
+    webPod('web-1', 'node-1'),
+    webPod('web-2', 'node-2'),
+    webPod('shell', 'node-1'),
+    webService,
     ingress('web', { 'web.test': [{ service: 'web' }] }),
     ...['hollow-1', 'hollow-2'].map((node) => {
-      const { metadata, spec, ...rest } = pod(`on-${node}`, node);
+      const { metadata, spec, ...rest } = webPod(`on-${node}`, node);
       return { ...rest, metadata, spec: { ...spec, tolerations: [{ operator: 'Exists' }] } };
     }),
   );
@@ -35,28 +31,6 @@ before(async () => {
   });
 });
 after(() => cluster?.down());
-
-const pod = (name: string, nodeName: string) => ({
-  apiVersion: 'v1',
-  kind: 'Pod',
-  metadata: { name, labels: { app: name.startsWith('web') ? 'web' : name } },
-  spec: {
-    nodeName,
-    containers: [
-      {
-        name: 'lab',
-        image: 'knit.dev/lab:1',
-        ports: [{ containerPort: 8080 }],
-        readinessProbe: { httpGet: { path: '/', port: 8080 }, periodSeconds: 1 },
-      },
-    ],
-  },
-});
-
-const answer = (from: string, url: string, ...more: string[]) =>
-  cluster.knit(['exec', from, '--', 'curl', '-sf', '-m', '1', ...more, url]).catch(() => undefined);
-const reaches = (from: string, url: string, ...more: string[]) =>
-  eventually(`${from} to reach ${url}`, () => answer(from, url, ...more));
 
 test('hollow nodes and their pods have addresses that lead nowhere, each its own', async () => {
   const { items: nodes } = await cluster.get<{ items: Node[] }>('nodes', '-l', 'knit.dev/hollow');
@@ -94,18 +68,21 @@ test('Kubernetes has no IPv4 address anywhere', async () => {
 
 test('a pod finds a Service by its name, a node by its address', async () => {
   assert.match(await cluster.kubectl(['exec', 'shell', '--', 'wget', '-qO-', 'http://web/']), /^pod +web-/);
-  assert.match(await reaches('node/node-1', `http://[${web.spec?.clusterIP}]/`), /^pod +web-/);
+  assert.match(await reaches(cluster, 'node/node-1', `http://[${web.spec?.clusterIP}]/`), /^pod +web-/);
 });
 
 test('outside clients reach it through the load balancer, a node port and the Ingress proxy', async () => {
   const [node] = cluster.config.nodes;
-  assert.match(await reaches('client/alice', `http://[${web.status?.loadBalancer?.ingress?.[0]?.ip}]/`), /^pod +web-/);
   assert.match(
-    await reaches('client/alice', `http://[${node?.ipv6}]:${web.spec?.ports?.[0]?.nodePort}/`),
+    await reaches(cluster, 'client/alice', `http://[${web.status?.loadBalancer?.ingress?.[0]?.ip}]/`),
+    /^pod +web-/,
+  );
+  assert.match(
+    await reaches(cluster, 'client/alice', `http://[${node?.ipv6}]:${web.spec?.ports?.[0]?.nodePort}/`),
     /^pod +web-/,
   );
   const proxy = `http://[${cluster.config.addresses.ipv6?.ingress}]/`;
-  assert.match(await reaches('client/alice', proxy, '-H', 'host: web.test'), /^pod +web-/);
+  assert.match(await reaches(cluster, 'client/alice', proxy, '-H', 'host: web.test'), /^pod +web-/);
 });
 
 test('a policy shuts pods out, and the kubelet never', async () => {
@@ -116,10 +93,10 @@ test('a policy shuts pods out, and the kubelet never', async () => {
     metadata: { name: 'nobody' },
     spec: { podSelector: { matchLabels: { app: 'web' } }, policyTypes: ['Ingress'] },
   });
-  await eventually('the pod to be shut out', async () => (await answer('pod/shell', url)) === undefined);
+  await eventually('the pod to be shut out', async () => (await answerOf(cluster, 'pod/shell', url)) === undefined);
   await cluster.kubectl(['wait', '--for=condition=Ready', 'pod', '--all', '--timeout=10s']);
   await cluster.kubectl(['delete', 'networkpolicy', 'nobody']);
-  await reaches('pod/shell', url);
+  await reaches(cluster, 'pod/shell', url);
 });
 
 test('logs, exec and a trace go the same way', async () => {

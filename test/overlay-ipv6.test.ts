@@ -5,6 +5,7 @@ import { contains, parseCIDR } from '../src/base/cidr.ts';
 import { captured } from './support/capture.ts';
 import { eventually, startCluster, type TestCluster } from './support/cluster.ts';
 import { ingress } from './support/ingress.ts';
+import { reaches, webPod, webService } from './support/reaching.ts';
 import { storyOf, wayOf } from './support/tracing.ts';
 
 /** Tunnels between nodes that have IPv6 alone: they go over IPv6. */
@@ -14,47 +15,21 @@ before(async () => {
   const flags = ['--nodes', '2', '--pod-network', 'vxlan', '--ip-family', 'ipv6', '--uplink', 'none'];
   cluster = await startCluster('t-overlay6', flags);
   await cluster.apply(
-    pod('shell', 'node-1'),
-    pod('web', 'node-2'),
-    {
-      apiVersion: 'v1',
-      kind: 'Service',
-      metadata: { name: 'web' },
-      spec: { type: 'LoadBalancer', selector: { app: 'web' }, ports: [{ name: 'http', port: 80, targetPort: 8080 }] },
-    },
+    webPod('shell', 'node-1'),
+    webPod('web', 'node-2'),
+    webService,
     ingress('pods', { 'pods.test': [{ service: 'web' }] }, { annotations: { backends: 'pods' } }),
   );
   await cluster.kubectl(['wait', '--for=condition=Ready', 'pod', '--all', '--timeout=60s']);
 });
 after(() => cluster?.down());
 
-const pod = (name: string, nodeName: string) => ({
-  apiVersion: 'v1',
-  kind: 'Pod',
-  metadata: { name, labels: { app: name } },
-  spec: {
-    nodeName,
-    containers: [
-      {
-        name: 'lab',
-        image: 'knit.dev/lab:1',
-        ports: [{ containerPort: 8080 }],
-        readinessProbe: { httpGet: { path: '/', port: 8080 }, periodSeconds: 1 },
-      },
-    ],
-  },
-});
-
 const addressOfWeb = async () => (await cluster.get<Pod>('pod', 'web')).status?.podIP ?? '';
-const answer = (from: string, url: string, ...more: string[]) =>
-  cluster.knit(['exec', from, '--', 'curl', '-sf', '-g', '-m', '2', ...more, url]).catch(() => undefined);
-const reaches = (from: string, url: string, ...more: string[]) =>
-  eventually(`${from} to reach ${url}`, () => answer(from, url, ...more));
 
 test('pods of two nodes see each other untranslated, in packets between the nodes’ IPv6 addresses', async () => {
   const [shell, web] = [await cluster.get<Pod>('pod', 'shell'), await addressOfWeb()];
   const packets = await captured(cluster, 'fabric', `udp port 4789 or host ${web}`, async () => {
-    assert.ok((await reaches('pod/shell', `http://[${web}]:8080/`)).includes(`[${shell.status?.podIP}]`));
+    assert.ok((await reaches(cluster, 'pod/shell', `http://[${web}]:8080/`)).includes(`[${shell.status?.podIP}]`));
   });
   const nodeCIDR = parseCIDR(cluster.config.addresses.ipv6?.nodeCIDR ?? '');
   assert.ok(packets.length > 0);
@@ -73,15 +48,15 @@ test('pods leave room for the outer headers, and what is long arrives', async ()
 });
 
 test('nodes, Services, the load balancer and the Ingress proxy reach pods through them', async () => {
-  await reaches('node/node-1', `http://[${await addressOfWeb()}]:8080/`);
-  await reaches('pod/shell', 'http://web/');
+  await reaches(cluster, 'node/node-1', `http://[${await addressOfWeb()}]:8080/`);
+  await reaches(cluster, 'pod/shell', 'http://web/');
   const [outside] = await eventually('the load balancer', async () => {
     const { status } = await cluster.get<Service>('service', 'web');
     return status?.loadBalancer?.ingress?.length ? status.loadBalancer.ingress : undefined;
   });
-  for (let i = 0; i < 8; i++) await reaches('client/alice', `http://[${outside?.ip}]/`);
+  for (let i = 0; i < 8; i++) await reaches(cluster, 'client/alice', `http://[${outside?.ip}]/`);
   const proxy = cluster.config.addresses.ipv6?.ingress;
-  await reaches('client/alice', `http://[${proxy}]/`, '-H', 'Host: pods.test');
+  await reaches(cluster, 'client/alice', `http://[${proxy}]/`, '-H', 'Host: pods.test');
 });
 
 test('a trace reads what tunnels carry, and explain finds nothing wrong', async () => {

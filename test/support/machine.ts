@@ -44,6 +44,8 @@ function foreignMarks(own: string): RegExp[] {
     ...[...names].map((name) => new RegExp(`(/|knit-)${name}([./ -]|$)`)),
     ...interfaces.map((name) => new RegExp(`(^| )${name}(@| |$)`)),
     /[/ ]knit-t-/,
+    // Whatever others do in temporary folders of their own, which carry no name of knit's.
+    /^mount \/tmp\/(?!knit-)/,
     // `ip netns` makes it with the first namespace of whomever, and the last cluster takes it away.
     /^mount \/run\/netns$/,
     // Shared by all clusters, and there as long as there is one.
