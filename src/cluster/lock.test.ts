@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, lstatSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -7,10 +7,10 @@ import { run } from '../kernel/run.ts';
 
 /** Each lock is asked for by a process of its own, as commands do. */
 const root = mkdtempSync(join(tmpdir(), 'knit-t-lock-'));
-const env = { ...process.env, KNIT_RUNTIME_DIR: join(root, 'run') };
 after(() => rmSync(root, { recursive: true, force: true }));
 
-async function inProcess(body: string): Promise<string> {
+async function inProcess(body: string, folder = join(root, 'run')): Promise<string> {
+  const env = { ...process.env, KNIT_RUNTIME_DIR: folder };
   const script = `import { withAddresses, withLock } from ${JSON.stringify(join(import.meta.dirname, 'lock.ts'))};
     import { setTimeout as delay } from 'node:timers/promises';
     ${body}`;
@@ -65,6 +65,21 @@ test('who chooses addresses waits for others who do', async () => {
 
 test('a lock whose owner was killed is taken over', async () => {
   await assert.rejects(inProcess(`await withLock('demo', async () => process.kill(process.pid, 'SIGKILL'));`));
-  assert.equal(existsSync(join(root, 'run/demo/lock')), true);
+  assert.ok(lstatSync(join(root, 'run/demo/lock')).isSymbolicLink());
   assert.equal(await inProcess(`await withLock('demo', async () => console.log('mine'));`), 'mine\n');
+});
+
+test('a full disk keeps nobody from working, for who ends a cluster makes room', async () => {
+  const disk = join(root, 'disk');
+  mkdirSync(disk);
+  await run('mount', ['-t', 'tmpfs', '-o', 'size=16k', 'tmpfs', disk]);
+  try {
+    assert.throws(() => writeFileSync(join(disk, 'large'), Buffer.alloc(32 << 10)), { code: 'ENOSPC' });
+    assert.equal(
+      await inProcess(`await withLock('demo', async () => console.log('mine'));`, join(disk, 'run')),
+      'mine\n',
+    );
+  } finally {
+    await run('umount', [disk]);
+  }
 });

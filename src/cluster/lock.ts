@@ -1,4 +1,4 @@
-import { linkSync, mkdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, readlinkSync, rmdirSync, rmSync, symlinkSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { KnitError } from '../base/errors.ts';
@@ -56,20 +56,16 @@ function take(name: string, path: string): void {
   throw busy(name, readOwner(path)?.split(' ')[0]);
 }
 
-/** Makes the lock with its owner in it, in one step; false where there is one. */
+/** Makes the lock, a link to its owner's name: in one step, and on a full disk too. False where there is one. */
 function create(path: string): boolean {
-  const mine = `${path}.${process.pid}`;
   try {
     mkdirSync(dirname(path), { recursive: true });
-    writeFileSync(mine, ownerOf(process.pid));
-    linkSync(mine, path);
+    symlinkSync(ownerOf(process.pid), path);
     return true;
   } catch (error) {
     // ENOENT: whoever had the lock before took its folder away just now.
     if (['EEXIST', 'ENOENT'].includes((error as NodeJS.ErrnoException).code ?? '')) return false;
     throw error;
-  } finally {
-    rmSync(mine, { force: true });
   }
 }
 
@@ -96,7 +92,7 @@ function startOf(pid: number): string {
 
 function readOwner(path: string): string | undefined {
   try {
-    return readFileSync(path, 'utf8');
+    return readlinkSync(path);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw error;
