@@ -1,6 +1,7 @@
 import type { FieldError, Kind, Subresource } from '../kind.ts';
 import type { KubeObject } from '../types.ts';
 import { ageColumn, nameColumn } from './columns.ts';
+import { all } from './errors.ts';
 import { validateMetadata } from './metadata.ts';
 
 type Required = 'group' | 'kind' | 'plural' | 'namespaced';
@@ -31,10 +32,10 @@ export function defineKind<T extends KubeObject>(parts: KindParts<T>): Kind<T> {
     columns: [nameColumn, ageColumn],
     ...parts,
     validate(object: T, old: T | undefined, subresource?: string): FieldError[] {
-      return [
-        ...validateMetadata(object, old, { namespaced: parts.namespaced, nameRule, anyFinalizer }),
-        ...(validateRest?.(object, old, subresource) ?? []),
-      ];
+      return all(
+        validateMetadata(object, old, { namespaced: parts.namespaced, nameRule, anyFinalizer }),
+        validateRest?.(object, old, subresource) ?? [],
+      );
     },
   };
 }

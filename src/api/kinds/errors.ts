@@ -52,6 +52,35 @@ export function tooMany(field: string, actual: number, max: number): FieldError 
   return { reason: 'FieldValueTooMany', field, message: `Too many: ${actual}: must have at most ${max} items` };
 }
 
+/** The errors of several checks, in their order. What is not there need not be checked: `spec.x && validateX(spec.x)`. */
+export function all(...found: readonly (readonly FieldError[] | undefined | false | '' | 0)[]): FieldError[] {
+  const errors: FieldError[] = [];
+  for (const some of found) if (some) add(errors, some);
+  return errors;
+}
+
+/** The errors of a list's items, each checked with its own path. */
+export function each<T>(
+  items: readonly T[] | undefined,
+  field: string,
+  check: (item: T, field: string, index: number) => readonly FieldError[],
+): FieldError[] {
+  const errors: FieldError[] = [];
+  if (!items) return errors;
+  for (let i = 0; i < items.length; i++) add(errors, check(items[i] as T, `${field}[${i}]`, i));
+  return errors;
+}
+
+/** Nearly all checks of nearly all objects find nothing: that must cost nothing. */
+function add(errors: FieldError[], more: readonly FieldError[]): void {
+  if (more.length > 0) errors.push(...more);
+}
+
+/** The fields of an object that say something, of which there should be one. */
+export function givenFields(object: object): string[] {
+  return Object.keys(object).filter((field) => object[field as keyof typeof object]);
+}
+
 /** An error if `value` is not one of `supported`; `undefined` counts as the empty string. */
 export function oneOf(field: string, value: string | undefined, supported: readonly string[]): FieldError[] {
   return supported.includes(value ?? '') ? [] : [notSupported(field, value ?? '', supported)];

@@ -1,6 +1,6 @@
 import type { FieldError } from '../kind.ts';
 import type { KubeObject, Labels, ObjectMeta, OwnerReference } from '../types.ts';
-import { forbidden, invalid, required, tooLong, unchanged } from './errors.ts';
+import { all, forbidden, invalid, required, tooLong, unchanged } from './errors.ts';
 import { dnsSubdomain, labelValue, qualifiedName, type Rule } from './names.ts';
 
 const maxAnnotationBytes = 256 * 1024;
@@ -16,15 +16,15 @@ export interface MetadataRules {
 /** What holds for the `metadata` of every kind. `name` is there already: `generateName` was used up. */
 export function validateMetadata(object: KubeObject, old: KubeObject | undefined, rules: MetadataRules): FieldError[] {
   const meta = object.metadata ?? {};
-  return [
-    ...validateName(meta, rules),
-    ...validateNamespace(meta, rules.namespaced),
-    ...validateLabels(meta.labels, 'metadata.labels'),
-    ...validateAnnotations(meta.annotations, 'metadata.annotations'),
-    ...validateOwners(meta.ownerReferences ?? []),
-    ...validateFinalizers(meta.finalizers ?? [], rules.anyFinalizer === true),
-    ...(old?.metadata ? validateMetadataUpdate(meta, old.metadata) : []),
-  ];
+  return all(
+    validateName(meta, rules),
+    validateNamespace(meta, rules.namespaced),
+    validateLabels(meta.labels, 'metadata.labels'),
+    validateAnnotations(meta.annotations, 'metadata.annotations'),
+    validateOwners(meta.ownerReferences ?? []),
+    validateFinalizers(meta.finalizers ?? [], rules.anyFinalizer === true),
+    old?.metadata ? validateMetadataUpdate(meta, old.metadata) : [],
+  );
 }
 
 function validateName(meta: ObjectMeta, rules: MetadataRules): FieldError[] {
@@ -43,10 +43,7 @@ export function validateLabels(labels: Labels | undefined, field: string): Field
   return Object.entries(labels ?? {}).flatMap(([key, value]) => {
     const wrongKey = qualifiedName(key);
     const wrongValue = labelValue(value);
-    return [
-      ...(wrongKey ? [invalid(field, key, wrongKey)] : []),
-      ...(wrongValue ? [invalid(field, value, wrongValue)] : []),
-    ];
+    return all(wrongKey ? [invalid(field, key, wrongKey)] : [], wrongValue ? [invalid(field, value, wrongValue)] : []);
   });
 }
 
@@ -106,12 +103,12 @@ export function validateFinalizer(finalizer: string, field: string): FieldError[
 }
 
 function validateMetadataUpdate(meta: ObjectMeta, old: ObjectMeta): FieldError[] {
-  return [
-    ...unchanged('metadata.name', meta.name, old.name),
-    ...unchanged('metadata.namespace', meta.namespace, old.namespace),
-    ...unchanged('metadata.uid', meta.uid, old.uid),
-    ...newFinalizersWhileDeleting(meta, old),
-  ];
+  return all(
+    unchanged('metadata.name', meta.name, old.name),
+    unchanged('metadata.namespace', meta.namespace, old.namespace),
+    unchanged('metadata.uid', meta.uid, old.uid),
+    newFinalizersWhileDeleting(meta, old),
+  );
 }
 
 function newFinalizersWhileDeleting(meta: ObjectMeta, old: ObjectMeta): FieldError[] {

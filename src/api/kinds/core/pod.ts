@@ -2,7 +2,7 @@ import type { FieldError } from '../../kind.ts';
 import type { Pod, PodSpec } from '../../types.ts';
 import { ageColumn, nameColumn, text, wide } from '../columns.ts';
 import { defineKind, subresource } from '../define.ts';
-import { forbidden } from '../errors.ts';
+import { all, forbidden } from '../errors.ts';
 import { setHostPorts, setPodSpecDefaults, setRequestsFromLimits } from '../podspec/defaults.ts';
 import {
   keepAllButEphemeralContainers,
@@ -50,7 +50,7 @@ export const pod = defineKind<Pod>({
   validate(object, old, subresource = ''): FieldError[] {
     // Through these the spec stays what it was, but for the node's name, which the binding has checked.
     const errors = keepsSpec.has(subresource) ? [] : validatePodSpec(object.spec, 'spec');
-    return [...errors, ...(object.spec ? validateChange(object.spec, old?.spec, subresource) : [])];
+    return all(errors, object.spec ? validateChange(object.spec, old?.spec, subresource) : []);
   },
   gracePeriodSeconds,
   fieldLabels: {

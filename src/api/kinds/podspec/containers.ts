@@ -1,6 +1,6 @@
 import type { FieldError } from '../../kind.ts';
 import type { Container, PodSpec, Volume } from '../../types.ts';
-import { duplicate, forbidden, invalid, named, notFound, oneOf, required } from '../errors.ts';
+import { all, duplicate, each, forbidden, invalid, named, notFound, oneOf, required } from '../errors.ts';
 import { dnsLabel, portName, portNumber } from '../names.ts';
 import { validateEnv, validateEnvFrom } from './env.ts';
 import { validateLifecycle, validateProbes } from './probes.ts';
@@ -22,41 +22,40 @@ export function validateContainers(spec: PodSpec, field: string): FieldError[] {
     claims: (spec.resourceClaims ?? []).map((claim) => claim.name),
   };
   const containers = spec.containers ?? [];
-  const init = spec.initContainers ?? [];
-  const ephemeral = spec.ephemeralContainers ?? [];
-  return [
-    ...(containers.length === 0 ? [required(`${field}.containers`)] : []),
-    ...containers.flatMap((one, i) => validateContainer(one, `${field}.containers[${i}]`, parts)),
-    ...containers.flatMap((one, i) => validateMainContainer(one, `${field}.containers[${i}]`)),
-    ...init.flatMap((one, i) => validateContainer(one, `${field}.initContainers[${i}]`, parts)),
-    ...init.flatMap((one, i) => validateInitContainer(one, `${field}.initContainers[${i}]`)),
-    ...ephemeral.flatMap((one, i) => validateContainer(one, `${field}.ephemeralContainers[${i}]`, parts)),
-    ...ephemeral.flatMap((one, i) => validateEphemeralContainer(one, spec, `${field}.ephemeralContainers[${i}]`)),
-    ...validateUniqueNames(spec, field),
-    ...validateHostPorts(spec, field),
-  ];
+  const { initContainers: init, ephemeralContainers: ephemeral } = spec;
+  const validateAny = (one: Container, at: string) => validateContainer(one, at, parts);
+  const validateEphemeral = (one: EphemeralContainer, at: string) => validateEphemeralContainer(one, spec, at);
+  return all(
+    containers.length === 0 && [required(`${field}.containers`)],
+    each(containers, `${field}.containers`, validateAny),
+    each(containers, `${field}.containers`, validateMainContainer),
+    init && each(init, `${field}.initContainers`, validateAny),
+    init && each(init, `${field}.initContainers`, validateInitContainer),
+    ephemeral && each(ephemeral, `${field}.ephemeralContainers`, validateAny),
+    ephemeral && each(ephemeral, `${field}.ephemeralContainers`, validateEphemeral),
+    validateUniqueNames(spec, field),
+    validateHostPorts(spec, field),
+  );
 }
 
 function validateContainer(container: Container, field: string, parts: PodParts): FieldError[] {
-  return [
-    ...named(`${field}.name`, container.name, dnsLabel),
-    ...validateImage(container.image, `${field}.image`),
-    ...oneOf(`${field}.imagePullPolicy`, container.imagePullPolicy, ['Always', 'IfNotPresent', 'Never']),
-    ...oneOf(`${field}.terminationMessagePolicy`, container.terminationMessagePolicy, [
-      'FallbackToLogsOnError',
-      'File',
-    ]),
-    ...validatePorts(container.ports ?? [], `${field}.ports`),
-    ...validateEnv(container.env ?? [], `${field}.env`),
-    ...validateEnvFrom(container.envFrom ?? [], `${field}.envFrom`),
-    ...validateMounts(container, `${field}.volumeMounts`, parts.volumes),
-    ...validateContainerResources(container.resources, `${field}.resources`, parts.claims),
-    ...validateSecurityContext(container.securityContext, `${field}.securityContext`),
-  ];
+  return all(
+    named(`${field}.name`, container.name, dnsLabel),
+    validateImage(container.image, `${field}.image`),
+    oneOf(`${field}.imagePullPolicy`, container.imagePullPolicy, ['Always', 'IfNotPresent', 'Never']),
+    oneOf(`${field}.terminationMessagePolicy`, container.terminationMessagePolicy, ['FallbackToLogsOnError', 'File']),
+    container.ports && validatePorts(container.ports, `${field}.ports`),
+    container.env && validateEnv(container.env, `${field}.env`),
+    container.envFrom && validateEnvFrom(container.envFrom, `${field}.envFrom`),
+    container.volumeMounts && validateMounts(container, `${field}.volumeMounts`, parts.volumes),
+    container.resources && validateContainerResources(container.resources, `${field}.resources`, parts.claims),
+    container.securityContext && validateSecurityContext(container.securityContext, `${field}.securityContext`),
+  );
 }
 
 function validateMainContainer(container: Container, field: string): FieldError[] {
-  return [...validateProbes(container, field), ...validateLifecycle(container.lifecycle, `${field}.lifecycle`)];
+  const { lifecycle } = container;
+  return all(validateProbes(container, field), lifecycle && validateLifecycle(lifecycle, `${field}.lifecycle`));
 }
 
 /** An init container that does not stay (`restartPolicy: Always` makes it a sidecar) has no life to probe. */
@@ -93,10 +92,9 @@ function validateImage(image: string | undefined, field: string): FieldError[] {
 
 function validatePorts(ports: readonly Port[], field: string): FieldError[] {
   const names = ports.map((port) => port.name);
-  return ports.flatMap((port, i) => {
-    const at = `${field}[${i}]`;
+  return each(ports, field, (port, at, i) => {
     const again = port.name !== undefined && port.name !== '' && names.indexOf(port.name) < i;
-    return [...validatePort(port, at), ...(again ? [duplicate(`${at}.name`, port.name)] : [])];
+    return all(validatePort(port, at), again ? [duplicate(`${at}.name`, port.name)] : []);
   });
 }
 
@@ -104,26 +102,25 @@ function validatePort(port: Port, field: string): FieldError[] {
   const wrongName = port.name ? portName(port.name) : undefined;
   const wrongPort = port.containerPort ? portNumber(port.containerPort) : undefined;
   const wrongHostPort = port.hostPort ? portNumber(port.hostPort) : undefined;
-  return [
-    ...(wrongName ? [invalid(`${field}.name`, port.name, wrongName)] : []),
-    ...(port.containerPort ? [] : [required(`${field}.containerPort`)]),
-    ...(wrongPort ? [invalid(`${field}.containerPort`, port.containerPort, wrongPort)] : []),
-    ...(wrongHostPort ? [invalid(`${field}.hostPort`, port.hostPort, wrongHostPort)] : []),
-    ...oneOf(`${field}.protocol`, port.protocol, ['SCTP', 'TCP', 'UDP']),
-  ];
+  return all(
+    wrongName ? [invalid(`${field}.name`, port.name, wrongName)] : [],
+    port.containerPort ? [] : [required(`${field}.containerPort`)],
+    wrongPort ? [invalid(`${field}.containerPort`, port.containerPort, wrongPort)] : [],
+    wrongHostPort ? [invalid(`${field}.hostPort`, port.hostPort, wrongHostPort)] : [],
+    oneOf(`${field}.protocol`, port.protocol, ['SCTP', 'TCP', 'UDP']),
+  );
 }
 
 function validateMounts(container: Container, field: string, volumes: PodParts['volumes']): FieldError[] {
   const mounts = container.volumeMounts ?? [];
   const paths = mounts.map((mount) => mount.mountPath);
-  return mounts.flatMap((mount, i) => {
-    const at = `${field}[${i}]`;
+  return each(mounts, field, (mount, at, i) => {
     const again = mount.mountPath && paths.indexOf(mount.mountPath) < i;
-    return [
-      ...validateMount(mount, at, volumes),
-      ...(again ? [invalid(`${at}.mountPath`, mount.mountPath, 'must be unique')] : []),
-      ...validatePropagation(mount, container, `${at}.mountPropagation`),
-    ];
+    return all(
+      validateMount(mount, at, volumes),
+      again ? [invalid(`${at}.mountPath`, mount.mountPath, 'must be unique')] : [],
+      validatePropagation(mount, container, `${at}.mountPropagation`),
+    );
   });
 }
 
@@ -156,10 +153,10 @@ function validatePropagation(mount: Mount, container: Container, field: string):
 
 function validateSecurityContext(context: Container['securityContext'], field: string): FieldError[] {
   if (!context) return [];
-  const errors = [
-    ...validateUserId(context.runAsUser, `${field}.runAsUser`),
-    ...validateUserId(context.runAsGroup, `${field}.runAsGroup`),
-  ];
+  const errors = all(
+    validateUserId(context.runAsUser, `${field}.runAsUser`),
+    validateUserId(context.runAsGroup, `${field}.runAsGroup`),
+  );
   if (context.privileged && context.allowPrivilegeEscalation === false) {
     const detail = 'cannot set `allowPrivilegeEscalation` to false and `privileged` to true';
     errors.push(invalid(field, context, detail));
@@ -175,38 +172,35 @@ export function validateUserId(id: number | undefined, field: string): FieldErro
 
 function validateUniqueNames(spec: PodSpec, field: string): FieldError[] {
   const seen = new Set<string>();
-  const lists = [
-    ['containers', spec.containers ?? []],
-    ['initContainers', spec.initContainers ?? []],
-    ['ephemeralContainers', spec.ephemeralContainers ?? []],
-  ] as const;
-  return lists.flatMap(([list, containers]) =>
-    containers.flatMap(({ name }, i) => {
-      if (!name || !seen.has(name)) {
-        seen.add(name);
-        return [];
-      }
-      return [duplicate(`${field}.${list}[${i}].name`, name)];
-    }),
+  const validateName = ({ name }: { readonly name: string }, at: string): FieldError[] => {
+    if (name && seen.has(name)) return [duplicate(`${at}.name`, name)];
+    seen.add(name);
+    return [];
+  };
+  const { containers, initContainers, ephemeralContainers } = spec;
+  return all(
+    each(containers, `${field}.containers`, validateName),
+    initContainers && each(initContainers, `${field}.initContainers`, validateName),
+    ephemeralContainers && each(ephemeralContainers, `${field}.ephemeralContainers`, validateName),
   );
 }
 
 function validateHostPorts(spec: PodSpec, field: string): FieldError[] {
+  if (!spec.containers?.some(({ ports }) => ports?.some(({ hostPort }) => hostPort))) return [];
   const taken = new Set<string>();
-  return (spec.containers ?? []).flatMap((container, i) =>
-    (container.ports ?? []).flatMap((port, j) => {
-      const at = `${field}.containers[${i}].ports[${j}]`;
+  return each(spec.containers, `${field}.containers`, (container, place) =>
+    each(container.ports, `${place}.ports`, (port, at) => {
       if (!port.hostPort) return [];
       const key = `${port.protocol}/${port.hostIP ?? ''}/${port.hostPort}`;
       const again = taken.has(key);
       taken.add(key);
       const differs = spec.hostNetwork && port.hostPort !== port.containerPort;
-      return [
-        ...(again ? [duplicate(`${at}.hostPort`, key)] : []),
-        ...(differs
+      return all(
+        again ? [duplicate(`${at}.hostPort`, key)] : [],
+        differs
           ? [invalid(`${at}.containerPort`, port.containerPort, 'must match `hostPort` when `hostNetwork` is true')]
-          : []),
-      ];
+          : [],
+      );
     }),
   );
 }

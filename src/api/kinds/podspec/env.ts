@@ -1,6 +1,6 @@
 import type { FieldError } from '../../kind.ts';
 import type { Container } from '../../types.ts';
-import { invalid, notSupported, required } from '../errors.ts';
+import { all, each, invalid, notSupported, required } from '../errors.ts';
 import { dataKey, dnsSubdomain, envName, qualifiedName } from '../names.ts';
 
 type EnvVar = NonNullable<Container['env']>[number];
@@ -29,24 +29,23 @@ export const fileFields = [
 ];
 
 export function validateEnv(env: readonly EnvVar[], field: string): FieldError[] {
-  return env.flatMap((one, i) => {
-    const at = `${field}[${i}]`;
+  return each(env, field, (one, at) => {
     const wrong = one.name ? envName(one.name) : undefined;
-    return [
-      ...(one.name ? [] : [required(`${at}.name`)]),
-      ...(wrong ? [invalid(`${at}.name`, one.name, wrong)] : []),
-      ...(one.valueFrom ? validateSource(one.valueFrom, one.value, `${at}.valueFrom`) : []),
-    ];
+    return all(
+      one.name ? [] : [required(`${at}.name`)],
+      wrong ? [invalid(`${at}.name`, one.name, wrong)] : [],
+      one.valueFrom ? validateSource(one.valueFrom, one.value, `${at}.valueFrom`) : [],
+    );
   });
 }
 
 function validateSource(source: Source, value: string | undefined, field: string): FieldError[] {
   const given = Object.values(source).filter((one) => one !== undefined && one !== null).length;
-  const errors = [
-    ...validateFieldRef(source.fieldRef, `${field}.fieldRef`, envFields),
-    ...validateKeyRef(source.configMapKeyRef, `${field}.configMapKeyRef`),
-    ...validateKeyRef(source.secretKeyRef, `${field}.secretKeyRef`),
-  ];
+  const errors = all(
+    validateFieldRef(source.fieldRef, `${field}.fieldRef`, envFields),
+    validateKeyRef(source.configMapKeyRef, `${field}.configMapKeyRef`),
+    validateKeyRef(source.secretKeyRef, `${field}.secretKeyRef`),
+  );
   if (source.resourceFieldRef && !source.resourceFieldRef.resource) {
     errors.push(required(`${field}.resourceFieldRef.resource`));
   }
@@ -74,25 +73,24 @@ export function validateFieldRef(ref: Source['fieldRef'], field: string, support
 function validateKeyRef(ref: { name?: string; key?: string } | undefined, field: string): FieldError[] {
   if (!ref) return [];
   const wrong = ref.key ? dataKey(ref.key) : undefined;
-  return [
-    ...(ref.name ? [] : [required(`${field}.name`)]),
-    ...(ref.key ? [] : [required(`${field}.key`)]),
-    ...(wrong ? [invalid(`${field}.key`, ref.key, wrong)] : []),
-  ];
+  return all(
+    ref.name ? [] : [required(`${field}.name`)],
+    ref.key ? [] : [required(`${field}.key`)],
+    wrong ? [invalid(`${field}.key`, ref.key, wrong)] : [],
+  );
 }
 
 export function validateEnvFrom(sources: readonly EnvFrom[], field: string): FieldError[] {
-  return sources.flatMap((source, i) => {
-    const at = `${field}[${i}]`;
+  return each(sources, field, (source, at) => {
     const wrongPrefix = source.prefix ? envName(source.prefix) : undefined;
     const given = [source.configMapRef, source.secretRef].filter(Boolean).length;
-    return [
-      ...(wrongPrefix ? [invalid(`${at}.prefix`, source.prefix, wrongPrefix)] : []),
-      ...validateNameRef(source.configMapRef, `${at}.configMapRef`),
-      ...validateNameRef(source.secretRef, `${at}.secretRef`),
-      ...(given === 0 ? [invalid(at, '', 'must specify one of: `configMapRef` or `secretRef`')] : []),
-      ...(given > 1 ? [invalid(at, '', 'may not have more than one field specified at a time')] : []),
-    ];
+    return all(
+      wrongPrefix ? [invalid(`${at}.prefix`, source.prefix, wrongPrefix)] : [],
+      validateNameRef(source.configMapRef, `${at}.configMapRef`),
+      validateNameRef(source.secretRef, `${at}.secretRef`),
+      given === 0 ? [invalid(at, '', 'must specify one of: `configMapRef` or `secretRef`')] : [],
+      given > 1 ? [invalid(at, '', 'may not have more than one field specified at a time')] : [],
+    );
   });
 }
 

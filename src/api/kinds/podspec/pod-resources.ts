@@ -10,9 +10,11 @@ import { validateAmounts, validateRequestsWithinLimits } from './resources.ts';
 const isOfPods = (name: string): boolean => name === 'cpu' || name === 'memory' || name.startsWith('hugepages-');
 
 /** Requests follow from what the containers ask for, and then from the pod's own limits. */
-export function setPodRequests({ resources, ...spec }: PodSpec): void {
-  const limits = Object.entries(resources?.limits ?? {});
-  if (!resources || limits.length === 0) return;
+export function setPodRequests(spec: PodSpec): void {
+  const { resources } = spec;
+  if (!resources?.limits) return;
+  const limits = Object.entries(resources.limits);
+  if (limits.length === 0) return;
   const asked = [...containerQuantities(spec, 'requests')].map(([name, amount]) => [name, formatQuantity(amount)]);
   const ofContainers = asked.filter(([name]) => name === 'cpu' || name === 'memory');
   const ofPod = limits.filter(([name]) => isOfPods(name));

@@ -1,6 +1,6 @@
 import type { FieldError } from '../../kind.ts';
 import type { Container, Probe } from '../../types.ts';
-import { forbidden, invalid, oneOf, required } from '../errors.ts';
+import { all, forbidden, invalid, oneOf, required } from '../errors.ts';
 import { portName, portNumber } from '../names.ts';
 
 type Lifecycle = Container['lifecycle'];
@@ -17,58 +17,57 @@ const counts = [
 
 export function validateProbes(container: Container, field: string): FieldError[] {
   const { livenessProbe, readinessProbe, startupProbe } = container;
-  return [
-    ...validateProbe(livenessProbe, `${field}.livenessProbe`),
-    ...validateOneSuccess(livenessProbe, `${field}.livenessProbe`),
-    ...validateProbe(readinessProbe, `${field}.readinessProbe`),
-    ...validateNoGrace(readinessProbe, `${field}.readinessProbe`),
-    ...validateProbe(startupProbe, `${field}.startupProbe`),
-    ...validateOneSuccess(startupProbe, `${field}.startupProbe`),
-  ];
+  return all(
+    livenessProbe && validateProbe(livenessProbe, `${field}.livenessProbe`),
+    livenessProbe && validateOneSuccess(livenessProbe, `${field}.livenessProbe`),
+    readinessProbe && validateProbe(readinessProbe, `${field}.readinessProbe`),
+    readinessProbe && validateNoGrace(readinessProbe, `${field}.readinessProbe`),
+    startupProbe && validateProbe(startupProbe, `${field}.startupProbe`),
+    startupProbe && validateOneSuccess(startupProbe, `${field}.startupProbe`),
+  );
 }
 
-function validateProbe(probe: Probe | undefined, field: string): FieldError[] {
-  if (!probe) return [];
+function validateProbe(probe: Probe, field: string): FieldError[] {
   const negative = counts
     .filter((key) => (probe[key] ?? 0) < 0)
     .map((key) => invalid(`${field}.${key}`, probe[key], 'must be greater than or equal to 0'));
   const grace = probe.terminationGracePeriodSeconds;
-  return [
-    ...validateHandler(probe, field),
-    ...negative,
-    ...(grace !== undefined && grace <= 0
+  return all(
+    validateHandler(probe, field),
+    negative,
+    grace !== undefined && grace <= 0
       ? [invalid(`${field}.terminationGracePeriodSeconds`, grace, 'must be greater than 0')]
-      : []),
-  ];
+      : [],
+  );
 }
 
 /** Liveness and startup are decided by one success. */
-function validateOneSuccess(probe: Probe | undefined, field: string): FieldError[] {
-  if (!probe || (probe.successThreshold ?? 1) === 1) return [];
+function validateOneSuccess(probe: Probe, field: string): FieldError[] {
+  if ((probe.successThreshold ?? 1) === 1) return [];
   return [invalid(`${field}.successThreshold`, probe.successThreshold, 'must be 1')];
 }
 
-function validateNoGrace(probe: Probe | undefined, field: string): FieldError[] {
-  const grace = probe?.terminationGracePeriodSeconds;
+function validateNoGrace(probe: Probe, field: string): FieldError[] {
+  const grace = probe.terminationGracePeriodSeconds;
   if (grace === undefined) return [];
   return [invalid(`${field}.terminationGracePeriodSeconds`, grace, 'must not be set for readinessProbes')];
 }
 
 export function validateLifecycle(lifecycle: Lifecycle, field: string): FieldError[] {
-  return [
-    ...(lifecycle?.postStart ? validateHandler(lifecycle.postStart, `${field}.postStart`) : []),
-    ...(lifecycle?.preStop ? validateHandler(lifecycle.preStop, `${field}.preStop`) : []),
-  ];
+  return all(
+    lifecycle?.postStart ? validateHandler(lifecycle.postStart, `${field}.postStart`) : [],
+    lifecycle?.preStop ? validateHandler(lifecycle.preStop, `${field}.preStop`) : [],
+  );
 }
 
 /** Exactly one way to ask. */
 function validateHandler(handler: Handler, field: string): FieldError[] {
   const [first, ...more] = handlers.filter((one) => handler[one]);
   if (!first) return [required(field, 'must specify a handler type')];
-  return [
-    ...validateChosen(handler, first, `${field}.${first}`),
-    ...more.map((one) => forbidden(`${field}.${one}`, 'may not specify more than 1 handler type')),
-  ];
+  return all(
+    validateChosen(handler, first, `${field}.${first}`),
+    more.map((one) => forbidden(`${field}.${one}`, 'may not specify more than 1 handler type')),
+  );
 }
 
 function validateChosen(handler: Handler, chosen: (typeof handlers)[number], field: string): FieldError[] {
@@ -88,14 +87,14 @@ function validateChosen(handler: Handler, chosen: (typeof handlers)[number], fie
 
 function validateHttpGet(action: Probe['httpGet'], field: string): FieldError[] {
   const headers = action?.httpHeaders ?? [];
-  return [
-    ...(action?.path ? [] : [required(`${field}.path`)]),
-    ...validatePortOrName(action?.port, `${field}.port`),
-    ...oneOf(`${field}.scheme`, action?.scheme, ['HTTP', 'HTTPS']),
-    ...headers
+  return all(
+    action?.path ? [] : [required(`${field}.path`)],
+    validatePortOrName(action?.port, `${field}.port`),
+    oneOf(`${field}.scheme`, action?.scheme, ['HTTP', 'HTTPS']),
+    headers
       .filter(({ name }) => !/^[-A-Za-z0-9]+$/.test(name))
       .map(({ name }) => invalid(`${field}.httpHeaders`, name, headerText)),
-  ];
+  );
 }
 
 const headerText =

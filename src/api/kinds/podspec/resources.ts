@@ -2,7 +2,7 @@ import { KnitError } from '../../../base/errors.ts';
 import type { FieldError } from '../../kind.ts';
 import { parseQuantity } from '../../quantity.ts';
 import type { Container, PodSpec } from '../../types.ts';
-import { invalid, notFound, required } from '../errors.ts';
+import { all, each, invalid, notFound, required } from '../errors.ts';
 import { qualifiedName } from '../names.ts';
 
 type Amounts = Readonly<Record<string, string>>;
@@ -24,7 +24,7 @@ export function amountOf(text: string | number): bigint | undefined {
 export function validateAmounts(amounts: Amounts | undefined, field: string): FieldError[] {
   return Object.entries(amounts ?? {}).flatMap(([name, text]) => {
     const wrongName = qualifiedName(name);
-    return [...(wrongName ? [invalid(field, name, wrongName)] : []), ...validateAmount(text, `${field}[${name}]`)];
+    return all(wrongName ? [invalid(field, name, wrongName)] : [], validateAmount(text, `${field}[${name}]`));
   });
 }
 
@@ -45,17 +45,17 @@ export function validateContainerResources(
 ): FieldError[] {
   const requests = resources?.requests ?? {};
   const limits = resources?.limits ?? {};
-  const errors = [
-    ...validateContainerNames(limits, `${field}.limits`),
-    ...validateAmounts(limits, `${field}.limits`),
-    ...validateContainerNames(requests, `${field}.requests`),
-    ...validateAmounts(requests, `${field}.requests`),
-  ];
-  if (errors.length > 0) return errors;
-  const unknownClaims = (resources?.claims ?? []).flatMap((claim, i) =>
-    claims.includes(claim.name) ? [] : [notFound(`${field}.claims[${i}]`, claim.name)],
+  const errors = all(
+    validateContainerNames(limits, `${field}.limits`),
+    validateAmounts(limits, `${field}.limits`),
+    validateContainerNames(requests, `${field}.requests`),
+    validateAmounts(requests, `${field}.requests`),
   );
-  return [...validateRequestsWithinLimits(requests, limits, field), ...unknownClaims];
+  if (errors.length > 0) return errors;
+  const unknownClaims = each(resources?.claims, `${field}.claims`, ({ name }, at) =>
+    claims.includes(name) ? [] : [notFound(at, name)],
+  );
+  return all(validateRequestsWithinLimits(requests, limits, field), unknownClaims);
 }
 
 function validateContainerNames(amounts: Amounts, field: string): FieldError[] {

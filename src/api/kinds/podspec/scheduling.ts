@@ -1,6 +1,6 @@
 import type { FieldError } from '../../kind.ts';
 import type { LabelSelector, PodSpec, Toleration } from '../../types.ts';
-import { forbidden, invalid, oneOf, required } from '../errors.ts';
+import { all, each, forbidden, invalid, oneOf, required } from '../errors.ts';
 import { validateLabelSelector, validateOperator } from '../label-selector.ts';
 import { validateLabels } from '../metadata.ts';
 import { labelValue, qualifiedName } from '../names.ts';
@@ -19,22 +19,21 @@ const effects = ['NoExecute', 'NoSchedule', 'PreferNoSchedule'];
 
 /** All that says on which nodes the pod may stand. */
 export function validateScheduling(spec: PodSpec, field: string): FieldError[] {
-  return [
-    ...validateLabels(spec.nodeSelector, `${field}.nodeSelector`),
-    ...validateAffinity(spec.affinity, `${field}.affinity`),
-    ...(spec.tolerations ?? []).flatMap((one, i) => validateToleration(one, `${field}.tolerations[${i}]`)),
-    ...(spec.topologySpreadConstraints ?? []).flatMap((one, i) =>
-      validateSpread(one, `${field}.topologySpreadConstraints[${i}]`),
-    ),
-    ...validateGates(spec, field),
-  ];
+  return all(
+    spec.nodeSelector && validateLabels(spec.nodeSelector, `${field}.nodeSelector`),
+    spec.affinity && validateAffinity(spec.affinity, `${field}.affinity`),
+    each(spec.tolerations, `${field}.tolerations`, validateToleration),
+    each(spec.topologySpreadConstraints, `${field}.topologySpreadConstraints`, validateSpread),
+    validateGates(spec, field),
+  );
 }
 
 function validateGates(spec: PodSpec, field: string): FieldError[] {
-  const gates = spec.schedulingGates ?? [];
-  const wrong = gates.flatMap(({ name }, i) => {
+  const gates = spec.schedulingGates;
+  if (!gates) return [];
+  const wrong = each(gates, `${field}.schedulingGates`, ({ name }, at) => {
     const detail = qualifiedName(name ?? '');
-    return detail ? [invalid(`${field}.schedulingGates[${i}]`, name ?? '', detail)] : [];
+    return detail ? [invalid(at, name ?? '', detail)] : [];
   });
   if (gates.length === 0 || !spec.nodeName) return wrong;
   return [...wrong, forbidden(`${field}.nodeName`, 'cannot be set until all schedulingGates have been cleared')];
@@ -57,11 +56,11 @@ function validateToleration(toleration: Toleration, field: string): FieldError[]
   if (operator === 'Exists' && value !== '') {
     errors.push(invalid(`${field}.operator`, toleration, "value must be empty when `operator` is 'Exists'"));
   }
-  return [
-    ...errors,
-    ...(operator === '' ? [] : oneOf(`${field}.operator`, operator, ['Equal', 'Exists'])),
-    ...(effect === '' ? [] : oneOf(`${field}.effect`, effect, effects)),
-  ];
+  return all(
+    errors,
+    operator === '' ? [] : oneOf(`${field}.operator`, operator, ['Equal', 'Exists']),
+    effect === '' ? [] : oneOf(`${field}.effect`, effect, effects),
+  );
 }
 
 /** Taints of a node. */
@@ -70,37 +69,32 @@ export function validateTaintEffect(effect: string | undefined, field: string): 
 }
 
 function validateAffinity(affinity: Affinity | undefined, field: string): FieldError[] {
-  return [
-    ...validateNodeAffinity(affinity?.nodeAffinity, `${field}.nodeAffinity`),
-    ...validatePodAffinity(affinity?.podAffinity, `${field}.podAffinity`),
-    ...validatePodAffinity(affinity?.podAntiAffinity, `${field}.podAntiAffinity`),
-  ];
+  return all(
+    validateNodeAffinity(affinity?.nodeAffinity, `${field}.nodeAffinity`),
+    validatePodAffinity(affinity?.podAffinity, `${field}.podAffinity`),
+    validatePodAffinity(affinity?.podAntiAffinity, `${field}.podAntiAffinity`),
+  );
 }
 
 function validateNodeAffinity(affinity: Affinity['nodeAffinity'], field: string): FieldError[] {
   const must = affinity?.[requiredTerms];
-  const like = affinity?.[preferredTerms] ?? [];
-  return [
-    ...(must ? validateNodeTerms(must.nodeSelectorTerms ?? [], `${field}.${requiredTerms}.nodeSelectorTerms`) : []),
-    ...like.flatMap(({ weight, preference }, i) => [
-      ...validateWeight(weight, `${field}.${preferredTerms}[${i}].weight`),
-      ...validateNodeTerm(preference, `${field}.${preferredTerms}[${i}].preference`),
-    ]),
-  ];
+  return all(
+    must ? validateNodeTerms(must.nodeSelectorTerms ?? [], `${field}.${requiredTerms}.nodeSelectorTerms`) : [],
+    each(affinity?.[preferredTerms], `${field}.${preferredTerms}`, ({ weight, preference }, at) =>
+      all(validateWeight(weight, `${at}.weight`), validateNodeTerm(preference, `${at}.preference`)),
+    ),
+  );
 }
 
 function validateNodeTerms(terms: readonly NodeTerm[], field: string): FieldError[] {
   if (terms.length === 0) return [required(field, 'must have at least one node selector term')];
-  return terms.flatMap((term, i) => validateNodeTerm(term, `${field}[${i}]`));
+  return each(terms, field, validateNodeTerm);
 }
 
 function validateNodeTerm(term: NodeTerm | undefined, field: string): FieldError[] {
-  return (term?.matchExpressions ?? []).flatMap((one, i) => {
+  return each(term?.matchExpressions, `${field}.matchExpressions`, (one, at) => {
     const wrongKey = qualifiedName(one.key ?? '');
-    return [
-      ...validateNodeRequirement(one, `${field}.matchExpressions[${i}]`),
-      ...(wrongKey ? [invalid(`${field}.matchExpressions[${i}].key`, one.key ?? '', wrongKey)] : []),
-    ];
+    return all(validateNodeRequirement(one, at), wrongKey ? [invalid(`${at}.key`, one.key ?? '', wrongKey)] : []);
   });
 }
 
@@ -112,21 +106,20 @@ function validateNodeRequirement(requirement: NodeRequirement, field: string): F
 }
 
 function validatePodAffinity(affinity: Affinity['podAffinity'], field: string): FieldError[] {
-  return [
-    ...(affinity?.[requiredTerms] ?? []).flatMap((term, i) => validatePodTerm(term, `${field}.${requiredTerms}[${i}]`)),
-    ...(affinity?.[preferredTerms] ?? []).flatMap(({ weight, podAffinityTerm }, i) => [
-      ...validateWeight(weight, `${field}.${preferredTerms}[${i}].weight`),
-      ...validatePodTerm(podAffinityTerm, `${field}.${preferredTerms}[${i}].podAffinityTerm`),
-    ]),
-  ];
+  return all(
+    each(affinity?.[requiredTerms], `${field}.${requiredTerms}`, validatePodTerm),
+    each(affinity?.[preferredTerms], `${field}.${preferredTerms}`, ({ weight, podAffinityTerm }, at) =>
+      all(validateWeight(weight, `${at}.weight`), validatePodTerm(podAffinityTerm, `${at}.podAffinityTerm`)),
+    ),
+  );
 }
 
 function validatePodTerm(term: PodTerm | undefined, field: string): FieldError[] {
-  return [
-    ...validateLabelSelector(term?.labelSelector, `${field}.labelSelector`),
-    ...validateLabelSelector(term?.namespaceSelector, `${field}.namespaceSelector`),
-    ...validateTopologyKey(term?.topologyKey, `${field}.topologyKey`),
-  ];
+  return all(
+    validateLabelSelector(term?.labelSelector, `${field}.labelSelector`),
+    validateLabelSelector(term?.namespaceSelector, `${field}.namespaceSelector`),
+    validateTopologyKey(term?.topologyKey, `${field}.topologyKey`),
+  );
 }
 
 function validateTopologyKey(key: string | undefined, field: string): FieldError[] {
@@ -141,10 +134,10 @@ function validateWeight(weight: number, field: string): FieldError[] {
 
 function validateSpread(spread: Spread, field: string): FieldError[] {
   const skew = spread.maxSkew ?? 0;
-  return [
-    ...(skew > 0 ? [] : [invalid(`${field}.maxSkew`, skew, 'must be greater than zero')]),
-    ...validateTopologyKey(spread.topologyKey, `${field}.topologyKey`),
-    ...oneOf(`${field}.whenUnsatisfiable`, spread.whenUnsatisfiable, ['DoNotSchedule', 'ScheduleAnyway']),
-    ...validateLabelSelector(spread.labelSelector, `${field}.labelSelector`),
-  ];
+  return all(
+    skew > 0 ? [] : [invalid(`${field}.maxSkew`, skew, 'must be greater than zero')],
+    validateTopologyKey(spread.topologyKey, `${field}.topologyKey`),
+    oneOf(`${field}.whenUnsatisfiable`, spread.whenUnsatisfiable, ['DoNotSchedule', 'ScheduleAnyway']),
+    validateLabelSelector(spread.labelSelector, `${field}.labelSelector`),
+  );
 }
