@@ -24,7 +24,7 @@ export interface Backend {
   /** Makes all rows durable, or throws and keeps none. Readers see them, and `revision` counts them, from then on. */
   commit(rows: readonly Row[]): Promise<void> | void;
   /** Forgets what no reader at `revision` or later can see. */
-  compact(revision: number): void;
+  compact(revision: number): Promise<void> | void;
   close(): void;
 }
 

@@ -5,7 +5,8 @@ import { openSqliteStore } from './sqlite.ts';
  * that makes this run's values its own. Part of the crash test.
  */
 const [path = '', tag = ''] = process.argv.slice(2);
-const store = await openSqliteStore(path);
+// So that it is now and then killed while the log is brought into the database.
+const store = await openSqliteStore(path, 500_000);
 const writers = Array.from({ length: 8 }, (_, index) => writeOn(`/w/${index}`));
 await Promise.all(writers);
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -32,6 +32,33 @@ describe('a store in a file', () => {
     const third = await openSqliteStore(path);
     assert.equal((await third.put('/c', 'c', 0)).modRevision, 5, 'a revision is never given twice');
     await third.close();
+  });
+
+  it('brings its log into the database while it is written, read and compacted', async () => {
+    const path = fileOf('log');
+    const store = await openSqliteStore(path, 200_000);
+    const value = (round: number) => `${round} ${'x'.repeat(2000)}`;
+    const revisions = new Map<string, number>();
+    const rounds = 60;
+    for (let round = 0; round < rounds; round++) {
+      const compaction = round % 10 === 9 ? store.compact(store.revision - 5) : undefined;
+      await Promise.all(
+        Array.from({ length: 10 }, async (_, i) => {
+          const key = `/k/${i}`;
+          revisions.set(key, (await store.put(key, value(round), revisions.get(key) ?? 0)).modRevision);
+        }),
+      );
+      await compaction;
+    }
+    assert.equal(store.revision, rounds * 10);
+    const log = statSync(`${path}-wal`).size;
+    assert.ok(log < 1_000_000, `the log is begun anew again and again, and has ${log} bytes`);
+    await store.close();
+    const again = await openSqliteStore(path);
+    const { entries } = await again.list('/k/');
+    assert.deepEqual(new Map(entries.map(({ key, modRevision }) => [key, modRevision])), revisions);
+    assert.ok(entries.every((entry) => entry.value === value(rounds - 1)));
+    await again.close();
   });
 
   it('refuses a file of a newer knit, and leaves it as it is', async () => {

@@ -1,8 +1,7 @@
-import { closeSync, fdatasync, openSync } from 'node:fs';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
-import { promisify } from 'node:util';
 import { KnitError, messageOf } from '../base/errors.ts';
 import { type Backend, endOfPrefix, type Row } from './backend.ts';
+import { LONG, PAGE, SqliteLog } from './sqlite-log.ts';
 import { migrate } from './sqlite-schema.ts';
 import type { Store } from './store.ts';
 import { versionedStore } from './versioned.ts';
@@ -13,30 +12,28 @@ const SQLITE_IOERR = 10;
 const SQLITE_CORRUPT = 11;
 const SQLITE_NOTADB = 26;
 
-const datasync = promisify(fdatasync);
-
 /** Revisions that one transaction of a compaction looks at, so that no write waits long for it. */
 const COMPACTION_STEP = 2000;
 
 /**
  * Opens or makes the store in a file. A write is on the disk before it is acknowledged: the write-ahead log is synced
- * after each commit by a thread of the pool, as SQLite would with synchronous=FULL, while this thread goes on. A log
- * that cannot be synced ends the store: what the disk holds then is not known.
+ * after each commit by a thread of the pool, as SQLite would with synchronous=FULL, while this thread goes on. A disk
+ * that cannot be synced ends the store: what it holds then is not known.
  *
+ * @param longLog Bytes of log, by a rough count, that are brought into the database at once
  * @throws KnitError `STORE_NEWER` (written by a newer knit), `STORE_DAMAGED`, `STORE_LOCKED`, `STORE_OPEN`
  */
-export async function openSqliteStore(path: string): Promise<Store> {
+export async function openSqliteStore(path: string, longLog = LONG): Promise<Store> {
   let database: DatabaseSync | undefined;
   try {
     database = new DatabaseSync(path, { timeout: 2000 });
     // Exclusive before the first access: then the log's index is in memory, and a full disk can be opened.
-    // Objects are of some kilobytes: a page of the default size would hold one, and leave the rest of itself empty.
-    database.exec('PRAGMA page_size=8192; PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL');
-    // A checkpoint holds up everything for two syncs: it comes after 16 MB of log, and not after each 4.
-    database.exec('PRAGMA synchronous=NORMAL; PRAGMA wal_autocheckpoint=2000');
+    database.exec(`PRAGMA page_size=${PAGE}; PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL`);
+    // SQLite's own checkpoints wait for the disk: only a compaction makes so much log that they come before ours.
+    database.exec('PRAGMA synchronous=NORMAL; PRAGMA wal_autocheckpoint=8000');
     database.exec('PRAGMA journal_size_limit=67108864; PRAGMA cache_size=-8000');
     migrate(database, path);
-    return versionedStore(new SqliteBackend(database, path));
+    return versionedStore(new SqliteBackend(database, new SqliteLog(database, path, longLog)));
   } catch (error) {
     if (database?.isOpen) database.close();
     throw explainOpening(error, path);
@@ -59,13 +56,12 @@ class SqliteBackend implements Backend {
   readonly #list: StatementSync;
   readonly #changes: StatementSync;
   readonly #insert: StatementSync;
-  readonly #walPath: string;
-  #wal: number | undefined;
+  readonly #log: SqliteLog;
   #broken: KnitError | undefined;
 
-  constructor(database: DatabaseSync, path: string) {
+  constructor(database: DatabaseSync, log: SqliteLog) {
     this.#database = database;
-    this.#walPath = `${path}-wal`;
+    this.#log = log;
     this.#get = database.prepare(
       'SELECT * FROM revisions WHERE key = ? AND revision <= ? ORDER BY revision DESC LIMIT 1',
     );
@@ -101,27 +97,29 @@ class SqliteBackend implements Backend {
 
   async commit(rows: readonly Row[]): Promise<void> {
     if (this.#broken) throw this.#broken;
+    if (this.#log.isLong) await this.#durably(this.#log.checkpoint());
     this.#transaction(() => {
-      for (const row of rows) {
-        this.#insert.run(row.revision, row.key, row.value ?? null, row.createRevision, row.previous);
+      let bytes = 0;
+      for (const { revision, key, value, createRevision, previous } of rows) {
+        this.#insert.run(revision, key, value ?? null, createRevision, previous);
+        bytes += 2 * key.length + (value?.length ?? 0);
       }
+      this.#log.add(rows.length, bytes);
     });
-    await this.#sync();
+    await this.#durably(this.#log.sync());
     this.revision = rows.at(-1)?.revision ?? this.revision;
   }
 
-  /** The log stays one file while the database is open: SQLite begins it anew, but does not replace it. */
-  async #sync(): Promise<void> {
-    this.#wal ??= openSync(this.#walPath, 'r');
+  async #durably(synced: Promise<void>): Promise<void> {
     try {
-      await datasync(this.#wal);
+      await synced;
     } catch (error) {
       this.#broken = explainWriting(error);
       throw this.#broken;
     }
   }
 
-  compact(revision: number): void {
+  async compact(revision: number): Promise<void> {
     // A row becomes superfluous through the next row of its key, which names it as its previous one.
     const superseded = this.#database.prepare(
       `DELETE FROM revisions WHERE revision IN
@@ -131,20 +129,27 @@ class SqliteBackend implements Backend {
       'DELETE FROM revisions WHERE revision > ? AND revision <= ? AND value IS NULL',
     );
     const mark = this.#database.prepare("INSERT OR REPLACE INTO meta VALUES ('compacted', ?)");
-    for (let from = this.compacted; from < revision; from += COMPACTION_STEP) {
-      const upTo = Math.min(from + COMPACTION_STEP, revision);
+    while (this.#database.isOpen && this.compacted < revision) {
+      if (this.#log.underWay) {
+        await this.#log.underWay;
+        continue;
+      }
+      const [from, upTo] = [this.compacted, Math.min(this.compacted + COMPACTION_STEP, revision)];
       this.#transaction(() => {
-        superseded.run(from, upTo);
-        deletions.run(from, upTo);
+        const gone = [superseded.run(from, upTo), deletions.run(from, upTo)];
         mark.run(upTo);
+        this.#log.add(
+          gone.reduce((sum, { changes }) => sum + Number(changes), 1),
+          0,
+        );
       });
       this.compacted = upTo;
     }
   }
 
   close(): void {
-    if (this.#wal !== undefined) closeSync(this.#wal);
     this.#database.close();
+    this.#log.close();
   }
 
   #meta(name: string): number {

@@ -84,7 +84,7 @@ class VersionedStore implements Store {
   async compact(revision: number): Promise<void> {
     this.#assertOpen();
     const upTo = Math.min(revision, this.#backend.revision);
-    if (upTo > this.#backend.compacted) this.#backend.compact(upTo);
+    if (upTo > this.#backend.compacted) await this.#backend.compact(upTo);
   }
 
   async close(): Promise<void> {

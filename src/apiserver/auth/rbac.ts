@@ -24,6 +24,8 @@ interface Grant {
   readonly title: string;
 }
 
+const covers = (grant: Grant, namespace: string): boolean => grant.namespace === '' || grant.namespace === namespace;
+
 /** Role-based access control: what no role grants is denied. */
 export class RbacAuthorizer implements Authorizer {
   readonly #cache: WatchCache;
@@ -39,25 +41,34 @@ export class RbacAuthorizer implements Authorizer {
   }
 
   authorize(attributes: Attributes): Decision {
-    for (const grant of this.#grantsOf(attributes.user, attributes.resource?.namespace ?? '')) {
-      if (grant.rules.some((rule) => ruleAllows(rule, attributes))) {
-        return { allowed: true, reason: `RBAC: allowed by ${grant.title} to ${attributes.user.name}` };
+    const { user, resource } = attributes;
+    const namespace = resource?.namespace ?? '';
+    for (const grants of this.#grantsOf(user)) {
+      for (const grant of grants) {
+        if (covers(grant, namespace) && grant.rules.some((rule) => ruleAllows(rule, attributes))) {
+          return { allowed: true, reason: `RBAC: allowed by ${grant.title} to ${user.name}` };
+        }
       }
     }
     return { allowed: false, reason: '' };
   }
 
   rulesFor(user: User, namespace: string): readonly ResourceRule[] {
-    return [...new Set(this.#grantsOf(user, namespace))].flatMap((grant) => grant.rules);
+    const grants = new Set(this.#grantsOf(user).flat());
+    return [...grants].filter((grant) => covers(grant, namespace)).flatMap((grant) => grant.rules);
   }
 
-  *#grantsOf(user: User, namespace: string): Generator<Grant> {
+  /** Those to the user, and then those to each of the groups. */
+  #grantsOf({ name, groups }: User): (readonly Grant[])[] {
     this.#refresh();
-    const covers = (grant: Grant) => grant.namespace === '' || grant.namespace === namespace;
-    for (const grant of this.#ofUsers.get(user.name) ?? []) if (covers(grant)) yield grant;
-    for (const group of user.groups) {
-      for (const grant of this.#ofGroups.get(group) ?? []) if (covers(grant)) yield grant;
+    const found: (readonly Grant[])[] = [];
+    const own = this.#ofUsers.get(name);
+    if (own) found.push(own);
+    for (const group of groups) {
+      const shared = this.#ofGroups.get(group);
+      if (shared) found.push(shared);
     }
+    return found;
   }
 
   /** Reads roles and bindings anew when one of them changed. */

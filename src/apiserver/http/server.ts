@@ -196,9 +196,9 @@ function readBody(req: IncomingMessage): Promise<Uint8Array | undefined> | undef
         reject(tooLarge(BODY_LIMIT));
       }
     });
-    req.once('end', () => resolve(chunks.length === 1 ? chunks[0] : size === 0 ? undefined : Buffer.concat(chunks)));
-    req.once('error', reject);
-    req.once('close', () => {
+    req.on('end', () => resolve(chunks.length === 1 ? chunks[0] : size === 0 ? undefined : Buffer.concat(chunks)));
+    req.on('error', reject);
+    req.on('close', () => {
       if (!req.complete) reject(new Error('the client went away before its request was whole'));
     });
   });
