@@ -85,5 +85,6 @@ function parseAccept(header: string): MediaRange[] {
 
 /** The media type of a `Content-Type` header without its parameters. */
 export function mediaType(contentType: string | undefined): string {
+  if (contentType === 'application/json') return contentType;
   return (contentType ?? '').split(';')[0]?.trim().toLowerCase() ?? '';
 }

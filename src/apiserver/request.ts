@@ -72,8 +72,15 @@ export function parseRequest(method: string, rawPath: string): RequestInfo {
   return { verb: verbOf(method, resource, watches, query), method, path, query, resource };
 }
 
+/** The query of most requests. It is asked for a dozen names, and need not look for them. */
+class NoQuery extends URLSearchParams {
+  override get = (): null => null;
+  override getAll = (): string[] => [];
+  override has = (): boolean => false;
+}
+
 /** Nobody writes into a query. */
-const noQuery = new URLSearchParams();
+const noQuery = new NoQuery();
 
 function parseTarget(path: string): ResourceTarget | undefined {
   const parts = partsOf(path);

@@ -1,5 +1,6 @@
 import { namespaces } from '../../api/resource.ts';
 import type { Namespace } from '../../api/types.ts';
+import { remembered } from '../cache/object.ts';
 import { objectKey, type WatchCache } from '../cache/watch-cache.ts';
 import { forbidden, notFound } from '../errors.ts';
 import type { AdmissionPlugin, AdmissionRequest } from './chain.ts';
@@ -24,12 +25,12 @@ export function namespaceLifecycle(cache: WatchCache): AdmissionPlugin {
   };
 }
 
+const isGoing = remembered((object) => object.parse<Namespace>().metadata?.deletionTimestamp !== undefined);
+
 function assertAlive(cache: WatchCache, { kind, namespace, name }: AdmissionRequest): void {
   const found = cache.resource(namespaces).get(objectKey(namespaces, '', namespace));
   if (!found) throw notFound(namespaces, namespace);
-  // Only a namespace that is being deleted carries these words; the others need not be parsed.
-  if (!found.bytes.includes('"deletionTimestamp"')) return;
-  if (!found.parse<Namespace>().metadata?.deletionTimestamp) return;
+  if (!isGoing(found)) return;
   const why = `unable to create new content in namespace ${namespace} because it is being terminated`;
   const cause = {
     reason: 'NamespaceTerminating',

@@ -9,7 +9,8 @@ export class CacheEvent {
   /** What it is now; for `DELETED`, what it was, at the revision of its deletion. */
   readonly object: CachedObject;
   readonly previous: CachedObject | undefined;
-  readonly #forms = new Map<string, Buffer>();
+  /** Most events are of interest to nobody who reads bytes. */
+  #forms: Map<string, Buffer> | undefined;
 
   constructor(type: ChangeType, revision: number, object: CachedObject, previous: CachedObject | undefined) {
     this.type = type;
@@ -20,6 +21,7 @@ export class CacheEvent {
 
   /** The line of a form (`ADDED json`, `MODIFIED table` …), made by `make` the first time. */
   line(form: string, make: () => Buffer): Buffer {
+    this.#forms ??= new Map();
     let line = this.#forms.get(form);
     if (!line) {
       line = make();

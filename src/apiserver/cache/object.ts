@@ -1,5 +1,5 @@
 import type { Kind } from '../../api/kind.ts';
-import type { KubeObject, Labels } from '../../api/types.ts';
+import type { KubeObject, Labels, ObjectMeta } from '../../api/types.ts';
 
 const METADATA = '"metadata":{';
 
@@ -72,12 +72,27 @@ function factsOf(object: KubeObject, readers: FieldReaders) {
 
 /**
  * The text that is stored: `kind`, `apiVersion` and `metadata` stand first, and the resource version is left out, since
- * it is the store's to give.
+ * it is the store's to give. It is made part by part: V8 takes twice as long for a text of more than 2 kB as for its
+ * halves.
  */
 export function encodeObject(object: KubeObject): string {
-  const { kind, apiVersion, metadata, ...rest } = object;
-  const { resourceVersion: _given, ...kept } = metadata ?? {};
-  return JSON.stringify({ kind, apiVersion, metadata: kept, ...rest });
+  let text = '';
+  const add = (field: string, value: unknown) => {
+    if (value !== undefined) text += `${text === '' ? '{' : ','}${JSON.stringify(field)}:${JSON.stringify(value)}`;
+  };
+  add('kind', object.kind);
+  add('apiVersion', object.apiVersion);
+  add('metadata', withoutVersion(object.metadata ?? {}));
+  for (const field in object) if (!standFirst.includes(field)) add(field, object[field as keyof KubeObject]);
+  return `${text}}`;
+}
+
+const standFirst = ['kind', 'apiVersion', 'metadata'];
+
+function withoutVersion(metadata: ObjectMeta): ObjectMeta {
+  if (metadata.resourceVersion === undefined) return metadata;
+  const { resourceVersion: _given, ...kept } = metadata;
+  return kept;
 }
 
 /** The stored text with its resource version in it. */

@@ -1,4 +1,5 @@
 import type { Authorizer } from '../../auth/authorizer.ts';
+import type { ResourceCache } from '../../cache/resource-cache.ts';
 import type { WatchCache } from '../../cache/watch-cache.ts';
 import type { KindTable } from '../../kinds.ts';
 import type { AdmissionRequest, DynamicAdmission } from '../chain.ts';
@@ -13,11 +14,28 @@ interface Named {
   readonly plural: string;
 }
 
+/** Every write asks whether there are some. */
+interface PoliciesAndBindings {
+  readonly policies: ResourceCache;
+  readonly bindings: ResourceCache;
+}
+
+const cachesOf = (cache: WatchCache, names: { readonly policies: Named; readonly bindings: Named }) => ({
+  policies: cache.resource(names.policies),
+  bindings: cache.resource(names.bindings),
+});
+
+const areThere = ({ policies, bindings }: PoliciesAndBindings): boolean => policies.size > 0 && bindings.size > 0;
+
 /** What webhooks and policies have to say, which are loaded when the first of them is configured. */
 export class ConfiguredAdmission implements DynamicAdmission {
   readonly #cache: WatchCache;
   readonly #kinds: KindTable;
   readonly #authorizer: Authorizer;
+  readonly #mutatingWebhooks: ResourceCache;
+  readonly #validatingWebhooks: ResourceCache;
+  readonly #mutatingPolicies: PoliciesAndBindings;
+  readonly #validatingPolicies: PoliciesAndBindings;
   #webhooks: WebhookAdmission | undefined;
   #validating: ValidatingPolicies | undefined;
   #mutating: MutatingPolicies | undefined;
@@ -26,6 +44,10 @@ export class ConfiguredAdmission implements DynamicAdmission {
     this.#authorizer = authorizer;
     this.#cache = cache;
     this.#kinds = kinds;
+    this.#mutatingWebhooks = cache.resource(mutatingWebhooks);
+    this.#validatingWebhooks = cache.resource(validatingWebhooks);
+    this.#mutatingPolicies = cachesOf(cache, mutatingPolicies);
+    this.#validatingPolicies = cachesOf(cache, validatingPolicies);
   }
 
   stop(): void {
@@ -34,15 +56,15 @@ export class ConfiguredAdmission implements DynamicAdmission {
 
   mutate(request: AdmissionRequest): Promise<void> | undefined {
     if (isExempt(request)) return undefined;
-    const asksPolicies = this.#hasPolicies(mutatingPolicies);
-    const asksWebhooks = this.#has(mutatingWebhooks);
+    const asksPolicies = areThere(this.#mutatingPolicies);
+    const asksWebhooks = this.#mutatingWebhooks.size > 0;
     return asksPolicies || asksWebhooks ? this.#mutate(request, asksPolicies, asksWebhooks) : undefined;
   }
 
   validate(request: AdmissionRequest): Promise<void> | undefined {
     if (isExempt(request)) return undefined;
-    const asksPolicies = this.#hasPolicies(validatingPolicies);
-    const asksWebhooks = this.#has(validatingWebhooks);
+    const asksPolicies = areThere(this.#validatingPolicies);
+    const asksWebhooks = this.#validatingWebhooks.size > 0;
     return asksPolicies || asksWebhooks ? this.#validate(request, asksPolicies, asksWebhooks) : undefined;
   }
 
@@ -57,14 +79,6 @@ export class ConfiguredAdmission implements DynamicAdmission {
   async #validate(request: AdmissionRequest, asksPolicies: boolean, asksWebhooks: boolean): Promise<void> {
     if (asksPolicies) await (await this.#loadValidating()).validate(request);
     if (asksWebhooks) await (await this.#loadWebhooks()).validate(request);
-  }
-
-  #has(resource: Named): boolean {
-    return this.#cache.resource(resource).size > 0;
-  }
-
-  #hasPolicies({ policies, bindings }: { readonly policies: Named; readonly bindings: Named }): boolean {
-    return this.#has(policies) && this.#has(bindings);
   }
 
   async #loadWebhooks(): Promise<WebhookAdmission> {
