@@ -21,24 +21,54 @@ import { version } from './version.ts';
  * The whole way of a request: who may ask what, whose it is, and the answer. Never throws. What comes from this process
  * is under no flow control.
  */
-export async function handleRequest(context: Context, request: ApiRequest, control?: FlowControl): Promise<Answer> {
+export function handleRequest(context: Context, request: ApiRequest, control?: FlowControl): Promise<Answer> | Answer {
   let info: RequestInfo | undefined;
-  let answer: Answer;
+  let answer: Promise<Answer> | Answer;
   try {
     const parsed = parseRequest(request.method, request.path);
     info = parsed;
     const asked = impersonated(context, request);
     const work = () => answerOf(context, asked, parsed);
-    answer = await (control ? control.answer(asked.user, parsed, work) : work());
+    answer = control ? control.answer(asked.user, parsed, work) : work();
   } catch (error) {
-    const status = toStatusError(error);
-    if (status.code === 500) context.log.error('request failed', { method: request.method, path: request.path, error });
-    answer = errorAnswer(status);
+    answer = answerOfError(context, request, error);
   }
-  const format = answer.format ?? formatOf(request.headers.accept);
-  if (format !== 'json') answer = await inFormat(answer, format);
+  return answer instanceof Promise
+    ? finishLater(context, request, info, answer)
+    : finished(context, request, info, answer);
+}
+
+async function finishLater(
+  context: Context,
+  request: ApiRequest,
+  info: RequestInfo | undefined,
+  pending: Promise<Answer>,
+): Promise<Answer> {
+  let answer: Answer;
+  try {
+    answer = await pending;
+  } catch (error) {
+    answer = answerOfError(context, request, error);
+  }
+  return finished(context, request, info, answer);
+}
+
+function answerOfError(context: Context, { method, path }: ApiRequest, error: unknown): Answer {
+  const status = toStatusError(error);
+  if (status.code === 500) context.log.error('request failed', { method, path, error });
+  return errorAnswer(status);
+}
+
+/** Counts the answer, and brings it into the format that the client wants. */
+function finished(
+  context: Context,
+  request: ApiRequest,
+  info: RequestInfo | undefined,
+  answer: Answer,
+): Promise<Answer> | Answer {
   context.metrics.count(info?.verb ?? request.method, info?.resource?.plural ?? '', answer.status);
-  return answer;
+  const format = answer.format ?? formatOf(request.headers.accept);
+  return format === 'json' ? answer : inFormat(answer, format);
 }
 
 /** @throws StatusError at once or later */

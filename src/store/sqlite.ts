@@ -136,12 +136,9 @@ class SqliteBackend implements Backend {
       }
       const [from, upTo] = [this.compacted, Math.min(this.compacted + COMPACTION_STEP, revision)];
       this.#transaction(() => {
-        const gone = [superseded.run(from, upTo), deletions.run(from, upTo)];
+        const gone = Number(superseded.run(from, upTo).changes) + Number(deletions.run(from, upTo).changes);
         mark.run(upTo);
-        this.#log.add(
-          gone.reduce((sum, { changes }) => sum + Number(changes), 1),
-          0,
-        );
+        this.#log.add(gone + 1, 0);
       });
       this.compacted = upTo;
     }

@@ -18,7 +18,7 @@ export class Audit {
   }
 
   /** The answer of `handle`, told. */
-  async answer(request: ApiRequest, handle: (request: ApiRequest) => Promise<Answer>): Promise<Answer> {
+  async answer(request: ApiRequest, handle: (request: ApiRequest) => Promise<Answer> | Answer): Promise<Answer> {
     const record = this.#recordOf(request);
     if (!record) return handle(request);
     record.tell('RequestReceived');

@@ -25,20 +25,43 @@ export class FairQueue {
   readonly #taken = new Map<string, number>();
   #turn: NodeJS.Immediate | undefined;
 
-  /** @throws StatusError 429 where as many of the flow wait as may */
-  async run<T>(flow: Flow, work: () => Promise<T> | T): Promise<T> {
+  /**
+   * What `work` gives, at once where it need not wait and its work is done at once.
+   *
+   * @throws StatusError 429, at once or later, where as many of the flow wait as may
+   */
+  run<T>(flow: Flow, work: () => Promise<T>): Promise<T>;
+  run<T>(flow: Flow, work: () => Promise<T> | T): Promise<T> | T;
+  run<T>(flow: Flow, work: () => Promise<T> | T): Promise<T> | T {
     const state = this.#stateOf(flow);
-    if (state.waiting.length === 0 && this.#mayBegin(state)) this.#begin(state);
-    else {
-      if (state.waiting.length >= state.level.waiting) throw tooManyRequests();
-      await this.#wait(state);
-    }
+    if (state.waiting.length > 0 || !this.#mayBegin(state)) return this.#runLater(state, flow, work);
+    this.#begin(state);
+    let result: Promise<T> | T | undefined;
     try {
-      return await work();
+      result = work();
     } finally {
-      this.#taken.set(flow.level.name, this.#takenOf(flow.level) - 1);
-      if (this.#flows.size > 0) this.#nextTurn();
+      if (!(result instanceof Promise)) this.#giveBack(flow);
     }
+    return result instanceof Promise ? this.#whenDone(flow, result) : result;
+  }
+
+  async #runLater<T>(state: FlowState, flow: Flow, work: () => Promise<T> | T): Promise<T> {
+    if (state.waiting.length >= state.level.waiting) throw tooManyRequests();
+    await this.#wait(state);
+    return this.#whenDone(flow, work);
+  }
+
+  async #whenDone<T>(flow: Flow, work: Promise<T> | (() => Promise<T> | T)): Promise<T> {
+    try {
+      return await (typeof work === 'function' ? work() : work);
+    } finally {
+      this.#giveBack(flow);
+    }
+  }
+
+  #giveBack({ level }: Flow): void {
+    this.#taken.set(level.name, this.#takenOf(level) - 1);
+    if (this.#flows.size > 0) this.#nextTurn();
   }
 
   #wait({ waiting }: FlowState): Promise<void> {

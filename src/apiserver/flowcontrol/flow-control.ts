@@ -2,7 +2,7 @@ import type { Answer } from '../answer.ts';
 import { anonymous } from '../auth/authentication.ts';
 import type { WatchCache } from '../cache/watch-cache.ts';
 import type { RequestInfo, User } from '../request.ts';
-import { FlowClassifier } from './classifier.ts';
+import { type Flow, FlowClassifier } from './classifier.ts';
 import { FairQueue } from './fair-queue.ts';
 
 /** API priority and fairness: which flow a request belongs to, when it begins, and what its client is told of that. */
@@ -29,12 +29,14 @@ export class FlowControl {
   /**
    * The answer of `work`, once it is its turn. A watch holds its seat until it begins.
    *
-   * @throws StatusError 429
+   * @throws StatusError 429, at once or later
    */
-  async answer(user: User = anonymous, info: RequestInfo, work: () => Promise<Answer> | Answer): Promise<Answer> {
+  answer(user: User = anonymous, info: RequestInfo, work: () => Promise<Answer> | Answer): Promise<Answer> | Answer {
     const flow = this.#classifier.flowOf(user, info);
     if (!flow) return work();
-    const answer = await this.#queue.run(flow, work);
-    return { ...answer, headers: { ...answer.headers, ...flow.headers } };
+    const answer = this.#queue.run(flow, work);
+    return answer instanceof Promise ? answer.then((late) => told(late, flow)) : told(answer, flow);
   }
 }
+
+const told = (answer: Answer, flow: Flow): Answer => ({ ...answer, headers: { ...answer.headers, ...flow.headers } });

@@ -41,7 +41,7 @@ export interface HttpOptions {
   readonly tls: ServerTLS;
   readonly tokens: readonly TokenAuthenticator[];
   readonly log: Log;
-  handle(request: ApiRequest): Promise<Answer>;
+  handle(request: ApiRequest): Promise<Answer> | Answer;
   /** Requests whose connection goes on to somewhere else; `true` where it took the request. */
   stream(request: ApiRequest, req: IncomingMessage, res: ServerResponse): Promise<boolean> | false;
   upgrade(request: ApiRequest, req: IncomingMessage, socket: Duplex, head: Buffer): Promise<void>;
@@ -87,6 +87,8 @@ export class HttpServer {
       {
         ...{ cert, key, ca: clientCA, requestCert: true, rejectUnauthorized: false, minVersion: 'TLSv1.2' },
         ...{ ALPNProtocols: ['h2', 'http/1.1'], noDelay: true, maxHeaderSize: MAX_HEADER_BYTES },
+        // What has no body needs no stream that ends.
+        optimizeEmptyRequests: true,
       },
       (req, res) => void this.#answer(req, res, req.socket),
     );
@@ -133,8 +135,14 @@ export class HttpServer {
       const stream = this.#options.stream(request, req, res);
       if (stream && (await stream)) return;
       const body = readBody(req);
-      const answer = await this.#options.handle(body ? { ...request, body: await body } : request);
-      if (typeof answer.body !== 'function') return await send(res, answer, encoding);
+      const handled = this.#options.handle(body ? { ...request, body: await body } : request);
+      // Most reads are answered at once: they need not wait for a turn.
+      const answer = handled instanceof Promise ? await handled : handled;
+      if (typeof answer.body !== 'function') {
+        const sending = send(res, answer, encoding);
+        if (sending) await sending;
+        return;
+      }
       this.#watches.add(res);
       await send(res, answer, encoding);
       this.#watches.delete(res);
@@ -181,9 +189,15 @@ export class HttpServer {
   }
 }
 
+/** In HTTP/1.1 a body is announced by a header (RFC 9112 §6.3). */
+function mayHaveBody({ method, headers, httpVersionMajor }: IncomingMessage): boolean {
+  if (method === 'GET' || method === 'HEAD') return false;
+  return httpVersionMajor > 1 || 'content-length' in headers || 'transfer-encoding' in headers;
+}
+
 /** By events: an iterator over a stream costs as much as the rest of reading a small body. */
 function readBody(req: IncomingMessage): Promise<Uint8Array | undefined> | undefined {
-  if (req.method === 'GET' || req.method === 'HEAD') return undefined;
+  if (!mayHaveBody(req)) return undefined;
   if (Number(req.headers['content-length'] ?? 0) > BODY_LIMIT) throw tooLarge(BODY_LIMIT);
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];

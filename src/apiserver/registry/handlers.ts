@@ -34,16 +34,19 @@ export const objectHandlers: Readonly<Record<string, Handler>> = {
   deletecollection: deleteSelected,
 };
 
-async function getNamed(context: Context, request: KindRequest): Promise<Answer> {
-  return objectAnswer(request, await readObject(context, request), 200);
+function getNamed(context: Context, request: KindRequest): Promise<Answer> | Answer {
+  const object = readObject(context, request);
+  if (object instanceof Promise) return object.then((ready) => objectAnswer(request, ready, 200));
+  return objectAnswer(request, object, 200);
 }
 
-export async function readObject(context: Context, { kind, target }: KindRequest): Promise<CachedObject> {
+/** Later only where somebody has to be asked for its form. */
+export function readObject(context: Context, { kind, target }: KindRequest): Promise<CachedObject> | CachedObject {
   const view = viewOf(context.cache, kind);
   const stored = view.resource.get(view.key(target.namespace, target.name));
   if (!stored) throw notFound(kind, target.name);
-  await view.ready([stored]);
-  return view.object(stored);
+  const ready = view.ready([stored]);
+  return ready ? ready.then(() => view.object(stored)) : view.object(stored);
 }
 
 /** One object in the form that the client asked for. */
