@@ -25,13 +25,11 @@ async function decodeBinary(body: Body): Promise<KubeObject> {
 
 export const isYaml = (type: string): boolean => /^(application\/(x-)?|text\/)yaml$/.test(type);
 
-/** Reads the object of a request's body. */
-export async function decodeBody(body: Body, contentType: string | undefined): Promise<KubeObject> {
+/** Reads the object of a request's body; that of JSON at once. */
+export function decodeBody(body: Body, contentType: string | undefined): Promise<KubeObject> | KubeObject {
   const type = mediaType(contentType);
   if (type === PROTOBUF) return decodeBinary(body);
-  if (isYaml(type)) {
-    return asObject(await decodeYaml(textOf(body)));
-  }
+  if (isYaml(type)) return decodeYaml(textOf(body)).then(asObject);
   if (type !== '' && type !== 'application/json') throw unsupportedMediaType(objectTypes);
   return asObject(decodeJson(textOf(body)));
 }

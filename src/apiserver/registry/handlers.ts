@@ -83,7 +83,8 @@ export function writeTargetOf(request: KindRequest): WriteTarget {
 }
 
 async function createFromBody(context: Context, request: KindRequest): Promise<Answer> {
-  const object = await readChecked(request);
+  const read = readChecked(request);
+  const object = read instanceof Promise ? await read : read;
   const target = writeTargetOf(request);
   assertNames(target, object);
   return objectAnswer(request, await createObject(context, target, object), 201);

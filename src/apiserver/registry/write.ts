@@ -1,5 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { type Kind, metaOf } from '../../api/kind.ts';
+import { type FieldError, type Kind, metaOf } from '../../api/kind.ts';
 import { clone as cloneJson, type Json } from '../../api/patch/json.ts';
 import type { KubeObject, ObjectMeta } from '../../api/types.ts';
 import { RevisionConflict } from '../../store/store.ts';
@@ -67,9 +67,12 @@ export async function createObject(context: Context, target: WriteTarget, object
     const admission = admissionOf({ ...target, name }, 'CREATE', candidate, undefined);
     const settle = context.admission.admit(admission);
     try {
-      await context.admission.mutate(admission);
-      await assertValid(kind, name, candidate, undefined, undefined);
-      await context.admission.validate(admission);
+      const mutated = context.admission.mutate(admission);
+      if (mutated) await mutated;
+      const checked = assertValid(kind, name, candidate, undefined, undefined);
+      if (checked) await checked;
+      const validated = context.admission.validate(admission);
+      if (validated) await validated;
       return await write(context, target, candidate, undefined);
     } catch (error) {
       if (!(error instanceof RevisionConflict)) throw error;
@@ -303,17 +306,26 @@ export function namespaceFinalizers(object: KubeObject): readonly string[] {
   return (object as { spec?: { finalizers?: string[] } }).spec?.finalizers ?? [];
 }
 
-/** @throws StatusError 422 that names every field that is wrong */
-async function assertValid(
+/**
+ * Later only for kinds that have rules.
+ *
+ * @throws StatusError 422 that names every field that is wrong
+ */
+function assertValid(
   kind: Kind,
   name: string,
   object: KubeObject,
   old: KubeObject | undefined,
   subresource: string | undefined,
-): Promise<void> {
+): Promise<void> | undefined {
+  const assertNone = (errors: readonly FieldError[]) => {
+    if (errors.length > 0) throw invalid(kind, name, errors);
+  };
   const found = kind.validate?.(object, old, subresource) ?? [];
-  const errors = [...found, ...((await kind.validateRules?.(object, old, subresource, found)) ?? [])];
-  if (errors.length > 0) throw invalid(kind, name, errors);
+  const rules = kind.validateRules?.(object, old, subresource, found);
+  if (rules) return rules.then((more) => assertNone([...found, ...more]));
+  assertNone(found);
+  return undefined;
 }
 
 function admissionOf(
