@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { configMaps, deployments, events, namespaces, pods, type Resource, replicaSets } from '../../api/resource.ts';
 import type { ConfigMap, KubeObject } from '../../api/types.ts';
 import { startTestApiServer } from '../../apiserver/testing.ts';
 import { createLog } from '../../base/log.ts';
 import { waitFor } from '../../base/wait.ts';
+import type { Client } from '../../client/client.ts';
 import { httpsTransport } from '../../client/https.ts';
 import { createInformers } from '../../client/informers.ts';
 import { createClient } from '../../client/requests.ts';
@@ -100,28 +101,67 @@ test('an owner in another namespace is none, and an event says so', async (t) =>
 });
 
 test('what lost its owner while nobody watched is collected at the start', async (t) => {
-  const server = await startTestApiServer();
-  const transport = httpsTransport({ server: server.url, ca: server.ca, cert: server.adminCert, key: server.adminKey });
-  const client = createClient(transport);
-  const log = createLog('test', () => {});
+  const { client, run } = await withoutControllers(t);
   const make = (name: string) => client.create(configMaps, { metadata: { name, namespace: 'default' } });
   const [kept, lost] = [await make('kept'), await make('lost')];
   await client.create(configMaps, owned('of-kept', kept));
   await client.create(configMaps, owned('of-lost', lost));
   await client.delete(configMaps, { ...inDefault, name: 'lost' });
-  const informers = createInformers(client, log);
-  const controllers = await startControllers({ client, informers, log, podCIDRs: ['10.244.0.0/16'], rootCA: 'the CA' });
-  t.after(async () => {
-    await controllers.stop();
-    await informers.stop();
-    await transport.close();
-    await server.stop();
-  });
+  await run(client);
   const names = async () => (await client.list(configMaps, inDefault)).items.map(({ metadata }) => metadata?.name);
   const look = async () => !(await names()).includes('of-lost');
   await waitFor(look, { what: 'its end', timeoutMs: 30_000 });
   assert.ok((await names()).includes('of-kept'));
 });
+
+test('what is given a new owner in the moment in which it would be collected stays', async (t) => {
+  const { client, run } = await withoutControllers(t);
+  const make = (name: string) => client.create(configMaps, { metadata: { name, namespace: 'default' } });
+  const [lost, finder] = [await make('lost'), await make('finder')];
+  await client.create(configMaps, owned('found', lost));
+  await client.create(configMaps, owned('renamed', lost));
+  await client.delete(configMaps, { ...inDefault, name: 'lost' });
+  const { ownerReferences } = owned('', finder).metadata ?? {};
+  const changes: Record<string, KubeObject['metadata']> = {
+    found: { ownerReferences },
+    renamed: { labels: { a: 'b' } },
+  };
+  const tried: string[] = [];
+  await run({
+    ...client,
+    async delete(resource, ref, options) {
+      const metadata = changes[ref.name];
+      delete changes[ref.name];
+      if (metadata) await client.patch(configMaps, ref, 'merge', { metadata });
+      tried.push(ref.name);
+      return await client.delete(resource, ref, options);
+    },
+  });
+  const left = async () => (await client.list(configMaps, inDefault)).items.map(({ metadata }) => metadata?.name);
+  const look = async () => tried.includes('found') && !(await left()).includes('renamed');
+  await waitFor(look, { what: 'the end of the one without an owner', timeoutMs: 30_000 });
+  assert.ok((await left()).includes('found'));
+});
+
+/** An API server, and what runs controllers on it by a client of one's choice. */
+async function withoutControllers(t: TestContext) {
+  const server = await startTestApiServer();
+  const transport = httpsTransport({ server: server.url, ca: server.ca, cert: server.adminCert, key: server.adminKey });
+  let stop = async () => undefined as unknown;
+  t.after(async () => {
+    await stop();
+    await transport.close();
+    await server.stop();
+  });
+  const run = async (client: Client) => {
+    const log = createLog('test', () => {});
+    const informers = createInformers(client, log);
+    const options = { client, informers, log, podCIDRs: ['10.244.0.0/16'], rootCA: 'the CA' };
+    const controllers = await startControllers(options);
+    stop = () => controllers.stop().then(informers.stop);
+  };
+  return { client: createClient(transport), run };
+}
 
 test('a circle of owners that block each other goes as a whole', async (t) => {
   const cluster = await startTestCluster(t);

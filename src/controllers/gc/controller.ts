@@ -1,7 +1,8 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { Resource } from '../../api/resource.ts';
 import type { KubeObject, OwnerReference } from '../../api/types.ts';
 import type { Running } from '../../base/running.ts';
-import { type DeleteOptions, isNotFound } from '../../client/client.ts';
+import { type DeleteOptions, isConflict, isNotFound } from '../../client/client.ts';
 import type { ControllerContext } from '../context.ts';
 import { FOREGROUND, Graph, type Item, isWaiting, itemOf, ORPHAN } from './graph.ts';
 import { observe } from './observer.ts';
@@ -95,8 +96,10 @@ export function startGarbageCollector({ client, log: parent, run, events: record
     const dependents = graph.dependentsOf(item.uid);
     const inForeground = waiting.length > 0 && dependents.length > 0;
     // In a circle each would wait for the next: what is a dependent's dependent itself blocks nobody.
-    if (inForeground && dependents.some(isWaiting)) await unblockOwners(present);
-    await remove(present, inForeground ? 'Foreground' : policyOf(live));
+    const inCircle = inForeground && dependents.some(isWaiting);
+    if (inCircle) await unblockOwners(present);
+    const latest = inCircle ? await get(item.resource, item) : live;
+    if (latest) await remove(present, latest, inForeground ? 'Foreground' : policyOf(live));
   };
 
   type OwnerState = 'present' | 'waiting' | 'absent';
@@ -135,9 +138,18 @@ export function startGarbageCollector({ client, log: parent, run, events: record
     }
   };
 
-  const remove = async ({ resource, uid, ...ref }: Item, propagationPolicy: Policy): Promise<void> => {
+  /** Only what has still the owners that were asked for: it may have been adopted meanwhile. */
+  const remove = async ({ resource, uid, ...ref }: Item, seen: KubeObject, policy: Policy): Promise<void> => {
+    const end = (resourceVersion?: string) =>
+      client.delete(resource, refOf(ref), { propagationPolicy: policy, preconditions: { uid, resourceVersion } });
     try {
-      await client.delete(resource, refOf(ref), { propagationPolicy, preconditions: { uid } });
+      await end(seen.metadata?.resourceVersion).catch(async (error: unknown) => {
+        const live = isConflict(error) ? await get(resource, ref) : undefined;
+        const { metadata } = live ?? {};
+        const isTheSame = isDeepStrictEqual(metadata?.ownerReferences, seen.metadata?.ownerReferences);
+        if (metadata?.uid !== uid || !isTheSame) throw error;
+        await end();
+      });
     } catch (error) {
       if (!isNotFound(error)) throw error;
     }
