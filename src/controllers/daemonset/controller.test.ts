@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { controllerRevisions, daemonSets, nodes, pods } from '../../api/resource.ts';
+import { controllerRevisions, daemonSets, events, nodes, pods } from '../../api/resource.ts';
 import { node, startTestCluster, type TestCluster, template } from '../testing.ts';
 import { nodeOf } from './placement.ts';
 
@@ -121,5 +121,35 @@ test('templates are kept as revisions, and one may come back', async (t) => {
     await cluster.makeReady();
     const all = await cluster.listed(pods);
     return all.length === 1 && all[0]?.metadata?.labels?.['controller-revision-hash'] === hash;
+  });
+});
+
+test('a pod that has failed is replaced at once, the next one after a second, and each is told of', async (t) => {
+  const cluster = await startTestCluster(t);
+  await speak(cluster, 'a');
+  await cluster.client.create(daemonSets, set());
+  const nextTo = (names: readonly string[]) =>
+    cluster.until('another pod', async () => {
+      const all = await cluster.listed(pods);
+      return all.map(({ metadata }) => metadata?.name ?? '').find((name) => !names.includes(name));
+    });
+  const fail = (name: string, phase: string) =>
+    cluster.client.patch(pods, { name, namespace: 'default' }, 'merge', { status: { phase } }, 'status');
+  const first = await nextTo([]);
+  const began = performance.now();
+  await fail(first, 'Failed');
+  const second = await nextTo([first]);
+  await fail(second, 'Failed');
+  const third = await nextTo([first, second]);
+  assert.ok(performance.now() - began >= 1_000, 'the node was asked again without a pause');
+  await fail(third, 'Succeeded');
+  await nextTo([first, second, third]);
+  await cluster.until('the events', async () => {
+    const told = (await cluster.listed(events)).map(({ reason, message }) => `${reason} ${message}`);
+    const about = (what: string, name: string) => `daemon pod default/${name} on node a, will try to ${what} it`;
+    return (
+      [first, second].every((name) => told.includes(`FailedDaemonPod Found failed ${about('kill', name)}`)) &&
+      told.includes(`SucceededDaemonPod Found succeeded ${about('delete', third)}`)
+    );
   });
 });

@@ -10,6 +10,7 @@ import { podOf } from '../pod-template.ts';
 import { untilNextAvailable } from '../pods.ts';
 import { createRevisions } from '../revisions.ts';
 import { writeStatus } from '../status.ts';
+import { Failures } from './failures.ts';
 import { affinityFor, nodeOf, tolerationsOf } from './placement.ts';
 import { type DaemonPlan, HASH_LABEL, planDaemons } from './plan.ts';
 
@@ -27,6 +28,7 @@ export function startDaemonSetController(context: ControllerContext): Controller
   });
 
   const revisions = createRevisions(context, sets, HASH_LABEL);
+  const failures = new Failures();
 
   const controller = run({
     name: 'daemonset-controller',
@@ -44,8 +46,14 @@ export function startDaemonSetController(context: ControllerContext): Controller
       const all = await owned.of(set);
       const history = await revisions.of(set);
       const hash = history.update.metadata?.labels?.[HASH_LABEL] ?? '';
-      const plan = planDaemons(set, hash, allNodes.list(), all, Date.now());
-      const failure = owned.isCurrent(key) ? await carryOut(set, hash, plan) : undefined;
+      const isCurrent = owned.isCurrent(key);
+      const isHeld = (pod: Pod): boolean => {
+        const left = isCurrent ? failures.wait(placeOf(set, nodeOf(pod))) : 0;
+        if (left > 0) controller.enqueueAfter(key, left);
+        return left > 0;
+      };
+      const plan = planDaemons(set, hash, allNodes.list(), all, Date.now(), isHeld);
+      const failure = isCurrent ? await carryOut(set, hash, plan) : undefined;
       const { conditions } = set.status ?? {};
       await writeStatus(client, daemonSets, set, {
         ...plan.status,
@@ -62,11 +70,15 @@ export function startDaemonSetController(context: ControllerContext): Controller
   });
   owned.follow(controller);
 
+  const tellEnd = (set: DaemonSet, pod: Pod): void => {
+    const which = `daemon pod ${keyOf(pod)} on node ${nodeOf(pod)}`;
+    if (pod.status?.phase === 'Failed') {
+      events.event(set, 'Warning', 'FailedDaemonPod', `Found failed ${which}, will try to kill it`);
+    } else events.event(set, 'Normal', 'SucceededDaemonPod', `Found succeeded ${which}, will try to delete it`);
+  };
+
   const carryOut = (set: DaemonSet, hash: string, plan: DaemonPlan) => {
-    for (const pod of plan.failed) {
-      const message = `Found failed daemon pod ${keyOf(pod)} on node ${nodeOf(pod)}, will try to kill it`;
-      events.event(set, 'Warning', 'FailedDaemonPod', message);
-    }
+    for (const pod of plan.ended) tellEnd(set, pod);
     return owned.change(
       set,
       plan.create.map((node) => newPod(set, hash, node)),
@@ -74,12 +86,18 @@ export function startDaemonSetController(context: ControllerContext): Controller
     );
   };
 
+  sets.onChange((set, old) => {
+    if (!set) failures.forget(`${old?.metadata?.uid}/`);
+  });
   allNodes.onChange((node, old) => {
     if (node && old && isDeepStrictEqual(whatMatters(node), whatMatters(old))) return;
     for (const set of sets.list()) controller.enqueue(keyOf(set));
   });
   return controller;
 }
+
+/** Of the set as it is now: what is changed of it may mend what has failed. */
+const placeOf = ({ metadata }: DaemonSet, node: string): string => `${metadata?.uid}/${metadata?.generation}/${node}`;
 
 const whatMatters = ({ metadata, spec }: Node): unknown => [metadata?.labels, spec?.taints];
 

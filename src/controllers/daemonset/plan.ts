@@ -10,7 +10,7 @@ export interface DaemonPlan {
   readonly create: string[];
   readonly remove: Pod[];
   /** Among those that are removed: pods that ended by themselves, which a daemon must not. */
-  readonly failed: Pod[];
+  readonly ended: Pod[];
   readonly status: NonNullable<DaemonSet['status']>;
 }
 
@@ -39,30 +39,36 @@ const isNew = ({ hash }: Look, pod: Pod): boolean => pod.metadata?.labels?.[HASH
 const serves = ({ set, now }: Look, pod: Pod): boolean =>
   untilAvailable(pod, set.spec?.minReadySeconds ?? 0, now) === 0;
 
-/** What to start and what to end so that each node that should has one pod of the present template. */
+/**
+ * What to start and what to end so that each node that should has one pod of the present template. `isHeld`: which failed
+ * pods keep their places for now.
+ */
 export function planDaemons(
   set: DaemonSet,
   hash: string,
   nodes: readonly Node[],
   owned: readonly Pod[],
   now: number,
+  isHeld: (failed: Pod) => boolean = () => false,
 ): DaemonPlan {
   const places = placesOf(set, nodes, owned);
   const maxSurge = set.spec?.updateStrategy?.rollingUpdate?.maxSurge ?? 0;
   const surge = scaled(maxSurge, places.filter(({ run }) => run).length, Math.ceil);
   const look: Look = { set, hash, surge, now };
   const create = places.filter(isEmpty).map(({ node }) => node);
-  const failed = places.filter(({ stay, run }) => stay || run).flatMap(({ ended }) => ended);
+  const ended = places.filter(({ stay, run }) => stay || run).flatMap((place) => place.ended);
+  const held = new Set(ended.filter((pod) => pod.status?.phase === 'Failed' && isHeld(pod)));
   const names = new Set(nodes.map(({ metadata }) => metadata?.name ?? ''));
   const stray = owned.filter((pod) => !isTerminating(pod) && nodeOf(pod) !== '' && !names.has(nodeOf(pod)));
-  const remove = [...places.flatMap((place) => [...place.ended, ...surplusOf(look, place)]), ...stray];
+  const over = places.flatMap((place) => [...place.ended.filter((pod) => !held.has(pod)), ...surplusOf(look, place)]);
+  const remove = [...over, ...stray];
   const steady = create.length === 0 && remove.length === 0;
   const rolling = steady && set.spec?.updateStrategy?.type !== 'OnDelete';
   const update = rolling ? rollOver(look, places) : { create: [], remove: [] };
   return {
     create: [...create, ...update.create],
     remove: [...remove, ...update.remove],
-    failed,
+    ended: ended.filter((pod) => !held.has(pod)),
     status: statusOf(look, places),
   };
 }
