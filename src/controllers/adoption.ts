@@ -24,8 +24,12 @@ export interface Claim<T extends KubeObject, O extends KubeObject> {
 export async function claim<T extends KubeObject, O extends KubeObject>(options: Claim<T, O>): Promise<T[]> {
   const { owner, owned, orphans, matches } = options;
   if (owner.metadata?.deletionTimestamp) return [...owned];
-  const kept = owned.filter(matches);
-  const strays = owned.filter((object) => !matches(object) && !object.metadata?.deletionTimestamp);
+  const kept: T[] = [];
+  const strays: T[] = [];
+  for (const object of owned) {
+    if (matches(object)) kept.push(object);
+    else if (!object.metadata?.deletionTimestamp) strays.push(object);
+  }
   const found = orphans.filter((object) => matches(object) && !object.metadata?.deletionTimestamp);
   await Promise.all(strays.map((object) => release(options, object)));
   if (found.length === 0) return kept;
