@@ -12,6 +12,18 @@ const mounted = '/sys/fs/cgroup';
 export type CgroupMode = 'v2' | 'hybrid' | 'v1';
 
 export function cgroupMode(root = mounted): CgroupMode {
+  if (root !== mounted) return modeOf(root);
+  machine.mode ??= modeOf(root);
+  return machine.mode;
+}
+
+/**
+ * How the machine has them mounted, which does not change: while cgroups are made and removed each look at their files
+ * has to wait for that.
+ */
+const machine: { mode?: CgroupMode; hierarchies?: readonly string[] } = {};
+
+function modeOf(root: string): CgroupMode {
   if (existsSync(join(root, 'cgroup.controllers'))) return 'v2';
   return existsSync(join(root, 'unified/cgroup.controllers')) ? 'hybrid' : 'v1';
 }
@@ -29,7 +41,14 @@ function hierarchies(root: string): string[] {
 }
 
 /** Names of the folders at which version 1 (and version 2 beside it) is mounted; links to them are left out. */
-function mountedHierarchies(root: string): string[] {
+function mountedHierarchies(root: string): readonly string[] {
+  if (root !== mounted) return hierarchiesIn(root);
+  const found = machine.hierarchies ?? hierarchiesIn(root);
+  if (found.length > 0) machine.hierarchies = found;
+  return found;
+}
+
+function hierarchiesIn(root: string): string[] {
   if (!existsSync(root)) return [];
   return readdirSync(root, { withFileTypes: true }).flatMap((entry) => (entry.isDirectory() ? [entry.name] : []));
 }
