@@ -1,22 +1,19 @@
-import { randomUUID } from 'node:crypto';
 import { deployments, pods as podResource } from '../src/api/resource.ts';
 import type { Container, Deployment, Service } from '../src/api/types.ts';
 import { waitFor } from '../src/base/wait.ts';
 import type { Client } from '../src/client/client.ts';
-import { nodeCgroup } from '../src/cluster/node.ts';
-import { clusterPaths } from '../src/cluster/paths.ts';
 import { adminClient } from '../src/cluster/ready.ts';
-import { type CriClient, createCriClient } from '../src/kubelet/cri/client.ts';
-import type { PodSandboxConfig } from '../src/kubelet/cri/messages.ts';
 import { startCluster, type TestCluster } from '../test/support/cluster.ts';
 import { startLoad } from '../test/support/shop.ts';
 import { atMost, type Benchmark, type Figure } from './figures.ts';
+import { containerdAlone } from './pods/containerd-alone.ts';
 
 const nodeCount = 3;
 const podCount = 100;
 const rolledCount = 50;
 const goal = 0.7;
 const image = 'knit.dev/lab:1';
+const asked = { pods: podCount, image };
 
 export const pods: Benchmark = {
   name: 'pods',
@@ -30,9 +27,9 @@ async function measure(): Promise<Figure[]> {
     const { client, close } = adminClient(cluster.config);
     // The first pods of a node read its programs from the disk.
     await scaleUp(client, 6);
-    const alone = [await containerdAlone(cluster)];
+    const alone = [await containerdAlone(cluster, asked)];
     const knit = [await scaleUp(client, podCount), await scaleUp(client, podCount)];
-    alone.push(await containerdAlone(cluster));
+    alone.push(await containerdAlone(cluster, asked));
     const update = await rollUnderLoad(cluster, client);
     await close();
     const limit = podCount / Math.min(...alone);
@@ -127,43 +124,3 @@ const deployment = (
     },
   },
 });
-
-/** Seconds in which the nodes' containerds start as many pods, asked for as fast as they take them. */
-async function containerdAlone({ config }: TestCluster): Promise<number> {
-  const nodes = config.nodes.map(({ name }) => ({
-    cri: createCriClient(clusterPaths(config.name).node(name).containerdSocket),
-    cgroupParent: `/${nodeCgroup(config.name, name)}/alone`,
-  }));
-  const sandboxes: { cri: CriClient; id: string }[] = [];
-  const began = performance.now();
-  const starts = Array.from({ length: podCount }, async (_, index) => {
-    const { cri, cgroupParent } = nodes[index % nodes.length]!;
-    sandboxes.push({ cri, id: await startPod(cri, cgroupParent) });
-  });
-  await Promise.all(starts);
-  const seconds = (performance.now() - began) / 1000;
-  await Promise.all(
-    sandboxes.map(async ({ cri, id }) => {
-      await cri.stopPodSandbox(id);
-      await cri.removePodSandbox(id);
-    }),
-  );
-  for (const { cri } of nodes) cri.close();
-  return seconds;
-}
-
-async function startPod(cri: CriClient, cgroupParent: string): Promise<string> {
-  const uid = randomUUID();
-  const sandbox: PodSandboxConfig = {
-    metadata: { name: uid, namespace: 'alone', uid, attempt: 0 },
-    hostname: 'alone',
-    logDirectory: '',
-    labels: {},
-    annotations: {},
-    linux: { cgroupParent, securityContext: {} },
-  };
-  const id = await cri.runPodSandbox(sandbox);
-  const config = { metadata: { name: 'web', attempt: 0 }, image: { image }, logPath: '', labels: {}, annotations: {} };
-  await cri.startContainer(await cri.createContainer(id, config, sandbox));
-  return id;
-}
