@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { Pod } from '../../src/api/types.ts';
 import { nodeCgroup } from '../../src/cluster/node.ts';
 import { clusterPaths } from '../../src/cluster/paths.ts';
+import { removeCgroupTree } from '../../src/kernel/cgroup.ts';
 import { containerConfig } from '../../src/kubelet/container-config.ts';
 import { type CriClient, createCriClient } from '../../src/kubelet/cri/client.ts';
 import { type KubeletPaths, kubeletPaths } from '../../src/kubelet/paths.ts';
@@ -47,7 +48,10 @@ export async function containerdAlone({ config }: TestCluster, { pods, image }: 
       await cri.removePodSandbox(id);
     }),
   );
-  for (const { cri } of nodes) cri.close();
+  for (const { cri, cgroupParent } of nodes) {
+    cri.close();
+    await removeCgroupTree(cgroupParent);
+  }
   rmSync(scratch, { recursive: true });
   return seconds;
 }
