@@ -27,6 +27,8 @@ export interface AgentConfig {
   /** Folder in which the container runtime keeps images. */
   readonly criRoot: string;
   readonly kubeletRoot: string;
+  /** Folder of the node's own logs. */
+  readonly logs: string;
   /** Of the node's pods, as CRI wants it: `/knit/NAME/NODE/pods`. */
   readonly cgroupParent: string;
   /** Of the node's own processes. */

@@ -5,6 +5,7 @@ import type { Running } from '../base/running.ts';
 import { createClient, createInformers, httpsTransport, type InformerFactory } from '../client/index.ts';
 import { openNft } from '../kernel/nft.ts';
 import { startKubelet } from '../kubelet/index.ts';
+import { kubeletPaths } from '../kubelet/paths.ts';
 import { createReviews, startKubeletServer } from '../kubelet/server/index.ts';
 import { startPodNetwork } from '../podnet/index.ts';
 import { startPolicy } from '../policy/index.ts';
@@ -150,6 +151,7 @@ async function startComponents(
         tls: { ...tls, clientCA: tls.ca },
         node,
         reviews: createReviews(own.client, name),
+        logs: { '': config.logs, pods: kubeletPaths(config.kubeletRoot).logs },
       }),
     ),
   ]);

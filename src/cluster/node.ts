@@ -110,6 +110,7 @@ function agentConfig(config: ClusterConfig, node: NodeConfig): AgentConfig {
     criSocket: nodePaths.containerdSocket,
     criRoot: nodePaths.containerdRoot,
     kubeletRoot: nodePaths.kubelet,
+    logs: nodePaths.logs,
     cgroupParent: `/${nodeCgroup(config.name, node.name)}/pods`,
     systemCgroup: `${nodeCgroup(config.name, node.name)}/system`,
     cniConf: nodePaths.cniConf,

@@ -11,6 +11,7 @@ import { HttpError, httpErrorOf, refuse, type UpgradeCall } from './answer.ts';
 import { serveContainerLogs } from './container-logs.ts';
 import { cadvisorMetrics, kubeletMetrics } from './metrics.ts';
 import type { NodeView } from './node.ts';
+import { type LogFolders, serveNodeLogs } from './node-logs.ts';
 import { servePortForward } from './port-forward.ts';
 import { serveRemoteCommand } from './remote-command.ts';
 import { resourceMetrics, summaryOf } from './stats.ts';
@@ -26,6 +27,8 @@ export interface KubeletServerOptions {
   readonly node: NodeView;
   /** Asks the API server about callers; without them only the API server itself is let in. */
   readonly reviews?: Reviews;
+  /** What is shown in `/logs/`; left out: nothing. */
+  readonly logs?: LogFolders;
 }
 
 export interface KubeletServer extends Running {
@@ -35,7 +38,7 @@ export interface KubeletServer extends Running {
 
 /**
  * The kubelet's HTTPS API: `/healthz`, `/pods`, `/configz`, `/stats/summary`, `/metrics` and those below it,
- * `/containerLogs`, `/exec`, `/attach`, `/portForward`, at the paths and with the parameters of Kubernetes' kubelet.
+ * `/logs`, `/containerLogs`, `/exec`, `/attach`, `/portForward`, at the paths and with the parameters of Kubernetes' kubelet.
  */
 export async function startKubeletServer(options: KubeletServerOptions): Promise<KubeletServer> {
   const { cert, key, clientCA } = options.tls;
@@ -126,6 +129,10 @@ async function route(options: KubeletServerOptions, request: IncomingMessage, re
   if (root === 'containerLogs' && namespace && pod && container && rest.length === 3) {
     if (request.method !== 'GET') throw new HttpError(405, 'Method Not Allowed');
     return serveContainerLogs(response, url.searchParams, { namespace, pod, container }, options.node);
+  }
+  if (root === 'logs' && options.logs) {
+    if (request.method !== 'GET') throw new HttpError(405, 'Method Not Allowed');
+    return serveNodeLogs(response, rest, options.logs);
   }
   if (root === 'exec' || root === 'attach' || root === 'portForward') {
     throw new HttpError(400, 'Upgrade request required');
