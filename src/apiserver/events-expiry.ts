@@ -1,6 +1,7 @@
 import { events } from '../api/resource.ts';
 import type { Event } from '../api/types.ts';
 import { RevisionConflict } from '../store/store.ts';
+import { remembered } from './cache/object.ts';
 import type { Context } from './context.ts';
 
 /** How long an event is kept after it was last written (Kubernetes' `--event-ttl`). */
@@ -11,9 +12,11 @@ export async function expireEvents(context: Context, now = Date.now()): Promise<
   const old = context.cache
     .resource(events)
     .list()
-    .filter((object) => lastSeen(object.parse<Event>()) < now - EVENT_MS);
+    .filter((object) => lastWritten(object) < now - EVENT_MS);
   await Promise.all(old.map((object) => deleteUnlessChanged(context, object.key, object.revision)));
 }
+
+const lastWritten = remembered((object) => lastSeen(object.parse<Event>()));
 
 function lastSeen({ metadata, lastTimestamp, eventTime, series }: Event): number {
   const times = [metadata?.creationTimestamp, lastTimestamp, eventTime, series?.lastObservedTime];
