@@ -4,7 +4,7 @@ import type { Container, Pod } from '../api/types.ts';
 import { messageOf } from '../base/errors.ts';
 import { containerConfig } from './container-config.ts';
 import type { KubeletContext } from './context.ts';
-import type { PodSandboxConfig } from './cri/messages.ts';
+import type { Image, PodSandboxConfig } from './cri/messages.ts';
 import { containerEnv } from './env.ts';
 import type { FieldSource } from './fields.ts';
 import { runPostStart } from './hooks.ts';
@@ -42,13 +42,26 @@ export async function startContainer(
   container: Container,
   start: StartContext,
 ): Promise<string> {
-  const { pod, runtime, sandboxConfig, signal } = start;
+  const { pod, sandboxConfig, signal } = start;
   awaitBackoff(kubelet, container, start);
   const image = await kubelet.images.ensure(pod, container, sandboxConfig, signal).catch((error: unknown) => {
-    if (error instanceof ImageError) throw new StartError(error.reason, error.message, error.retryMs);
-    throw error;
+    if (!(error instanceof ImageError)) throw error;
+    kubelet.events.container(pod, container, 'Warning', 'Failed', `Error: ${error.reason}`);
+    throw new StartError(error.reason, error.message, error.retryMs);
   });
   signal.throwIfAborted();
+  const id = await createAndStart(kubelet, container, image, start);
+  await postStart(kubelet, container, id, start);
+  return id;
+}
+
+async function createAndStart(
+  kubelet: KubeletContext,
+  container: Container,
+  image: Image,
+  start: StartContext,
+): Promise<string> {
+  const { pod, runtime, sandboxConfig } = start;
   const restartCount = nextRestartCount(pod, container, runtime);
   const config = await attempt(kubelet, start, container, 'CreateContainerConfigError', async () => {
     const links = pod.spec?.enableServiceLinks ?? true;
@@ -72,10 +85,9 @@ export async function startContainer(
     await mkdir(path.join(sandboxConfig.logDirectory ?? '', container.name), { recursive: true });
     return await kubelet.cri.createContainer(start.sandboxId, config, sandboxConfig);
   });
-  kubelet.events.container(pod, container, 'Normal', 'Created', `Created container: ${container.name}`);
+  kubelet.events.container(pod, container, 'Normal', 'Created', 'Container created');
   await attempt(kubelet, start, container, 'RunContainerError', () => kubelet.cri.startContainer(id));
-  kubelet.events.container(pod, container, 'Normal', 'Started', `Started container ${container.name}`);
-  await postStart(kubelet, container, id, start);
+  kubelet.events.container(pod, container, 'Normal', 'Started', 'Container started');
   return id;
 }
 
@@ -109,7 +121,7 @@ function awaitBackoff(kubelet: KubeletContext, container: Container, { pod, runt
   const record = latest(runtime, container.name);
   if (record?.state !== 'exited') return;
   const { name = '', namespace = '', uid = '' } = pod.metadata ?? {};
-  const key = `${uid}/${container.name}`;
+  const key = backoffKey(pod, container);
   const finished = record.status.finishedAt / 1e6;
   const wait = kubelet.restarts.remaining(key, finished, Date.now());
   if (wait === 0) {
@@ -123,6 +135,10 @@ function awaitBackoff(kubelet: KubeletContext, container: Container, { pod, runt
   const message = `back-off ${delay} restarting failed container=${container.name} pod=${podName}`;
   throw new StartError('CrashLoopBackOff', message, wait);
 }
+
+/** What is changed of a container to mend it begins without a delay (the kubelet's `GetBackoffKey`). */
+const backoffKey = ({ metadata }: Pod, { name, image, resources }: Container): string =>
+  `${metadata?.uid}/${JSON.stringify([name, image, resources])}`;
 
 /** As Go prints durations: `10s`, `1m20s`, `5m0s`. */
 function formatDelay(ms: number): string {
@@ -150,7 +166,7 @@ async function postStart(
   const podIP = start.fields.podIPs[0] ?? '';
   const failure = await runPostStart(hook, { cri: kubelet.cri, container, containerId: id, podIP }, start.signal);
   if (failure === undefined) return;
-  kubelet.events.container(start.pod, container, 'Warning', 'FailedPostStartHook', `PostStartHook failed`);
+  kubelet.events.container(start.pod, container, 'Warning', 'FailedPostStartHook', 'PostStartHook failed');
   kubelet.events.container(start.pod, container, 'Normal', 'Killing', 'FailedPostStartHook');
   await kubelet.cri.stopContainer(id, start.pod.spec?.terminationGracePeriodSeconds ?? 30);
   throw new StartError('PostStartHookError', failure);

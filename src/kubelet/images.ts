@@ -2,10 +2,11 @@ import type { Container, Pod } from '../api/types.ts';
 import { messageOf } from '../base/errors.ts';
 import { type Backoff, createBackoff } from './backoff.ts';
 import type { CriClient } from './cri/client.ts';
+import { GrpcError, grpcStatus, rpcErrorText } from './cri/grpc.ts';
 import type { AuthConfig, Image, PodSandboxConfig } from './cri/messages.ts';
 import type { ConfigSource } from './env.ts';
 import type { PodEvents } from './pod-events.ts';
-import { registryCredentials } from './pull-secrets.ts';
+import { missingPullSecrets, registryCredentials } from './pull-secrets.ts';
 
 /** Why a container's image is not there, as its waiting state says it. */
 export class ImageError extends Error {
@@ -47,7 +48,6 @@ export function createImagePuller(cri: CriClient, config: ConfigSource, events: 
     const wait = failed ? backoff.remaining(key, failed.at, Date.now()) : 0;
     if (failed && wait > 0) {
       events.container(pod, container, 'Normal', 'BackOff', `Back-off pulling image "${image}"`);
-      events.container(pod, container, 'Warning', 'Failed', 'Error: ImagePullBackOff');
       throw new ImageError(
         'ImagePullBackOff',
         `Back-off pulling image "${image}": ErrImagePull: ${failed.message}`,
@@ -60,11 +60,10 @@ export function createImagePuller(cri: CriClient, config: ConfigSource, events: 
       await pullWithCredentials(cri, image, await registryCredentials(pod, image, config), sandbox, signal);
     } catch (error) {
       signal.throwIfAborted();
-      const message = messageOf(error);
+      const message = pullFailure(error);
       backoff.next(key, Date.now(), Date.now());
       failures.set(key, { message, at: Date.now() });
       events.container(pod, container, 'Warning', 'Failed', `Failed to pull image "${image}": ${message}`);
-      events.container(pod, container, 'Warning', 'Failed', 'Error: ErrImagePull');
       throw new ImageError('ErrImagePull', message, 1);
     }
     failures.delete(key);
@@ -79,24 +78,19 @@ export function createImagePuller(cri: CriClient, config: ConfigSource, events: 
     async ensure(pod, container, sandbox, signal) {
       const image = container.image ?? '';
       if (!REFERENCE.test(image)) {
-        events.container(
-          pod,
-          container,
-          'Warning',
-          'InspectFailed',
-          `Failed to apply default image tag "${image}": couldn't parse image name "${image}": invalid reference format`,
-        );
-        throw new ImageError(
-          'InvalidImageName',
-          `Failed to apply default image tag "${image}": couldn't parse image name "${image}": invalid reference format`,
-          10_000,
-        );
+        const why = `couldn't parse image name "${image}": invalid reference format`;
+        const message = `Failed to apply default image tag "${image}": ${why}`;
+        events.container(pod, container, 'Warning', 'InspectFailed', message);
+        throw new ImageError('InvalidImageName', message, 10_000);
       }
+      const missing = await missingPullSecrets(pod, config);
+      if (missing.length > 0) events.pod(pod, 'Warning', 'FailedToRetrieveImagePullSecret', withoutSecrets(missing));
       const name = withDefaultTag(image);
       const policy = container.imagePullPolicy ?? (name.endsWith(':latest') ? 'Always' : 'IfNotPresent');
       const present = policy === 'Always' ? undefined : await cri.imageStatus(name);
       if (present) {
-        events.container(pod, container, 'Normal', 'Pulled', `Container image "${image}" already present on machine`);
+        const text = `Container image "${image}" already present on machine and can be accessed by the pod`;
+        events.container(pod, container, 'Normal', 'Pulled', text);
         return present;
       }
       if (policy === 'Never') {
@@ -113,6 +107,15 @@ export function createImagePuller(cri: CriClient, config: ConfigSource, events: 
       for (const key of failures.keys()) if (key.startsWith(`${uid}/`)) failures.delete(key);
     },
   };
+}
+
+const withoutSecrets = (names: readonly string[]): string =>
+  `Unable to retrieve some image pull secrets (${names.join(', ')}); attempting to pull the image may not succeed.`;
+
+/** Of a code that says nothing the kubelet leaves it out. */
+function pullFailure(error: unknown): string {
+  const isUnknown = error instanceof GrpcError && error.code === grpcStatus.UNKNOWN;
+  return isUnknown ? messageOf(error) : rpcErrorText(error);
 }
 
 const withDefaultTag = (image: string): string => (/[:@][^/]*$/.test(image) ? image : `${image}:latest`);

@@ -113,12 +113,12 @@ test('a pod runs with its environment, volumes, names and limits, and is Ready w
   assert.equal(memory.stdout.toString().trim(), String(64 * 1024 * 1024));
   await waitFor(async () => (await node.events('web')).length >= 6, { what: 'its events', timeoutMs: 30_000 });
   assert.deepEqual(await node.events('web'), [
-    'Normal Pulled Container image "docker.io/library/busybox:test" already present on machine',
-    'Normal Created Created container: first',
-    'Normal Started Started container first',
-    'Normal Pulled Container image "docker.io/library/busybox:test" already present on machine',
-    'Normal Created Created container: c',
-    'Normal Started Started container c',
+    'Normal Pulled Container image "docker.io/library/busybox:test" already present on machine and can be accessed by the pod',
+    'Normal Created Container created',
+    'Normal Started Container started',
+    'Normal Pulled Container image "docker.io/library/busybox:test" already present on machine and can be accessed by the pod',
+    'Normal Created Container created',
+    'Normal Started Container started',
   ]);
 });
 
@@ -214,8 +214,17 @@ test('a container that fails again and again is restarted once, then backed off'
   assert.equal(status?.restartCount, 1);
   assert.equal(status?.lastState?.terminated?.exitCode, 1);
   const uid = pod.metadata?.uid;
-  assert.equal(status?.state?.waiting?.message, `back-off 10s restarting failed container=c pod=crashes_shop(${uid})`);
+  const told = `back-off 10s restarting failed container=c pod=crashes_shop(${uid})`;
+  assert.equal(status?.state?.waiting?.message, told);
   assert.equal(pod.status?.phase, 'Running');
+  // Another name of the same image: the container is another one, whose delays begin anew.
+  const mended = { spec: { containers: [{ name: 'c', image: 'busybox:test' }] } };
+  await node.client.patch(pods, { namespace: testNamespace, name: 'crashes' }, 'strategic', mended);
+  const again = await node.until('crashes', 'the next back-off', (now) => {
+    const { restartCount, state } = containerOf(now, 'c') ?? {};
+    return restartCount === 2 && state?.waiting?.reason === 'CrashLoopBackOff';
+  });
+  assert.equal(containerOf(again, 'c')?.state?.waiting?.message, told);
 });
 
 test('a container that fails its liveness probe is restarted', async () => {
@@ -242,7 +251,10 @@ test('an image that cannot be had is told as the kubelet tells it', async () => 
   await node.run('never', {
     containers: [{ ...sleeper, image: 'docker.io/library/nope:1', imagePullPolicy: 'Never' }],
   });
-  await node.run('absent', { containers: [{ ...sleeper, image: '127.0.0.1:1/nope:1' }] });
+  await node.run('absent', {
+    containers: [{ ...sleeper, image: '127.0.0.1:1/nope:1' }],
+    imagePullSecrets: [{ name: 'lost' }],
+  });
   await node.run('wrong', { containers: [{ ...sleeper, image: 'Not An Image' }] });
   const waitingFor = (reason: string) => (pod: Parameters<typeof containerOf>[0]) =>
     containerOf(pod, 'c')?.state?.waiting?.reason === reason;
@@ -253,6 +265,7 @@ test('an image that cannot be had is told as the kubelet tells it', async () => 
   for (const start of [
     'Normal Pulling Pulling image "127.0.0.1:1/nope:1"',
     'Warning Failed Failed to pull image "127.0.0.1:1/nope:1": ',
+    'Warning FailedToRetrieveImagePullSecret Unable to retrieve some image pull secrets (lost); attempting to pull',
     'Warning Failed Error: ErrImagePull',
     'Normal BackOff Back-off pulling image "127.0.0.1:1/nope:1"',
     'Warning Failed Error: ImagePullBackOff',
@@ -261,6 +274,10 @@ test('an image that cannot be had is told as the kubelet tells it', async () => 
       told.some((event) => event.startsWith(start)),
       `${start} is not in\n${told.join('\n')}`,
     );
+  }
+  for (const [name, reason] of Object.entries({ never: 'ErrImageNeverPull', wrong: 'InvalidImageName' })) {
+    const failed = `Warning Failed Error: ${reason}`;
+    await waitFor(async () => (await node.events(name)).includes(failed), { what: failed, timeoutMs: 30_000 });
   }
 });
 
@@ -345,6 +362,8 @@ test('a pod whose sandbox died gets a new one, and its containers with it', asyn
     (now) => containerOf(now, 'c')?.restartCount === 1 && isReady(now),
   );
   assert.notEqual(containerOf(pod, 'c')?.containerID, containerOf(before, 'c')?.containerID);
+  const told = 'Normal SandboxChanged Pod sandbox changed, it will be killed and re-created.';
+  await waitFor(async () => (await node.events('reborn')).includes(told), { what: 'its event', timeoutMs: 30_000 });
 });
 
 test('while containerd is down the node is not Ready and says why; its pods stay', async () => {

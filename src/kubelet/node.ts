@@ -90,6 +90,7 @@ async function report(
   let reportedAt = 0;
   let unhappySince = Date.now();
   let complained = '';
+  let began = false;
   let well = false;
   while (!signal.aborted) {
     try {
@@ -97,6 +98,8 @@ async function report(
       const ref = { name: options.identity.nodeName };
       if (node && well) node = await options.client.get(nodes, ref);
       node ??= await register(options);
+      if (!began) options.recorder.event(node, 'Normal', 'Starting', 'Starting kubelet.');
+      began = true;
       const seen = await runtimeHealth(options.cri);
       if (!('error' in seen)) answered = { health: seen, at: Date.now() };
       // One that is started again is away for a moment, in which nothing of the node's pods changes.
@@ -148,7 +151,8 @@ const PRESSURE_EVENTS = {
 function tellPressures({ recorder, identity }: NodeReporterOptions, node: Node, before: Node): void {
   for (const [type, reasons] of Object.entries(PRESSURE_EVENTS)) {
     const [now, was] = [node, before].map(({ status }) => status?.conditions?.find((each) => each.type === type));
-    if (!was || !now || now.status === was.status) continue;
+    // Of a new node it is told too that it has enough.
+    if (!now || now.status === was?.status) continue;
     const reason = reasons[now.status === 'True' ? 'True' : 'False'];
     recorder.event(node, 'Normal', reason, `Node ${identity.nodeName} status is now: ${reason}`);
   }

@@ -13,6 +13,18 @@ import { podCgroup } from './resources.ts';
 import { isSidecar } from './sidecar.ts';
 import { removePodFolder } from './volumes/volumes.ts';
 
+/** Why the node ends a pod that nobody has deleted. */
+export interface Eviction {
+  readonly message: string;
+  /** Seconds that its containers have at most. */
+  readonly graceSeconds: number;
+  /** It was not the pod's own fault: told as the condition `DisruptionTarget`. */
+  readonly isDisruption: boolean;
+  readonly reason: string;
+  /** The phase of a pod whose containers all end well is `Succeeded` all the same. */
+  readonly maySucceed?: boolean;
+}
+
 /**
  * Ends a pod's containers gracefully, and then its sandboxes. All hooks run at once. SIGTERM comes to the containers side
  * by side, and in the time that is left to the sidecars: first to the one that began last (KEP-753). They stay known to

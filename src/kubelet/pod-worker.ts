@@ -1,5 +1,6 @@
 import type { Container, Pod, PodStatus } from '../api/types.ts';
 import { messageOf } from '../base/errors.ts';
+import { Backoff } from '../client/backoff.ts';
 import { StartError, startContainer } from './container-start.ts';
 import { endContainer, gracePeriod, stopContainer } from './container-stop.ts';
 import type { KubeletContext } from './context.ts';
@@ -8,25 +9,17 @@ import type { FieldSource } from './fields.ts';
 import { writeHostsFile } from './mounts.ts';
 import { asksTheSame, hasEnded, tellsTheSame, untilDeadline } from './pod-change.ts';
 import type { KubeletCondition } from './pod-conditions.ts';
-import { deleteObject, endPod, pruneContainers, removeRemains } from './pod-end.ts';
-import { planPod } from './pod-plan.ts';
-import {
-  emptyRuntime,
-  inspectPod,
-  isUnchanged,
-  type PodRuntime,
-  readySandbox,
-  withContainers,
-  withSandbox,
-} from './pod-runtime.ts';
+import { deleteObject, type Eviction, endPod, pruneContainers, removeRemains } from './pod-end.ts';
+import { PodInspector, podIPsOf } from './pod-inspector.ts';
+import { type PodPlan, planPod } from './pod-plan.ts';
+import { type PodRuntime, readySandbox } from './pod-runtime.ts';
 import { PodVolumes } from './pod-volumes.ts';
 import { PodResize } from './resize.ts';
 import { podHostname } from './sandbox-config.ts';
-import { configOfSandbox, startSandbox } from './sandbox-start.ts';
+import { configOfSandbox, endSandboxes, startSandbox } from './sandbox-start.ts';
 import { isSidecar } from './sidecar.ts';
-import { podStatus, rejectedStatus, type Waiting } from './status.ts';
+import { podStatus, rejectedStatus, timeNow, type Waiting } from './status.ts';
 import { createStatusWriter } from './status-writer.ts';
-import { terminationMessage } from './termination-message.ts';
 import type { VolumePaths } from './volumes/volumes.ts';
 
 /** Brings one pod of the node to what its object asks for; does one thing after the other, whatever wakes it. */
@@ -51,20 +44,8 @@ export interface PodWorker {
   stop(): Promise<void>;
 }
 
-/** Why the node ends a pod that nobody has deleted. */
-export interface Eviction {
-  readonly message: string;
-  /** Seconds that its containers have at most. */
-  readonly graceSeconds: number;
-  /** It was not the pod's own fault: told as the condition `DisruptionTarget`. */
-  readonly isDisruption: boolean;
-  readonly reason: string;
-  /** The phase of a pod whose containers all end well is `Succeeded` all the same. */
-  readonly maySucceed?: boolean;
-}
-
-const FIRST_RETRY_MS = 100;
-const MAX_RETRY_MS = 10_000;
+/** Soon at first, and less often the longer it fails. */
+const RETRY = { firstMs: 100, maxMs: 10_000 };
 /** Longer timers fire at once. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 /** How often a resize that the node had no room for is tried. */
@@ -85,7 +66,6 @@ class Worker implements PodWorker {
   readonly #uid: string;
   readonly #done: () => void;
   readonly #waiting = new Map<string, Waiting>();
-  readonly #messages = new Map<string, string>();
   readonly #status;
   readonly #resize: PodResize;
   #gone = false;
@@ -95,11 +75,9 @@ class Worker implements PodWorker {
   #running: Promise<void> | undefined;
   #abort = new AbortController();
   #timer: NodeJS.Timeout | undefined;
-  #retryMs = FIRST_RETRY_MS;
-  #runtime: PodRuntime;
+  readonly #retry = new Backoff(RETRY);
+  readonly #inspector: PodInspector;
   readonly #volumes: PodVolumes;
-  /** What the runtime holds of the pod, where that was made here a moment ago: it is believed once. */
-  #made: PodRuntime | undefined;
   #sandboxConfig: PodSandboxConfig | undefined;
   #eviction: Eviction | undefined;
   readonly #evicted = Promise.withResolvers<void>();
@@ -107,16 +85,23 @@ class Worker implements PodWorker {
   /** Seconds that the containers being ended were given, while they are. */
   #grace: number | undefined;
   #failed = false;
+  /** When the node took the pod, unless the pod says so itself. */
+  readonly #began = timeNow();
 
   constructor(kubelet: KubeletContext, uid: string, isNew: boolean, done: () => void) {
     this.#kubelet = kubelet;
     this.#uid = uid;
     this.#done = done;
-    this.#runtime = emptyRuntime(uid);
-    if (isNew) this.#made = this.#runtime;
     this.#status = createStatusWriter(kubelet.client, kubelet.log);
     this.#resize = new PodResize(kubelet);
     this.#volumes = new PodVolumes(kubelet);
+    this.#inspector = new PodInspector(kubelet, {
+      uid,
+      isNew,
+      pod: () => this.pod,
+      isEnding: () => this.#ending,
+      running: (ids) => this.#resize.forget(ids),
+    });
   }
 
   update(pod: Pod | undefined, gone: boolean): void {
@@ -137,7 +122,7 @@ class Worker implements PodWorker {
   }
 
   check(listed: readonly { readonly id: string; readonly state: number }[]): void {
-    if (this.#failing || !isUnchanged(this.#runtime, listed)) this.wake();
+    if (this.#failing || !this.#inspector.isAsListed(listed)) this.wake();
   }
 
   wake(): void {
@@ -152,11 +137,9 @@ class Worker implements PodWorker {
   }
 
   ended(id: string): void {
-    const { containers, sandboxes } = this.#runtime;
-    const known = containers.some((record) => record.id === id) || sandboxes.some((sandbox) => sandbox.id === id);
-    this.#made = undefined;
-    // What a round that goes on is starting has no place in #runtime yet. Who is being ended starts nothing.
-    if (known || (this.#running && this.#grace === undefined)) this.wake();
+    this.#inspector.doubt();
+    // What a round that goes on is starting is not known yet. Who is being ended starts nothing.
+    if (this.#inspector.knows(id) || (this.#running && this.#grace === undefined)) this.wake();
   }
 
   tellAgain(): void {
@@ -196,7 +179,7 @@ class Worker implements PodWorker {
       this.#abort = new AbortController();
       try {
         const again = await this.#sync(this.#abort.signal);
-        if (this.#waiting.size === 0) this.#retryMs = FIRST_RETRY_MS;
+        if (this.#waiting.size === 0) this.#retry.reset();
         this.#failing = false;
         if (again !== undefined) this.#wakeIn(again);
       } catch (error) {
@@ -206,16 +189,9 @@ class Worker implements PodWorker {
         }
         this.#failing = true;
         this.#kubelet.log.warn('cannot bring a pod to its state yet', { pod: this.#name, error: messageOf(error) });
-        this.#wakeIn(this.#nextRetry());
+        this.#wakeIn(this.#retry.next());
       }
     }
-  }
-
-  /** Soon at first, and less often the longer it fails. */
-  #nextRetry(): number {
-    const retryMs = this.#retryMs;
-    this.#retryMs = Math.min(MAX_RETRY_MS, retryMs * 2);
-    return retryMs;
   }
 
   #wakeIn(ms: number): void {
@@ -227,7 +203,7 @@ class Worker implements PodWorker {
 
   /** One look at the pod; resolves to the time in ms after which to look again, if it is known. */
   async #sync(signal: AbortSignal): Promise<number | undefined> {
-    const runtime = await this.#inspect();
+    const runtime = await this.#inspector.look();
     const { pod } = this;
     if (this.#ending || !pod) return await this.#terminate(runtime);
     if (hasEnded(pod.status?.phase)) return await this.#release(runtime);
@@ -235,8 +211,8 @@ class Worker implements PodWorker {
     if (!(await this.#mayRun(pod, runtime))) return undefined;
     const deadline = untilDeadline(pod, Date.now());
     if (deadline !== undefined && deadline <= 0) return await this.#exceedDeadline(pod, runtime);
-    this.#report(pod, runtime);
     const plan = planPod(pod, runtime, this.#kubelet.prober);
+    this.#report(pod, runtime, { isPassing: isStarting(pod, plan) });
     if (plan.kind === 'finished') return await this.#release(runtime);
     if (plan.kind === 'create-sandbox') {
       await this.#createSandbox(pod, runtime, plan.attempt, signal);
@@ -261,8 +237,9 @@ class Worker implements PodWorker {
     const { retry, started } = await this.#start(pod, runtime, plan.start, volumes, signal);
     // What waits for a sidecar may be started now.
     if (retry === undefined && plan.start.some(isSidecar)) this.#dirty = true;
-    const after = started.length < plan.start.length ? await this.#inspect() : await this.#with(runtime, started);
-    for (const id of await pruneContainers(this.#kubelet, after)) this.#messages.delete(id);
+    const allRun = started.length === plan.start.length;
+    const after = await (allRun ? this.#inspector.lookAt(started, runtime) : this.#inspector.look());
+    this.#inspector.forget(await pruneContainers(this.#kubelet, after));
     this.#report(pod, after);
     const resize = this.#resize.condition ? RESIZE_RETRY_MS : undefined;
     return soonest([retry, this.#volumes.dueIn(pod), deadline, resize]);
@@ -276,69 +253,20 @@ class Worker implements PodWorker {
       this.#admission = rejection ? 'rejected' : 'admitted';
       if (rejection) {
         this.#kubelet.events.pod(pod, 'Warning', rejection.reason, rejection.message);
-        this.#status.write(pod, rejectedStatus(pod, rejection, timestamp()));
+        this.#status.write(pod, rejectedStatus(pod, rejection, timeNow()));
       }
     }
     return this.#admission === 'admitted';
   }
 
-  async #inspect(): Promise<PodRuntime> {
-    const { cri, exited, addresses } = this.#kubelet;
-    const made = this.#made;
-    this.#made = undefined;
-    return await this.#take(made ?? (await inspectPod(cri, this.#uid, exited, addresses)));
-  }
-
-  /** Those that have ended again since are told of by the runtime. */
-  async #with(runtime: PodRuntime, started: readonly string[]): Promise<PodRuntime> {
-    const sandboxId = runtime.sandboxes[0]?.id;
-    if (started.length === 0 || sandboxId === undefined) return runtime;
-    const { cri, exited } = this.#kubelet;
-    return await this.#take(await withContainers(cri, runtime, started, sandboxId, exited));
-  }
-
-  async #take(runtime: PodRuntime): Promise<PodRuntime> {
-    const { paths, prober } = this.#kubelet;
-    this.#runtime = runtime;
-    const { name = '', namespace = '' } = this.pod?.metadata ?? {};
-    const home = { uid: this.#uid, logDirectory: paths.podLogs(namespace, name, this.#uid) };
-    for (const record of runtime.containers) {
-      if (record.state !== 'exited' || this.#messages.has(record.id)) continue;
-      this.#messages.set(record.id, await terminationMessage(record, home, paths));
-    }
-    const running = runtime.containers.filter(({ state }) => state === 'running');
-    const ids = new Set(running.map(({ id }) => id));
-    prober.keep(this.#uid, ids);
-    this.#resize.forget(ids);
-    if (this.pod && !this.#ending) this.#probe(this.pod, runtime);
-    return runtime;
-  }
-
-  #probe(pod: Pod, runtime: PodRuntime): void {
-    const reported = [...(pod.status?.containerStatuses ?? []), ...(pod.status?.initContainerStatuses ?? [])];
-    const podIP = this.#podIPs(pod, runtime)[0] ?? '';
-    for (const container of [...(pod.spec?.containers ?? []), ...(pod.spec?.initContainers ?? [])]) {
-      const record = runtime.containers.find(({ name, state }) => name === container.name && state === 'running');
-      if (!record) continue;
-      const status = reported.find(({ containerID }) => containerID === `containerd://${record.id}`);
-      const was = { started: status?.started === true, ready: status?.ready === true };
-      this.#kubelet.prober.watch(pod, container, record, podIP, was);
-    }
-  }
-
-  #podIPs(pod: Pod, runtime: PodRuntime): readonly string[] {
-    return pod.spec?.hostNetwork ? this.#kubelet.nodeIPs : runtime.podIPs;
-  }
-
   #fields(pod: Pod, runtime: PodRuntime): FieldSource {
     const { nodeIPs, allocatable } = this.#kubelet;
-    return { pod, podIPs: this.#podIPs(pod, runtime), hostIPs: nodeIPs, allocatable };
+    return { pod, podIPs: podIPsOf(this.#kubelet, pod, runtime), hostIPs: nodeIPs, allocatable };
   }
 
   async #createSandbox(pod: Pod, runtime: PodRuntime, attempt: number, signal: AbortSignal): Promise<void> {
-    const { cri, imagesReady, addresses } = this.#kubelet;
-    await imagesReady;
-    for (const sandbox of runtime.sandboxes) await cri.stopPodSandbox(sandbox.id);
+    await this.#kubelet.imagesReady;
+    await endSandboxes(this.#kubelet, pod, runtime.sandboxes);
     // Side by side: most of the time is the sandbox's network.
     const [sandbox, volumes] = await Promise.allSettled([
       startSandbox(this.#kubelet, pod, attempt),
@@ -349,7 +277,7 @@ class Worker implements PodWorker {
     signal.throwIfAborted();
     this.#sandboxConfig = sandbox.value.config;
     if (runtime.sandboxes.length > 0) return;
-    this.#made = await withSandbox(cri, this.#uid, sandbox.value.id, addresses);
+    await this.#inspector.madeSandbox(sandbox.value.id);
   }
 
   /** Resolves to what was started, and to the time after which what could not be may be tried again. */
@@ -379,44 +307,40 @@ class Worker implements PodWorker {
       } catch (error) {
         if (!(error instanceof StartError)) throw error;
         this.#waiting.set(container.name, { reason: error.reason, message: error.message });
-        retry = soonest([retry, error.retryMs ?? this.#nextRetry()]);
+        retry = soonest([retry, error.retryMs ?? this.#retry.next()]);
       }
     }
     return { retry, started };
   }
 
-  #report(
-    pod: Pod,
-    runtime: PodRuntime,
-    terminated = false,
-    verdict: Partial<PodStatus> = {},
-    condition?: KubeletCondition,
-  ): void {
+  #report(pod: Pod, runtime: PodRuntime, how: Report = {}): void {
+    const { terminated = false, verdict = {}, condition, isPassing } = how;
     const status = podStatus({
       pod,
       runtime,
       terminated,
       probes: this.#kubelet.prober,
       waiting: this.#waiting,
-      messages: this.#messages,
+      messages: this.#inspector.messages,
       resize: this.#resize,
       extra: condition,
       hostIPs: this.#kubelet.nodeIPs,
-      now: timestamp(),
+      now: timeNow(),
+      began: this.#began,
     });
-    this.#status.write(pod, { ...status, ...verdict });
+    this.#status.write(pod, { ...status, ...verdict }, isPassing);
   }
 
   /** A pod that is being ended may take minutes over it, and whether it is ready is told all that time. */
   #reportEnding(): void {
     const { pod } = this;
-    if (pod && !this.#gone && !hasEnded(pod.status?.phase)) this.#report(pod, this.#runtime);
+    if (pod && !this.#gone && !hasEnded(pod.status?.phase)) this.#report(pod, this.#inspector.runtime);
   }
 
   /** A pod that has ended keeps its containers, for their logs, and gives its network and volumes back. */
   async #release(runtime: PodRuntime): Promise<undefined> {
     await this.#endAll(runtime);
-    if (runtime.sandboxes.some(({ state }) => state === sandboxState.ready)) await this.#inspect();
+    if (runtime.sandboxes.some(({ state }) => state === sandboxState.ready)) await this.#inspector.look();
     await this.#volumes.release(this.#uid);
     return undefined;
   }
@@ -450,7 +374,8 @@ class Worker implements PodWorker {
   ): Promise<undefined> {
     await this.#endAll(runtime, graceSeconds);
     const phase = maySucceed ? {} : { phase: 'Failed' };
-    this.#report(pod, await this.#inspect(), true, { ...phase, ...verdict }, condition);
+    const how = { terminated: true, verdict: { ...phase, ...verdict }, condition };
+    this.#report(pod, await this.#inspector.look(), how);
     await this.#status.flush();
     await this.#volumes.release(this.#uid);
     this.#failed = true;
@@ -471,7 +396,7 @@ class Worker implements PodWorker {
   #hurry(grace: number | undefined): void {
     if (this.#grace === undefined || grace === undefined || grace >= this.#grace) return;
     this.#grace = grace;
-    for (const record of this.#runtime.containers) {
+    for (const record of this.#inspector.runtime.containers) {
       if (record.state !== 'running') continue;
       endContainer(this.#kubelet, record.id, grace).catch((error: unknown) => {
         this.#kubelet.log.warn('cannot end a container', { pod: this.#name, error: messageOf(error) });
@@ -482,10 +407,10 @@ class Worker implements PodWorker {
   /** Ends the pod, reports its end, removes what it has left, and lets its object go: in this order. */
   async #terminate(runtime: PodRuntime): Promise<undefined> {
     await this.#endAll(runtime);
-    const after = await this.#inspect();
+    const after = await this.#inspector.look();
     const { pod } = this;
     if (pod && !this.#gone) {
-      if (!hasEnded(pod.status?.phase)) this.#report(pod, after, true);
+      if (!hasEnded(pod.status?.phase)) this.#report(pod, after, { terminated: true });
       await this.#status.flush();
     }
     await removeRemains(this.#kubelet, this.#uid, pod, after);
@@ -502,8 +427,18 @@ class Worker implements PodWorker {
   }
 }
 
-/** RFC 3339 in whole seconds. */
-const timestamp = (): string => `${new Date().toISOString().slice(0, 19)}Z`;
+interface Report {
+  readonly terminated?: boolean;
+  readonly verdict?: Partial<PodStatus>;
+  readonly condition?: KubeletCondition | undefined;
+  /** It will be another one in a moment. */
+  readonly isPassing?: boolean;
+}
+
+/** Of a pod on its way up nobody needs to know each step. */
+const isStarting = ({ status }: Pod, plan: PodPlan): boolean =>
+  (status?.phase ?? 'Pending') === 'Pending' &&
+  (plan.kind === 'create-sandbox' || (plan.kind === 'run' && plan.kill.length === 0 && plan.start.length > 0));
 
 function soonest(times: readonly (number | undefined)[]): number | undefined {
   const known = times.filter((time) => time !== undefined);

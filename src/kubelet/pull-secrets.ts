@@ -14,14 +14,25 @@ const DOCKER_HUB = ['docker.io', 'index.docker.io', 'registry-1.docker.io'];
 /** Credentials of a pod's `imagePullSecrets` that are for an image's registry, the most special path first. */
 export async function registryCredentials(pod: Pod, image: string, config: ConfigSource): Promise<AuthConfig[]> {
   const namespace = pod.metadata?.namespace ?? '';
-  const names = (pod.spec?.imagePullSecrets ?? []).flatMap(({ name }) => (name ? [name] : []));
-  const secrets = await Promise.all(names.map((name) => config.secret(namespace, name)));
+  const secrets = await Promise.all(pullSecretsOf(pod).map((name) => config.secret(namespace, name)));
   const entries = secrets.flatMap((secret) => Object.entries(dockerAuths(secret?.data ?? {})));
   return entries
     .map(([registry, auth]) => ({ registry: normalize(registry), auth }))
     .filter(({ registry }) => covers(registry, imagePath(image)))
     .sort((a, b) => b.registry.length - a.registry.length)
     .map(({ auth }) => authConfig(auth));
+}
+
+const pullSecretsOf = ({ spec }: Pod): string[] =>
+  (spec?.imagePullSecrets ?? []).flatMap(({ name }) => (name ? [name] : []));
+
+/** Names of a pod's `imagePullSecrets` that cannot be had. */
+export async function missingPullSecrets(pod: Pod, config: ConfigSource): Promise<string[]> {
+  const isThere = async (name: string) =>
+    (await config.secret(pod.metadata?.namespace ?? '', name).catch(() => undefined)) !== undefined;
+  const names = pullSecretsOf(pod);
+  const present = await Promise.all(names.map(isThere));
+  return names.filter((_, index) => !present[index]);
 }
 
 /** Both forms of secret: `.dockerconfigjson` with `auths`, and the older `.dockercfg` without. */

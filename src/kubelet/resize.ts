@@ -6,7 +6,8 @@ import type { KubeletContext } from './context.ts';
 import { shareCpu } from './cpu-share.ts';
 import { annotation } from './labels.ts';
 import { limitPod, makeRoomInPod } from './pod-cgroup.ts';
-import type { ContainerRecord, PodRuntime } from './pod-runtime.ts';
+import { type ContainerRecord, latest, type PodRuntime } from './pod-runtime.ts';
+import { resizeMessage } from './resize-events.ts';
 import { containerResources, quantity } from './resources.ts';
 
 export type Resources = NonNullable<Container['resources']>;
@@ -23,6 +24,12 @@ export class PodResize {
   readonly #kubelet: KubeletContext;
   readonly #given = new Map<string, Resources>();
   #condition: ResizeCondition | undefined;
+  /** Generation of the pod whose resize is under way. */
+  #started: number | undefined;
+  /** Containers that were ended for it, by name. */
+  readonly #restarting = new Set<string>();
+  /** What was told last of a resize that waits or has failed. */
+  #told = '';
 
   constructor(kubelet: KubeletContext) {
     this.#kubelet = kubelet;
@@ -47,20 +54,33 @@ export class PodResize {
   /** Resolves to whether a container was ended, to be started with what it asks for now. */
   async apply(pod: Pod, runtime: PodRuntime, graceSeconds: number): Promise<boolean> {
     const changes = this.#changes(pod, runtime);
-    this.#condition = changes.length > 0 ? this.#whyNot(pod) : undefined;
-    if (this.#condition || changes.length === 0) return false;
-    let ended = false;
+    const shortage = changes.length > 0 ? this.#shortage(pod) : undefined;
+    this.#condition = shortage && {
+      type: 'PodResizePending',
+      status: 'True',
+      reason: 'Deferred',
+      message: shortage.message,
+    };
+    if (shortage) this.#tellTrouble(pod, 'ResizeDeferred', `OutOf${shortage.resource}`, shortage.message);
+    if (shortage || changes.length === 0) {
+      if (!shortage) this.#tellCompletion(pod, runtime);
+      return false;
+    }
+    this.#tellStart(pod);
+    const before = this.#restarting.size;
     for (const { container, record } of changes) {
       if (needsRestart(container, this.givenTo(record))) {
         const message = `Container ${container.name} resize requires restart`;
         await stopContainer(this.#kubelet, { pod, record, message, graceSeconds, podIP: runtime.podIPs[0] ?? '' });
-        ended = true;
+        this.#restarting.add(container.name);
         continue;
       }
       await this.#update(pod, container, record);
     }
     limitPod(this.#kubelet, pod);
-    return ended;
+    const hasEnded = this.#restarting.size > before;
+    if (!hasEnded && this.#changes(pod, runtime).length === 0) this.#tellCompletion(pod, runtime);
+    return hasEnded;
   }
 
   forget(running: ReadonlySet<string>): void {
@@ -78,45 +98,63 @@ export class PodResize {
   }
 
   async #update(pod: Pod, container: Container, record: ContainerRecord): Promise<void> {
-    const { cri, events, limits } = this.#kubelet;
+    const { cri, limits } = this.#kubelet;
     try {
       makeRoomInPod(this.#kubelet, pod);
       await cri.updateContainerResources(record.id, containerResources(pod, container, limits));
       shareCpu(this.#kubelet, pod);
       this.#given.set(record.id, container.resources ?? {});
-      events.container(pod, container, 'Normal', 'ResizeCompleted', `Container ${container.name} was resized`);
     } catch (error) {
       const message = messageOf(error);
       this.#condition = { type: 'PodResizeInProgress', status: 'True', reason: 'Error', message };
-      events.container(pod, container, 'Warning', 'ResizeError', message);
+      this.#tellTrouble(pod, 'ResizeError', 'error', message);
     }
   }
 
-  /** A node has to have what is asked for at all, and now. */
-  #whyNot(pod: Pod): ResizeCondition | undefined {
-    const pending = (reason: string, message: string) => ({
-      type: 'PodResizePending',
-      status: 'True',
-      reason,
-      message,
-    });
+  #tellStart(pod: Pod): void {
+    const generation = pod.metadata?.generation ?? 0;
+    if (this.#started === generation) return;
+    this.#started = generation;
+    this.#kubelet.events.pod(pod, 'Normal', 'ResizeStarted', resizeMessage(pod, 'started'));
+  }
+
+  /** All containers have what they should, those too that had to be started anew for it. */
+  #tellCompletion(pod: Pod, runtime: PodRuntime): void {
+    this.#told = '';
+    if (this.#started === undefined) return;
+    if ([...this.#restarting].some((name) => latest(runtime, name)?.state !== 'running')) return;
+    this.#started = undefined;
+    this.#restarting.clear();
+    this.#kubelet.events.pod(pod, 'Normal', 'ResizeCompleted', resizeMessage(pod, 'completed'));
+  }
+
+  /** Once for each resize and cause, however often it is tried. */
+  #tellTrouble(pod: Pod, reason: string, how: string, message: string): void {
+    const told = `${reason} ${pod.metadata?.generation}`;
+    if (told === this.#told) return;
+    this.#told = told;
+    this.#kubelet.events.pod(pod, 'Warning', reason, resizeMessage(pod, how, message));
+  }
+
+  /** What the node has not enough of for what is asked for. */
+  #shortage(pod: Pod): { readonly resource: string; readonly message: string } | undefined {
     const { allocatable, otherPods } = this.#kubelet;
-    for (const name of resized) {
-      const wanted = requestOf(pod, name);
-      const capacity = quantity(allocatable[name]);
-      const taken = otherPods(pod).reduce((sum, other) => sum + requestOf(other, name), 0);
-      const text = `requested: ${wanted}, capacity: ${capacity}`;
-      if (wanted > capacity) return pending('Infeasible', `Node didn't have enough capacity: ${name}, ${text}`);
-      if (wanted + taken > capacity) {
-        return pending(
-          'Deferred',
-          `Node didn't have enough resource: ${name}, requested: ${wanted}, used: ${taken}, capacity: ${capacity}`,
-        );
-      }
+    for (const resource of resized) {
+      const wanted = requestOf(pod, resource);
+      const capacity = quantity(allocatable[resource]);
+      const used = otherPods(pod).reduce((sum, other) => sum + requestOf(other, resource), 0);
+      if (wanted + used <= capacity) continue;
+      const [requested, taken, whole] = [wanted, used, capacity].map((amount) => counted(resource, amount));
+      const message = `Node didn't have enough resource: ${resource}, requested: ${requested}, used: ${taken}, capacity: ${whole}`;
+      return { resource, message };
     }
     return undefined;
   }
 }
+
+/** Cores in thousandths, bytes as they are. */
+const counted = (resource: (typeof resized)[number], amount: number): number =>
+  resource === 'cpu' ? Math.round(amount * 1000) : amount;
 
 function startedWith({ status }: ContainerRecord): Resources | undefined {
   const text = status.annotations[annotation.resources];

@@ -1,10 +1,10 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import { runtimeClasses } from '../api/resource.ts';
 import type { Pod } from '../api/types.ts';
-import { messageOf } from '../base/errors.ts';
 import type { KubeletContext } from './context.ts';
 import { shareCpu } from './cpu-share.ts';
-import type { PodSandboxConfig } from './cri/messages.ts';
+import { rpcErrorText } from './cri/grpc.ts';
+import type { PodSandbox, PodSandboxConfig } from './cri/messages.ts';
 import { limitNewPod } from './pod-cgroup.ts';
 import { podDNS } from './pod-dns.ts';
 import { sandboxConfig } from './sandbox-config.ts';
@@ -41,7 +41,18 @@ export async function startSandbox(kubelet: KubeletContext, pod: Pod, attempt: n
     limitNewPod(kubelet, pod);
     return { id, config };
   } catch (error) {
-    events.pod(pod, 'Warning', 'FailedCreatePodSandBox', `Failed to create pod sandbox: ${messageOf(error)}`);
+    events.pod(pod, 'Warning', 'FailedCreatePodSandBox', `Failed to create pod sandbox: ${rpcErrorText(error)}`);
     throw error;
   }
+}
+
+/** Before another one is made: what is left of those that no longer serve. */
+export async function endSandboxes(
+  { cri, events }: KubeletContext,
+  pod: Pod,
+  sandboxes: readonly PodSandbox[],
+): Promise<void> {
+  if (sandboxes.length === 0) return;
+  events.pod(pod, 'Normal', 'SandboxChanged', 'Pod sandbox changed, it will be killed and re-created.');
+  for (const { id } of sandboxes) await cri.stopPodSandbox(id);
 }

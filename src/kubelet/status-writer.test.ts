@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Pod, PodStatus } from '../api/types.ts';
 import { createLog } from '../base/log.ts';
+import { waitFor } from '../base/wait.ts';
 import type { Client } from '../client/client.ts';
 import { createStatusWriter } from './status-writer.ts';
 
@@ -41,4 +42,18 @@ test('what others have said of a pod’s readiness since is noticed, and what th
   assert.equal(writer.isContradictedBy(seen('4', 'False')), false);
   assert.equal(writer.isContradictedBy(seen('6', 'True')), false);
   assert.equal(writer.isContradictedBy(seen('6', 'False')), true);
+});
+
+test('what is passing is told when it stays, and not where something newer comes', async () => {
+  const phases: (string | undefined)[] = [];
+  const writer = createStatusWriter(taking(phases), createLog('test'));
+  writer.write(pod, { phase: 'Pending' }, true);
+  writer.write(pod, { phase: 'Running' });
+  await writer.flush();
+  assert.deepEqual(phases, ['Running']);
+  writer.write(pod, { phase: 'Pending' }, true);
+  await waitFor(() => phases.length === 2, { what: 'what stays to be told', timeoutMs: 30_000 });
+  writer.write(pod, { phase: 'Failed' }, true);
+  await writer.flush();
+  assert.deepEqual(phases, ['Running', 'Pending', 'Failed']);
 });

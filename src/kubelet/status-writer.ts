@@ -12,8 +12,8 @@ type Condition = NonNullable<PodStatus['conditions']>[number];
 
 /** Brings a pod's status to the API server, the newest one only and one request at a time. */
 export interface StatusWriter {
-  /** Returns at once. */
-  write(pod: Pod, status: PodStatus): void;
+  /** Returns at once. What is `passing` is told where nothing newer comes within a second. */
+  write(pod: Pod, status: PodStatus, passing?: boolean): void;
   /** Resolves when the last status has arrived, or the pod is gone, or `stop` was called. */
   flush(): Promise<void>;
   /** What was written is there no more: the next status is written whatever it says. */
@@ -25,6 +25,7 @@ export interface StatusWriter {
 
 const FIRST_RETRY_MS = 100;
 const MAX_RETRY_MS = 5_000;
+const PASSING_MS = 1_000;
 
 export function createStatusWriter(client: Client, log: Log): StatusWriter {
   const abort = new AbortController();
@@ -32,6 +33,8 @@ export function createStatusWriter(client: Client, log: Log): StatusWriter {
   let sentAs = 0;
   let next: { readonly pod: Pod; readonly status: PodStatus } | undefined;
   let running: Promise<void> | undefined;
+  let passing: { readonly pod: Pod; readonly status: PodStatus; readonly until: number } | undefined;
+  let timer: NodeJS.Timeout | undefined;
 
   const send = async () => {
     let retryMs = FIRST_RETRY_MS;
@@ -65,14 +68,30 @@ export function createStatusWriter(client: Client, log: Log): StatusWriter {
     });
   };
 
+  const write = (pod: Pod, status: PodStatus, isPassing = false) => {
+    const now = performance.now();
+    const until = isPassing ? (passing?.until ?? now + PASSING_MS) : now;
+    clearTimeout(timer);
+    passing = undefined;
+    const current = next?.status ?? sent ?? pod.status;
+    if (isDeepStrictEqual(comparable(current ?? {}), comparable(status))) return;
+    if (until > now) {
+      passing = { pod, status, until };
+      timer = setTimeout(tellPassing, until - now);
+      timer.unref();
+      return;
+    }
+    next = { pod, status };
+    if (!running) begin();
+  };
+  const tellPassing = () => {
+    if (passing) write(passing.pod, passing.status);
+  };
+
   return {
-    write(pod, status) {
-      const current = next?.status ?? sent ?? pod.status;
-      if (isDeepStrictEqual(comparable(current ?? {}), comparable(status))) return;
-      next = { pod, status };
-      if (!running) begin();
-    },
+    write,
     async flush() {
+      tellPassing();
       while (running) await running;
     },
     forget() {
@@ -80,7 +99,10 @@ export function createStatusWriter(client: Client, log: Log): StatusWriter {
     },
     isContradictedBy: ({ metadata, status }) =>
       sent !== undefined && Number(metadata?.resourceVersion) > sentAs && readiness(status) !== readiness(sent),
-    stop: () => abort.abort(),
+    stop() {
+      clearTimeout(timer);
+      abort.abort();
+    },
   };
 }
 

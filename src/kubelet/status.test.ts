@@ -44,6 +44,7 @@ function statusOf(runtime: PodRuntime, spec: Partial<NonNullable<Pod['spec']>> =
     messages: new Map(),
     hostIPs: ['10.89.0.11'],
     now: '2026-01-31T12:00:00Z',
+    began: '2026-01-31T12:00:00Z',
     terminated: false,
     ...more,
   });

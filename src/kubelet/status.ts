@@ -29,6 +29,8 @@ export interface StatusInput {
   readonly hostIPs: readonly string[];
   /** RFC 3339 */
   readonly now: string;
+  /** RFC 3339: when the node took the pod. */
+  readonly began: string;
   /** The pod was asked to end, and nothing of it runs any more. */
   readonly terminated: boolean;
 }
@@ -63,7 +65,7 @@ export function podStatus(input: StatusInput): PodStatus {
     hostIP: input.hostIPs[0],
     hostIPs: input.hostIPs.map((ip) => ({ ip })),
     ...(ips.length > 0 ? { podIP: ips[0], podIPs: ips.map((ip) => ({ ip })) } : {}),
-    startTime: pod.status?.startTime ?? input.now,
+    startTime: pod.status?.startTime ?? input.began,
     qosClass: qosClass(pod),
     ...(init.length > 0 ? { initContainerStatuses: init } : {}),
     containerStatuses: main,
@@ -161,6 +163,8 @@ function terminated(record: ContainerRecord, input: StatusInput): ContainerState
 export function time(nanoseconds: number): string {
   return `${new Date(Math.floor(nanoseconds / 1e6)).toISOString().slice(0, 19)}Z`;
 }
+
+export const timeNow = (): string => time(Date.now() * 1e6);
 
 /** https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#pod-phase */
 function podPhase(

@@ -8,6 +8,7 @@ import {
   type ServiceError,
   status,
 } from '@grpc/grpc-js';
+import { messageOf } from '../../base/errors.ts';
 
 export { status as grpcStatus } from '@grpc/grpc-js';
 
@@ -19,6 +20,18 @@ export class GrpcError extends Error {
     this.name = 'GrpcError';
     this.code = code;
   }
+}
+
+/** Go's names of the codes, in their order. */
+const CODES = (
+  'OK Canceled Unknown InvalidArgument DeadlineExceeded NotFound AlreadyExists PermissionDenied ResourceExhausted ' +
+  'FailedPrecondition Aborted OutOfRange Unimplemented Internal Unavailable DataLoss Unauthenticated'
+).split(' ');
+
+/** An error as Go writes it where it tells the whole of it: `rpc error: code = NotFound desc = …`. */
+export function rpcErrorText(error: unknown): string {
+  if (!(error instanceof GrpcError)) return messageOf(error);
+  return `rpc error: code = ${CODES[error.code] ?? `Code(${error.code})`} desc = ${error.message}`;
 }
 
 export interface CallOptions {

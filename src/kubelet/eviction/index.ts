@@ -4,7 +4,7 @@ import { messageOf } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
 import type { Running } from '../../base/running.ts';
 import type { Pressure } from '../node-status.ts';
-import type { Eviction } from '../pod-worker.ts';
+import type { Eviction } from '../pod-end.ts';
 import { durationOf, type ResolvedSettings } from '../settings.ts';
 import { type Assessment, assess, calm, isPassed, type PressureState } from './pressure.ts';
 import { evictionMessage, isCritical, rankPods } from './ranking.ts';

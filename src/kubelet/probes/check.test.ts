@@ -71,7 +71,9 @@ test('a TCP probe succeeds when it connects', async () => {
   await new Promise((resolve) => free.close(resolve));
   const { ok, message } = await check({ tcpSocket: { port: closed } }, target(), 1000);
   assert.equal(ok, false);
-  assert.match(message, /ECONNREFUSED/);
+  assert.equal(message, `dial tcp 127.0.0.1:${closed}: connect: connection refused`);
+  const page = await check({ httpGet: { path: '/', port: closed } }, target(), 1000);
+  assert.equal(page.message, `Get "http://127.0.0.1:${closed}/": ${message}`);
 });
 
 test('a gRPC probe asks the health service, which must say SERVING', async () => {
@@ -93,11 +95,14 @@ test('a gRPC probe asks the health service, which must say SERVING', async () =>
   const failed = await check({ grpc: { port } }, target(), 1000);
   assert.deepEqual(failed, { ok: false, message: 'service unhealthy (responded with "NOT_SERVING")' });
   await new Promise((resolve) => health.close(resolve));
-  assert.equal((await check({ grpc: { port } }, target(), 1000)).ok, false);
+  const away = await check({ grpc: { port } }, target(), 1000);
+  const why = `timeout: failed to connect service "127.0.0.1:${port}" within 1s: context deadline exceeded`;
+  assert.deepEqual(away, { ok: false, message: why });
 });
 
-test('a command that cannot be run has failed', async () => {
-  const { ok, message } = await check({ exec: { command: ['true'] } }, target(), 1000);
+test('a command that cannot be run has failed, and is not known to have', async () => {
+  const { ok, message, isUnknown } = await check({ exec: { command: ['true'] } }, target(), 1000);
   assert.equal(ok, false);
-  assert.match(message, /ENOENT/);
+  assert.equal(isUnknown, true);
+  assert.match(message, /^rpc error: code = Unavailable desc = .*ENOENT/);
 });

@@ -5,8 +5,9 @@ import type { Container, Probe } from '../../api/types.ts';
 import { urlHost } from '../../base/cidr.ts';
 import { messageOf } from '../../base/errors.ts';
 import type { CriClient } from '../cri/client.ts';
-import { GrpcError, grpcStatus } from '../cri/grpc.ts';
-import { grpcHealth } from './grpc-health.ts';
+import { GrpcError, grpcStatus, rpcErrorText } from '../cri/grpc.ts';
+import { dialFailure } from './dial-failure.ts';
+import { grpcHealth, grpcHealthFailure } from './grpc-health.ts';
 
 /** Whom a probe or a hook asks. */
 export interface ProbeTarget {
@@ -21,10 +22,13 @@ export interface ProbeResult {
   readonly message: string;
   /** What is odd about an answer that is well. */
   readonly warning?: string;
+  /** It could not even be asked. */
+  readonly isUnknown?: boolean;
 }
 
 export type Handler = Pick<Probe, 'exec' | 'httpGet' | 'tcpSocket' | 'grpc'>;
 type HttpGet = NonNullable<Probe['httpGet']>;
+type Grpc = NonNullable<Probe['grpc']>;
 
 const MAX_BODY = 10 * 1024;
 
@@ -37,14 +41,10 @@ export async function check(handler: Handler, target: ProbeTarget, timeoutMs: nu
       const { host, port } = handler.tcpSocket;
       return await checkTcp(host ?? target.podIP, portNumber(port, target.container), timeoutMs);
     }
-    if (handler.grpc) {
-      const { port, service } = handler.grpc;
-      const status = await grpcHealth(target.podIP, port, service ?? '', timeoutMs);
-      return { ok: status === 'SERVING', message: `service unhealthy (responded with "${status}")` };
-    }
+    if (handler.grpc) return await checkGrpc(handler.grpc, target.podIP, timeoutMs);
     return { ok: false, message: 'the probe names nothing to ask' };
   } catch (error) {
-    return { ok: false, message: messageOf(error) };
+    return { ok: false, message: rpcErrorText(error), isUnknown: true };
   }
 }
 
@@ -58,6 +58,15 @@ async function checkExec(command: readonly string[], target: ProbeTarget, timeou
       ok: false,
       message: `command timed out: ${JSON.stringify(command.join(' '))} timed out after ${timeoutMs / 1000}s`,
     };
+  }
+}
+
+async function checkGrpc({ port, service = '' }: Grpc, host: string, timeoutMs: number): Promise<ProbeResult> {
+  try {
+    const status = await grpcHealth(host, port, service, timeoutMs);
+    return { ok: status === 'SERVING', message: `service unhealthy (responded with "${status}")` };
+  } catch (error) {
+    return { ok: false, message: grpcHealthFailure(error, `${urlHost(host)}:${port}`, timeoutMs / 1000) };
   }
 }
 
@@ -116,7 +125,7 @@ function askHttp(
     });
     request.on('error', (error) => {
       clearTimeout(timer);
-      fail(messageOf(error));
+      fail(dialFailure(error, url.hostname, url.port || (secure ? 443 : 80)));
     });
   });
 }
@@ -156,6 +165,6 @@ function checkTcp(host: string, port: number, timeoutMs: number): Promise<ProbeR
     };
     const timer = setTimeout(() => done({ ok: false, message: `dial tcp ${host}:${port}: i/o timeout` }), timeoutMs);
     socket.on('connect', () => done({ ok: true, message: '' }));
-    socket.on('error', (error) => done({ ok: false, message: `dial tcp ${host}:${port}: ${messageOf(error)}` }));
+    socket.on('error', (error) => done({ ok: false, message: dialFailure(error, urlHost(host), port) }));
   });
 }

@@ -147,11 +147,11 @@ async function runProbe(probe: Probe, kind: ProbeKind, context: Context, signal:
       if (kind === 'startup') return;
     }
     if (streak > 0) await sleep(periodMs, signal);
-    const { ok, message } = await ask();
+    const { ok, message, isUnknown } = await ask();
     signal.throwIfAborted();
     streak = ok === last ? streak + 1 : 1;
     last = ok;
-    if (!ok) told('Unhealthy', `failed: ${message}`);
+    if (!ok) told('Unhealthy', `${isUnknown ? 'errored and resulted in unknown state' : 'failed'}: ${message}`);
   }
 }
 

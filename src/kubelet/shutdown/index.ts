@@ -2,7 +2,7 @@ import type { Pod } from '../../api/types.ts';
 import { messageOf } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
 import type { Rejection } from '../admission.ts';
-import type { Eviction } from '../pod-worker.ts';
+import type { Eviction } from '../pod-end.ts';
 import { groupPods, type ShutdownGroup, type ShutdownPeriod } from './periods.ts';
 import { readShutdownRecord, type ShutdownRecord, writeShutdownRecord } from './record.ts';
 

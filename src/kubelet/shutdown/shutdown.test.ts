@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import type { Pod } from '../../api/types.ts';
 import { createLog } from '../../base/log.ts';
-import type { Eviction } from '../pod-worker.ts';
+import type { Eviction } from '../pod-end.ts';
 import { resolveSettings } from '../settings.ts';
 import { createNodeShutdown, type NodeShutdownOptions } from './index.ts';
 import { groupPods, shutdownPeriods } from './periods.ts';
