@@ -295,3 +295,13 @@ test('a node’s kubelet is read through the API server', async () => {
   const { items } = JSON.parse(await read('/pods'));
   assert.ok(items.some(({ metadata }: { metadata: { name: string } }) => metadata.name === 'talker'));
 });
+
+test('a node’s logs, and those of its pods, are read through the API server', async () => {
+  const node = await talkersNode();
+  const path = (rest: string) => `get --raw /api/v1/nodes/${node?.name}/proxy/logs/${rest}`;
+  assert.match(await kubectl(path('')), /<a href="agent.log">agent.log<\/a>[\s\S]*<a href="pods\/">pods\/<\/a>/);
+  assert.match(await kubectl(path('agent.log')), / ready /);
+  const folder = /<a href="(default_talker_[^"]+)">/.exec(await kubectl(path('pods/')))?.[1] ?? '';
+  assert.match(await kubectl(path(`pods/${folder}`)), /<a href="left\/">/);
+  assert.match(await on.refused(path('..%2F..%2Fcluster.json')), /NotFound|could not find/);
+});

@@ -77,9 +77,22 @@ test('patch of a pod’s resize gives running containers other amounts, without 
 
   await kubectl(resize('stays', { requests: { cpu: '5000' } }));
   await kubectl('wait --for=condition=PodResizePending pod/sized --timeout=60s');
+  const { conditions } = (await on.cluster.get<Pod>('pod', 'sized')).status ?? {};
+  const pending = conditions?.find(({ type }) => type === 'PodResizePending');
+  assert.equal(pending?.reason, 'Deferred');
+  const short = /^Node didn't have enough resource: cpu, requested: 5000100, used: \d+, capacity: \d+000$/;
+  assert.match(pending?.message ?? '', short);
   await kubectl(resize('stays', { requests: { cpu: '50m' } }));
   await eventually('what is possible', async () => (await has('resources.requests.cpu')) === '50m,100m');
   assert.doesNotMatch(await kubectl('get pod sized -o jsonpath={.status.conditions[*].type}'), /PodResize/);
+  await eventually('its end to be told', async () => {
+    const told = await kubectl('events --for pod/sized');
+    return (
+      /Normal +ResizeStarted .*Pod resize started: {"containers":\[{"name":"/.test(told) &&
+      /Warning +ResizeDeferred .*Pod resize OutOfcpu: .*"error":"Node didn't have enough resource: cpu/.test(told) &&
+      /Normal +ResizeCompleted .*Pod resize completed: {.*"generation":\d+}/.test(told)
+    );
+  });
   // Pods are weighed against each other by what they ask for, and not only the containers of each.
   const pod = await on.cluster.get<Pod>('pod', 'sized');
   const cgroup = podCgroup(`${nodeCgroup(on.cluster.config.name, pod.spec?.nodeName ?? '')}/pods`, pod);
