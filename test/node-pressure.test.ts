@@ -16,9 +16,11 @@ let pristine: string[];
 let scratch: string;
 
 /** Disks of their own for a node's volumes and for another one's images, so small that a pod fills them. */
-const disks = { 'node-2': 'kubelet', 'node-3': 'containerdRoot' } as const;
-const diskMiB = { 'node-2': 64, 'node-3': 192 };
+const disks = { 'node-1': 'kubelet', 'node-2': 'kubelet', 'node-3': 'containerdRoot' } as const;
+const diskMiB = { 'node-1': 64, 'node-2': 64, 'node-3': 192 };
 const leastFree = '24Mi';
+/** A soft threshold has to be passed for so long. */
+const softSeconds = 5;
 /** Processes that the fourth node misses, and that nobody else on the machine may start meanwhile. */
 const margin = 2_500;
 
@@ -31,7 +33,15 @@ before(async () => {
     kind: 'Cluster',
     network: { uplink: 'none' },
     nodes: [
-      { name: 'node-1' },
+      {
+        name: 'node-1',
+        kubelet: {
+          ...settings,
+          evictionSoft: { 'nodefs.available': leastFree },
+          evictionSoftGracePeriod: { 'nodefs.available': `${softSeconds}s` },
+          evictionMaxPodGracePeriod: 20,
+        },
+      },
       { name: 'node-2', kubelet: { ...settings, evictionHard: { 'nodefs.available': leastFree } } },
       { name: 'node-3', kubelet: { ...settings, evictionHard: { 'imagefs.available': leastFree } } },
       { name: 'node-4', kubelet: { ...settings, evictionHard: { 'pid.available': String(freeProcesses() - margin) } } },
@@ -71,6 +81,27 @@ describe('a node that runs short', { concurrency: true }, () => {
       told: /^The node was low on resource: ephemeral-storage\. Threshold quantity: 24Mi, available: \d+Ki\. /,
     });
     assert.equal((await pod('modest')).status?.phase, 'Running');
+  });
+
+  test('by a soft threshold only, ends it when that has lasted, and lets it end by itself', async () => {
+    const writing = 'dd if=/dev/zero of=/v/file bs=1M count=48; while :; do sleep 0.1; done';
+    await apply('node-1', 'patient', `trap 'sleep 2; exit 3' TERM; ${writing}`, { terminationGracePeriodSeconds: 60 });
+    const { status } = await eventually('DiskPressure', async () => {
+      const { status } = await cluster.get<Node>('node', 'node-1');
+      const condition = status?.conditions?.find(({ type }) => type === 'DiskPressure');
+      return condition?.status === 'True' && { status: condition };
+    });
+    await isShort('node-1', 'patient', {
+      condition: 'DiskPressure',
+      taint: 'disk-pressure',
+      resource: 'ephemeral-storage',
+      reasons: ['NodeHasDiskPressure', 'NodeHasNoDiskPressure'],
+      told: /^The node was low on resource: ephemeral-storage\. Threshold quantity: 24Mi, available: /,
+    });
+    const ended = (await pod('patient')).status?.containerStatuses?.[0]?.state?.terminated;
+    assert.equal(ended?.exitCode, 3);
+    const seconds = (Date.parse(ended?.finishedAt ?? '') - Date.parse(status.lastTransitionTime ?? '')) / 1000;
+    assert.ok(seconds >= softSeconds, `it had ${seconds} s`);
   });
 
   test('of room for images and containers’ files does so too', async () => {

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import type { Event, Pod } from '../src/api/types.ts';
+import type { Event, HorizontalPodAutoscaler, Pod } from '../src/api/types.ts';
 import { eventually, startCluster, type TestCluster } from './support/cluster.ts';
 import { machineState } from './support/machine.ts';
 
@@ -84,7 +84,7 @@ describe('a pod', { concurrency: true }, () => {
     assert.equal(await file('/dish'), 'soup');
   });
 
-  test('is joined by others when a HorizontalPodAutoscaler sees that it has too much to do', async () => {
+  test('is joined by others when a HorizontalPodAutoscaler sees that it has too much to do, until it has not', async () => {
     await cluster.apply({
       apiVersion: 'apps/v1',
       kind: 'Deployment',
@@ -99,7 +99,7 @@ describe('a pod', { concurrency: true }, () => {
               {
                 name: 'main',
                 image: 'knit.dev/lab:1',
-                command: ['sh', '-c', 'while :; do :; done'],
+                command: ['sh', '-c', 'while [ ! -e /tmp/enough ]; do :; done; sleep 1000'],
                 resources: { requests: { cpu: '20m' }, limits: { cpu: '50m' } },
               },
             ],
@@ -116,6 +116,22 @@ describe('a pod', { concurrency: true }, () => {
       const messages = await messagesOf('busy', 'SuccessfulRescale');
       return messages.includes('New size: 2; reason: cpu resource utilization (percentage of request) above target');
     });
+    const behavior = { scaleDown: { stabilizationWindowSeconds: 20 } };
+    await cluster.kubectl(['patch', 'hpa', 'busy', '--type=merge', '-p', JSON.stringify({ spec: { behavior } })]);
+    await cluster.kubectl(['rollout', 'status', 'deployment/busy', '--timeout=60s']);
+    const { items } = await cluster.get<{ items: Pod[] }>('pods', '-l', 'app=busy');
+    for (const { metadata } of items) {
+      await cluster.kubectl(['exec', metadata?.name ?? '', '--', 'touch', '/tmp/enough']);
+    }
+    await eventually('it to wait whether the calm lasts', async () => {
+      const { status } = await cluster.get<HorizontalPodAutoscaler>('hpa', 'busy');
+      const able = status?.conditions?.find(({ type }) => type === 'AbleToScale');
+      assert.equal(status?.desiredReplicas, 2);
+      return able?.reason === 'ScaleDownStabilized';
+    });
+    await eventually('one pod again', async () =>
+      (await messagesOf('busy', 'SuccessfulRescale')).includes('New size: 1; reason: All metrics below target'),
+    );
   });
 });
 
