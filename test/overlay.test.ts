@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import type { Node, Pod } from '../src/api/types.ts';
-import { contains, parseCIDR } from '../src/base/cidr.ts';
-import { run } from '../src/kernel/run.ts';
+import { addressAt, contains, parseCIDR } from '../src/base/cidr.ts';
+import { run, tryRun } from '../src/kernel/run.ts';
 import {
   askUdp,
   balancedService,
@@ -19,6 +19,7 @@ import { tellClients } from './support/outside.ts';
 import { serviceObjects, servicePackets } from './support/service-packets.ts';
 
 const name = 'overlay';
+const ingressNetns = `knit-${name}.edge.ingress`;
 const dual = { ipFamilyPolicy: 'RequireDualStack' };
 let cluster: TestCluster;
 let addresses: Map<string, string>;
@@ -219,6 +220,20 @@ test('the Ingress proxy reaches pods as an end of the tunnels, and nodes beside 
   const url = `http://[${addresses.ipv6?.ingress}]/`;
   const overIPv6 = ['curl', '-sSf', '-g', '-m', '5', '-H', 'Host: pods.test', url];
   assert.match(await cluster.knit(['exec', 'client/alice', '--', ...overIPv6]), /^pod +web-/);
+});
+
+test('who asks through a tunnel for a pod that is gone hears so at once, however often', async () => {
+  const { items } = await cluster.get<{ items: Node[] }>('nodes');
+  const nobodys = items.flatMap(({ spec }) => spec?.podCIDRs ?? []).map((cidr) => addressAt(parseCIDR(cidr), 200));
+  for (const address of nobodys) {
+    const isIPv6 = address.includes(':');
+    const url = `http://${isIPv6 ? `[${address}]` : address}:8080/`;
+    // In IPv6 the kernel heeds what it hears of a second packet, after a second.
+    const urls = Array.from({ length: isIPv6 ? 1 : 10 }, () => url);
+    // By silence curl ends with 28.
+    const { code } = await tryRun('ip', ['netns', 'exec', ingressNetns, 'curl', '-s', '-g', '-m', '5', ...urls]);
+    assert.equal(code, 7, address);
+  }
 });
 
 test('the API server reaches pods by way of their nodes', async () => {

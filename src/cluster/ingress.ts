@@ -35,6 +35,7 @@ export async function startIngress(config: ClusterConfig, options: IngressOption
     addresses: families.map(({ ingress }) => ingress),
     files: ingressFiles(config.name),
     place: placeOf(machine, overlay),
+    connectTimeoutMs: connectTimeoutMs(config),
     defaultCertificate: () => defaultCertificate(config.name),
     metricsFor: [...families.flatMap(({ podCIDR, nodeCIDR }) => [podCIDR, nodeCIDR]), config.addresses.host.host],
   });
@@ -78,6 +79,14 @@ function placeOf(machine: IngressMachine, overlay: IngressOverlay): ProxyPlace {
       await stopIngressMachine(machine);
     },
   };
+}
+
+/**
+ * Whoever asks for a pod of a dead node hears of it from the fabric, but where packets are tunnelled: there it is silence
+ * that tells, and it is not waited for until the first packet would be sent again.
+ */
+function connectTimeoutMs({ spec }: ClusterConfig): number {
+  return spec.network.podNetwork === 'vxlan' ? 400 : 1500;
 }
 
 /** Issued by `knit up`. */

@@ -9,8 +9,8 @@ import { planIngress } from '../ingress.ts';
 import type { BackendPlan, BackendPolicy, Route, RoutingPlan } from '../plan.ts';
 import { readSettings } from '../settings.ts';
 import { testIngress } from '../testing.ts';
-import { formatConfig, frameOf, serversOf } from './config.ts';
-import { certificatePath, proxyFiles } from './files.ts';
+import { formatConfig, frameOf, type ProxyOptions, serversOf } from './config.ts';
+import { certificatePath, type ProxyFiles, proxyFiles } from './files.ts';
 import { formatMap, routeMap } from './routes.ts';
 import { giveSpares } from './spares.ts';
 
@@ -30,6 +30,14 @@ const planOf = (routes: readonly Route[], backends: readonly BackendPlan[]): Rou
   nodes: [{ name: 'a', address: '10.0.0.1' }],
   hosts: [{ name: 'a', address: '10.0.0.1' }],
   trustedProxies: ['10.0.0.0/8', 'fd00::/8'],
+});
+
+const optionsOf = (files: ProxyFiles, more: Partial<ProxyOptions> = {}): ProxyOptions => ({
+  files,
+  addresses: ['192.0.2.1'],
+  metricsFor: ['10.0.0.0/8'],
+  connectTimeoutMs: 1500,
+  ...more,
 });
 
 test('HAProxy accepts what becomes of a plan, whatever people wrote into their objects', async (t) => {
@@ -58,7 +66,7 @@ test('HAProxy accepts what becomes of a plan, whatever people wrote into their o
   const redirect = { url: '/100%/there', code: 301 };
   const plan = planOf([route], [backend('odd', want?.policy), backend('moved', { redirect }), backend('canary')]);
 
-  const options = { files, addresses: ['192.0.2.1', 'fd00::1'], metricsFor: ['10.0.0.0/8', '192.0.2.9'] };
+  const options = optionsOf(files, { addresses: ['192.0.2.1', 'fd00::1'], metricsFor: ['10.0.0.0/8', '192.0.2.9'] });
   writeFileSync(files.routes, formatMap(routeMap(plan.routes.values())));
   writeFileSync(files.config, formatConfig(frameOf(plan, options), serversOf(plan)));
   const { code, stderr } = await tryRun('haproxy', ['-c', '-f', files.config]);
@@ -66,7 +74,7 @@ test('HAProxy accepts what becomes of a plan, whatever people wrote into their o
 });
 
 test('servers are no part of what needs a reload', () => {
-  const options = { files: proxyFiles('/f', '/l'), addresses: ['192.0.2.1'], metricsFor: ['10.0.0.0/8'] };
+  const options = optionsOf(proxyFiles('/f', '/l'));
   const one = planOf([], [backend('web')]);
   const other = { ...one, backends: new Map([['web', { ...backend('web'), servers: [] }]]), nodes: [], hosts: [] };
   assert.deepEqual(frameOf(one, options), frameOf(other, options));
@@ -84,7 +92,7 @@ test('a node is given up after two checks without an answer, but for the only on
 });
 
 test('a new backend begins in a spare one and needs no reload; one with settings does, and so does the twenty-first', () => {
-  const options = { files: proxyFiles('/f', '/l'), addresses: ['192.0.2.1'], metricsFor: ['10.0.0.0/8'] };
+  const options = optionsOf(proxyFiles('/f', '/l'));
   const held = frameOf(planOf([], [backend('old')]), options);
   const grown = planOf([], [backend('old'), backend('new')]);
   const aliases = giveSpares(new Map(), held, grown.backends.values());

@@ -18,6 +18,8 @@ export interface ProxyOptions {
   readonly addresses: readonly string[];
   /** Who may read its metrics. Networks in CIDR form. */
   readonly metricsFor: readonly string[];
+  /** So long it waits for a server to accept a connection, before it asks another one. */
+  readonly connectTimeoutMs: number;
 }
 
 export const metricsPort = 8404;
@@ -38,7 +40,7 @@ export function frameOf(plan: RoutingPlan, options: ProxyOptions, aliases: Alias
   const named = [...plan.backends.values()].filter(({ name }) => !aliases.has(name));
   return new Map([
     ['global', globalSection(options.files)],
-    ['defaults', defaults],
+    ['defaults', defaults(options)],
     ['frontend ingress', frontend(plan, options)],
     ['frontend metrics', metrics(options)],
     ['backend unclaimed', unclaimed],
@@ -91,10 +93,10 @@ function globalSection(files: ProxyFiles): string {
  * kernel is gone shows by its silence, wherever on the way the pod is known: where nothing is to be sent it is asked for
  * a sign of life; where something is, see `src/machine/ingress.ts`.
  */
-const defaults = `defaults
+const defaults = ({ connectTimeoutMs }: ProxyOptions): string => `defaults
   mode http
   balance roundrobin
-  timeout connect 1500ms
+  timeout connect ${connectTimeoutMs}ms
   timeout check 2s
   timeout client 60s
   timeout server 60s
