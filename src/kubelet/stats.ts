@@ -39,7 +39,16 @@ const leastWindowMs = 1_000;
 const staleMs = 90_000;
 /** Clock ticks in a second, of `/proc/PID/stat` (`getconf CLK_TCK`; 100 on all of Linux' architectures that we run on). */
 const ticks = 100;
-const pageBytes = 4096;
+
+/** Bytes of a page, as getauxval(3) tells them: 4096, but 16384 or 65536 where a kernel for arm64 was built so. */
+export function pageSize(auxv = readFileSync('/proc/self/auxv')): number {
+  const pageSizeKey = 6n; // AT_PAGESZ
+  for (let at = 0; at + 16 <= auxv.length; at += 16) {
+    if (auxv.readBigUInt64LE(at) === pageSizeKey) return Number(auxv.readBigUInt64LE(at + 8));
+  }
+  return 4096;
+}
+const pageBytes = pageSize();
 
 interface Look {
   readonly at: number;
