@@ -84,7 +84,8 @@ if [ -n "$wanted$lists" ]; then
   have apt-get || fail "this machine has no apt-get" "install by hand:$wanted"
   as_root true # asks for the password, or says what is missing, where it can be seen
   log=$(mktemp)
-  apt() { as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=120 "$@" >"$log" 2>&1 || { cat "$log" >&2; fail "apt-get $1 failed" "see above; then run make again"; }; }
+  # What failed before, too, is shown: lists that could not be read are no error to apt, until a package is missing.
+  apt() { as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=120 "$@" >>"$log" 2>&1 || { cat "$log" >&2; fail "apt-get $1 failed" "see above; then run make again"; }; }
   say "reading Debian's package lists"
   apt update
 fi
