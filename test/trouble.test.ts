@@ -210,7 +210,10 @@ test('knit up waits for nodes and DNS no longer than it was told, and undoes wha
   assert.match(refused.stderr, /--wait <duration>.* is invalid.*30s, 5m/);
   const { code, stderr } = await knit(...upOneNode, '--wait', '1ms');
   assert.equal(code, 1);
-  assert.match(stderr, /Undoing[\s\S]*gave up waiting for the cluster after 1 ms/);
+  assert.match(
+    stderr,
+    /Undoing[\s\S]*gave up waiting for the cluster after 1 ms[\s\S]*a slow machine needs longer: --wait 5m/,
+  );
   assert.deepEqual(await mine(), pristine);
 });
 

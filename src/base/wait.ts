@@ -8,6 +8,8 @@ export interface WaitOptions {
   /** Time between two looks, in ms. Default 20. */
   readonly intervalMs?: number;
   readonly signal?: AbortSignal;
+  /** What to do when it takes too long. */
+  readonly hint?: string;
 }
 
 /**
@@ -32,7 +34,8 @@ export async function waitFor<T>(
     }
     if (Date.now() >= deadline) {
       const reason = last === undefined ? '' : `: ${messageOf(last)}`;
-      throw new KnitError('TIMEOUT', `gave up waiting for ${options.what} after ${options.timeoutMs} ms${reason}`);
+      const message = `gave up waiting for ${options.what} after ${options.timeoutMs} ms${reason}`;
+      throw new KnitError('TIMEOUT', message, options.hint);
     }
     await delay(options.intervalMs ?? 20, undefined, { signal: options.signal });
   }

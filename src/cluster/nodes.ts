@@ -160,7 +160,7 @@ async function untilNodeReady(config: ClusterConfig, name: string): Promise<void
         // A node that comes back may still be called ready from before.
         return isReady(node) && Date.parse(heartbeat ?? '') >= startedAt - 1000;
       },
-      { what: `the node ${name}`, timeoutMs: 30_000, intervalMs: 50 },
+      { what: `the node ${name}`, timeoutMs: 60_000, intervalMs: 50 },
     );
   } finally {
     await close();

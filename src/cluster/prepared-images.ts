@@ -80,7 +80,7 @@ async function importInto(root: string, cluster: string, cgroup: string): Promis
   closeSync(output);
   const exit = once(containerd, 'exit');
   try {
-    const ready = waitFor(() => existsSync(socket), { what: 'containerd', timeoutMs: 20_000, intervalMs: 5 });
+    const ready = waitFor(() => existsSync(socket), { what: 'containerd', timeoutMs: 60_000, intervalMs: 5 });
     if (await Promise.race([ready.then(() => false), exit.then(() => true)]))
       throw new KnitError('CONTAINERD_FAILED', `containerd ended: ${readFileSync(log, 'utf8').trim()}`);
     for (const archive of archives()) await importArchive(socket, archive);

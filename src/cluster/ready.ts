@@ -65,7 +65,7 @@ export async function untilReady(config: ClusterConfig, { timeoutMs, since, sign
         if (missing.length > 0) throw new Error(`not ready: ${missing.join(', ')}`);
         return true;
       },
-      { what: 'the cluster', timeoutMs, intervalMs: 20, signal },
+      { what: 'the cluster', timeoutMs, intervalMs: 20, signal, hint: 'a slow machine needs longer: --wait 5m' },
     );
   } finally {
     await informers.stop();

@@ -47,7 +47,7 @@ export async function startKeeper(spec: KeeperSpec): Promise<void> {
     );
   });
   await Promise.race([
-    waitFor(() => keeperPid(spec.folder), { what: `the keeper in ${spec.folder}`, timeoutMs: 10_000, intervalMs: 3 }),
+    waitFor(() => keeperPid(spec.folder), { what: `the keeper in ${spec.folder}`, timeoutMs: 60_000, intervalMs: 3 }),
     ended,
   ]);
   ended.catch(() => undefined); // what happens to it later is not this process' concern
