@@ -155,6 +155,13 @@ function endpointsOf({ spec }: Service, port: ServicePort, slices: readonly Endp
 
 function endpointOf({ addresses, nodeName, targetRef }: SliceEndpoint, port: number): Endpoint {
   const address = addresses[0] ?? '';
-  const name = targetRef?.kind === 'Pod' && targetRef.name ? targetRef.name : `${address}:${port}`;
-  return { name: nodeName ? `${nodeName}:${name}` : name, address, port, node: nodeName };
+  const pod = targetRef?.kind === 'Pod' ? word(targetRef.name) : undefined;
+  const name = pod ?? `${address}:${port}`;
+  const node = word(nodeName);
+  return { name: node ? `${node}:${name}` : name, address, port, node };
+}
+
+/** Whoever writes slices by hand may name anything; what names a server is a word of the proxy's configuration. */
+function word(name: string | undefined): string | undefined {
+  return /^[a-z0-9.-]+$/.test(name ?? '') ? name : undefined;
 }

@@ -22,6 +22,25 @@ before(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
+/** Of a curve of 192 bits. */
+const weak = {
+  key: `-----BEGIN PRIVATE KEY-----
+MG8CAQAwEwYHKoZIzj0CAQYIKoZIzj0DAQEEVTBTAgEBBBiHzx6aHnXHZkqrDLri
+Aik1JEtvYTyGXM+hNAMyAAS0EABfxPSSsl0HXkEeWPCe+ODkQaS7P6ugJgW+dnQ2
+HLGQsVr2e8lSG/Ge6zFJKEU=
+-----END PRIVATE KEY-----`,
+  cert: `-----BEGIN CERTIFICATE-----
+MIIBXjCCARWgAwIBAgIUARVh7hC9qsf1NZ1KUdoooEQ5Ci4wCgYIKoZIzj0EAwIw
+FDESMBAGA1UEAwwJd2Vhay50ZXN0MCAXDTI2MTEyOTE3NTE0NVoYDzIxMjYxMTA1
+MTc1MTQ1WjAUMRIwEAYDVQQDDAl3ZWFrLnRlc3QwSTATBgcqhkjOPQIBBggqhkjO
+PQMBAQMyAAS0EABfxPSSsl0HXkEeWPCe+ODkQaS7P6ugJgW+dnQ2HLGQsVr2e8lS
+G/Ge6zFJKEWjUzBRMB0GA1UdDgQWBBSihqowZCKTmwja/vLGx9XmIflbpTAfBgNV
+HSMEGDAWgBSihqowZCKTmwja/vLGx9XmIflbpTAPBgNVHRMBAf8EBTADAQH/MAoG
+CCqGSM49BAMCAzcAMDQCGHizeUMy+UeH7ILFUdVCDbKLyuIZojktDwIYW7dB6OqP
+kLkolkFcGT0ZzqWEp/QSPzCQ
+-----END CERTIFICATE-----`,
+};
+
 const secret = (cert: string, key: string): Secret => ({ data: { 'tls.crt': btoa(cert), 'tls.key': btoa(key) } });
 
 const plan = (name: string, tls: readonly object[], createdAt?: string) =>
@@ -45,6 +64,7 @@ test('what the proxy would refuse is a problem, and never thrown', () => {
   assert.match(problemOf(secret('nonsense', one.key)), /no certificate/);
   assert.match(problemOf(secret(one.cert, 'nonsense')), /^cannot be read: /);
   assert.match(problemOf(secret(one.cert.repeat(40), one.key)), /bytes; 15000 fit/);
+  assert.equal(problemOf(secret(weak.cert, weak.key)), 'is too weak for TLS: ee key too small');
 });
 
 test('a name is the older Ingress’ where two have certificates for it, and a broken one leaves it to the next', () => {

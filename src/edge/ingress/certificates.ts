@@ -1,4 +1,5 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
+import { createSecureContext } from 'node:tls';
 import type { Secret } from '../../api/types.ts';
 import { messageOf } from '../../base/errors.ts';
 import { olderFirst } from './claims.ts';
@@ -29,9 +30,24 @@ export function readCertificate(secret: Secret | undefined): ReadCertificate {
         .trim(),
     );
     const text = `${pem.join('\n')}\n`;
-    return text.length > LARGEST ? { problem: `has ${text.length} bytes; ${LARGEST} fit` } : { pem: text };
+    if (text.length > LARGEST) return { problem: `has ${text.length} bytes; ${LARGEST} fit` };
+    const weakness = weaknessOf(parsed, text);
+    return weakness ? { problem: `is too weak for TLS: ${weakness}` } : { pem: text };
   } catch (error) {
     return { problem: `cannot be read: ${messageOf(error)}` };
+  }
+}
+
+/** What OpenSSL has against keys and signatures, as distributions set it up: SSL_CTX_set_security_level(3), level 2. */
+function weaknessOf(chain: readonly X509Certificate[], pem: string): string | undefined {
+  // Who signed itself is trusted or not, whatever the signature.
+  const signed = chain.find((each) => /md[245]|sha1/i.test(each.signatureAlgorithm ?? '') && !each.checkIssued(each));
+  if (signed) return `signed with ${signed.signatureAlgorithm}`;
+  try {
+    createSecureContext({ cert: pem, key: pem, ciphers: 'DEFAULT@SECLEVEL=2' });
+    return undefined;
+  } catch (error) {
+    return (error as { reason?: string }).reason ?? messageOf(error);
   }
 }
 

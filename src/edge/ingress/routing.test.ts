@@ -58,6 +58,15 @@ test('straight to pods: those that are ready, and where none is, those that stil
   assert.match(serversWith('b/p3 10.1.0.3 terminating', 'b/p2 10.1.0.2 unready') ?? '', /: b:p3 10.1.0.3:8080$/);
 });
 
+test('a slice that somebody wrote names no server as it likes', () => {
+  const ingress = testIngress('web', { '': [{}] }, { annotations: { 'knit.dev/backends': 'pods' } });
+  const slice = testSlice('web', ['a/p1 10.1.0.1', 'b/p2 10.1.0.2']);
+  Object.assign(slice.endpoints?.[0]?.targetRef ?? {}, { name: 'p1 10.1.0.9:80\n  server evil' });
+  Object.assign(slice.endpoints?.[1] ?? {}, { nodeName: 'b c' });
+  const { lines } = planned([ingress], { slices: [slice] });
+  assert.match(lines.at(-1) ?? '', /: a:10.1.0.1:8080 10.1.0.1:8080, p2 10.1.0.2:8080$/);
+});
+
 test('a Service without node ports is served straight to its pods, and its Ingress is told', () => {
   const services = [testService('web', { type: 'ClusterIP', ports: [{ name: 'http', port: 80 }] })];
   const { lines, notes } = planned([testIngress('web', { '': [{}] })], {

@@ -44,4 +44,6 @@ test('only a class says whom to believe the PROXY protocol', () => {
     '192.0.2.7',
   ]);
   assert.deepEqual(readSettings(annotated({ 'accept-proxy-protocol-from': text })).settings.trustedProxies, []);
+  for (const wrong of ['10.0.0.0/33', 'fe80::1%eth0', '10.0.0.0/8,', 'all'])
+    assert.equal(readSettings({}, { 'accept-proxy-protocol-from': wrong }).problems.length, 1, wrong);
 });

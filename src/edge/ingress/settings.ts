@@ -58,7 +58,13 @@ const networks: Reader<readonly string[]> = (text) =>
   text.split(/[\s,]+/).map((each) => {
     const [address = '', bits = '0', more] = each.split('/');
     const family = isIP(address);
-    if (!family || more !== undefined || !/^\d+$/.test(bits) || Number(bits) > (family === 4 ? 32 : 128)) {
+    if (
+      !family ||
+      address.includes('%') ||
+      more !== undefined ||
+      !/^\d+$/.test(bits) ||
+      Number(bits) > (family === 4 ? 32 : 128)
+    ) {
       throw new Unreadable('must be networks such as 10.0.0.0/8, with commas between them');
     }
     return each;

@@ -52,7 +52,7 @@ async function changeServer(
   // A pod of a StatefulSet comes back under its name with another address.
   const [address = '', ...others] = words.split(' ');
   if (!present.endsWith(` ${others.join(' ')}`)) throw new NotAtRunTime(`${server} changes how it is spoken to`);
-  const [ip, port] = address.split(':');
+  const [ip, port] = address.split(/:(?=\d+$)/);
   if (!present.startsWith(`${address} `))
     await must(commands, /changed/, `set server ${server} addr ${ip} port ${port}`);
   if (leaving !== undefined) await must(commands, silence, `set server ${server} state ready`);
