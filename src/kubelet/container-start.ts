@@ -8,9 +8,11 @@ import type { Image, PodSandboxConfig } from './cri/messages.ts';
 import { containerEnv } from './env.ts';
 import type { FieldSource } from './fields.ts';
 import { runPostStart } from './hooks.ts';
+import { withImageVolumes } from './image-volumes.ts';
 import { ImageError } from './images.ts';
 import { containerMounts } from './mounts.ts';
 import { latest, type PodRuntime } from './pod-runtime.ts';
+import type { Removed } from './restart-all.ts';
 import type { VolumePaths } from './volumes/volumes.ts';
 
 /** Why a container could not be started, as its waiting state says it, and when to try again. */
@@ -29,6 +31,8 @@ export class StartError extends Error {
 export interface StartContext {
   readonly pod: Pod;
   readonly runtime: PodRuntime;
+  /** What is to be told of the container, where it was removed so that all of the pod start anew. */
+  readonly removed: Removed | undefined;
   readonly sandboxId: string;
   readonly sandboxConfig: PodSandboxConfig;
   readonly volumes: VolumePaths;
@@ -44,13 +48,15 @@ export async function startContainer(
 ): Promise<string> {
   const { pod, sandboxConfig, signal } = start;
   awaitBackoff(kubelet, container, start);
-  const image = await kubelet.images.ensure(pod, container, sandboxConfig, signal).catch((error: unknown) => {
+  const failed = (error: unknown): never => {
     if (!(error instanceof ImageError)) throw error;
     kubelet.events.container(pod, container, 'Warning', 'Failed', `Error: ${error.reason}`);
     throw new StartError(error.reason, error.message, error.retryMs);
-  });
+  };
+  const image = await kubelet.images.ensure(pod, container, sandboxConfig, signal).catch(failed);
+  const volumes = await withImageVolumes(kubelet, container, start).catch(failed);
   signal.throwIfAborted();
-  const id = await createAndStart(kubelet, container, image, start);
+  const id = await createAndStart(kubelet, container, image, { ...start, volumes });
   await postStart(kubelet, container, id, start);
   return id;
 }
@@ -61,14 +67,14 @@ async function createAndStart(
   image: Image,
   start: StartContext,
 ): Promise<string> {
-  const { pod, runtime, sandboxConfig } = start;
-  const restartCount = nextRestartCount(pod, container, runtime);
+  const { pod, runtime, sandboxConfig, volumes } = start;
+  const restartCount = nextRestartCount(container, start);
   const config = await attempt(kubelet, start, container, 'CreateContainerConfigError', async () => {
     const links = pod.spec?.enableServiceLinks ?? true;
     const services = kubelet.serviceEnv(pod.metadata?.namespace ?? '', links);
-    const env = await containerEnv(container, start.fields, kubelet.config, services);
+    const env = await containerEnv(container, start.fields, kubelet.config, services, volumes);
     const { paths, limits } = kubelet;
-    const mounts = await containerMounts(pod, container, { paths, volumes: start.volumes, env, restartCount });
+    const mounts = await containerMounts(pod, container, { paths, volumes, env, restartCount });
     const imageUser = { uid: image.uid?.value, username: image.username };
     return containerConfig(pod, container, {
       paths,
@@ -147,12 +153,13 @@ function formatDelay(ms: number): string {
 }
 
 /** Counted from the runtime's records, or from what was reported where these are lost. */
-function nextRestartCount(pod: Pod, container: Container, runtime: PodRuntime): number {
+function nextRestartCount(container: Container, { pod, runtime, removed }: StartContext): number {
   const record = latest(runtime, container.name);
   if (record) return record.restartCount + 1;
+  if (removed) return removed.restartCount;
   const statuses = [...(pod.status?.containerStatuses ?? []), ...(pod.status?.initContainerStatuses ?? [])];
   const reported = statuses.find(({ name }) => name === container.name);
-  return reported?.containerID ? reported.restartCount + 1 : 0;
+  return reported?.containerID ? reported.restartCount + 1 : (reported?.restartCount ?? 0);
 }
 
 async function postStart(

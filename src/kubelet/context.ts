@@ -12,6 +12,7 @@ import type { PodGate } from './pod-gate.ts';
 import type { AddressCache, ExitedCache } from './pod-runtime.ts';
 import type { Prober } from './probes/prober.ts';
 import type { ContainerLimits, ResourceList } from './resources.ts';
+import type { Terminations } from './terminations.ts';
 import type { ClaimSource } from './volumes/claims.ts';
 import type { TokenSource } from './volumes/tokens.ts';
 
@@ -20,6 +21,7 @@ export interface KubeletContext {
   readonly client: Client;
   readonly log: Log;
   readonly cri: CriClient;
+  readonly criSocket: string;
   /** Fires when the kubelet stops: what waits gives up, and leaves the rest to the next kubelet. */
   readonly stopping: AbortSignal;
   readonly paths: KubeletPaths;
@@ -31,6 +33,7 @@ export interface KubeletContext {
   readonly claims: ClaimSource;
   readonly gate: PodGate;
   readonly restarts: Backoff;
+  readonly terminations: Terminations;
   readonly exited: ExitedCache;
   readonly addresses: AddressCache;
   /** See {@link KubeletOptions.imagesReady}. */

@@ -14,7 +14,7 @@ const config: ConfigSource = {
   secret: async (_, name) => (name === 'login' ? { data: { user: 'YWxpY2U=' } } : undefined),
 };
 const envOf = (container: Partial<Container>, services = {}) =>
-  containerEnv({ name: 'c', ...container }, fields, config, services);
+  containerEnv({ name: 'c', ...container }, fields, config, services, new Map());
 
 test('references are expanded from what was set before, and $$ is a dollar', async () => {
   const env = [

@@ -1,5 +1,8 @@
 import type { ConfigMap, Container, Pod, Secret } from '../api/types.ts';
+import { messageOf } from '../base/errors.ts';
+import { envFileValue } from './env-file.ts';
 import { type FieldSource, fieldValue, resourceFieldValue } from './fields.ts';
+import type { VolumePaths } from './volumes/volumes.ts';
 
 /** Where config maps and secrets are looked up. `undefined`: there is none of that name. */
 export interface ConfigSource {
@@ -9,6 +12,7 @@ export interface ConfigSource {
 
 type Env = Record<string, string>;
 type EnvVar = NonNullable<Container['env']>[number];
+type FileRef = NonNullable<NonNullable<EnvVar['valueFrom']>['fileKeyRef']>;
 type EnvFrom = NonNullable<Container['envFrom']>[number];
 
 /**
@@ -20,12 +24,16 @@ export async function containerEnv(
   fields: FieldSource,
   config: ConfigSource,
   services: Readonly<Env>,
+  volumes: VolumePaths,
 ): Promise<Env> {
   const { pod } = fields;
   const env: Env = {};
   for (const from of container.envFrom ?? []) Object.assign(env, await valuesFrom(from, pod, config));
   for (const variable of container.env ?? []) {
-    const value = await variableValue(variable, container, fields, config, { ...services, ...env });
+    const file = variable.valueFrom?.fileKeyRef;
+    const value = file
+      ? await fileValue(file, volumes)
+      : await variableValue(variable, container, fields, config, { ...services, ...env });
     if (value !== undefined) env[variable.name] = value;
   }
   return { ...services, ...env };
@@ -75,6 +83,19 @@ async function variableValue(
     return pick('secret', 'Secret', fields.pod, name, key, optional, found && decoded(found));
   }
   return undefined;
+}
+
+async function fileValue(ref: FileRef, volumes: VolumePaths): Promise<string | undefined> {
+  const { volumeName, path: file, key, optional } = ref;
+  const volume = volumes.get(volumeName);
+  if (volume === undefined) throw new Error(`cannot find the volume "${volumeName}" referenced by FileKeyRef`);
+  const value = await envFileValue(volume, file, key).catch((error: unknown) => {
+    throw new Error(`couldn't parse env file: ${messageOf(error)}`);
+  });
+  // An empty value counts as none.
+  if (value) return value;
+  if (optional) return undefined;
+  throw new Error(`environment variable key "${key}" not found in file "${file}"`);
 }
 
 function pick(

@@ -133,11 +133,11 @@ test('a deleted pod runs its preStop hook, gets SIGTERM, and leaves nothing behi
       { name: 'c', command, lifecycle: { preStop }, volumeMounts: [{ name: 'shared', mountPath: '/shared' }] },
     ],
     volumes,
-    terminationGracePeriodSeconds: 10,
+    terminationGracePeriodSeconds: 60,
   });
   await node.until('ends', 'the pod to be Ready', isReady);
   await node.client.delete(pods, { namespace: testNamespace, name: 'ends' });
-  await node.untilGone('ends', 5_000);
+  await node.untilGone('ends', 30_000);
   assert.equal(await readFile(`${node.containerd.folder}/shared/log`, 'utf8'), 'hook\nterminated\n');
   const uid = pod.metadata?.uid ?? '';
   assert.equal(existsSync(`${node.rootDir}/pods/${uid}`), false);

@@ -39,6 +39,7 @@ import type { ShutdownRecord } from './shutdown/record.ts';
 import type { StaticPods } from './static-pods/index.ts';
 import { mirroredHash } from './static-pods/manifests.ts';
 import { createStats, type NodeUsage } from './stats.ts';
+import { type TerminationCount, Terminations } from './terminations.ts';
 import { createClaimSource } from './volumes/claims.ts';
 import { createTokenSource } from './volumes/tokens.ts';
 
@@ -94,6 +95,8 @@ export interface Kubelet extends Running {
   usage(): Promise<NodeUsage>;
   /** Of the node's last graceful shutdown. */
   lastShutdown(): ShutdownRecord;
+  /** Containers that have ended since the kubelet was started. */
+  terminations(): readonly TerminationCount[];
   /**
    * The node is about to go: its pods end in the periods that were chosen. Resolves when they have, or at once where none
    * was chosen.
@@ -151,6 +154,7 @@ export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
     client,
     log,
     cri,
+    criSocket: options.criSocket,
     stopping: abort.signal,
     paths,
     events,
@@ -159,7 +163,7 @@ export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
     nodeIPs,
     images: createImagePuller(cri, config, events),
     tokens: createTokenSource(client),
-    claims: createClaimSource(client),
+    claims: createClaimSource(client, nodeName),
     gate: createPodGate({
       client,
       nodeName,
@@ -169,6 +173,7 @@ export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
       rejected: (pod) => rejectedUnder(pressures, pod) ?? shutdown.rejection(),
     }),
     restarts: createBackoff(),
+    terminations: new Terminations(),
     exited: new Map(),
     addresses: new Map(),
     cgroupParent: options.cgroupParent,
@@ -300,6 +305,7 @@ export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
     pods: nodePods,
     usage: createStats(cri, options.systemCgroup).usage,
     lastShutdown: shutdown.record,
+    terminations: () => context.terminations.list(),
     async shutDown() {
       await knowsItsPods;
       await shutdown.begin();

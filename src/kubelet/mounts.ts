@@ -1,4 +1,4 @@
-import { chmod, mkdir, readFile, realpath, stat, writeFile } from 'node:fs/promises';
+import { chmod, lstat, mkdir, readFile, realpath, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { Container, Pod } from '../api/types.ts';
 import { terminationMessagePath } from './container-config.ts';
@@ -31,12 +31,12 @@ type VolumeMount = NonNullable<Container['volumeMounts']>[number];
 async function volumeMount(pod: Pod, mount: VolumeMount, context: MountContext): Promise<Mount> {
   const root = context.volumes.get(mount.name);
   if (root === undefined) throw new Error(`cannot find volume "${mount.name}" to mount into container`);
-  const claim = pod.spec?.volumes?.find(({ name }) => name === mount.name)?.persistentVolumeClaim;
+  const { persistentVolumeClaim: claim, image } = pod.spec?.volumes?.find(({ name }) => name === mount.name) ?? {};
   const subPath = mount.subPathExpr ? expandSubPath(mount.subPathExpr, context.env) : mount.subPath;
   return {
     containerPath: path.isAbsolute(mount.mountPath) ? mount.mountPath : `/${mount.mountPath}`,
     hostPath: subPath ? await resolveSubPath(root, subPath) : root,
-    readonly: mount.readOnly || claim?.readOnly || false,
+    readonly: mount.readOnly || claim?.readOnly || image !== undefined,
     propagation: propagation(mount.mountPropagation),
   };
 }
@@ -61,14 +61,32 @@ async function resolveSubPath(root: string, subPath: string): Promise<string> {
   const asked = path.join(root, subPath);
   const within = (target: string, base: string) => target === base || target.startsWith(`${base}${path.sep}`);
   if (!within(asked, root)) throw new Error(`subPath ${subPath} leads out of the volume`);
-  const exists = await stat(asked).then(
+  const base = await realpath(root);
+  const present = await presentPart(asked);
+  // A link to nowhere is there, and leads nowhere.
+  const real = await realpath(present).catch(() => '');
+  if (!within(real, base)) throw new Error(`subPath ${subPath} leads out of the volume`);
+  if (present !== asked) await makeFolders(present, asked, (await stat(base)).mode & 0o7777);
+  return await realpath(asked);
+}
+
+/** The path, or the nearest folder on the way to it that is there. */
+async function presentPart(asked: string): Promise<string> {
+  const exists = await lstat(asked).then(
     () => true,
     () => false,
   );
-  if (!exists) await mkdir(asked, { recursive: true, mode: 0o755 });
-  const target = await realpath(asked);
-  if (!within(target, await realpath(root))) throw new Error(`subPath ${subPath} leads out of the volume`);
-  return target;
+  return exists ? asked : await presentPart(path.dirname(asked));
+}
+
+/** Each with the mode of the volume, whatever the process' mask. */
+async function makeFolders(from: string, to: string, mode: number): Promise<void> {
+  let folder = from;
+  for (const name of path.relative(from, to).split(path.sep)) {
+    folder = path.join(folder, name);
+    await mkdir(folder, { recursive: true });
+    await chmod(folder, mode);
+  }
 }
 
 export function terminationLogFile(uid: string, container: string, restartCount: number, paths: KubeletPaths): string {

@@ -11,6 +11,8 @@ export interface ConditionInput {
   readonly sandboxReady: boolean;
   /** Why what the containers have is not what they ask for. */
   readonly resize?: Verdict;
+  /** Whether all containers are about to start anew; `undefined` for pods that have no such rule. */
+  readonly restartingAll?: boolean | undefined;
   /** Why the kubelet ends the pod. */
   readonly extra?: Verdict;
   /** RFC 3339 */
@@ -40,10 +42,21 @@ export function podConditions(input: ConditionInput): Condition[] {
     { type: 'PodScheduled', status: 'True' },
   ];
   if (input.resize) own.push(input.resize);
+  if (input.restartingAll !== undefined) own.push(restartingVerdict(input.phase, input.restartingAll));
   if (input.extra) own.push(input.extra);
   const foreign = before.filter(({ type }) => !isResizing(type));
   const others = foreign.filter(({ type }) => !own.some((verdict) => verdict.type === type));
   return [...own.map((verdict) => withTimes(verdict, before, input)), ...others];
+}
+
+/** KEP-5532 */
+function restartingVerdict(phase: string, isRestarting: boolean): Verdict {
+  const type = 'AllContainersRestarting';
+  if (phase === 'Succeeded') return { type, status: 'False', reason: 'PodCompleted' };
+  if (phase === 'Failed') return { type, status: 'False', reason: 'PodFailed' };
+  if (!isRestarting) return { type, status: 'False' };
+  const message = 'container exited with restart policy rule';
+  return { type, status: 'True', reason: 'RestartAllContainersStarted', message };
 }
 
 /** Conditions that are there only while they are true. */

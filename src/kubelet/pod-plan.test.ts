@@ -72,6 +72,36 @@ test('the restart policy decides about what has ended', () => {
   assert.deepEqual(planFor('Never', 1), 'finished');
 });
 
+test('a container’s own restart policy and rules come before the pod’s', () => {
+  const planFor = (restartPolicy: string, container: Partial<Container>, exitCode: number) =>
+    starts(
+      planPod(
+        podOf({ restartPolicy, containers: [init('main', container)] }),
+        runtimeWith(['main', 'exited', exitCode]),
+        calm,
+      ),
+    );
+  const rules = [{ action: 'Restart', exitCodes: { operator: 'NotIn', values: [0, 1] } }];
+  assert.deepEqual(planFor('Never', { restartPolicy: 'Always' }, 0), ['main']);
+  assert.deepEqual(planFor('Always', { restartPolicy: 'Never' }, 1), 'finished');
+  assert.deepEqual(planFor('Never', { restartPolicy: 'Never', restartPolicyRules: rules }, 42), ['main']);
+  assert.deepEqual(planFor('Never', { restartPolicy: 'Never', restartPolicyRules: rules }, 1), 'finished');
+  const first = podOf({ restartPolicy: 'Never', initContainers: [init('a', { restartPolicy: 'OnFailure' })] });
+  assert.deepEqual(starts(planPod(first, runtimeWith(['a', 'exited', 1]), calm)), ['a']);
+});
+
+test('all containers go when a rule asks for it, the one that has asked last', () => {
+  const restartPolicyRules = [{ action: 'RestartAllContainers', exitCodes: { operator: 'In', values: [42] } }];
+  const asking = init('main', { restartPolicy: 'Never', restartPolicyRules });
+  const pod = podOf({ restartPolicy: 'Never', initContainers: [init('a')], containers: [asking, init('other')] });
+  const plan = planPod(pod, runtimeWith(['main', 'exited', 42], ['other', 'running'], ['a', 'exited']), calm);
+  assert.deepEqual(plan.kind === 'restart-all' && plan.remove.map(({ name }) => name), ['other', 'a', 'main']);
+  assert.equal(
+    planPod(pod, runtimeWith(['main', 'exited', 1], ['other', 'running'], ['a', 'exited']), calm).kind,
+    'run',
+  );
+});
+
 test('a pod with one container left to run is not finished', () => {
   const pod = podOf({ restartPolicy: 'Never', containers: [init('main'), init('other')] });
   assert.deepEqual(starts(planPod(pod, runtimeWith(['main', 'exited']), calm)), ['other']);

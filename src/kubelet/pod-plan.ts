@@ -1,6 +1,8 @@
 import type { Container, Pod } from '../api/types.ts';
 import { containerHash } from './labels.ts';
 import { type ContainerRecord, latest, type PodRuntime, readySandbox } from './pod-runtime.ts';
+import { containersToReset } from './restart-all.ts';
+import { mayRestart, restartsWhenKilled } from './restart-policy.ts';
 import { isSidecar } from './sidecar.ts';
 
 /** What the probes know of a running container. */
@@ -24,6 +26,8 @@ export interface KillContainer {
 export type PodPlan =
   /** No container has work left: what still stands may go. */
   | { readonly kind: 'finished' }
+  /** A container has ended so that all have to start anew: these are to go, in this order. */
+  | { readonly kind: 'restart-all'; readonly remove: readonly ContainerRecord[] }
   /** There is no sandbox to run in. `attempt` counts the sandboxes before. */
   | { readonly kind: 'create-sandbox'; readonly attempt: number }
   | { readonly kind: 'run'; readonly kill: readonly KillContainer[]; readonly start: readonly Container[] };
@@ -33,6 +37,8 @@ export type PodPlan =
  * a container that waits for an init container is not in the plan.
  */
 export function planPod(pod: Pod, runtime: PodRuntime, probes: ProbeVerdicts): PodPlan {
+  const remove = containersToReset(pod, runtime);
+  if (remove.length > 0) return { kind: 'restart-all', remove };
   if (isFinished(pod, runtime)) return { kind: 'finished' };
   const sandbox = readySandbox(runtime, pod.spec?.hostNetwork === true);
   if (!sandbox) {
@@ -62,18 +68,11 @@ export function isFinished(pod: Pod, runtime: PodRuntime): boolean {
 }
 
 function hasFailedInit(pod: Pod, runtime: PodRuntime): boolean {
-  if (pod.spec?.restartPolicy !== 'Never') return false;
-  return (pod.spec.initContainers ?? []).some((container) => {
+  return (pod.spec?.initContainers ?? []).some((container) => {
     const record = latest(runtime, container.name);
-    return !isSidecar(container) && record?.state === 'exited' && record.status.exitCode !== 0;
+    const hasFailed = record?.state === 'exited' && record.status.exitCode !== 0;
+    return hasFailed && !isSidecar(container) && !mayRestart(pod, record);
   });
-}
-
-/** Whether the restart policy lets a container that does not run be started (again). */
-export function mayRestart(pod: Pod, record: ContainerRecord): boolean {
-  if (record.state !== 'exited') return true;
-  const policy = pod.spec?.restartPolicy ?? 'Always';
-  return policy === 'Always' || (policy === 'OnFailure' && record.status.exitCode !== 0);
 }
 
 interface Part {
@@ -120,7 +119,7 @@ function planMain(pod: Pod, runtime: PodRuntime, sandboxId: string, probes: Prob
       const ailing = reasonToKill(pod, container, record, probes);
       if (!ailing) continue;
       kill.push(ailing);
-      if (pod.spec?.restartPolicy !== 'Never') start.push(container);
+      if (restartsWhenKilled(pod, container)) start.push(container);
     } else if (!record || mayRestart(pod, record)) {
       start.push(container);
     }
@@ -135,8 +134,7 @@ function reasonToKill(
   probes: ProbeVerdicts,
 ): KillContainer | undefined {
   const { name } = container;
-  const restarts = pod.spec?.restartPolicy !== 'Never' || isSidecar(container);
-  const end = restarts ? ', will be restarted' : '';
+  const end = restartsWhenKilled(pod, container) ? ', will be restarted' : '';
   if (record.hash !== '' && record.hash !== containerHash(container)) {
     return { record, message: `Container ${name} definition changed${end}` };
   }

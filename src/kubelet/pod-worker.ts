@@ -15,6 +15,7 @@ import { type PodPlan, planPod } from './pod-plan.ts';
 import { type PodRuntime, readySandbox } from './pod-runtime.ts';
 import { PodVolumes } from './pod-volumes.ts';
 import { PodResize } from './resize.ts';
+import { type Removed, resetContainers } from './restart-all.ts';
 import { podHostname } from './sandbox-config.ts';
 import { configOfSandbox, endSandboxes, startSandbox } from './sandbox-start.ts';
 import { isSidecar } from './sidecar.ts';
@@ -66,6 +67,7 @@ class Worker implements PodWorker {
   readonly #uid: string;
   readonly #done: () => void;
   readonly #waiting = new Map<string, Waiting>();
+  #removed: ReadonlyMap<string, Removed> = new Map();
   readonly #status;
   readonly #resize: PodResize;
   #gone = false;
@@ -92,7 +94,9 @@ class Worker implements PodWorker {
     this.#kubelet = kubelet;
     this.#uid = uid;
     this.#done = done;
-    this.#status = createStatusWriter(kubelet.client, kubelet.log);
+    this.#status = createStatusWriter(kubelet.client, kubelet.log, (before, now) =>
+      kubelet.terminations.note(before, now),
+    );
     this.#resize = new PodResize(kubelet);
     this.#volumes = new PodVolumes(kubelet);
     this.#inspector = new PodInspector(kubelet, {
@@ -214,6 +218,11 @@ class Worker implements PodWorker {
     const plan = planPod(pod, runtime, this.#kubelet.prober);
     this.#report(pod, runtime, { isPassing: isStarting(pod, plan) });
     if (plan.kind === 'finished') return await this.#release(runtime);
+    if (plan.kind === 'restart-all') {
+      this.#removed = await resetContainers(this.#kubelet, pod, runtime, plan.remove);
+      this.#dirty = true;
+      return undefined;
+    }
     if (plan.kind === 'create-sandbox') {
       await this.#createSandbox(pod, runtime, plan.attempt, signal);
       this.#dirty = true;
@@ -301,7 +310,8 @@ class Worker implements PodWorker {
     let retry: number | undefined;
     for (const container of containers) {
       try {
-        const start = { pod, runtime, sandboxId: sandbox.id, sandboxConfig: config, volumes, fields, signal };
+        const removed = this.#removed.get(container.name);
+        const start = { pod, runtime, removed, sandboxId: sandbox.id, sandboxConfig: config, volumes, fields, signal };
         started.push(await startContainer(this.#kubelet, container, start));
         this.#waiting.delete(container.name);
       } catch (error) {
@@ -322,6 +332,7 @@ class Worker implements PodWorker {
       probes: this.#kubelet.prober,
       waiting: this.#waiting,
       messages: this.#inspector.messages,
+      removed: this.#removed,
       resize: this.#resize,
       extra: condition,
       hostIPs: this.#kubelet.nodeIPs,

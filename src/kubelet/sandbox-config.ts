@@ -74,8 +74,11 @@ const isPrivileged = (pod: Pod): boolean =>
 
 /** A pod's host name and, where it has a subdomain, its name in the cluster's DNS. */
 export function podHostname(pod: Pod, clusterDomain: string): { readonly hostname: string; readonly fqdn?: string } {
-  const { subdomain, setHostnameAsFQDN } = pod.spec ?? {};
-  const short = (pod.spec?.hostname ?? pod.metadata?.name ?? '').slice(0, MAX_HOSTNAME).replace(/[-.]+$/, '');
+  const { subdomain, setHostnameAsFQDN, hostnameOverride } = pod.spec ?? {};
+  const cut = (name: string) => name.slice(0, MAX_HOSTNAME).replace(/[-.]+$/, '');
+  // The name inside the pod only: it has no place in the cluster's DNS (KEP-4762).
+  if (hostnameOverride) return { hostname: cut(hostnameOverride) };
+  const short = cut(pod.spec?.hostname ?? pod.metadata?.name ?? '');
   if (!subdomain) return { hostname: short };
   const fqdn = `${short}.${subdomain}.${pod.metadata?.namespace}.svc.${clusterDomain}`;
   return { hostname: setHostnameAsFQDN ? fqdn : short, fqdn };

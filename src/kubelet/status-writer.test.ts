@@ -20,7 +20,7 @@ function taking(phases: (string | undefined)[]): Client {
 test('a status that comes in the moment in which the one before is done is told too', async () => {
   for (let hops = 0; hops < 20; hops++) {
     const phases: (string | undefined)[] = [];
-    const writer = createStatusWriter(taking(phases), createLog('test'));
+    const writer = createStatusWriter(taking(phases), createLog('test'), () => undefined);
     writer.write(pod, { phase: 'Running' });
     for (let hop = 0; hop < hops; hop++) await undefined;
     writer.write(pod, { phase: 'Succeeded' });
@@ -30,7 +30,7 @@ test('a status that comes in the moment in which the one before is done is told 
 });
 
 test('what others have said of a pod’s readiness since is noticed, and what they said before is not', async () => {
-  const writer = createStatusWriter(taking([]), createLog('test'));
+  const writer = createStatusWriter(taking([]), createLog('test'), () => undefined);
   const ready = (status: string) => ({ conditions: [{ type: 'Ready', status }] });
   const seen = (resourceVersion: string, status: string): Pod => ({
     metadata: { ...pod.metadata, resourceVersion },
@@ -46,7 +46,7 @@ test('what others have said of a pod’s readiness since is noticed, and what th
 
 test('what is passing is told when it stays, and not where something newer comes', async () => {
   const phases: (string | undefined)[] = [];
-  const writer = createStatusWriter(taking(phases), createLog('test'));
+  const writer = createStatusWriter(taking(phases), createLog('test'), () => undefined);
   writer.write(pod, { phase: 'Pending' }, true);
   writer.write(pod, { phase: 'Running' });
   await writer.flush();

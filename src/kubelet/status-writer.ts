@@ -27,7 +27,12 @@ const FIRST_RETRY_MS = 100;
 const MAX_RETRY_MS = 5_000;
 const PASSING_MS = 1_000;
 
-export function createStatusWriter(client: Client, log: Log): StatusWriter {
+/** `changed` is told each status that differs from the one before. */
+export function createStatusWriter(
+  client: Client,
+  log: Log,
+  changed: (before: PodStatus | undefined, now: PodStatus) => void,
+): StatusWriter {
   const abort = new AbortController();
   let sent: PodStatus | undefined;
   let sentAs = 0;
@@ -81,6 +86,7 @@ export function createStatusWriter(client: Client, log: Log): StatusWriter {
       timer.unref();
       return;
     }
+    changed(current, status);
     next = { pod, status };
     if (!running) begin();
   };

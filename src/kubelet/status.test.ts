@@ -41,6 +41,7 @@ function statusOf(runtime: PodRuntime, spec: Partial<NonNullable<Pod['spec']>> =
     runtime,
     probes: { started: () => true, ready: () => true, failed: () => undefined },
     waiting: new Map(),
+    removed: new Map(),
     messages: new Map(),
     hostIPs: ['10.89.0.11'],
     now: '2026-01-31T12:00:00Z',
@@ -68,6 +69,37 @@ test('what has ended for good is Succeeded or Failed', () => {
   assert.equal(statusOf(succeeded, { restartPolicy: 'OnFailure' }).phase, 'Succeeded');
   assert.equal(statusOf(succeeded).phase, 'Running');
   assert.equal(statusOf(failed, {}, { terminated: true }).phase, 'Failed');
+});
+
+test('a container whose own policy or rule starts it again keeps its pod Running', () => {
+  const failed = runtimeWith({ state: 'exited', exitCode: 42 });
+  const phase = (container: object) =>
+    statusOf(failed, { restartPolicy: 'Never', containers: [{ name: 'c', ...container }] }).phase;
+  const rule = (value: number) => [{ action: 'Restart', exitCodes: { operator: 'In', values: [value] } }];
+  assert.equal(phase({ restartPolicy: 'OnFailure' }), 'Running');
+  assert.equal(phase({ restartPolicy: 'Never', restartPolicyRules: rule(42) }), 'Running');
+  assert.equal(phase({ restartPolicy: 'Never', restartPolicyRules: rule(1) }), 'Failed');
+  assert.equal(statusOf(failed, { containers: [{ name: 'c', restartPolicy: 'Never' }] }).phase, 'Failed');
+});
+
+test('a container that was removed so that all start anew waits, and is counted', () => {
+  const rules = [{ action: 'RestartAllContainers', exitCodes: { operator: 'In', values: [42] } }];
+  const spec = {
+    restartPolicy: 'Never',
+    containers: [{ name: 'c', restartPolicy: 'Never', restartPolicyRules: rules }],
+  };
+  const before = statusOf(runtimeWith({ state: 'exited', exitCode: 42 }), spec);
+  assert.equal(condition(before, 'AllContainersRestarting')?.status, 'True');
+  assert.equal(before.phase, 'Running');
+  const lastState = { terminated: { exitCode: 137, reason: 'RestartingAllContainers' } };
+  const removed = new Map([['c', { restartCount: 1, lastState }]]);
+  const status = statusOf(runtimeWith(), spec, { removed });
+  assert.equal(status.phase, 'Running');
+  assert.equal(condition(status, 'AllContainersRestarting')?.status, 'False');
+  assert.equal(status.containerStatuses?.[0]?.restartCount, 1);
+  assert.equal(status.containerStatuses?.[0]?.state?.waiting?.reason, 'RestartingAllContainers');
+  const [again] = statusOf(runtimeWith({ state: 'running' }), spec, { removed }).containerStatuses ?? [];
+  assert.deepEqual(again?.lastState, lastState);
 });
 
 test('a restarted container shows how it ended before', () => {

@@ -1,10 +1,12 @@
 import type { Container, ContainerStatus, Pod, PodStatus } from '../api/types.ts';
 import type { Rejection } from './admission.ts';
 import { type KubeletCondition, podConditions } from './pod-conditions.ts';
-import { mayRestart, type ProbeVerdicts } from './pod-plan.ts';
+import type { ProbeVerdicts } from './pod-plan.ts';
 import { type ContainerRecord, latest, type PodRuntime, previous, readySandbox } from './pod-runtime.ts';
 import type { PodResize, Resources } from './resize.ts';
 import { qosClass } from './resources.ts';
+import { containersToReset, type Removed, restartingAll } from './restart-all.ts';
+import { containersOf, mayRestart, mayRestartAll, restartsAfter } from './restart-policy.ts';
 import { isSidecar } from './sidecar.ts';
 
 /** Why a container does not run: `CrashLoopBackOff` and its like. */
@@ -19,6 +21,8 @@ export interface StatusInput {
   readonly probes: ProbeVerdicts;
   /** What kept containers from being started at the last attempt, by name. */
   readonly waiting: ReadonlyMap<string, Waiting>;
+  /** Containers that were removed so that all start anew, by name. */
+  readonly removed: ReadonlyMap<string, Removed>;
   /** Termination messages by container id. */
   readonly messages: ReadonlyMap<string, string>;
   /** What running containers have of cpu and memory. */
@@ -59,6 +63,7 @@ export function podStatus(input: StatusInput): PodStatus {
       now: input.now,
       sandboxReady: readySandbox(runtime, hostNetwork) !== undefined,
       resize: input.resize.progress(pod, runtime),
+      restartingAll: mayRestartAll(pod) ? containersToReset(pod, runtime).length > 0 : undefined,
       extra: input.extra,
     }),
     ...(pod.metadata?.generation === undefined ? {} : { observedGeneration: pod.metadata.generation }),
@@ -99,10 +104,11 @@ function containerStatus(container: Container, input: StatusInput, isInit: boole
   const ready = isInit && !isSidecar(container) ? completed : started && probes.ready(record.id);
   return {
     name: container.name,
-    ...containerState(container, record, input),
+    ...containerState(container, record, input, reported),
     ready,
     started,
-    restartCount: record?.restartCount ?? reported?.restartCount ?? 0,
+    restartCount:
+      record?.restartCount ?? input.removed.get(container.name)?.restartCount ?? reported?.restartCount ?? 0,
     image: record?.status.image?.image || container.image || '',
     imageID: record?.status.imageRef ?? '',
     ...(record ? { containerID: containerID(record) } : {}),
@@ -121,11 +127,14 @@ function containerState(
   container: Container,
   record: ContainerRecord | undefined,
   input: StatusInput,
+  reported: ContainerStatus | undefined,
 ): Pick<ContainerStatus, 'state' | 'lastState'> {
   const before = previous(input.runtime, container.name);
-  const lastState: ContainerState = before ? terminated(before, input) : {};
+  const removed = input.removed.get(container.name);
+  const told = removed?.lastState ?? reported?.lastState ?? {};
+  const lastState: ContainerState = before ? terminated(before, input) : told;
   const waiting = input.waiting.get(container.name);
-  if (!record) return { state: { waiting: waiting ?? notYet(input) }, lastState };
+  if (!record) return { state: { waiting: waiting ?? (removed ? restartingAll : notYet(input)) }, lastState };
   if (record.state === 'running')
     return { state: { running: { startedAt: time(record.status.startedAt) } }, lastState };
   if (record.state === 'created') return { state: { waiting: waiting ?? notYet(input) }, lastState };
@@ -173,20 +182,26 @@ function podPhase(
   main: readonly ContainerStatus[],
   ended: boolean,
 ): string {
-  const policy = pod.spec?.restartPolicy ?? 'Always';
   const sidecars = new Set((pod.spec?.initContainers ?? []).filter(isSidecar).map(({ name }) => name));
   const regular = init.filter(({ name }) => !sidecars.has(name));
   const exit = ({ state }: ContainerStatus) => state?.terminated?.exitCode;
   if (ended) return [...regular, ...main].every((status) => exit(status) === 0) ? 'Succeeded' : 'Failed';
   const everStarted = main.some(({ state, lastState }) => state?.running || state?.terminated || lastState?.terminated);
-  if (policy === 'Never' && regular.some((status) => (exit(status) ?? 0) !== 0)) return 'Failed';
+  if (regular.some((status) => (exit(status) ?? 0) !== 0 && !startsAgain(pod, status))) return 'Failed';
   if (!everStarted && init.length > 0 && regular.some((status) => exit(status) !== 0)) return 'Pending';
   const waiting = main.filter(({ state, lastState }) => state?.waiting && !lastState?.terminated);
   if (waiting.length > 0) return 'Pending';
   if (main.some(({ state }) => state?.running)) return 'Running';
   const stopped = main.filter(({ state, lastState }) => state?.terminated ?? lastState?.terminated);
   if (stopped.length === 0) return 'Pending';
-  if (policy === 'Always') return 'Running';
-  if (main.every((status) => exit(status) === 0)) return 'Succeeded';
-  return policy === 'Never' ? 'Failed' : 'Running';
+  if (stopped.some((status) => startsAgain(pod, status))) return 'Running';
+  return main.every((status) => exit(status) === 0) ? 'Succeeded' : 'Failed';
+}
+
+/** Whether a container that has ended, as its status tells, is to be started again. */
+function startsAgain(pod: Pod, { name, state, lastState }: ContainerStatus): boolean {
+  const end = state?.terminated ?? lastState?.terminated;
+  if (!end) return false;
+  const container = containersOf(pod).find((one) => one.name === name) ?? { name };
+  return end.reason === restartingAll.reason || restartsAfter(pod, container, end.exitCode);
 }

@@ -63,6 +63,7 @@ const holders: Readonly<Record<string, Holder>> = {
   }),
 };
 
+const volume: Volume = { name: 'v', emptyDir: {} };
 const show = (file: string) => `cat ${file}; echo; stat -Lc %a ${file}`;
 const mounted = (line: string, ...volumes: Volume[]): Partial<PodSpec> => ({
   volumes,
@@ -483,10 +484,72 @@ const endCases: readonly PodCase[] = [
     name: 'a container that fails once, with restartPolicy OnFailure',
     spec: {
       restartPolicy: 'OnFailure',
-      ...mounted('if [ -e /v/second ]; then exit 0; fi; touch /v/second; exit 1', { name: 'v', emptyDir: {} }),
+      ...mounted('if [ -e /v/second ]; then exit 0; fi; touch /v/second; exit 1', volume),
     },
     look: (pod) => [main(pod)?.restartCount, main(pod)?.state?.terminated?.exitCode],
     is: [1, 0],
+  },
+  {
+    name: 'a container that fails once, with a rule for its exit code',
+    spec: {
+      volumes: [volume],
+      ...once('if [ -e /v/second ]; then exit 0; fi; touch /v/second; exit 42', {
+        volumeMounts: [{ name: 'v', mountPath: '/v' }],
+        restartPolicy: 'Never',
+        restartPolicyRules: [{ action: 'Restart', exitCodes: { operator: 'In', values: [42] } }],
+      }),
+    },
+    look: (pod) => [main(pod)?.restartCount, main(pod)?.state?.terminated?.exitCode],
+    is: [1, 0],
+  },
+  {
+    name: 'a container that fails once, and all that start anew for it',
+    spec: {
+      volumes: [volume],
+      initContainers: [{ ...shell('true'), name: 'first' }],
+      containers: [
+        shell('if [ -e /v/second ]; then touch /v/end; exit 0; fi; touch /v/second; exit 42', {
+          volumeMounts: [{ name: 'v', mountPath: '/v' }],
+          restartPolicy: 'Never',
+          restartPolicyRules: [{ action: 'RestartAllContainers', exitCodes: { operator: 'In', values: [42] } }],
+        }),
+        shell('until [ -e /v/end ]; do sleep 0.2; done', {
+          name: 'beside',
+          volumeMounts: [{ name: 'v', mountPath: '/v' }],
+        }),
+      ],
+    },
+    look: ({ status }) =>
+      [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])].map(
+        ({ restartCount, lastState }) => [restartCount, lastState?.terminated?.reason],
+      ),
+    is: Array(3).fill([1, 'RestartingAllContainers']),
+  },
+  {
+    name: 'the files of an image, which cannot be written',
+    spec: {
+      volumes: [{ name: 'v', image: { reference: image, pullPolicy: 'Never' } }],
+      ...once('ls /v/bin | grep -cx busybox; touch /v/x 2>/dev/null || echo read-only', {
+        volumeMounts: [{ name: 'v', mountPath: '/v' }],
+      }),
+    },
+    log: '1\nread-only\n',
+  },
+  {
+    name: 'variables from a file that an init container writes',
+    spec: {
+      volumes: [volume],
+      initContainers: [
+        { ...shell(`echo "A='1'" > /v/env`), name: 'first', volumeMounts: [{ name: 'v', mountPath: '/v' }] },
+      ],
+      ...once('echo $A; env | grep ^B= || echo none', {
+        env: [
+          { name: 'A', valueFrom: { fileKeyRef: { volumeName: 'v', path: 'env', key: 'A' } } },
+          { name: 'B', valueFrom: { fileKeyRef: { volumeName: 'v', path: 'env', key: 'B', optional: true } } },
+        ],
+      }),
+    },
+    log: '1\nnone\n',
   },
   {
     name: 'a container over its memory',
@@ -598,6 +661,11 @@ const nameCases: readonly PodCase[] = [
     name: 'a host name that is the whole name',
     spec: { hostname: 'one', subdomain: 'sub', setHostnameAsFQDN: true, ...once('hostname') },
     log: 'one.sub.default.svc.cluster.local\n',
+  },
+  {
+    name: 'a host name that overrides all others',
+    spec: { hostname: 'one', subdomain: 'sub', hostnameOverride: 'other.example', ...once('hostname; hostname -f') },
+    log: 'other.example\nother.example\n',
   },
   {
     name: 'a resolver of the pod’s own',

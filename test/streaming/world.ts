@@ -69,6 +69,7 @@ export async function startWorld(): Promise<World> {
       pods: () => [...pods.values()],
       runtime: createRuntimeView(cri, paths),
       lastShutdown: () => ({}),
+      terminations: () => [],
       usage: createStats(cri, undefined).usage,
     },
   });

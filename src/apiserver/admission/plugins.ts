@@ -15,6 +15,7 @@ import { runtimeClassAdmission } from './runtime-class.ts';
 import { serviceAccountAdmission } from './service-account.ts';
 import { type ServiceNumbers, serviceAllocation } from './service-allocation.ts';
 import { claimResize, defaultStorageClass, storageProtection } from './storage.ts';
+import { podTopologyLabels } from './topology-labels.ts';
 
 /** What looks at every write, in this order. */
 export function admissionPlugins(
@@ -37,6 +38,7 @@ export function admissionPlugins(
     claimResize(cache),
     nodeRestriction(cache, authorizer),
     podSecurity(cache),
+    podTopologyLabels(cache),
     limitRanger(cache),
     // Before what is given to the object is reserved, and after all that changes it.
     resourceQuota(cache),

@@ -44,8 +44,10 @@ function bound(target: { kind: KindRequest['kind']; name: string }, pod: Pod, bi
   if (pod.spec.nodeName)
     throw conflict(target.kind, target.name, `pod ${target.name} is already assigned to node "${pod.spec.nodeName}"`);
   pod.spec.nodeName = node;
-  if (binding.metadata?.annotations && pod.metadata) {
-    pod.metadata.annotations = { ...pod.metadata.annotations, ...binding.metadata.annotations };
+  for (const key of ['annotations', 'labels'] as const) {
+    if (binding.metadata?.[key] && pod.metadata) {
+      pod.metadata[key] = { ...pod.metadata[key], ...binding.metadata[key] };
+    }
   }
   const conditions = (pod.status?.conditions ?? []).filter((condition) => condition.type !== 'PodScheduled');
   const scheduled = { type: 'PodScheduled', status: 'True', lastTransitionTime: now() };

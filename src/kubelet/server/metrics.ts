@@ -57,7 +57,7 @@ export function cadvisorMetrics({ at, containers }: NodeUsage): string {
 }
 
 /** The kubelet's own `/metrics`: what it runs. */
-export function kubeletMetrics(node: Pick<NodeView, 'name' | 'pods' | 'lastShutdown'>): string {
+export function kubeletMetrics(node: Pick<NodeView, 'name' | 'pods' | 'lastShutdown' | 'terminations'>): string {
   const pods = node.pods();
   const { startTime = 0, endTime = 0 } = node.lastShutdown();
   const running = pods.filter(({ status }) => status?.phase === 'Running');
@@ -77,6 +77,19 @@ export function kubeletMetrics(node: Pick<NodeView, 'name' | 'pods' | 'lastShutd
       'gauge',
       'Number of containers currently running',
       [...counts].map(([state, all]): Sample => [`{container_state="${state}"}`, all.length]),
+    ),
+    ...metricFamily(
+      'kubelet_terminated_containers_total',
+      'counter',
+      'Cumulative number of container terminations.',
+      node
+        .terminations()
+        .map(
+          ({ type, exitCode, reason, count }): Sample => [
+            `{container_type="${type}",exit_code="${exitCode}",reason="${reason}"}`,
+            count,
+          ],
+        ),
     ),
     ...metricFamily(
       'kubelet_graceful_shutdown_start_time_seconds',

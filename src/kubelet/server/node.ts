@@ -3,6 +3,7 @@ import type { RuntimeView } from '../runtime-view.ts';
 import type { ResolvedSettings } from '../settings.ts';
 import type { ShutdownRecord } from '../shutdown/record.ts';
 import type { NodeUsage } from '../stats.ts';
+import type { TerminationCount } from '../terminations.ts';
 import { HttpError } from './answer.ts';
 
 /** What the server asks of the kubelet. */
@@ -17,6 +18,8 @@ export interface NodeView {
   usage(): Promise<NodeUsage>;
   /** Of the node's last graceful shutdown. */
   lastShutdown(): ShutdownRecord;
+  /** Containers that have ended since the kubelet was started. */
+  terminations(): readonly TerminationCount[];
 }
 
 export interface PodName {

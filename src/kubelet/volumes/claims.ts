@@ -1,6 +1,7 @@
 import { chmod, lchown, readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { persistentVolumeClaims, persistentVolumes } from '../../api/resource.ts';
+import { compileNodeSelector } from '../../api/node-selectors.ts';
+import { nodes, persistentVolumeClaims, persistentVolumes } from '../../api/resource.ts';
 import type { PersistentVolume, Pod, Volume } from '../../api/types.ts';
 import { claimsOf, isBound, isKeptFor } from '../../api/volumes.ts';
 import type { Client } from '../../client/client.ts';
@@ -9,7 +10,15 @@ import { prepareHostPath } from './host-path.ts';
 /** Finds the volume of a pod's claim. Throws with the kubelet's words while there is none. */
 export type ClaimSource = (pod: Pod, volume: Volume) => Promise<PersistentVolume>;
 
-export function createClaimSource(client: Client): ClaimSource {
+/** The volume belongs to another node. */
+export class NodeAffinityError extends Error {
+  constructor() {
+    super('no matching NodeSelectorTerms');
+    this.name = 'NodeAffinityError';
+  }
+}
+
+export function createClaimSource(client: Client, nodeName: string): ClaimSource {
   return async (pod, volume) => {
     const { namespace, uid } = pod.metadata ?? {};
     const use = claimsOf(pod).find((each) => each.volume === volume.name);
@@ -24,6 +33,11 @@ export function createClaimSource(client: Client): ClaimSource {
       throw new Error(
         `error processing PVC ${namespace}/${name}: PV ${found.metadata?.name} is bound to another claim`,
       );
+    }
+    // The scheduler has looked at it, but not for pods that name their node themselves.
+    const required = found.spec?.nodeAffinity?.required;
+    if (required && !compileNodeSelector(required)(await client.get(nodes, { name: nodeName }))) {
+      throw new NodeAffinityError();
     }
     return found;
   };

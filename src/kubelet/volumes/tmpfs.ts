@@ -30,12 +30,14 @@ async function mountTmpfs(folder: string, sizeBytes?: number): Promise<boolean> 
 
 /** Unmounts everything below a folder, the innermost first. */
 export async function unmountBelow(folder: string): Promise<void> {
-  const targets = (await readFile('/proc/self/mounts', 'utf8'))
-    .split('\n')
-    .map((line) => unescapeMount(line.split(' ')[1] ?? ''))
-    .filter((target) => target.startsWith(`${folder}${path.sep}`));
+  const all = mountTargets(await readFile('/proc/self/mounts', 'utf8'));
+  const targets = all.filter((target) => target.startsWith(`${folder}${path.sep}`));
   for (const target of targets.reverse()) await run('umount', [target]);
 }
+
+/** Where the mounts of a mount table stand, in its order. */
+export const mountTargets = (table: string): string[] =>
+  table.split('\n').map((line) => unescapeMount(line.split(' ')[1] ?? ''));
 
 /** proc(5): blanks and backslashes in paths are written in octal. */
 function unescapeMount(target: string): string {

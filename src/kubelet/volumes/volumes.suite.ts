@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { after, before, test } from 'node:test';
-import { configMaps, pods, secrets } from '../../api/resource.ts';
+import { configMaps, persistentVolumeClaims, persistentVolumes, pods, secrets } from '../../api/resource.ts';
 import type { PodSpec } from '../../api/types.ts';
 import { waitFor } from '../../base/wait.ts';
 import { testImage } from '../testing.ts';
@@ -85,16 +86,47 @@ test('a subPath mounts a part of a volume, and one that leads out of it is refus
     volumes: [{ name: 'v', configMap: { name: 'site' } }],
   });
   assert.equal(output, 'helloindex.html\n');
+  const made = await outputOf('makes', 'stat -c "%a %g" /v', {
+    securityContext: { fsGroup: 123 },
+    containers: at('/v', { subPath: 'new/deep' }),
+    volumes: [{ name: 'v', emptyDir: {} }],
+  });
+  assert.equal(made, '2777 123\n');
   await node.run('escapes', {
     initContainers: [{ ...mounted, name: 'i', image: testImage, command: ['ln', '-s', '/etc', '/v/out'] }],
-    containers: [{ name: 'c', volumeMounts: [{ name: 'v', mountPath: '/v', subPath: 'out' }] }],
+    containers: [{ name: 'c', volumeMounts: [{ name: 'v', mountPath: '/v', subPath: 'out/knit-new' }] }],
     volumes: [{ name: 'v', emptyDir: {} }],
   });
   await node.until('escapes', 'the refusal', ({ status }) => {
     const message = status?.containerStatuses?.[0]?.state?.waiting?.message;
-    return message === 'subPath out leads out of the volume';
+    return message === 'subPath out/knit-new leads out of the volume';
   });
+  assert.equal(existsSync('/etc/knit-new'), false);
 });
+
+const claimed = { name: 'v', persistentVolumeClaim: { claimName: 'far' } };
+
+/** A claim `far`, bound to a volume that only this node has. */
+async function claimOfNode(name: string): Promise<void> {
+  const size = { storage: '1Mi' };
+  const accessModes = ['ReadWriteOnce'];
+  const matchExpressions = [{ key: 'kubernetes.io/hostname', operator: 'In', values: [name] }];
+  await node.client.create(persistentVolumes, {
+    metadata: { name: 'far' },
+    spec: {
+      capacity: size,
+      accessModes,
+      local: { path: node.rootDir },
+      nodeAffinity: { required: { nodeSelectorTerms: [{ matchExpressions }] } },
+      claimRef: metadata('far'),
+    },
+  });
+  const annotations = { 'pv.kubernetes.io/bind-completed': 'yes' };
+  await node.client.create(persistentVolumeClaims, {
+    metadata: { ...metadata('far'), annotations },
+    spec: { accessModes, resources: { requests: size }, volumeName: 'far' },
+  });
+}
 
 test('a volume that cannot be made is told as FailedMount', async () => {
   const told = async (name: string, text: string) => {
@@ -109,6 +141,9 @@ test('a volume that cannot be made is told as FailedMount', async () => {
   });
   await node.run('no-nfs', { containers: sleeper, volumes: [{ name: 'v', nfs: { server: 'a', path: '/' } }] });
   const start = 'Warning FailedMount MountVolume.SetUp failed for volume "v" : ';
+  await claimOfNode('elsewhere');
+  await node.run('no-node', { containers: sleeper, volumes: [claimed] });
+  await told('no-node', 'FailedMount MountVolume.NodeAffinity check failed for volume "v" : no matching');
   await told('no-map', `${start}configmap "nope" not found`);
   await told('no-path', `${start}hostPath type check failed: /nope is not a directory`);
   await told('no-nfs', `${start}knit does not mount volumes of type nfs yet`);

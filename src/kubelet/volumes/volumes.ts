@@ -5,7 +5,7 @@ import { KnitError, messageOf } from '../../base/errors.ts';
 import type { KubeletPaths } from '../paths.ts';
 import { quantity } from '../resources.ts';
 import { writePayload } from './atomic-writer.ts';
-import { type ClaimSource, preparePersistentVolume } from './claims.ts';
+import { type ClaimSource, NodeAffinityError, preparePersistentVolume } from './claims.ts';
 import { prepareHostPath } from './host-path.ts';
 import { type PayloadSource, volumePayload } from './payload.ts';
 import { ensureTmpfs, unmountBelow } from './tmpfs.ts';
@@ -20,17 +20,20 @@ export interface VolumeSource extends PayloadSource {
 /** `message` is the one of the kubelet's FailedMount event. */
 export class VolumeError extends Error {
   constructor(volume: string, cause: unknown) {
-    super(`MountVolume.SetUp failed for volume "${volume}" : ${messageOf(cause)}`, { cause });
+    const step = cause instanceof NodeAffinityError ? 'NodeAffinity check' : 'SetUp';
+    super(`MountVolume.${step} failed for volume "${volume}" : ${messageOf(cause)}`, { cause });
     this.name = 'VolumeError';
   }
 }
 
 /**
  * Makes a pod's volumes, or brings them up to date: called before its first container and again from time to time.
+ * Those of images are made with the containers that mount them (`image-volumes.ts`).
  * Throws {@link VolumeError} for the first one that fails.
  */
 export async function prepareVolumes(pod: Pod, paths: KubeletPaths, source: VolumeSource): Promise<VolumePaths> {
-  const entries = (pod.spec?.volumes ?? []).map(async (volume) => {
+  const own = (pod.spec?.volumes ?? []).filter(({ image }) => !image);
+  const entries = own.map(async (volume) => {
     try {
       return [volume.name, await prepareVolume(pod, volume, paths, source)] as const;
     } catch (error) {
@@ -66,7 +69,9 @@ async function prepareVolume(pod: Pod, volume: Volume, paths: KubeletPaths, sour
 
 /** Whether a pod has volumes whose source may change, or run out, while it runs. */
 export function hasChangingVolumes(pod: Pod): boolean {
-  return (pod.spec?.volumes ?? []).some((volume) => !volume.emptyDir && !volume.hostPath && !hasClaim(volume));
+  return (pod.spec?.volumes ?? []).some(
+    (volume) => !volume.emptyDir && !volume.hostPath && !volume.image && !hasClaim(volume),
+  );
 }
 
 const hasClaim = ({ persistentVolumeClaim, ephemeral }: Volume): boolean =>

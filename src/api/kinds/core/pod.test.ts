@@ -236,3 +236,40 @@ test('a row shows where the pod is, how it is and since when', () => {
     'Readiness Gates': '0/1',
   });
 });
+
+test('a variable from a file needs a volume that the pod’s containers write', () => {
+  const from = (volumeName: string) => [
+    { name: 'A', valueFrom: { fileKeyRef: { volumeName, path: 'a/../b', key: 'A' } } },
+  ];
+  const volumes = [
+    { name: 'own', emptyDir: {} },
+    { name: 'map', configMap: { name: 'm' } },
+  ];
+  const at = 'spec.containers[0].env[0].valueFrom.fileKeyRef';
+  const wrongPath = `${at}.path: Invalid value: "a/../b": must not contain '..'`;
+  assert.deepEqual(errors({ volumes }, { env: from('own') }), [wrongPath]);
+  assert.deepEqual(errors({ volumes }, { env: from('map') }), [
+    wrongPath,
+    `${at}.volumeName: Invalid value: "map": referenced volume must be of type emptyDir`,
+  ]);
+  assert.deepEqual(errors({ volumes }, { env: from('none') }), [wrongPath, `${at}.volumeName: Not found: "none"`]);
+});
+
+test('a container’s restart rules and a host name that overrides others are checked', () => {
+  const rules = [
+    { action: 'Restart', exitCodes: { operator: 'In', values: [42] } },
+    { action: 'Begin', exitCodes: { operator: 'Like', values: [] } },
+    { action: 'RestartAllContainers' },
+  ];
+  const at = 'spec.containers[0].restartPolicyRules';
+  assert.deepEqual(errors({}, { restartPolicyRules: rules }), [
+    'spec.containers[0].restartPolicy: Required value: must specify restartPolicy when restart rules are used',
+    `${at}[1].action: Unsupported value: "Begin": supported values: "Restart", "RestartAllContainers"`,
+    `${at}[1].exitCodes.operator: Unsupported value: "Like": supported values: "In", "NotIn"`,
+    `${at}[2].exitCodes: Required value: must be specified`,
+  ]);
+  assert.deepEqual(errors({}, { restartPolicy: 'Never', restartPolicyRules: rules.slice(0, 1) }), []);
+  assert.deepEqual(errors({ hostnameOverride: 'a.example', hostNetwork: true }), [
+    'spec.hostnameOverride: Forbidden: may not be specified when hostNetwork is true',
+  ]);
+});

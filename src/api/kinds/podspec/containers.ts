@@ -5,6 +5,7 @@ import { dnsLabel, portName, portNumber } from '../names.ts';
 import { validateEnv, validateEnvFrom } from './env.ts';
 import { validateLifecycle, validateProbes } from './probes.ts';
 import { validateContainerResources } from './resources.ts';
+import { validateRestart } from './restart.ts';
 
 type Port = NonNullable<Container['ports']>[number];
 type Mount = NonNullable<Container['volumeMounts']>[number];
@@ -45,7 +46,7 @@ function validateContainer(container: Container, field: string, parts: PodParts)
     oneOf(`${field}.imagePullPolicy`, container.imagePullPolicy, ['Always', 'IfNotPresent', 'Never']),
     oneOf(`${field}.terminationMessagePolicy`, container.terminationMessagePolicy, ['FallbackToLogsOnError', 'File']),
     container.ports && validatePorts(container.ports, `${field}.ports`),
-    container.env && validateEnv(container.env, `${field}.env`),
+    container.env && validateEnv(container.env, `${field}.env`, parts.volumes),
     container.envFrom && validateEnvFrom(container.envFrom, `${field}.envFrom`),
     container.volumeMounts && validateMounts(container, `${field}.volumeMounts`, parts.volumes),
     container.resources && validateContainerResources(container.resources, `${field}.resources`, parts.claims),
@@ -55,16 +56,22 @@ function validateContainer(container: Container, field: string, parts: PodParts)
 
 function validateMainContainer(container: Container, field: string): FieldError[] {
   const { lifecycle } = container;
-  return all(validateProbes(container, field), lifecycle && validateLifecycle(lifecycle, `${field}.lifecycle`));
+  return all(
+    validateProbes(container, field),
+    lifecycle && validateLifecycle(lifecycle, `${field}.lifecycle`),
+    validateRestart(container, field),
+  );
 }
 
 /** An init container that does not stay (`restartPolicy: Always` makes it a sidecar) has no life to probe. */
 function validateInitContainer(container: Container, field: string): FieldError[] {
   if (container.restartPolicy === 'Always') return validateMainContainer(container, field);
   const lasting = ['lifecycle', 'livenessProbe', 'readinessProbe', 'startupProbe'] as const;
-  return lasting
+  const detail = 'may not be set for init containers without restartPolicy=Always';
+  const errors = lasting
     .filter((key) => container[key] !== undefined)
-    .map((key) => forbidden(`${field}.${key}`, 'may not be set for init containers without restartPolicy=Always'));
+    .map((key) => forbidden(`${field}.${key}`, detail));
+  return [...errors, ...validateRestart(container, field)];
 }
 
 type EphemeralContainer = NonNullable<PodSpec['ephemeralContainers']>[number];

@@ -1,11 +1,12 @@
 import type { FieldError } from '../../kind.ts';
-import type { Container } from '../../types.ts';
-import { all, each, invalid, notSupported, required } from '../errors.ts';
-import { dataKey, dnsSubdomain, envName, qualifiedName } from '../names.ts';
+import type { Container, Volume } from '../../types.ts';
+import { all, each, invalid, named, notFound, notSupported, required } from '../errors.ts';
+import { dataKey, dnsLabel, dnsSubdomain, envName, qualifiedName } from '../names.ts';
 
 type EnvVar = NonNullable<Container['env']>[number];
 type EnvFrom = NonNullable<Container['envFrom']>[number];
 type Source = NonNullable<EnvVar['valueFrom']>;
+type VolumesByName = ReadonlyMap<string, Volume>;
 
 const envFields = [
   'metadata.name',
@@ -28,23 +29,30 @@ export const fileFields = [
   'metadata.uid',
 ];
 
-export function validateEnv(env: readonly EnvVar[], field: string): FieldError[] {
+/** `volumes`: the pod's, by name. */
+export function validateEnv(env: readonly EnvVar[], field: string, volumes: VolumesByName): FieldError[] {
   return each(env, field, (one, at) => {
     const wrong = one.name ? envName(one.name) : undefined;
     return all(
       one.name ? [] : [required(`${at}.name`)],
       wrong ? [invalid(`${at}.name`, one.name, wrong)] : [],
-      one.valueFrom ? validateSource(one.valueFrom, one.value, `${at}.valueFrom`) : [],
+      one.valueFrom ? validateSource(one.valueFrom, one.value, `${at}.valueFrom`, volumes) : [],
     );
   });
 }
 
-function validateSource(source: Source, value: string | undefined, field: string): FieldError[] {
+function validateSource(
+  source: Source,
+  value: string | undefined,
+  field: string,
+  volumes: VolumesByName,
+): FieldError[] {
   const given = Object.values(source).filter((one) => one !== undefined && one !== null).length;
   const errors = all(
     validateFieldRef(source.fieldRef, `${field}.fieldRef`, envFields),
     validateKeyRef(source.configMapKeyRef, `${field}.configMapKeyRef`),
     validateKeyRef(source.secretKeyRef, `${field}.secretKeyRef`),
+    validateFileRef(source.fileKeyRef, `${field}.fileKeyRef`, volumes),
   );
   if (source.resourceFieldRef && !source.resourceFieldRef.resource) {
     errors.push(required(`${field}.resourceFieldRef.resource`));
@@ -78,6 +86,23 @@ function validateKeyRef(ref: { name?: string; key?: string } | undefined, field:
     ref.key ? [] : [required(`${field}.key`)],
     wrong ? [invalid(`${field}.key`, ref.key, wrong)] : [],
   );
+}
+
+/** A variable in a file that another of the pod's containers has written (KEP-3721). */
+function validateFileRef(ref: Source['fileKeyRef'], field: string, volumes: VolumesByName): FieldError[] {
+  if (!ref) return [];
+  const errors: FieldError[] = [];
+  const wrongKey = ref.key ? envName(ref.key) : undefined;
+  if (!ref.key) errors.push(required(`${field}.key`));
+  else if (wrongKey) errors.push(invalid(`${field}.key`, ref.key, wrongKey));
+  const at = `${field}.volumeName`;
+  errors.push(...named(at, ref.volumeName, dnsLabel));
+  if (!ref.path) errors.push(required(`${field}.path`));
+  else if (ref.path.split('/').includes('..')) errors.push(invalid(`${field}.path`, ref.path, "must not contain '..'"));
+  const volume = volumes.get(ref.volumeName);
+  if (!volume) errors.push(notFound(at, ref.volumeName));
+  else if (!volume.emptyDir) errors.push(invalid(at, ref.volumeName, 'referenced volume must be of type emptyDir'));
+  return errors;
 }
 
 export function validateEnvFrom(sources: readonly EnvFrom[], field: string): FieldError[] {

@@ -1,7 +1,7 @@
 import type { FieldError } from '../../kind.ts';
 import type { PodSpec, PodTemplateSpec } from '../../types.ts';
 import { validateIp } from '../addresses.ts';
-import { all, duplicate, each, invalid, oneOf, required } from '../errors.ts';
+import { all, duplicate, each, forbidden, invalid, oneOf, required, tooLong } from '../errors.ts';
 import { validateAnnotations, validateLabels } from '../metadata.ts';
 import { dnsLabel, dnsSubdomain, qualifiedName, type Rule } from '../names.ts';
 import { validateContainers, validateUserId } from './containers.ts';
@@ -22,6 +22,7 @@ export function validatePodSpec(spec: PodSpec | undefined, field: string): Field
     validateDns(spec, field),
     validateTimes(spec, field),
     validateNames(spec, field),
+    validateHostnameOverride(spec, `${field}.hostnameOverride`),
     validateScheduling(spec, field),
     spec.securityContext && validatePodSecurity(spec.securityContext, `${field}.securityContext`),
     spec.hostAliases && validateHostAliases(spec.hostAliases, `${field}.hostAliases`),
@@ -80,6 +81,21 @@ function validateNames(spec: PodSpec, field: string): FieldError[] {
     if (wrong) errors.push(invalid(`${field}.${key}`, name, wrong));
   }
   return errors;
+}
+
+const MAX_HOSTNAME_OVERRIDE = 64;
+
+/** KEP-4762 */
+function validateHostnameOverride(spec: PodSpec, field: string): FieldError[] {
+  const name = spec.hostnameOverride;
+  if (name === undefined) return [];
+  const wrong = dnsSubdomain(name);
+  return all(
+    spec.setHostnameAsFQDN && [forbidden(field, 'may not be specified when setHostnameAsFQDN is true')],
+    spec.hostNetwork && [forbidden(field, 'may not be specified when hostNetwork is true')],
+    name.length > MAX_HOSTNAME_OVERRIDE ? [tooLong(field, MAX_HOSTNAME_OVERRIDE)] : [],
+    wrong ? [invalid(field, name, wrong)] : [],
+  );
 }
 
 function validatePodSecurity(context: NonNullable<PodSpec['securityContext']>, field: string): FieldError[] {

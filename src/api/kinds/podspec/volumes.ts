@@ -23,7 +23,7 @@ export function validateVolumes(volumes: readonly Volume[], field: string): Fiel
 }
 
 function validateSource(volume: Volume, field: string): FieldError[] {
-  const { emptyDir, hostPath, secret, configMap, downwardAPI, projected, persistentVolumeClaim } = volume;
+  const { emptyDir, hostPath, secret, configMap, downwardAPI, projected, persistentVolumeClaim, image } = volume;
   const given = givenFields(volume).filter((key) => key !== 'name');
   if (given.length === 0) return [required(field, 'must specify a volume type')];
   return all(
@@ -34,6 +34,7 @@ function validateSource(volume: Volume, field: string): FieldError[] {
     configMap && validateConfigMap(configMap, `${field}.configMap`),
     downwardAPI && validateDownward(downwardAPI, `${field}.downwardAPI`),
     projected && validateProjected(projected, `${field}.projected`),
+    image && !image.reference && [required(`${field}.image.reference`)],
     persistentVolumeClaim && !persistentVolumeClaim.claimName && [required(`${field}.persistentVolumeClaim.claimName`)],
   );
 }
