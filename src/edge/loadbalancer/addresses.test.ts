@@ -18,7 +18,7 @@ function service(name: string, spec: Service['spec'] = {}, ip?: string): Service
 
 function given(...services: Service[]): Record<string, string> {
   const text = (assignment: Assignment) =>
-    'trouble' in assignment ? assignment.trouble : assignment.addresses.join(' ');
+    [...assignment.addresses, ...(assignment.trouble ? [assignment.trouble] : [])].join(' ');
   return Object.fromEntries(
     [...assignAddresses(services, [pool, pool6])].map(([key, each]) => [key.slice(5), text(each)]),
   );
@@ -88,6 +88,27 @@ test('a Service has an address of each of its families, in their order', () => {
   assert.deepEqual(given(...services), { both: 'fd00:203::2 203.0.113.2', six: 'fd00:203::3' });
   assert.deepEqual(
     [...assignAddresses(services, [pool]).values()],
-    [{ addresses: ['203.0.113.2'] }, { trouble: 'there are no ipv6 addresses' }],
+    [
+      { addresses: ['203.0.113.2'], trouble: 'there are no ipv6 addresses' },
+      { addresses: [], trouble: 'there are no ipv6 addresses' },
+    ],
   );
+});
+
+test('an address that cannot be had is told also where another family has one', () => {
+  const both = { ipFamilies: ['IPv4', 'IPv6'] };
+  for (const loadBalancerIP of ['192.0.2.1', '203.0.113.2/32', 'anything'])
+    assert.match(
+      given(service('asks', { ...both, loadBalancerIP })).asks ?? '',
+      /^fd00:203::2 .* is not an address for/,
+    );
+});
+
+test('a mode that there is not is told, and counts as not said', () => {
+  const odd = service('odd');
+  const annotations = { 'knit.dev/load-balancer-ip-mode': 'proxy' };
+  const told = given({ ...odd, metadata: { ...odd.metadata, annotations } });
+  assert.deepEqual(told, {
+    odd: '203.0.113.2 annotation knit.dev/load-balancer-ip-mode: "proxy": must be VIP or Proxy',
+  });
 });

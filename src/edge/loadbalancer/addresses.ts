@@ -16,8 +16,11 @@ export interface AddressPool {
   readonly reserved: readonly string[];
 }
 
-/** What a Service gets: its addresses, or why it has none. */
-export type Assignment = { readonly addresses: readonly string[] } | { readonly trouble: string };
+/** What a Service gets: its addresses, and what of its wishes cannot be met. */
+export interface Assignment {
+  readonly addresses: readonly string[];
+  readonly trouble?: string;
+}
 
 /** It is ours to serve; not any more while it is being deleted. */
 export function isBalanced({ metadata, spec }: Service): boolean {
@@ -51,10 +54,17 @@ export function assignAddresses(
         (family) => byFamily.get(family)?.get(service) ?? { trouble: `there are no ${family} addresses` },
       );
       const addresses = outcomes.flatMap((outcome) => ('address' in outcome ? [outcome.address] : []));
-      const trouble = outcomes.flatMap((outcome) => ('trouble' in outcome ? [outcome.trouble] : [])).join('; ');
-      return [keyOf(service), addresses.length > 0 ? { addresses } : { trouble }];
+      const troubles = outcomes.flatMap((outcome) => ('trouble' in outcome ? [outcome.trouble] : []));
+      const trouble = [...troubles, ...ipModeTrouble(service)].join('; ');
+      return [keyOf(service), trouble ? { addresses, trouble } : { addresses }];
     }),
   );
+}
+
+function ipModeTrouble({ metadata }: Service): string[] {
+  const mode = metadata?.annotations?.[ipModeAnnotation] ?? 'VIP';
+  if (mode === 'VIP' || mode === 'Proxy') return [];
+  return [`annotation ${ipModeAnnotation}: ${JSON.stringify(mode.slice(0, 80))}: must be VIP or Proxy`];
 }
 
 type Outcome = { readonly address: string } | { readonly trouble: string };

@@ -38,7 +38,7 @@ export function startAddressController(options: AddressControllerOptions): Contr
   const informer = informers.informer(services);
   const told = new Map<string, string>();
 
-  const tell = (service: Service, { trouble }: { trouble: string }) => {
+  const tell = (service: Service, trouble: string) => {
     if (told.get(keyOf(service)) === trouble) return;
     told.set(keyOf(service), trouble);
     events.event(service, 'Warning', 'SyncLoadBalancerFailed', `Error syncing load balancer: ${trouble}`);
@@ -73,7 +73,7 @@ export function startAddressController(options: AddressControllerOptions): Contr
       await Promise.all(
         all.map(async (service) => {
           const assignment = assigned.get(keyOf(service));
-          if (assignment && 'trouble' in assignment) tell(service, assignment);
+          if (assignment?.trouble) tell(service, assignment.trouble);
           else told.delete(keyOf(service));
           if (isBalanced(service)) await setFinalizer(service, true);
           const now = await setStatus(service, statusFor(service, assignment));
@@ -97,7 +97,7 @@ interface LoadBalancerStatus {
 /** What `status.loadBalancer` has to become; undefined where it is right already, or not ours to write. */
 function statusFor(service: Service, assignment: Assignment | undefined): LoadBalancerStatus | undefined {
   if (!assignment && !isOurs(service)) return undefined;
-  const addresses = assignment && 'addresses' in assignment ? assignment.addresses : [];
+  const addresses = assignment?.addresses ?? [];
   const ipMode = service.metadata?.annotations?.[ipModeAnnotation] === 'Proxy' ? 'Proxy' : 'VIP';
   const wanted = addresses.map((ip) => ({ ip, ipMode }));
   const present = service.status?.loadBalancer?.ingress ?? [];
