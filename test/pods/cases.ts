@@ -145,7 +145,7 @@ const emptyDirCases = ['', 'Memory'].flatMap((medium) =>
         ...mounted(`stat -c %a /v; grep -c '^tmpfs /v ' /proc/mounts || true`, { name: 'v', emptyDir: { medium } }),
         ...(runAsUser ? { securityContext: { runAsUser } } : {}),
       },
-      log: `777\n${medium ? 1 : 0}\n`,
+      log: medium ? '1777\n1\n' : '777\n0\n',
     },
   ]),
 );

@@ -96,8 +96,8 @@ async function prepareEmptyDir(
     : (await mkdir(folder, { recursive: true })) !== undefined;
   if (!made) return folder;
   if (group !== undefined) await chown(folder, 0, group);
-  // With a group its new files belong to it (the set-group-id bit), as SetVolumeOwnership does.
-  await chmod(folder, group === undefined ? 0o777 : 0o2777);
+  // With a group its new files belong to it (the set-group-id bit), as SetVolumeOwnership does; a tmpfs has a sticky bit.
+  await chmod(folder, 0o777 | (group === undefined ? 0 : 0o2000) | (inMemory ? 0o1000 : 0));
   return folder;
 }
 
