@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type { Event, HorizontalPodAutoscaler, Pod } from '../src/api/types.ts';
+import { waitFor } from '../src/base/wait.ts';
 import { eventually, startCluster, type TestCluster } from './support/cluster.ts';
 import { machineState } from './support/machine.ts';
 
@@ -116,7 +117,7 @@ describe('a pod', { concurrency: true }, () => {
       const messages = await messagesOf('busy', 'SuccessfulRescale');
       return messages.includes('New size: 2; reason: cpu resource utilization (percentage of request) above target');
     });
-    const behavior = { scaleDown: { stabilizationWindowSeconds: 20 } };
+    const behavior = { scaleDown: { stabilizationWindowSeconds: 50 } };
     await cluster.kubectl(['patch', 'hpa', 'busy', '--type=merge', '-p', JSON.stringify({ spec: { behavior } })]);
     await cluster.kubectl(['rollout', 'status', 'deployment/busy', '--timeout=60s']);
     const { items } = await cluster.get<{ items: Pod[] }>('pods', '-l', 'app=busy');
@@ -129,9 +130,10 @@ describe('a pod', { concurrency: true }, () => {
       assert.equal(status?.desiredReplicas, 2);
       return able?.reason === 'ScaleDownStabilized';
     });
-    await eventually('one pod again', async () =>
-      (await messagesOf('busy', 'SuccessfulRescale')).includes('New size: 1; reason: All metrics below target'),
-    );
+    const isCalm = async () =>
+      (await messagesOf('busy', 'SuccessfulRescale')).includes('New size: 1; reason: All metrics below target');
+    // A window of 50 s, and as often as every 15 s a look at what the pods use.
+    await waitFor(isCalm, { what: 'one pod again', timeoutMs: 180_000, intervalMs: 500 });
   });
 });
 

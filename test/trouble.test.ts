@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import {
   chmodSync,
   existsSync,
+  lstatSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
@@ -235,7 +236,8 @@ test('a benchmark that is ended by a signal takes its cluster down before it goe
 test('a second command is told who works on the cluster, and a dead one holds nobody up', async () => {
   const child = spawn(knitCommand, ['up', '--name', name, '--nodes', '1', '--no-kubeconfig'], { stdio: 'ignore' });
   const ended = new Promise<void>((resolve) => child.on('close', () => resolve()));
-  await eventually('the lock', async () => existsSync(paths.lock));
+  const isLocked = () => lstatSync(paths.lock, { throwIfNoEntry: false }) !== undefined;
+  await eventually('the lock', async () => isLocked());
   const busy = await knit('down', '-o', 'json');
   assert.equal(busy.code, 1);
   const { error } = JSON.parse(busy.stdout);
@@ -243,7 +245,7 @@ test('a second command is told who works on the cluster, and a dead one holds no
   assert.match(error.message, new RegExp(`works on the cluster ${name} \\(pid ${child.pid}\\)`));
   child.kill('SIGKILL');
   await ended;
-  assert.equal(existsSync(paths.lock), true);
+  assert.equal(isLocked(), true);
   const { code, stderr } = await knit('down');
   assert.equal(code, 0, stderr);
 });
