@@ -252,6 +252,6 @@ test('kubectl goes over from client-side to server-side apply without a conflict
   await cluster.kubectl(['apply', '--server-side', '-f', '-'], { input: JSON.stringify(object({ a: '2' })) });
   const moved = await cluster.get<Seen>('configmap', 'moved', '--show-managed-fields');
   assert.deepEqual(moved.data, { a: '2' });
-  // kubectl keeps its annotation under a name of its own, so that one may go back.
-  assert.deepEqual(managersOf(moved), ['kubectl Apply', 'kubectl-last-applied Apply']);
+  // kubectl keeps its annotation under a name of its own, so that one may go back. Who wrote a second earlier comes first.
+  assert.deepEqual(managersOf(moved).toSorted(), ['kubectl Apply', 'kubectl-last-applied Apply']);
 });
