@@ -2,6 +2,7 @@ import type { CertificatePlan } from '../plan.ts';
 import { type Commands, word } from './commands.ts';
 import type { Servers } from './config.ts';
 import { certificatePath, type ProxyFiles } from './files.ts';
+import { formatMap } from './routes.ts';
 
 /** A change that HAProxy does not make while it runs. */
 export class NotAtRunTime extends Error {}
@@ -189,15 +190,26 @@ export async function changeRoutes(
   held: ReadonlyMap<string, string>,
   wanted: ReadonlyMap<string, string>,
 ): Promise<void> {
-  const answers: Promise<void>[] = [];
-  for (const [key, value] of wanted) {
-    const before = held.get(key);
-    if (before === value) continue;
-    const verb = before === undefined ? 'add' : 'set';
-    answers.push(must(commands, silence, `${verb} map ${routes} ${word(key)} ${word(value)}`));
-  }
-  for (const key of held.keys()) {
-    if (!wanted.has(key)) answers.push(must(commands, silence, `del map ${routes} ${word(key)}`));
+  const added = [...wanted].filter(([key]) => !held.has(key)).map((entry) => formatMap([entry]));
+  const answers = inPayloads(added).map((lines) => must(commands, silence, `add map ${routes}`, lines));
+  for (const [key, before] of held) {
+    const value = wanted.get(key);
+    if (value === undefined) answers.push(must(commands, silence, `del map ${routes} ${word(key)}`));
+    else if (value !== before) answers.push(must(commands, silence, `set map ${routes} ${word(key)} ${word(value)}`));
   }
   await Promise.all(answers);
+}
+
+/** A command and what follows it fill no more than a buffer of HAProxy, of 16 KiB. */
+const payloadLength = 12_000;
+
+/** Lines in as few payloads as possible: requests see all of a payload or nothing, so an Ingress is served whole. */
+function inPayloads(lines: readonly string[]): string[] {
+  const payloads: string[] = [];
+  for (const line of lines) {
+    const last = payloads.at(-1);
+    if (last === undefined || last.length + line.length > payloadLength) payloads.push(line);
+    else payloads[payloads.length - 1] = last + line;
+  }
+  return payloads;
 }

@@ -45,6 +45,6 @@ export function routeMap(routes: Iterable<Route>, aliases?: Aliases): Map<string
   return new Map([...routes].map((route) => [routeMapKey(route), routeMapValue(route, aliases)]));
 }
 
-export function formatMap(map: ReadonlyMap<string, string>): string {
+export function formatMap(map: Iterable<readonly [key: string, value: string]>): string {
   return [...map].map(([key, value]) => `${key} ${value}\n`).join('');
 }
