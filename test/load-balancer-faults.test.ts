@@ -36,7 +36,7 @@ beforeEach(() => everyNodeServes());
 after(() => cluster?.down());
 
 test('a node that is excluded keeps its connections and gets no new ones; none moves when it comes back', async () => {
-  const held = await hold(cluster, 'client/alice', local, 24);
+  await using held = await hold(cluster, 'client/alice', local, 24);
   await cluster.kubectl(['label', 'node', 'node-1', `${EXCLUDE}=`]);
   await eventually('the node to get no new ones', async () => !(await nodesOfNew()).has('node-1'));
   await allSpeak(held);
@@ -44,28 +44,26 @@ test('a node that is excluded keeps its connections and gets no new ones; none m
   await everyNodeServes();
   await allSpeak(held);
   assert.ok(held.greetings.some(({ node }) => node === 'node-1'));
-  await held.close();
 });
 
 test('cordoning a node takes it out of nothing', async () => {
   await cluster.kubectl(['cordon', 'node-1']);
   await eventually('the API server to have told', async () => (await cordoned('node-1')) === true);
-  const marks = new Set((await marksOf(await hold(cluster, 'client/alice', anyNode, 48))).values());
-  assert.equal(marks.size, 3);
+  await using _held = await hold(cluster, 'client/alice', anyNode, 48);
+  assert.equal((await marksInUse()).size, 3);
   await cluster.kubectl(['uncordon', 'node-1']);
 });
 
 test('a node whose agent is killed keeps its connections', async () => {
-  const held = await hold(cluster, 'client/alice', local, 24);
+  await using held = await hold(cluster, 'client/alice', local, 24);
   await killed(`nodes/node-2/system`, /agent\.js/);
   await allSpeak(held);
   await everyNodeServes();
   await allSpeak(held);
-  await held.close();
 });
 
 test('while the server is killed and started again connections go on, and new ones are made', async () => {
-  const held = await hold(cluster, 'client/alice', local, 24);
+  await using held = await hold(cluster, 'client/alice', local, 24);
   const rule = await pidOf('server', /server\.js/);
   process.kill(rule, 'SIGKILL');
   assert.equal((await greet(cluster, 'client/alice', local, 12)).length, 12);
@@ -73,19 +71,17 @@ test('while the server is killed and started again connections go on, and new on
   await eventually('the server to run again', async () => (await pidOf('server', /server\.js/)) !== rule);
   await everyNodeServes();
   await allSpeak(held);
-  await held.close();
 });
 
 test('rules that somebody deletes are back, and connections are where they were', async () => {
-  const held = await hold(cluster, 'client/alice', local, 12);
+  await using held = await hold(cluster, 'client/alice', local, 12);
   await run('ip', ['netns', 'exec', `knit-${name}.fabric`, 'nft', 'delete', 'table', 'ip', 'knit-lb']);
   await everyNodeServes();
   await allSpeak(held);
-  await held.close();
 });
 
 test('a pod that flaps moves nobody else, and its node comes back with it', async () => {
-  const held = await hold(cluster, 'client/alice', local, 24);
+  await using held = await hold(cluster, 'client/alice', local, 24);
   const others = held.greetings.map(({ node }) => node !== 'node-3');
   for (let flap = 0; flap < 2; flap++) {
     await cluster.kubectl(['delete', 'pod', 'web-3', '--grace-period=0', '--force']);
@@ -95,11 +91,10 @@ test('a pod that flaps moves nobody else, and its node comes back with it', asyn
   }
   const echoes = await held.speak();
   assert.deepEqual(new Set(echoes.filter((_, index) => others[index])), new Set(['echo']));
-  await held.close();
 });
 
 test('a node that dies is out, its connections begin anew elsewhere, and all others stay', async () => {
-  const held = await hold(cluster, 'client/alice', local, 24);
+  await using held = await hold(cluster, 'client/alice', local, 24);
   await run('ip', ['-n', `knit-${name}.node-2`, 'link', 'set', 'eth0', 'down']);
   // Those that are led to it first hear nothing, and their next SYN comes to another.
   const begun = await greet(cluster, 'client/alice', local, 48);
@@ -112,7 +107,6 @@ test('a node that dies is out, its connections begin anew elsewhere, and all oth
     // Another node, which knows nothing of it, answers with a reset.
     else assert.match(echoes[index] ?? '', /closed|ECONNRESET/);
   }
-  await held.close();
   await cluster.knit(['node', 'start', 'node-2']);
   await everyNodeServes();
 });
@@ -131,13 +125,10 @@ async function everyNodeServes(): Promise<void> {
   await eventually('every node to serve', async () => (await nodesOfNew()).isSupersetOf(new Set(nodes)));
 }
 
-/** The node that the fabric chose, by client port. */
-async function marksOf(held: HeldConnections): Promise<Map<number, number>> {
+/** The marks of nodes that the fabric chose for its connections to `anyNode`. */
+async function marksInUse(): Promise<Set<string>> {
   const text = await run('ip', ['netns', 'exec', `knit-${name}.fabric`, 'conntrack', '-L', '-p', 'tcp', '-d', anyNode]);
-  await held.close();
-  return new Map(
-    [...text.matchAll(/\bsport=(\d+) .*\bmark=(\d+)/g)].map((match) => [Number(match[1]), Number(match[2])]),
-  );
+  return new Set([...text.matchAll(/\bmark=(\d+)/g)].map((match) => match[1] ?? ''));
 }
 
 async function cordoned(node: string): Promise<boolean | undefined> {

@@ -61,7 +61,7 @@ after(async () => {
 
 test('Cluster: any node takes a connection; one without the pod makes a second hop and hides the client', async () => {
   const address = await reachable('cluster');
-  const held = await hold(cluster, 'client/alice', address, 48);
+  await using held = await hold(cluster, 'client/alice', address, 48);
   const seen = { kept: 0, hidden: 0 };
   for (const greeting of held.greetings) {
     const [seenAs = '', seenPort = ''] = greeting.client.split(':');
@@ -90,18 +90,18 @@ test('Cluster: any node takes a connection; one without the pod makes a second h
       });
     }
   }
-  await held.close();
   assert.ok(seen.kept > 0 && seen.hidden > 0, JSON.stringify(seen));
   assert.equal(new Set(held.greetings.map(({ pod }) => pod)).size, 2);
 });
 
 test('the fabric changes nothing in a packet: it marks the connection with its node', async () => {
   const address = await virtualAddress(cluster, 'local');
-  const held = await hold(cluster, 'client/alice', address, 8);
+  await using held = await hold(cluster, 'client/alice', address, 8);
   for (const { client, node } of held.greetings) {
     const [flow] = await flowsOfAlice('fabric', { port: Number(client.split(':')[1]) });
     const mark = Number(nodeAddress.get(node)?.split('.')[3]);
-    assert.deepEqual(flow, {
+    const told = flow ?? `${client}, led to ${node}, is none of:\n${await inFabric('conntrack', '-L', '-p', 'tcp')}`;
+    assert.deepEqual(told, {
       source: alice,
       destination: address,
       replySource: address,
@@ -109,7 +109,6 @@ test('the fabric changes nothing in a packet: it marks the connection with its n
       mark,
     });
   }
-  await held.close();
 });
 
 test('Local: only nodes with pods, one hop, and the client’s address is kept', async () => {

@@ -86,11 +86,11 @@ export interface Greeting {
   readonly client: string;
 }
 
-export interface HeldConnections {
+/** Closed at the end of its block: `await using held = …`. */
+export interface HeldConnections extends AsyncDisposable {
   readonly greetings: readonly Greeting[];
   /** Says something on each, and returns what came back: `echo`, `closed`, `silence`. */
   speak(): Promise<string[]>;
-  close(): Promise<void>;
 }
 
 /** Opens connections in the network of `target` and holds them. */
@@ -114,7 +114,7 @@ export async function hold(
       child.stdin!.write('\n');
       return await next();
     },
-    close: async () => {
+    [Symbol.asyncDispose]: async () => {
       child.stdin!.end();
       if (child.exitCode === null) await once(child, 'close');
     },
@@ -128,8 +128,7 @@ export async function greet(
   address: string,
   count: number,
 ): Promise<readonly Greeting[]> {
-  const held = await hold(cluster, target, address, count);
-  await held.close();
+  await using held = await hold(cluster, target, address, count);
   return held.greetings;
 }
 
@@ -159,12 +158,7 @@ function script(name: string): string {
 function spawnIn(cluster: TestCluster, target: string, args: readonly string[]): ChildProcess {
   const knit = join(import.meta.dirname, '../../bin/knit');
   const words = ['exec', '--name', cluster.config.name, target, '--', process.execPath, ...args];
-  const child = spawn(knit, words, { stdio: ['pipe', 'pipe', 'inherit'] });
-  // A test that fails leaves nobody holding.
-  const end = () => child.stdin?.destroy();
-  process.once('exit', end);
-  child.once('close', () => process.off('exit', end));
-  return child;
+  return spawn(knit, words, { stdio: ['pipe', 'pipe', 'inherit'] });
 }
 
 /** A flow as a kernel remembers it: what its first packet was, and what it expects as an answer. */
