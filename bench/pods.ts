@@ -92,10 +92,10 @@ async function rollUnderLoad(cluster: TestCluster, client: Client): Promise<Upda
   return { seconds, requests, lost: failures.length };
 }
 
-/** As everywhere: who is sent a request while the endpoint is being taken away still answers. */
+/** As everywhere: who is sent a request while the endpoint is being taken away still answers, slow as it is meanwhile. */
 const careful: Partial<Container> = {
   readinessProbe: { httpGet: { path: '/', port: 8080 } },
-  lifecycle: { preStop: { sleep: { seconds: 2 } } },
+  lifecycle: { preStop: { sleep: { seconds: 5 } } },
 };
 
 const deployment = (

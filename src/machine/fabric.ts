@@ -251,10 +251,13 @@ function routerSettings({ ipv6 }: FabricSpec): string {
   ].join('\n');
 }
 
-/** That a node is gone is told to all who ask it, as often as they do. */
+/**
+ * That a node is gone is told to all who ask it, as often as they do: no kind of ICMP error is limited, neither for each
+ * of them (`icmp_ratelimit`) nor for all together (`icmp_msgs_burst`, which is 50).
+ */
 function tellEverybody({ ipv6 }: FabricSpec): string {
-  const settings = ['ipv4/icmp_ratelimit', ...(ipv6 ? ['ipv6/icmp/ratelimit'] : [])];
-  return settings.map((name) => `echo 0 > /proc/sys/net/${name}`).join('\n');
+  const ipv4 = 'echo 0 > /proc/sys/net/ipv4/icmp_ratemask';
+  return ipv6 ? `${ipv4}\necho > /proc/sys/net/ipv6/icmp/ratemask` : ipv4;
 }
 
 function hash(text: string): string {

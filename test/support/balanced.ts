@@ -84,6 +84,8 @@ export interface Greeting {
   readonly pod: string;
   readonly node: string;
   readonly client: string;
+  /** The client's own: a node gives it another one where the pod knows it by an earlier connection. */
+  readonly port: number;
 }
 
 /** Closed at the end of its block: `await using held = …`. */
@@ -105,8 +107,8 @@ export async function hold(
   const next = async (): Promise<string[]> => JSON.parse((await lines.next()).value ?? '["ended"]');
   const first = await next().catch(() => ['ended']);
   const greetings = first.map((line): Greeting => {
-    const [pod = '', node = '', client = ''] = line.split(' ');
-    return { pod, node, client };
+    const [port, pod = '', node = '', client = ''] = line.split(' ');
+    return { pod, node, client, port: Number(port) };
   });
   return {
     greetings,

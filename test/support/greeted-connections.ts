@@ -1,6 +1,6 @@
 /**
- * Opens COUNT connections to ADDRESS PORT, where each is greeted with a line and echoed from then on, and prints the
- * greetings as a JSON list. For each line of its standard input it says something on every connection, and prints as a
+ * Opens COUNT connections to ADDRESS PORT, where each is greeted with a line and echoed from then on, and prints their
+ * own ports, each with its greeting, as a JSON list. For each line of its standard input it says something on every connection, and prints as a
  * JSON list whether an echo came: `echo`, or the error.
  */
 import { once } from 'node:events';
@@ -11,15 +11,15 @@ const greetingMs = 10_000;
 const echoMs = 20_000;
 const [address = '', port = '', count = '1'] = process.argv.slice(2);
 const connections = await Promise.all(Array.from({ length: Number(count) }, open));
-console.log(JSON.stringify(connections.map(({ greeting }) => greeting)));
+console.log(JSON.stringify(connections.map(({ port, greeting }) => `${port} ${greeting}`)));
 for await (const _ of createInterface(process.stdin))
   console.log(JSON.stringify(await Promise.all(connections.map(({ socket }) => echoOf(socket)))));
 for (const { socket } of connections) socket.destroy();
 
-async function open(): Promise<{ socket: Socket; greeting: string }> {
+async function open(): Promise<{ socket: Socket; port: number; greeting: string }> {
   const socket = connect(Number(port), address);
   const greeting = await heard(socket, greetingMs);
-  return { socket, greeting: greeting.trim() };
+  return { socket, port: socket.localPort ?? 0, greeting: greeting.trim() };
 }
 
 async function echoOf(socket: Socket): Promise<string> {

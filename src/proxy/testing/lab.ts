@@ -91,7 +91,7 @@ ${leaf(name('node2'), name('c'), 'pod-c', '10.244.2.2', '10.244.2.1')}
 function space(name: string): string {
   return `ip netns add ${name}
 ip -n ${name} link set lo up
-ip netns exec ${name} sysctl -qw net.ipv4.ip_forward=1 net.ipv4.icmp_ratelimit=0 net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.default.rp_filter=0 net.ipv4.conf.all.send_redirects=0 net.ipv4.conf.default.send_redirects=0 net.netfilter.nf_conntrack_tcp_be_liberal=1
+ip netns exec ${name} sysctl -qw net.ipv4.ip_forward=1 net.ipv4.icmp_ratemask=0 net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.default.rp_filter=0 net.ipv4.conf.all.send_redirects=0 net.ipv4.conf.default.send_redirects=0 net.netfilter.nf_conntrack_tcp_be_liberal=1
 `;
 }
 
