@@ -67,5 +67,5 @@ export function requireRoot(): void {
 
 /** Waits up to a minute until `look` holds, as a test's sentence: `eventually('the pod is gone', …)`. */
 export async function eventually<T>(what: string, look: () => Promise<T>): Promise<Exclude<T, undefined | false>> {
-  return await waitFor(look, { what, timeoutMs: 60_000, intervalMs: 50 });
+  return await waitFor(look, { what, timeoutMs: 60_000, intervalMs: 150 });
 }
