@@ -2,6 +2,8 @@ import { connect, type Socket } from 'node:net';
 import { KnitError } from '../../../base/errors.ts';
 
 const prompt = '\n> ';
+/** What HAProxy says while it has read a part of a payload. */
+const askingForMore = /^(\+ ?)+/;
 const timeoutMs = 10_000;
 
 /** A connection to HAProxy's socket on which commands follow each other. */
@@ -47,7 +49,7 @@ export class Commands {
       this.#waiting.push({
         resolve: (answer) => {
           settle();
-          resolve(answer);
+          resolve(payload === undefined ? answer : answer.replace(askingForMore, ''));
         },
         reject: (error) => {
           settle();
