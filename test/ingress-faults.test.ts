@@ -217,9 +217,34 @@ test('a node that dies is given up in two seconds, with what it was asked: what 
     straight.filter((each) => each.node === node || each.retries > 0),
     [],
   );
+  await manyAskItsPod(node);
   await cluster.knit(['node', 'start', node]);
   await answers('/nodes');
 });
+
+/** All of two hundred at a time are told that nobody is there: the kernel's own limits of such messages would hold. */
+async function manyAskItsPod(dead: string): Promise<void> {
+  const { items } = await cluster.get<{ items: Pod[] }>('pods', '-l', 'app=web');
+  const pod = items.find(({ spec }) => spec?.nodeName === dead)?.status?.podIP ?? '';
+  const other = cluster.config.nodes.find((node) => node.name !== dead)?.name;
+  const script = `for (let i = 0; i < 200; i++) net.connect(8080, '${pod}').on('error', (error) => console.log(error.code))`;
+  const told = await cluster.knit(['exec', `node/${other}`, '--', process.execPath, '-e', script]);
+  assert.deepEqual(
+    [...Map.groupBy(told.trim().split('\n'), String)].map(([code, all]) => [code, all.length]),
+    [['EHOSTUNREACH', 200]],
+  );
+  const [names = [], values = []] = (
+    await run('nsenter', [`--net=/run/netns/knit-${name}.fabric`, 'cat', '/proc/net/snmp'])
+  )
+    .split('\n')
+    .filter((line) => line.startsWith('Icmp: '))
+    .map((line) => line.split(' '));
+  const limited = names.flatMap((counter, index) => (counter.startsWith('OutRateLimit') ? Number(values[index]) : []));
+  assert.ok(
+    limited.every((count) => count === 0),
+    `${names}\n${values}`,
+  );
+}
 
 /** Asks both ways every 50 ms, each time on a connection of its own, and tells the answers' codes. */
 async function askSteadily(forMs: number): Promise<number[]> {
