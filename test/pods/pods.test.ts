@@ -27,10 +27,11 @@ describe('a pod with', { concurrency: 4 }, () => {
   for (const [index, each] of cases.entries()) {
     test(each.name, async () => {
       const name = nameOf(index);
-      const pod = await eventually(`the end of ${name}`, async () => {
-        const found = await cluster.get<Pod>('pod', name);
-        return isAsWanted(found, each) || isOver(found, each) ? found : undefined;
-      });
+      let pod: Pod = {};
+      await eventually(`the end of ${name}`, async () => {
+        pod = await cluster.get<Pod>('pod', name);
+        return isAsWanted(pod, each) || isOver(pod, each);
+      }).catch(() => undefined); // what it is instead is told below
       const log = each.log === undefined ? '' : await cluster.kubectl(['logs', name, '-c', 'main']);
       assert.equal(pod.status?.phase, each.phase ?? 'Succeeded', `${log}\n${JSON.stringify(pod.status, null, 1)}`);
       if (each.look) assert.deepEqual(each.look(pod), each.is);
