@@ -66,7 +66,7 @@ test('a suspended Job waits, a resumed one runs each index once, and goes with i
     },
   };
   await cluster.apply(job);
-  await cluster.kubectl(['wait', '--for=condition=Suspended', 'job/indexed', '--timeout=60s']);
+  await cluster.kubectl(['wait', '--for=condition=Suspended', 'job/indexed', '--timeout=110s']);
   assert.deepEqual(await podsOf('job-name=indexed'), []);
   await cluster.kubectl(['patch', 'job', 'indexed', '-p', '{"spec":{"suspend":false}}']);
   const { status } = await eventually('the Job to be complete', async () => {
@@ -102,10 +102,10 @@ test('a claim waits for its first pod, keeps what was written, stays while it is
     ),
   );
   await cluster.apply(pod('writer', { restartPolicy: 'Never', ...using('echo kept >/disk/word') }));
-  await cluster.kubectl(['wait', '--for=jsonpath={.status.phase}=Succeeded', 'pod/writer', '--timeout=60s']);
+  await cluster.kubectl(['wait', '--for=jsonpath={.status.phase}=Succeeded', 'pod/writer', '--timeout=110s']);
   await cluster.kubectl(['delete', 'pod', 'writer']);
   await cluster.apply(pod('reader', using('cat /disk/word; exec sleep 100000')));
-  await cluster.kubectl(['wait', '--for=condition=Ready', 'pod/reader', '--timeout=60s']);
+  await cluster.kubectl(['wait', '--for=condition=Ready', 'pod/reader', '--timeout=110s']);
   assert.equal(await cluster.kubectl(['logs', 'reader']), 'kept\n');
 
   await cluster.kubectl(['delete', 'pvc', 'disk', '--wait=false']);
@@ -127,7 +127,7 @@ test('a gated pod is not looked at, and one that repels its like waits for a nod
     '-p',
     '[{"op":"remove","path":"/spec/schedulingGates"}]',
   ]);
-  await cluster.kubectl(['wait', '--for=condition=Ready', 'pod/gated', '--timeout=60s']);
+  await cluster.kubectl(['wait', '--for=condition=Ready', 'pod/gated', '--timeout=110s']);
 
   const term = { topologyKey: 'kubernetes.io/hostname', labelSelector: { matchLabels: { app: 'alone' } } };
   const alone = (name: string) =>
@@ -137,13 +137,13 @@ test('a gated pod is not looked at, and one that repels its like waits for a nod
       { app: 'alone' },
     );
   await cluster.apply(alone('first'), alone('second'));
-  await cluster.kubectl(['wait', '--for=condition=Ready', 'pod/first', 'pod/second', '--timeout=60s']);
+  await cluster.kubectl(['wait', '--for=condition=Ready', 'pod/first', 'pod/second', '--timeout=110s']);
   assert.equal(new Set((await podsOf('app=alone')).map(({ spec }) => spec?.nodeName)).size, 2);
   await cluster.apply(alone('third'));
   const message = await eventually('the reason', async () => (await whyPending('third'))?.message);
   assert.match(message, /^0\/2 nodes are available: 2 node\(s\) didn't match pod anti-affinity rules\./);
   await cluster.kubectl(['delete', 'pod', 'first']);
-  await cluster.kubectl(['wait', '--for=condition=Ready', 'pod/third', '--timeout=60s']);
+  await cluster.kubectl(['wait', '--for=condition=Ready', 'pod/third', '--timeout=110s']);
 });
 
 test('a certificate that kubectl has approved is signed, and is who it says', async () => {
@@ -216,7 +216,7 @@ test('a namespace that cannot go says what is left of it, and goes when that is 
 
 test('Endpoints that somebody writes for a Service without a selector lead there', async () => {
   await cluster.apply(pod('backend', { containers: [{ name: 'web', image: 'knit.dev/lab:1' }] }));
-  await cluster.kubectl(['wait', '--for=condition=Ready', 'pod/backend', '--timeout=60s']);
+  await cluster.kubectl(['wait', '--for=condition=Ready', 'pod/backend', '--timeout=110s']);
   const { status } = await cluster.get<Pod>('pod', 'backend');
   const service = { apiVersion: 'v1', kind: 'Service', metadata: { name: 'by-hand' }, spec: { ports: [{ port: 80 }] } };
   const subsets = [{ addresses: [{ ip: status?.podIP }], ports: [{ port: 8080 }] }];
