@@ -203,7 +203,6 @@ describe('faults', { concurrency: true }, () => {
       ['first', 0],
       ['second', 137],
     ]);
-    assert.equal(status?.containerStatuses?.at(1)?.state?.terminated?.reason, 'OOMKilled');
   });
 
   test('a pod on a node with podPidsLimit has no more processes than that', async () => {
@@ -349,10 +348,14 @@ describe('faults', { concurrency: true }, () => {
         { command: ['sh', '-c', fill], volumeMounts: [{ name: 'v', mountPath: '/v' }] },
         { nodeName: 'node-2', volumes: [{ name: 'v', emptyDir: { medium: 'Memory' } }] },
       );
-      const { status = {} } = await eventually('the eviction', async () => {
-        const found = await pod('hungry');
-        return found.status?.phase === 'Failed' ? found : undefined;
-      });
+      // It takes its memory slowly where all the other pods start beside it.
+      const { status = {} } = await waitFor(
+        async () => {
+          const found = await pod('hungry');
+          return found.status?.phase === 'Failed' ? found : undefined;
+        },
+        { what: 'the eviction', timeoutMs: 180_000, intervalMs: 200 },
+      );
       assert.equal(status.reason, 'Evicted');
       const words =
         /^The node was low on resource: memory\. Threshold quantity: 100Mi, available: -?\d+\w*\. Container main was using \d+\w+, request is 0, has larger consumption of memory\. $/;
