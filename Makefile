@@ -29,8 +29,8 @@ check: test-deps
 	npx biome check --error-on-warnings .
 	$(ROOT) $(NODE) --test --test-concurrency=2 --test-reporter=dot 'src/**/*.test.ts'
 
-# Two clusters are tested at a time, however many cores there are: most of the time they wait. Nothing hangs for ever: neither
-# a test nor, with --test-force-exit, what a failed one left open.
+# Two clusters are tested at a time, however many cores there are: most of the time they wait.
+# Nothing hangs for ever: neither a test nor, with --test-force-exit, what a failed one left open.
 test: test-deps
 	npx tsc --noEmit
 	npx biome check --error-on-warnings .

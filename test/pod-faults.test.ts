@@ -15,6 +15,7 @@ import { podCgroup } from '../src/kubelet/resources.ts';
 import { cutNodeLink, restoreNodeLink } from '../src/machine/fabric.ts';
 import { eventually, startCluster, type TestCluster } from './support/cluster.ts';
 import { commandOf, machineState } from './support/machine.ts';
+import { runOutOfMemory } from './support/out-of-memory.ts';
 
 const name = 'pod-faults';
 let cluster: TestCluster;
@@ -159,11 +160,9 @@ describe('faults', { concurrency: true }, () => {
   });
 
   test('a container that takes more memory than its limit is reported as OOMKilled', async () => {
-    // With cgroup v1 containerd knows of it only where it hears of it before the container ends: the shell outlives it.
-    const script = 'dd if=/dev/zero of=/dev/null bs=64M count=1; code=$?; sleep 1; exit $code';
     await run(
       'greedy',
-      { command: ['sh', '-c', script], resources: { limits: { memory: '16Mi' } } },
+      { command: ['sh', '-c', runOutOfMemory], resources: { limits: { memory: '16Mi' } } },
       { restartPolicy: 'Never' },
     );
     const state = await eventually('its end', async () => (await container('greedy'))?.state?.terminated);

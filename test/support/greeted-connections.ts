@@ -1,7 +1,7 @@
 /**
  * Opens COUNT connections to ADDRESS PORT, where each is greeted with a line and echoed from then on, and prints their
- * own ports, each with its greeting, as a JSON list. For each line of its standard input it says something on every connection, and prints as a
- * JSON list whether an echo came: `echo`, or the error.
+ * own ports, each with its greeting, as a JSON list. For each line of its standard input it says something on every
+ * connection, and prints as a JSON list whether an echo came: `echo`, or the error.
  */
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';

@@ -203,7 +203,7 @@ export async function changeRoutes(
 /** A command and what follows it fill no more than a buffer of HAProxy, of 16 KiB. */
 const payloadLength = 12_000;
 
-/** Lines in as few payloads as possible: requests see all of a payload or nothing, so an Ingress is served whole. */
+/** Lines in as few payloads as possible: requests see all of a payload or nothing, and few Ingresses fill one. */
 function inPayloads(lines: readonly string[]): string[] {
   const payloads: string[] = [];
   for (const line of lines) {
