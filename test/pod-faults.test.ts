@@ -15,7 +15,6 @@ import { podCgroup } from '../src/kubelet/resources.ts';
 import { cutNodeLink, restoreNodeLink } from '../src/machine/fabric.ts';
 import { eventually, startCluster, type TestCluster } from './support/cluster.ts';
 import { commandOf, machineState } from './support/machine.ts';
-import { runOutOfMemory } from './support/out-of-memory.ts';
 
 const name = 'pod-faults';
 let cluster: TestCluster;
@@ -162,7 +161,10 @@ describe('faults', { concurrency: true }, () => {
   test('a container that takes more memory than its limit is reported as OOMKilled', async () => {
     await run(
       'greedy',
-      { command: ['sh', '-c', runOutOfMemory], resources: { limits: { memory: '16Mi' } } },
+      {
+        command: ['dd', 'if=/dev/zero', 'of=/dev/null', 'bs=64M', 'count=1'],
+        resources: { limits: { memory: '16Mi' } },
+      },
       { restartPolicy: 'Never' },
     );
     const state = await eventually('its end', async () => (await container('greedy'))?.state?.terminated);
@@ -202,6 +204,7 @@ describe('faults', { concurrency: true }, () => {
       ['first', 0],
       ['second', 137],
     ]);
+    assert.equal(status?.containerStatuses?.at(1)?.state?.terminated?.reason, 'OOMKilled');
   });
 
   test('a pod on a node with podPidsLimit has no more processes than that', async () => {

@@ -25,6 +25,9 @@ export interface DebianImage {
 
 const cache = join(import.meta.dirname, '../../dist/test-images');
 
+/** Where apt keeps its lists in a form that is read at once: machines made for containers tell it to keep none. */
+const aptCaches = ['pkgcache', 'srcpkgcache'].flatMap((kind) => ['-o', `Dir::Cache::${kind}=${join(cache, kind)}`]);
+
 /** In each image: a shell and the small tools, in one file. */
 const always = ['busybox-static'];
 
@@ -33,8 +36,11 @@ const left = new Set(['adduser', 'debconf', 'dpkg', 'init-system-helpers', 'ipro
 
 /** Writes the image's OCI archive, once for each state of Debian's archive, and returns its path. */
 export function debianImage(image: DebianImage): string {
+  mkdirSync(cache, { recursive: true });
   const packages = closure([...always, ...image.packages]);
-  const versions = execFileSync('apt-cache', ['show', '--no-all-versions', ...packages], { encoding: 'utf8' });
+  const versions = execFileSync('apt-cache', [...aptCaches, 'show', '--no-all-versions', ...packages], {
+    encoding: 'utf8',
+  });
   const identity = JSON.stringify([image, packages, versions.match(/^(Version|SHA256): .*$/gm)]);
   const name = image.ref.replaceAll(/[^\w.]+/g, '-');
   const archive = join(cache, `${name}-${createHash('sha256').update(identity).digest('hex').slice(0, 12)}.tar`);
@@ -62,7 +68,9 @@ export function debianImage(image: DebianImage): string {
 /** The packages and all that they depend on; of alternatives the first. */
 function closure(packages: readonly string[]): string[] {
   const kinds = ['recommends', 'suggests', 'conflicts', 'breaks', 'replaces', 'enhances'].map((kind) => `--no-${kind}`);
-  const text = execFileSync('apt-cache', ['depends', '--recurse', ...kinds, ...packages], { encoding: 'utf8' });
+  const text = execFileSync('apt-cache', [...aptCaches, 'depends', '--recurse', ...kinds, ...packages], {
+    encoding: 'utf8',
+  });
   const graph = parseDepends(text);
   const found = new Set<string>();
   const visit = (name: string): void => {
@@ -122,7 +130,9 @@ function makeRoot(root: string): void {
 function unpack(packages: readonly string[], folder: string, root: string): void {
   mkdirSync(folder, { recursive: true });
   // As root apt drops to a user of its own, who may not write here.
-  execFileSync('apt-get', ['-o', 'APT::Sandbox::User=root', 'download', '-qq', ...packages], { cwd: folder });
+  execFileSync('apt-get', [...aptCaches, '-o', 'APT::Sandbox::User=root', 'download', '-qq', ...packages], {
+    cwd: folder,
+  });
   const leave = ['./usr/share/doc', './usr/share/man', './usr/share/locale', './usr/share/info'].map(
     (path) => `--exclude='${path}'`,
   );
