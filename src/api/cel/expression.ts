@@ -1,7 +1,9 @@
 import type { Environment } from '@marcbachmann/cel-js';
 import { messageOf } from '../../base/errors.ts';
 import { CALL_LIMIT, limited } from './budget.ts';
+import { costOf } from './cost.ts';
 import { withOwnFunctions } from './own-functions.ts';
+import type { SizedType } from './sizes.ts';
 
 /** A compiled expression. */
 export interface Expression {
@@ -12,6 +14,8 @@ export interface Expression {
   run(variables: Readonly<Record<string, unknown>>): unknown;
   /** Whether it speaks of a variable. */
   mentions(variable: string): boolean;
+  /** What it costs at the most where `self` is of this type: {@link costOf}. */
+  cost(self: SizedType): number;
 }
 
 /** Why an expression cannot be compiled, in the form of Kubernetes' messages. */
@@ -25,6 +29,7 @@ export function compile(env: Environment, source: string): Expression {
     type,
     run: (variables) => limited(CALL_LIMIT, () => program(variables)),
     mentions: (variable) => mentions(program.ast, variable),
+    cost: (self) => costOf(program.ast, self),
   };
 }
 

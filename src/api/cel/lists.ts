@@ -1,5 +1,6 @@
 import type { Environment } from '@marcbachmann/cel-js';
-import { addFunctions, type Handler } from './environment.ts';
+import { CALL_LIMIT, CostExceeded } from './budget.ts';
+import { addFunctions, addLibrary, type Handler } from './environment.ts';
 import { celEquals } from './equality.ts';
 
 type Comparable = bigint | number | string | Date;
@@ -35,7 +36,19 @@ export function addLists(env: Environment): void {
     'list<A>.distinct(): list<A>': (list: unknown[]) =>
       list.filter((each, index) => list.findIndex((other) => celEquals(each, other)) === index),
     'list<list<A>>.flatten(): list<A>': (list: unknown[][]) => list.flat(),
+    'list.flatten(int): list<dyn>': flatten,
   });
+  addLibrary(env, 'lists', { 'range(int): list<int>': range });
+}
+
+function flatten(list: unknown[], depth: bigint): unknown[] {
+  if (depth < 0n) throw new Error('level must be non-negative');
+  return list.flat(Number(depth));
+}
+
+function range(count: bigint): bigint[] {
+  if (count > CALL_LIMIT) throw new CostExceeded();
+  return Array.from({ length: Math.max(0, Number(count)) }, (_, index) => BigInt(index));
 }
 
 function ordered(type: string): Record<string, Handler> {

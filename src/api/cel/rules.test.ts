@@ -5,6 +5,7 @@ import { SchemaRules } from './rules.ts';
 
 const text: JsonSchema = { type: 'string' };
 const number: JsonSchema = { type: 'integer' };
+const short: JsonSchema = { type: 'string', maxLength: 20 };
 
 /** A schema of everything that rules speak of, with these rules at its `spec`. */
 function schemaWith(...rules: ValidationRule[]): JsonSchema {
@@ -23,8 +24,8 @@ function schemaWith(...rules: ValidationRule[]): JsonSchema {
           when: { type: 'string', format: 'date-time' },
           every: { type: 'string', format: 'duration' },
           labels: { type: 'object', additionalProperties: text },
-          tags: { type: 'array', items: text },
-          items: { type: 'array', items: { type: 'object', properties: { name: text, size: number } } },
+          tags: { type: 'array', maxItems: 10, items: short },
+          items: { type: 'array', maxItems: 10, items: { type: 'object', properties: { name: short, size: number } } },
           inner: { type: 'object', nullable: true, properties: { a: number } },
           'a-b': text,
           namespace: text,
@@ -94,7 +95,7 @@ test('a rule that fails is told by its text, its message or what its expression 
   assert.deepEqual(failures('self.min > self.max', spec, undefined, { message: 'too small' }), [
     'spec: Invalid value: too small',
   ]);
-  const messageExpression = '"min is " + string(self.min)';
+  const messageExpression = '"min is %d".format([self.min])';
   assert.deepEqual(failures('self.min > self.max', spec, undefined, { messageExpression }), [
     'spec: Invalid value: min is 1',
   ]);
@@ -160,8 +161,7 @@ for (const [what, rule, wanted] of [
 }
 
 test('a rule of a change is refused where items cannot be told again', () => {
-  const items: JsonSchema = { type: 'string', 'x-kubernetes-validations': [{ rule: 'self == oldSelf' }] };
-  const schema: JsonSchema = { type: 'object', properties: { list: { type: 'array', items } } };
+  const schema = listWith('self == oldSelf', short, 9);
   const [error] = new SchemaRules(schema).check(schema, 'schema');
   assert.match(error?.message ?? '', /oldSelf cannot be used on the uncorrelatable portion of the schema/);
 });
@@ -206,4 +206,68 @@ test('the rules of one object share a budget', () => {
   const errors = some(100);
   assert.equal(errors.length, 1);
   assert.match(errors[0]?.message ?? '', /running out of cost budget, no further validation rules will be run/);
+});
+
+/** A list of such items, of which there may be `maxItems`, and a rule of each. */
+function listWith(rule: string, items: JsonSchema, maxItems?: number): JsonSchema {
+  const each = { ...items, 'x-kubernetes-validations': [{ rule }] };
+  return { type: 'object', properties: { list: { type: 'array', maxItems, items: each } } };
+}
+
+const advice =
+  '(try simplifying the rule, or adding maxItems, maxProperties, and maxLength where arrays, maps, and strings are declared)';
+const tooDear = (schema: JsonSchema) =>
+  new SchemaRules(schema).check(schema, 'schema').map(({ field, message }) => `${field}: ${message}`);
+
+test('a rule that may cost too much is refused, in the words of Kubernetes', () => {
+  const rule = "self.contains('x')";
+  const at = 'schema.properties[list].items.x-kubernetes-validations[0].rule';
+  const budget = `Forbidden: estimated rule cost exceeds budget by factor of`;
+  const total = 'x-kubernetes-validations estimated rule cost total for entire OpenAPIv3 schema';
+  assert.deepEqual(tooDear(listWith(rule, text)), [
+    `${at}: ${budget} more than 100x ${advice}`,
+    `${at}: Forbidden: contributed to estimated rule cost total exceeding cost limit for entire OpenAPIv3 schema`,
+    `schema: Forbidden: ${total} exceeds budget by factor of more than 100x ${advice}`,
+  ]);
+  assert.deepEqual(tooDear(listWith(rule, text, 100)), [`${at}: ${budget} 3.1x ${advice}`]);
+  assert.deepEqual(tooDear(listWith(rule, text, 32)), [`${at}: ${budget} 1.006637x ${advice}`]);
+  assert.deepEqual(tooDear(listWith(rule, text, 31)), []);
+  assert.deepEqual(tooDear(listWith(rule, { ...text, maxLength: 20 }, 1000)), []);
+});
+
+test('many rules may cost too much together, and the dearest of them are told of', () => {
+  const rules = Array.from({ length: 12 }, (_, index) => ({ rule: `self.tags.all(x, x != '${'y'.repeat(index)}')` }));
+  const schema: JsonSchema = {
+    type: 'object',
+    properties: { tags: { type: 'array', items: { type: 'string', maxLength: 2 } } },
+    'x-kubernetes-validations': [...rules, ...rules, { rule: 'self.tags.size() < 3' }],
+  };
+  const told = tooDear(schema);
+  assert.deepEqual(
+    told.map((text) => /^(\S+): Forbidden: (contributed|x-k)/.exec(text)?.slice(1)),
+    [
+      ...[1, 2, 3, 4].map((index) => [`schema.x-kubernetes-validations[${index}].rule`, 'contributed']),
+      ['schema', 'x-k'],
+    ],
+  );
+});
+
+test('a message that may cost too much is refused', () => {
+  const dear = "self.list.map(x, x + x).join(',')";
+  const schema: JsonSchema = {
+    type: 'object',
+    properties: { list: { type: 'array', items: text } },
+    'x-kubernetes-validations': [{ rule: 'true', messageExpression: dear }],
+  };
+  assert.match(
+    tooDear(schema)[0] ?? '',
+    /^schema\.x-kubernetes-validations\[0\]\.messageExpression: Forbidden: estimated messageExpression cost exceeds/,
+  );
+});
+
+test('numbers are listed and texts are quoted', () => {
+  assert.deepEqual(failures('lists.range(3) == [0, 1, 2] && lists.range(0) == []', spec), []);
+  assert.deepEqual(failures(`strings.quote('a"b\\n') == '"a\\\\"b\\\\n"'`, spec), []);
+  assert.deepEqual(failures('[[1], [[2]]].flatten(2) == [1, 2]', spec), []);
+  assert.match(failures('lists.range(2000000).size() > 0', spec)[0] ?? '', /actual cost limit exceeded/);
 });

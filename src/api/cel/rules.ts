@@ -8,6 +8,9 @@ import { correlated } from '../structural/validate.ts';
 import { CostExceeded, limited, OBJECT_LIMIT } from './budget.ts';
 import { createEnvironment } from './environment.ts';
 import { CompileError, compile, type Expression, summaryOf } from './expression.ts';
+import { times } from './function-costs.ts';
+import { SchemaCosts } from './schema-costs.ts';
+import { mostChildren, mostValues, sizedType } from './sizes.ts';
 import { type CelType, CelTypes } from './values.ts';
 
 /** The rules of one schema node (`x-kubernetes-validations`), compiled. */
@@ -24,6 +27,16 @@ interface CompiledRule {
   /** Errors of `rule` and `messageExpression`, where they do not compile. */
   readonly ruleError?: string;
   readonly messageError?: string;
+}
+
+/** Where a schema stands in a whole one. */
+interface Place {
+  readonly path: string;
+  /** Its old value is known. */
+  readonly correlatable: boolean;
+  readonly isRoot: boolean;
+  /** How many values of it there may be in an object; `undefined` where there is no limit. */
+  readonly most: number | undefined;
 }
 
 /** The rules of a schema and of all that is in it. */
@@ -48,19 +61,37 @@ export class SchemaRules {
     return this.#holders.size === 0;
   }
 
-  /** What is wrong with the rules themselves. */
-  check(schema: JsonSchema, path: string, correlatable = true): FieldError[] {
+  /** What is wrong with the rules themselves. `schema` is the whole one. */
+  check(schema: JsonSchema, path: string): FieldError[] {
+    const costs = new SchemaCosts();
+    const errors = this.#check(schema, { path, correlatable: true, isRoot: true, most: 1 }, costs);
+    return [...errors, ...costs.errors(path)];
+  }
+
+  #check(schema: JsonSchema, at: Place, costs: SchemaCosts): FieldError[] {
     if (!this.#holders.has(schema)) return [];
-    const errors = (this.#nodes.get(schema)?.rules ?? []).flatMap((each, index) =>
-      checkRule(each, `${path}.x-kubernetes-validations[${index}]`, correlatable ? undefined : path),
-    );
+    const { path, correlatable, most } = at;
+    const rules = this.#nodes.get(schema)?.rules ?? [];
+    const type = rules.length > 0 ? sizedType(schema, at.isRoot || undefined) : undefined;
+    const errors = rules.flatMap((each, index) => {
+      const place = `${path}.x-kubernetes-validations[${index}]`;
+      const dear = type ? costs.add(each, place, type, mostValues(type, most)) : [];
+      return [...dear, ...checkRule(each, place, correlatable ? undefined : path)];
+    });
+    const children = mostChildren(schema);
+    const below = {
+      correlatable,
+      isRoot: false,
+      most: most === undefined || children === undefined ? undefined : times(most, children),
+    };
     for (const [name, child] of Object.entries(schema.properties ?? {})) {
-      errors.push(...this.check(child, `${path}.properties[${name}]`, correlatable));
+      errors.push(...this.#check(child, { ...below, path: `${path}.properties[${name}]` }, costs));
     }
     const values = valuesOf(schema);
-    if (values) errors.push(...this.check(values, `${path}.additionalProperties`, correlatable));
+    if (values) errors.push(...this.#check(values, { ...below, path: `${path}.additionalProperties` }, costs));
     const isMap = schema['x-kubernetes-list-type'] === 'map';
-    if (schema.items) errors.push(...this.check(schema.items, `${path}.items`, correlatable && isMap));
+    const item = { ...below, path: `${path}.items`, correlatable: correlatable && isMap };
+    if (schema.items) errors.push(...this.#check(schema.items, item, costs));
     return errors;
   }
 

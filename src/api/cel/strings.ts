@@ -1,6 +1,6 @@
 import type { Environment } from '@marcbachmann/cel-js';
 import { compilePattern } from '../structural/pattern.ts';
-import { addFunctions } from './environment.ts';
+import { addFunctions, addLibrary } from './environment.ts';
 
 /** Functions of strings: cel-go's ext.Strings and Kubernetes' regular expressions, where the library lacks them. */
 export function addStrings(env: Environment): void {
@@ -19,7 +19,23 @@ export function addStrings(env: Environment): void {
     'string.findAll(string, int): list<string>': (text: string, pattern: string, limit: bigint) =>
       limit < 0n ? findAll(text, pattern) : findAll(text, pattern).slice(0, Number(limit)),
   });
+  addLibrary(env, 'strings', { 'quote(string): string': quote });
 }
+
+const escapes: Readonly<Record<string, string>> = {
+  '\x07': '\\a',
+  '\b': '\\b',
+  '\f': '\\f',
+  '\n': '\\n',
+  '\r': '\\r',
+  '\t': '\\t',
+  '\v': '\\v',
+  '\\': '\\\\',
+  '"': '\\"',
+};
+
+const quote = (text: string): string =>
+  `"${[...text.toWellFormed()].map((character) => escapes[character] ?? character).join('')}"`;
 
 function replaceSome(text: string, from: string, to: string, limit: bigint): string {
   const parts = text.split(from);

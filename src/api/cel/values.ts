@@ -96,7 +96,7 @@ export class CelTypes {
 }
 
 /** What rules may see of the metadata of an object. */
-function resourceProperties({ properties = {} }: JsonSchema): Record<string, JsonSchema> {
+export function resourceProperties({ properties = {} }: JsonSchema): Record<string, JsonSchema> {
   const text: JsonSchema = { type: 'string' };
   const metadata = {
     type: 'object',

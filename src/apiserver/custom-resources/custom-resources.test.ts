@@ -161,6 +161,23 @@ test('applies merge lists by the keys of the schema', async (t) => {
   assert.match(conflict.json.message, /conflict with "one": \.spec\.items\[name="x"\]\.value/);
 });
 
+test('a definition whose rules may cost too much is refused', async (t) => {
+  const { wire } = await startWithCronTabs(t);
+  const stored = (most?: number) => {
+    const names = { type: 'array', maxItems: most, items: { type: 'string', maxLength: most } };
+    const rule = 'self.names.all(name, self.names.exists_one(other, other == name))';
+    const schema = { type: 'object', properties: { names }, 'x-kubernetes-validations': [{ rule }] };
+    return wire.post(definitions, definition({ group: 'dear.example.com', plural: 'lists', kind: 'List', schema }));
+  };
+  const refused = await stored();
+  assert.equal(refused.status, 422, refused.text);
+  const at = 'spec.versions[0].schema.openAPIV3Schema.x-kubernetes-validations[0].rule';
+  assert.ok(
+    refused.json.message.includes(`${at}: Forbidden: estimated rule cost exceeds budget by factor of more than`),
+  );
+  assert.equal((await stored(20)).status, 201);
+});
+
 test('a deleted definition takes its objects with it', async (t) => {
   const { wire } = await startWithCronTabs(t);
   await wire.post(objects, cronTab('a', {}, { metadata: { name: 'a', finalizers: ['example.com/hold'] } }));
