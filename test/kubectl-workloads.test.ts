@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import type { Pod } from '../src/api/types.ts';
-import { nodeCgroup } from '../src/cluster/node.ts';
+import { nodeCgroup } from '../src/cluster/running.ts';
 import { cgroupMode, cpuWeight } from '../src/kernel/cgroup.ts';
 import { cpuShares, podCgroup } from '../src/kubelet/resources.ts';
 import { eventually } from './support/cluster.ts';

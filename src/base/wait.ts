@@ -5,7 +5,7 @@ export interface WaitOptions {
   /** What is waited for, as it ends the sentence "gave up waiting for …". */
   readonly what: string;
   readonly timeoutMs: number;
-  /** Time between two looks, in ms. Default 20. */
+  /** Time between two looks, in ms. Default 20, and more of what takes long: a twentieth of the time since the first look. */
   readonly intervalMs?: number;
   readonly signal?: AbortSignal;
   /** What to do when it takes too long. */
@@ -21,7 +21,8 @@ export async function waitFor<T>(
   look: () => Promise<T> | T,
   options: WaitOptions,
 ): Promise<Exclude<T, undefined | false>> {
-  const deadline = Date.now() + options.timeoutMs;
+  const began = Date.now();
+  const deadline = began + options.timeoutMs;
   let last: unknown;
   for (;;) {
     options.signal?.throwIfAborted();
@@ -37,6 +38,7 @@ export async function waitFor<T>(
       const message = `gave up waiting for ${options.what} after ${options.timeoutMs} ms${reason}`;
       throw new KnitError('TIMEOUT', message, options.hint);
     }
-    await delay(options.intervalMs ?? 20, undefined, { signal: options.signal });
+    const growing = Math.min(Math.max(20, (Date.now() - began) / 20), 500);
+    await delay(options.intervalMs ?? growing, undefined, { signal: options.signal });
   }
 }

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { KnitError } from '../base/errors.ts';
+import { percent } from '../base/percent.ts';
 import { createClient, transportFromKubeconfig } from '../client/index.ts';
 import {
   type MeasuredBalance,
@@ -8,9 +9,9 @@ import {
   ownBalance,
   readBalanceInput,
 } from '../cluster/balance.ts';
-import { runningConfig } from '../cluster/nodes.ts';
 import { adminClient } from '../cluster/ready.ts';
-import { advice, type Balance, type BalanceInput, expectedBalance, percent, policyOf } from '../trace/balance.ts';
+import { runningConfig } from '../cluster/running.ts';
+import { advice, type Balance, type BalanceInput, expectedBalance, policyOf } from '../trace/balance.ts';
 import { printIngressBalance } from './ingress-balance.ts';
 import { nameOption, outputOption, parseCount } from './options.ts';
 import { bar, bold, dim, green, print, printJson, table } from './output.ts';

@@ -1,46 +1,28 @@
 import type { Command } from 'commander';
-import { balanceCommand } from './balance.ts';
-import { clientCommand } from './client.ts';
-import { completionCommand } from './completion.ts';
-import { dnsCommand } from './dns.ts';
-import { doctorCommand } from './doctor.ts';
-import { downCommand } from './down.ts';
-import { execCommand } from './exec.ts';
-import { explainCommand } from './explain.ts';
-import { exportCommand } from './export.ts';
-import { imageCommand } from './image.ts';
-import { kubeconfigCommand, kubectlCommand } from './kubectl.ts';
-import { logsCommand } from './logs.ts';
-import { nodeCommand } from './node.ts';
-import { proxyCommand } from './proxy.ts';
-import { servicesCommand } from './services.ts';
-import { statusCommand } from './status.ts';
-import { tourCommand } from './tour.ts';
-import { traceCommand } from './trace.ts';
-import { upCommand } from './up.ts';
-import { versionCommand } from './version.ts';
 
-/** Every command, in the order in which `knit help` lists them. */
-export const commands: readonly ((program: Command) => void)[] = [
-  upCommand,
-  downCommand,
-  statusCommand,
-  kubectlCommand,
-  kubeconfigCommand,
-  execCommand,
-  tourCommand,
-  traceCommand,
-  explainCommand,
-  balanceCommand,
-  servicesCommand,
-  nodeCommand,
-  clientCommand,
-  imageCommand,
-  proxyCommand,
-  doctorCommand,
-  logsCommand,
-  exportCommand,
-  dnsCommand,
-  versionCommand,
-  completionCommand,
-];
+type AddTo = (program: Command) => void;
+
+/** Every command by its name, in the order in which `knit help` lists them. Each is loaded when it is asked for. */
+export const commands: Readonly<Record<string, () => Promise<AddTo>>> = {
+  up: async () => (await import('./up.ts')).upCommand,
+  down: async () => (await import('./down.ts')).downCommand,
+  status: async () => (await import('./status.ts')).statusCommand,
+  kubectl: async () => (await import('./kubectl.ts')).kubectlCommand,
+  kubeconfig: async () => (await import('./kubectl.ts')).kubeconfigCommand,
+  exec: async () => (await import('./exec.ts')).execCommand,
+  tour: async () => (await import('./tour.ts')).tourCommand,
+  trace: async () => (await import('./trace.ts')).traceCommand,
+  explain: async () => (await import('./explain.ts')).explainCommand,
+  balance: async () => (await import('./balance.ts')).balanceCommand,
+  services: async () => (await import('./services.ts')).servicesCommand,
+  node: async () => (await import('./node.ts')).nodeCommand,
+  client: async () => (await import('./client.ts')).clientCommand,
+  image: async () => (await import('./image.ts')).imageCommand,
+  proxy: async () => (await import('./proxy.ts')).proxyCommand,
+  doctor: async () => (await import('./doctor.ts')).doctorCommand,
+  logs: async () => (await import('./logs.ts')).logsCommand,
+  export: async () => (await import('./export.ts')).exportCommand,
+  dns: async () => (await import('./dns.ts')).dnsCommand,
+  version: async () => (await import('./version.ts')).versionCommand,
+  completion: async () => (await import('./completion.ts')).completionCommand,
+};

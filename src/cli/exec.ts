@@ -3,7 +3,7 @@ import { constants } from 'node:os';
 import type { Command } from 'commander';
 import { KnitError } from '../base/errors.ts';
 import { enterTarget } from '../cluster/enter.ts';
-import { runningConfig } from '../cluster/nodes.ts';
+import { runningConfig } from '../cluster/running.ts';
 import { nameOption } from './options.ts';
 
 export function execCommand(program: Command): void {

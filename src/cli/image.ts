@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { KnitError } from '../base/errors.ts';
 import { listImages, loadImages } from '../cluster/images.ts';
-import { isRunning, nodeOf, runningConfig } from '../cluster/nodes.ts';
+import { isRunning, nodeOf, runningConfig } from '../cluster/running.ts';
 import { nameOption, outputOption } from './options.ts';
 import { print, printJson, progressFor, table } from './output.ts';
 

@@ -1,8 +1,8 @@
+import { percent } from '../base/percent.ts';
 import { measureIngress, readIngressBalanceInput } from '../cluster/ingress-balance.ts';
-import { runningConfig } from '../cluster/nodes.ts';
 import { adminClient } from '../cluster/ready.ts';
+import { runningConfig } from '../cluster/running.ts';
 import { masqueradeOf } from '../proxy/backends.ts';
-import { percent } from '../trace/balance.ts';
 import { type BackendBalance, ingressAdvice, ingressBalance } from '../trace/ingress-balance.ts';
 import { bar, bold, dim, green, print, printJson, table } from './output.ts';
 

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { Argument } from 'commander';
 import { accessLog } from '../cluster/ingress-log.ts';
-import { runningConfig } from '../cluster/nodes.ts';
+import { runningConfig } from '../cluster/running.ts';
 import { formatAccessEntry } from '../edge/ingress/access-log.ts';
 import { interruptible } from './interrupt.ts';
 import { nameOption, outputOption, parseCount } from './options.ts';

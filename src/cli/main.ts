@@ -11,12 +11,17 @@ const program = new Command('knit')
   .configureHelp({ sortSubcommands: false })
   .enablePositionalOptions();
 
-for (const command of commands) command(program);
-
 try {
+  for (const load of wanted(process.argv[2])) (await load())(program);
   await program.parseAsync();
 } catch (error) {
   fail(error, wantsJson(process.argv.slice(2)));
+}
+
+/** The command that is asked for; all of them where help is, or what is no command. */
+function wanted(name = '') {
+  const needsAll = name === 'completion' || !Object.hasOwn(commands, name);
+  return needsAll ? Object.values(commands) : [commands[name]!];
 }
 
 /** Whether knit itself was asked for JSON; what follows `--` belongs to another command. */

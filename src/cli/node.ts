@@ -1,8 +1,9 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import { nodes } from '../api/resource.ts';
 import { readConfig } from '../cluster/config.ts';
-import { addNode, deleteNode, isRunning, startStoppedNode, stopNode } from '../cluster/nodes.ts';
+import { addNode, deleteNode, startStoppedNode, stopNode } from '../cluster/nodes.ts';
 import { adminClient, isReady } from '../cluster/ready.ts';
+import { isRunning } from '../cluster/running.ts';
 import { nameOption, outputOption } from './options.ts';
 import { green, print, printJson, progressFor, red, table } from './output.ts';
 

@@ -1,8 +1,8 @@
 import { styleText } from 'node:util';
 import yoctoSpinner from 'yocto-spinner';
 import { KnitError, messageOf } from '../base/errors.ts';
+import { percent } from '../base/percent.ts';
 import { type Progress, silent } from '../cluster/progress.ts';
-import { percent } from '../trace/balance.ts';
 import { InterruptedError } from './interrupt.ts';
 
 export const bold = (text: string): string => styleText('bold', text);

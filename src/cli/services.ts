@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { enterNodeTarget } from '../cluster/enter.ts';
-import { nodeOf, runningConfig } from '../cluster/nodes.ts';
+import { nodeOf, runningConfig } from '../cluster/running.ts';
 import { readWorld } from '../cluster/tracing.ts';
 import { listAllFlows, type TrackedFlow } from '../kernel/conntrack.ts';
 import type { FrontEnd, PlanEntry, PlannedEndpoint, PortPlan } from '../proxy/plan.ts';

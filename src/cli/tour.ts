@@ -2,7 +2,7 @@ import { createInterface } from 'node:readline/promises';
 import type { Command } from 'commander';
 import { KnitError } from '../base/errors.ts';
 import { openCluster } from '../cluster/create.ts';
-import { runningConfig } from '../cluster/nodes.ts';
+import { runningConfig } from '../cluster/running.ts';
 import { journeys } from '../tour/journeys.ts';
 import { intentTitle, type Part, runTour } from '../tour/tour.ts';
 import { toJson } from '../trace/render/json.ts';

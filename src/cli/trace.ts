@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander';
 import type { IPFamily } from '../base/cidr.ts';
 import { KnitError } from '../base/errors.ts';
-import { runningConfig } from '../cluster/nodes.ts';
+import { runningConfig } from '../cluster/running.ts';
 import type { Protocol } from '../trace/model.ts';
 import { nameOption, parseCount } from './options.ts';
 import { bold, dim, green, print, printJson, red, table } from './output.ts';

@@ -5,7 +5,7 @@ import { firstClient } from './addresses.ts';
 import { type ClientConfig, type ClusterConfig, contextName, writeConfig } from './config.ts';
 import { fabricSpec } from './fabric.ts';
 import { withLock } from './lock.ts';
-import { runningConfig } from './nodes.ts';
+import { runningConfig } from './running.ts';
 import { checkClientName } from './spec.ts';
 
 /** Adds a client outside a running cluster, with an address of its own. Throws `CLIENT_EXISTS`, `CLUSTER_STOPPED`. */

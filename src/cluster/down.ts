@@ -7,9 +7,9 @@ import { removeCniCache } from '../machine/node.ts';
 import { contextName } from './config.ts';
 import { removeFromKubeconfig } from './kubeconfig.ts';
 import { withLock } from './lock.ts';
-import { clusterCgroup } from './node.ts';
 import { clusterPaths, forwardingRecords, runtimeRoot, stateRoot } from './paths.ts';
 import type { Progress } from './progress.ts';
+import { clusterCgroup } from './running.ts';
 
 export interface DownOptions {
   readonly name: string;

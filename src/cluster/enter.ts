@@ -6,9 +6,8 @@ import { podCgroup } from '../kubelet/resources.ts';
 import { clientNetns } from '../machine/fabric.ts';
 import { enterNode } from '../machine/node.ts';
 import { type ClusterConfig, contextName } from './config.ts';
-import { nodeCgroup } from './node.ts';
 import { clusterPaths } from './paths.ts';
-import { adminClient } from './ready.ts';
+import { nodeCgroup } from './running.ts';
 
 /**
  * The command line that runs a command in the network of `node/NAME`, `client/NAME` or `pod/[NAMESPACE/]NAME`, put
@@ -52,6 +51,8 @@ function enterClient(config: ClusterConfig, name: string): string[] {
 
 /** By one of the pod's processes. */
 async function enterPod(config: ClusterConfig, namespace: string, name: string): Promise<string[]> {
+  // Who enters nodes and clients need not load what speaks to the API server.
+  const { adminClient } = await import('./ready.ts');
   const { client, close } = adminClient(config);
   try {
     const pod = await client.get(pods, { namespace, name });

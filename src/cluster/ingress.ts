@@ -13,10 +13,10 @@ import {
 } from '../machine/ingress.ts';
 import { type ClusterConfig, contextName, familiesOf } from './config.ts';
 import { findCommand } from './doctor.ts';
-import { clusterCgroup } from './node.ts';
 import { type IngressOverlay, ingressOverlay } from './overlay.ts';
 import { clusterPaths } from './paths.ts';
 import { readIdentity } from './pki-files.ts';
+import { clusterCgroup } from './running.ts';
 
 interface IngressOptions {
   readonly client: Client;

@@ -16,7 +16,7 @@ import type { Kernel, Listener } from '../trace/explain/kernel.ts';
 import { contains } from '../trace/predict/services.ts';
 import { type InNode, pinnedByNft, pinnedByRecent } from './affinity-facts.ts';
 import { type ClusterConfig, contextName, familiesOf } from './config.ts';
-import { nodeCgroup } from './node.ts';
+import { nodeCgroup } from './running.ts';
 
 /** What the kernel of this machine says of a cluster's nodes and pods. Needs root. */
 export function kernelFacts(config: ClusterConfig): Kernel {

@@ -22,12 +22,9 @@ import type { CertificateAuthority } from './pki.ts';
 import { filesOf } from './pki-files.ts';
 import { placeImages, prepareImages } from './prepared-images.ts';
 import { program } from './processes.ts';
+import { clusterCgroup, nodeCgroup } from './running.ts';
 import { cancelShutdown } from './shutdown.ts';
 import { kubernetesVersion } from './version.ts';
-
-/** Cgroup of a cluster; of its nodes `nodes/NAME` below it. */
-export const clusterCgroup = (cluster: string): string => `knit/${cluster}`;
-export const nodeCgroup = (cluster: string, node: string): string => `${clusterCgroup(cluster)}/nodes/${node}`;
 
 /** Names of a node's certificates: of its kubelet, and of its network's parts. */
 export const nodeIdentities = (node: string) => ({ kubelet: `kubelet-${node}`, network: `network-${node}` });

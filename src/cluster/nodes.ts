@@ -4,17 +4,17 @@ import { addressAt, indexOf, parseCIDR } from '../base/cidr.ts';
 import { KnitError } from '../base/errors.ts';
 import { waitFor } from '../base/wait.ts';
 import { isNotFound } from '../client/client.ts';
-import { processesIn } from '../kernel/cgroup.ts';
 import { addNodeLink, cutNodeLink, removeNodeLink, restoreNodeLink } from '../machine/fabric.ts';
 import { killNodeMachine } from '../machine/node.ts';
 import { firstNode } from './addresses.ts';
 import { type ClusterConfig, type NodeConfig, readConfig, writeConfig } from './config.ts';
 import { fabricSpec } from './fabric.ts';
 import { withLock } from './lock.ts';
-import { clusterCgroup, issueNodeIdentity, nodeCgroup, nodeIdentities, startNode } from './node.ts';
+import { issueNodeIdentity, nodeIdentities, startNode } from './node.ts';
 import { clusterPaths } from './paths.ts';
 import { filesOf } from './pki-files.ts';
 import { adminClient, isReady } from './ready.ts';
+import { isRunning, nodeCgroup, nodeOf, runningConfig } from './running.ts';
 import { cancelShutdown, shutDownNode } from './shutdown.ts';
 import { checkNodeSpec } from './spec.ts';
 
@@ -98,21 +98,6 @@ async function removeNode(config: ClusterConfig, name: string): Promise<void> {
   }
 }
 
-export function isRunning(cluster: string, node: string): boolean {
-  return processesIn(`${nodeCgroup(cluster, node)}/system`).length > 0;
-}
-
-/** The configuration of a cluster that runs. */
-export function runningConfig(cluster: string): ClusterConfig {
-  const config = readConfig(cluster);
-  if (processesIn(`${clusterCgroup(cluster)}/server`).length > 0) return config;
-  throw new KnitError(
-    'CLUSTER_STOPPED',
-    `the cluster ${cluster} does not run`,
-    cluster === 'knit' ? 'run: knit up' : `run: knit up --name ${cluster}`,
-  );
-}
-
 /** The first free name and address. */
 function placeNode(config: ClusterConfig, asked: { name?: string; labels: Record<string, string> }): NodeConfig {
   const names = new Set(config.nodes.map((node) => node.name));
@@ -136,17 +121,6 @@ function firstFree(isFree: (index: number) => boolean): number {
   let index = 0;
   while (!isFree(index)) index++;
   return index;
-}
-
-/** Throws `NODE_UNKNOWN`. */
-export function nodeOf(config: ClusterConfig, name: string): NodeConfig {
-  const found = config.nodes.find((node) => node.name === name);
-  if (found) return found;
-  throw new KnitError(
-    'NODE_UNKNOWN',
-    `there is no node named ${name}`,
-    `there is: ${config.nodes.map((node) => node.name).join(', ')}`,
-  );
 }
 
 async function untilNodeReady(config: ClusterConfig, name: string): Promise<void> {

@@ -3,10 +3,10 @@ import { enterNetns, netnsFolder } from '../kernel/netns.ts';
 import { fabricNetns } from '../machine/fabric.ts';
 import { startKeeper } from '../machine/keeper.ts';
 import { type ClusterConfig, contextName } from './config.ts';
-import { clusterCgroup } from './node.ts';
 import { clusterPaths } from './paths.ts';
 import type { ListeningSocket } from './ports.ts';
 import { program } from './processes.ts';
+import { clusterCgroup } from './running.ts';
 
 /** Starts the server in the fabric's namespace; it answers on the host through the listening sockets, which it gets as 3, 4, … */
 export async function startServer(config: ClusterConfig, sockets: readonly ListeningSocket[]): Promise<void> {

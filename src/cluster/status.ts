@@ -4,9 +4,8 @@ import type { Node, Pod } from '../api/types.ts';
 import { messageOf } from '../base/errors.ts';
 import { processesIn } from '../kernel/cgroup.ts';
 import { type ClusterConfig, contextName, readConfig } from './config.ts';
-import { clusterCgroup } from './node.ts';
-import { isRunning } from './nodes.ts';
 import { adminClient, isReady } from './ready.ts';
+import { clusterCgroup, isRunning } from './running.ts';
 
 /** What a cluster is and how it is, as one value. */
 export interface ClusterStatus {

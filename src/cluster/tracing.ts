@@ -26,10 +26,10 @@ import type { World } from '../trace/world.ts';
 import { type ClusterConfig, contextName, familiesOf, loadBalancerPools } from './config.ts';
 import { enterNodeTarget, enterPodProcess } from './enter.ts';
 import { fabricSpec } from './fabric.ts';
-import { nodeCgroup } from './node.ts';
 import { clusterPaths } from './paths.ts';
 import { distFolder } from './processes.ts';
 import { adminClient } from './ready.ts';
+import { nodeCgroup } from './running.ts';
 
 /** The cluster as it is now, for those who predict and explain. */
 export async function readWorld(config: ClusterConfig): Promise<World> {

@@ -132,7 +132,7 @@ async function settle(client: Client, namespace: string): Promise<void> {
     const isDone = work.status?.conditions?.some(({ type, status }) => type === 'Complete' && status === 'True');
     return web.status?.availableReplicas === 2 && Boolean(isDone) && db.status?.availableReplicas === 2;
   };
-  await waitFor(look, { what: `all of ${namespace}`, timeoutMs: 60_000, intervalMs: 20 });
+  await waitFor(look, { what: `all of ${namespace}`, timeoutMs: 60_000 });
 }
 
 async function act(client: Client, { metadata, status }: Pod): Promise<void> {

@@ -1,5 +1,6 @@
 import type { EndpointSlice, Node, Service } from '../api/types.ts';
 import { KnitError } from '../base/errors.ts';
+import { percent } from '../base/percent.ts';
 import { isEligible } from '../edge/loadbalancer/plan.ts';
 import type { Masquerade, NodeFacts, PlannedEndpoint } from '../proxy/plan.ts';
 import { planService } from '../proxy/services.ts';
@@ -128,10 +129,6 @@ function remedy({ pods, nodes }: Balance): string {
   const each = Math.ceil(pods.length / Math.max(1, nodes.length)) * nodes.length;
   const count = each === pods.length ? '' : ` and ${each} replicas for the ${nodes.length} nodes that have pods`;
   return `Even it out by ${constraint}${count}.`;
-}
-
-export function percent(share: number): string {
-  return `${(share * 100).toFixed(share > 0 && share < 0.1 ? 1 : 0)} %`;
 }
 
 interface NodeView {

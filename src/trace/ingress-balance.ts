@@ -1,10 +1,11 @@
 import type { EndpointSlice, Ingress, Node, Service } from '../api/types.ts';
+import { percent } from '../base/percent.ts';
 import { type BackendWant, planBackend, proxyNodes } from '../edge/ingress/backends.ts';
 import { planIngress } from '../edge/ingress/ingress.ts';
 import { routeKey } from '../edge/ingress/plan.ts';
 import type { Settings } from '../edge/ingress/settings.ts';
 import type { Masquerade } from '../proxy/plan.ts';
-import { type Balance, expectedBalance, percent, policyOf, unevenness } from './balance.ts';
+import { type Balance, expectedBalance, policyOf, unevenness } from './balance.ts';
 
 /** How requests to one backend of an Ingress spread over its pods: through node ports, and straight to them. */
 export interface BackendBalance {
