@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { parse } from 'yaml';
 import { KnitError, messageOf } from '../../base/errors.ts';
-import { aescbc, aesgcm, identity, type Provider } from './providers.ts';
+import { aescbc, aesgcm, identity, type Provider, secretbox } from './providers.ts';
 
 /** Which providers a resource has: the first writes, all read. `undefined`: it is kept as it is. */
 export type ProvidersOf = (group: string, plural: string) => readonly Provider[] | undefined;
@@ -12,7 +12,7 @@ interface Rule {
 }
 
 const hint =
-  'see kubernetes.io/docs/tasks/administer-cluster/encrypt-data; knit has the providers aesgcm, aescbc and identity';
+  'see kubernetes.io/docs/tasks/administer-cluster/encrypt-data; knit has the providers aesgcm, aescbc, secretbox and identity';
 
 /**
  * Reads an apiserver.config.k8s.io/v1 EncryptionConfiguration.
@@ -60,7 +60,8 @@ function providersOf(value: unknown, at: string): Provider[] {
   const [[kind, settings] = ['nothing', undefined], ...more] = Object.entries((value ?? {}) as Record<string, unknown>);
   if (more.length > 0) throw new Error(`${at}: must name one provider, has ${kind} and ${more.map(([name]) => name)}`);
   if (kind === 'identity') return [identity];
-  const make = { aesgcm, aescbc }[kind];
+  const make = { aesgcm, aescbc, secretbox }[kind];
+  const sizes = kind === 'secretbox' ? [32] : [16, 24, 32];
   if (!make) throw new Error(`${at}: ${kind}: there is no such provider here`);
   const { keys } = (settings ?? {}) as Record<string, unknown>;
   return listOf(keys, `${at}.${kind}.keys`).map((key, i) => {
@@ -69,8 +70,9 @@ function providersOf(value: unknown, at: string): Provider[] {
     const where = `${at}.${kind}.keys[${i}]`;
     if (typeof name !== 'string' || name === '') throw new Error(`${where}.name: missing`);
     if (name.includes(':')) throw new Error(`${where}.name: must not have a ':'`);
-    if (![16, 24, 32].includes(bytes.length)) {
-      throw new Error(`${where}.secret: must be 16, 24 or 32 bytes in base64, is ${bytes.length}`);
+    if (!sizes.includes(bytes.length)) {
+      const allowed = sizes.join(', ').replace(/, (?=\d+$)/, ' or ');
+      throw new Error(`${where}.secret: must be ${allowed} bytes in base64, is ${bytes.length}`);
     }
     return make(name, bytes);
   });

@@ -8,6 +8,7 @@ import { openSqliteStore } from '../../store/index.ts';
 import { startTestApiServer } from '../testing.ts';
 import { wireTo } from '../wire.ts';
 import { readEncryptionConfiguration } from './configuration.ts';
+import { secretbox } from './providers.ts';
 import { encryptedStore } from './store.ts';
 
 const secrets = '/api/v1/namespaces/default/secrets';
@@ -75,7 +76,9 @@ test('keys are rotated by their order, and a write that changes nothing brings a
   const cbc = { aescbc: { keys: [first] } };
   assert.deepEqual(await prefixes([cbc, { identity: {} }], rewrite), ['k8s:enc:aescbc:v1:first']);
   assert.deepEqual(await prefixes([{ aesgcm: { keys: [second] } }, cbc], rewrite), ['k8s:enc:aesgcm:v1:second']);
-  assert.deepEqual(await prefixes([{ identity: {} }, { aesgcm: { keys: [second] } }], rewrite), ['plain']);
+  const box = { secretbox: { keys: [first] } };
+  assert.deepEqual(await prefixes([box, { aesgcm: { keys: [second] } }], rewrite), ['k8s:enc:secretbox:v1:first']);
+  assert.deepEqual(await prefixes([{ identity: {} }, box], rewrite), ['plain']);
 });
 
 test('a value whose key is gone, or that was moved to another name, stops the server with a word on why', async (t) => {
@@ -101,6 +104,20 @@ test('a wrong file is refused with the place of what is wrong', (t) => {
   refused(/aesgcm\.keys\[0\]\.secret: must be 16, 24 or 32 bytes in base64, is 3/, {
     aesgcm: { keys: [{ name: 'a', secret: 'YWJj' }] },
   });
+  refused(/secretbox\.keys\[0\]\.secret: must be 32 bytes in base64, is 16/, {
+    secretbox: { keys: [{ name: 'a', secret: Buffer.alloc(16).toString('base64') }] },
+  });
   refused(/resources\[0\]\.providers: must be a list that is not empty/);
   assert.throws(() => readEncryptionConfiguration(join(folder, 'nothing')), /ENOENT/);
+});
+
+test('a secretbox of another program is read, and none that was changed', () => {
+  const key = Buffer.from('1b27556473e985d462cd51197a9a46c76009549eac6474f206c4ee0844f68389', 'hex');
+  // Made by golang.org/x/crypto/nacl/secretbox, as Kubernetes makes them.
+  const text = 'aWlu6VW2K3PNYr2odfxz1oIZ4ANregs3wzFRXkudyU9g5JhL8ronzlPxFigRipSGZe0x37w=';
+  const { decrypt } = secretbox('a', key);
+  assert.equal(decrypt(text, 'x'), 'correct horse');
+  const changed = Buffer.from(text, 'base64');
+  changed[30]! ^= 1;
+  assert.throws(() => decrypt(changed.toString('base64'), 'x'));
 });

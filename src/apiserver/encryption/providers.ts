@@ -1,4 +1,5 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import { xsalsa20poly1305 } from '@noble/ciphers/salsa.js';
 
 /** Hides values under one key. What it writes begins with `prefix`, as in Kubernetes' own store. */
 export interface Provider {
@@ -49,6 +50,23 @@ export function aescbc(name: string, key: Buffer): Provider {
       const bytes = Buffer.from(text, 'base64');
       const decipher = createDecipheriv(algorithm, key, bytes.subarray(0, size));
       return Buffer.concat([decipher.update(bytes.subarray(size)), decipher.final()]).toString('utf8');
+    },
+  };
+}
+
+/** XSalsa20 and Poly1305: the nonce, then the tag and the encrypted value. The key has 32 bytes. */
+export function secretbox(name: string, key: Buffer): Provider {
+  const size = 24;
+  return {
+    prefix: `k8s:enc:secretbox:v1:${name}:`,
+    encrypt(value) {
+      const nonce = randomBytes(size);
+      return Buffer.concat([nonce, xsalsa20poly1305(key, nonce).encrypt(Buffer.from(value))]).toString('base64');
+    },
+    decrypt(text) {
+      const bytes = Buffer.from(text, 'base64');
+      const value = xsalsa20poly1305(key, bytes.subarray(0, size)).decrypt(bytes.subarray(size));
+      return Buffer.from(value).toString('utf8');
     },
   };
 }
