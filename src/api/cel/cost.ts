@@ -123,8 +123,7 @@ class Estimator {
 
   #list(items: readonly Checked[]): Estimate {
     const estimates = this.#all(items);
-    const value = estimates.map(known).reduce(union, estimates.length === 0 ? sizeOf(0) : { min: Infinity, max: 0 });
-    const entries = { isList: true, key: sizeOf(1), value };
+    const entries = { isList: true, key: sizeOf(1), value: boundsOf(estimates) };
     return { cost: costs(estimates) + NEW_LIST, size: sizeOf(items.length), entries };
   }
 
@@ -132,10 +131,8 @@ class Estimator {
     const pairs = node.args as (readonly [Checked, Checked])[];
     const keys = pairs.map(([key]) => this.estimate(key));
     const values = pairs.map(([, value]) => this.estimate(value));
-    const bounds = (all: readonly Estimate[]) =>
-      all.map(known).reduce(union, all.length === 0 ? sizeOf(0) : { min: Infinity, max: 0 });
     const base = node.checkedType?.kind === 'message' ? NEW_OBJECT : NEW_MAP;
-    const entries = { isList: false, key: bounds(keys), value: bounds(values) };
+    const entries = { isList: false, key: boundsOf(keys), value: boundsOf(values) };
     return { cost: costs(keys) + costs(values) + base, size: sizeOf(pairs.length), entries };
   }
 
@@ -282,6 +279,10 @@ const known = ({ size }: Estimate): Size => size ?? unknownSize;
 const costs = (estimates: readonly Estimate[]): number => estimates.reduce((total, { cost }) => total + cost, 0);
 const isText = (type: string): boolean => type === 'string' || type === 'bytes';
 const isList = (type: string): boolean => type.startsWith('list');
+
+function boundsOf(estimates: readonly Estimate[]): Size {
+  return estimates.length === 0 ? sizeOf(0) : estimates.map(known).reduce(union);
+}
 
 function unionOf(a: Entries | undefined, b: Entries | undefined): Entries | undefined {
   return a && b && { isList: a.isList, key: union(a.key, b.key), value: union(a.value, b.value) };
