@@ -13,7 +13,7 @@ let cluster: TestCluster;
 let due: Date;
 
 before(async () => {
-  cluster = await startCluster('workloads', ['--nodes', '2', '--uplink', 'none']);
+  cluster = await startCluster('controllers', ['--nodes', '2', '--uplink', 'none']);
   due = nextMinute();
   await cluster.apply({
     apiVersion: 'batch/v1',
