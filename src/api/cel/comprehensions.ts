@@ -1,4 +1,5 @@
 import { type Environment, Optional } from '@marcbachmann/cel-js';
+import { compare } from './lists.ts';
 import type { Call, Checker, Evaluator, Node, Scope } from './macro.ts';
 
 type Entry = readonly [key: unknown, value: unknown];
@@ -27,6 +28,7 @@ export function addComprehensions(env: Environment): void {
       env.registerFunction(signature.replace('ast, ', ''), twoVariables(comprehension));
     }
   }
+  env.registerFunction('list.sortBy(ast, ast): list<dyn>', sortBy);
   env.registerFunction(
     'optional.optMap(ast, ast): optional<dyn>',
     optional((value) => Optional.of(value)),
@@ -117,6 +119,28 @@ function twoVariables({ result, evaluate }: Comprehension) {
         });
       },
     };
+  };
+}
+
+/** Orders a list by a key of each item (cel-go's ext.Lists). */
+function sortBy({ receiver, args: [variable, key] }: Call) {
+  let inner: Scope;
+  return {
+    async: false,
+    typeCheck(checker: Checker, _macro: unknown, scope: Scope) {
+      const type = checker.check(receiver, scope);
+      const item = type.kind === 'list' ? type.valueType : checker.getType('dyn');
+      inner = scope.forkWithVariable(nameOf(checker, variable!), item);
+      checker.check(key!, inner);
+      return type;
+    },
+    evaluate(evaluator: Evaluator, _macro: unknown, scope: Scope) {
+      const keyed = entriesOf(evaluator.run(receiver, scope)).map(([, item]) => ({
+        item,
+        key: evaluator.run(key!, inner.reuse(scope).setIterValue(item, evaluator)),
+      }));
+      return keyed.sort((a, b) => compare(a.key, b.key)).map(({ item }) => item);
+    },
   };
 }
 

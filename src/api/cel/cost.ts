@@ -75,6 +75,8 @@ class Estimator {
           : { cost: 1, place: this.#self };
       }
       case '.':
+        // Names of types are one word: `google.protobuf.Timestamp`.
+        if (beginOf(node) === 'google') return { cost: 1, place: this.#self };
         return this.#selection(node.args as [Checked, string]);
       case '.?':
         return { cost: this.estimate((node.args as [Checked])[0]).cost + 1 };
@@ -106,6 +108,8 @@ class Estimator {
         const [name, target, args] = node.args as [string, Checked, Checked[]];
         return this.#method(name, target, args);
       }
+      case '-_':
+        return isNumber(node.args as Checked) ? { cost: 0, size: sizeOf(1) } : this.#operator(node);
       default:
         return this.#operator(node);
     }
@@ -173,7 +177,11 @@ class Estimator {
 
   /** Libraries (`sets`) are no values: their names are a part of their functions' names. */
   #isLibrary({ op, args, checkedType }: Checked): boolean {
-    return op === 'id' && !this.#locals.has(args as string) && (!checkedType || /Library$/.test(String(checkedType)));
+    return (
+      op === 'id' &&
+      !this.#locals.has(args as string) &&
+      (!checkedType || /(Library|Namespace)$/.test(String(checkedType)))
+    );
   }
 
   #call(name: string, target: Checked | undefined, args: readonly Checked[]): Estimate {
@@ -198,13 +206,25 @@ class Estimator {
   /** `undefined` for what is none. */
   #macro(name: string, target: Checked, args: readonly Checked[]): Estimate | undefined {
     if (name === 'optMap' || name === 'optFlatMap') return this.#optional(name, target, args as [Checked, Checked]);
+    if (name === 'sortBy') return this.#sorted(target, args);
     const loop = loops[name];
     const variables = args.filter(({ checkedType }, index) => !checkedType && index < 2);
     if (!loop || variables.length === 0) return undefined;
     const range = this.estimate(target);
     const isList = range.entries?.isList ?? target.checkedType?.kind === 'list';
+    return this.#looped(name, loop, variables, range, isList, args.slice(variables.length));
+  }
+
+  #looped(
+    name: string,
+    loop: Loop,
+    variables: readonly Checked[],
+    range: Estimate,
+    isList: boolean,
+    expressions: readonly Checked[],
+  ): Estimate {
     // To filter is to gather the variable itself.
-    const body = [...args.slice(variables.length), ...(name === 'filter' ? variables : [])];
+    const body = [...expressions, ...(name === 'filter' ? variables : [])];
     const parts = this.#inLoop(variables, range, isList, () => this.#all(body));
     const result = parts.at(-1)!;
     const cost = loop.round(parts.length > 1 ? parts[0]?.cost : undefined, result.cost);
@@ -214,6 +234,19 @@ class Estimator {
       size: loop.gathers ? known(range) : sizeOf(1),
       entries: loop.gathers === 'list' ? entries : undefined,
     };
+  }
+
+  /** The list is bound to a name, its keys are gathered, and it is ordered by them. */
+  #sorted(target: Checked, [variable, key]: readonly Checked[]): Estimate {
+    const list = this.estimate(target);
+    const keys = this.#looped('map', listing, [variable!], { ...list, cost: 1 }, true, [key!]);
+    const type = `list<${key?.checkedType}>`;
+    const { cost, size } = costOfCall({
+      name: 'sort',
+      target: { size: known(keys), type, items: unknownSize },
+      args: [],
+    });
+    return { cost: NEW_LIST + list.cost + keys.cost + 1 + cost, size };
   }
 
   #optional(name: string, target: Checked, [variable, body]: readonly [Checked, Checked]): Estimate {
@@ -277,6 +310,13 @@ const loops: Readonly<Record<string, Loop>> = {
 const within = (place: SizedType | null | undefined, part: 'keys' | 'values') => place && (place[part] ?? null);
 const known = ({ size }: Estimate): Size => size ?? unknownSize;
 const costs = (estimates: readonly Estimate[]): number => estimates.reduce((total, { cost }) => total + cost, 0);
+/** The name with which a chain of fields begins. */
+function beginOf({ op, args }: Node): unknown {
+  if (op === '.') return beginOf((args as [Node])[0]);
+  return op === 'id' ? args : undefined;
+}
+
+const isNumber = ({ op, args }: Checked): boolean => op === 'value' && ['bigint', 'number'].includes(typeof args);
 const isText = (type: string): boolean => type === 'string' || type === 'bytes';
 const isList = (type: string): boolean => type.startsWith('list');
 

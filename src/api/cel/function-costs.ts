@@ -61,7 +61,10 @@ const comparesSets =
   (factor: number): Cost =>
   ({ args: [a, b] }) =>
     a && b && { cost: times(times(a.size.max, b.size.max), factor) + 1 };
-const makesList = (size: Size, factor = 1): CallCost => ({ cost: LISTING + times(size.max, factor), size });
+const makesList = (size: Size, factor = 1): CallCost => ({
+  cost: LISTING + Math.ceil(times(size.max, factor)),
+  size,
+});
 const ordersList: Cost = ({ target }) => {
   if (!target) return undefined;
   const factor = /^list<(string|bytes)>$/.test(target.type) ? 2.1 : 2;

@@ -3,7 +3,7 @@ import { CALL_LIMIT, CostExceeded } from './budget.ts';
 import { addFunctions, addLibrary, type Handler } from './environment.ts';
 import { celEquals } from './equality.ts';
 
-type Comparable = bigint | number | string | Date;
+type Comparable = bigint | number | string | boolean | Date | Uint8Array;
 
 const zeros: Readonly<Record<string, bigint | number>> = { int: 0n, double: 0 };
 
@@ -38,8 +38,18 @@ export function addLists(env: Environment): void {
     'list<list<A>>.flatten(): list<A>': (list: unknown[][]) => list.flat(),
     'list.flatten(int): list<dyn>': flatten,
   });
+  for (const [operator, holds] of Object.entries(comparisons)) {
+    env.registerOperator(`bytes ${operator} bytes`, (a: Uint8Array, b: Uint8Array) => holds(compare(a, b)));
+  }
   addLibrary(env, 'lists', { 'range(int): list<int>': range });
 }
+
+const comparisons: Readonly<Record<string, (order: number) => boolean>> = {
+  '<': (order) => order < 0,
+  '<=': (order) => order <= 0,
+  '>': (order) => order > 0,
+  '>=': (order) => order >= 0,
+};
 
 function flatten(list: unknown[], depth: bigint): unknown[] {
   if (depth < 0n) throw new Error('level must be non-negative');
@@ -52,19 +62,23 @@ function range(count: bigint): bigint[] {
 }
 
 function ordered(type: string): Record<string, Handler> {
-  const before = (a: Comparable, b: Comparable) => a < b;
   const choose = (list: Comparable[], better: (a: Comparable, b: Comparable) => boolean) => {
     const [first, ...rest] = list;
     if (first === undefined) throw new Error('min or max called on empty list');
     return rest.reduce((best, each) => (better(each, best) ? each : best), first);
   };
-  const functions: Record<string, Handler> = {
+  return {
     [`list<${type}>.isSorted(): bool`]: (list: Comparable[]) =>
-      list.every((each, index) => index === 0 || !before(each, list[index - 1] as Comparable)),
-    [`list<${type}>.min(): ${type}`]: (list: Comparable[]) => choose(list, before),
-    [`list<${type}>.max(): ${type}`]: (list: Comparable[]) => choose(list, (a, b) => before(b, a)),
-    [`list<${type}>.sort(): list<${type}>`]: (list: Comparable[]) =>
-      list.toSorted((a, b) => (before(a, b) ? -1 : before(b, a) ? 1 : 0)),
+      list.every((each, index) => index === 0 || compare(list[index - 1] as Comparable, each) <= 0),
+    [`list<${type}>.min(): ${type}`]: (list: Comparable[]) => choose(list, (a, b) => compare(a, b) < 0),
+    [`list<${type}>.max(): ${type}`]: (list: Comparable[]) => choose(list, (a, b) => compare(a, b) > 0),
+    [`list<${type}>.sort(): list<${type}>`]: (list: Comparable[]) => list.toSorted(compare),
   };
-  return functions;
+}
+
+/** Below zero: `a` comes before `b`. */
+export function compare(a: unknown, b: unknown): number {
+  if (a instanceof Uint8Array && b instanceof Uint8Array) return Buffer.compare(a, b);
+  const [left, right] = [a as Comparable, b as Comparable];
+  return left < right ? -1 : Number(right < left);
 }

@@ -1,4 +1,4 @@
-import type { Environment } from '@marcbachmann/cel-js';
+import { type Environment, Optional } from '@marcbachmann/cel-js';
 import { compilePattern } from '../structural/pattern.ts';
 import type { Call, Checker, Evaluator, Node, Scope } from './macro.ts';
 
@@ -20,6 +20,9 @@ const NAME = 'HAS';
  * (`has(self.rules[0].matches)`), whose other fields must be there.
  */
 export function addOwnFunctions(env: Environment): void {
+  env.registerFunction('OptionalNamespace.ofNonZeroValue(dyn): optional<dyn>', (_: unknown, value: unknown) =>
+    isZero(value) ? Optional.none() : Optional.of(value),
+  );
   env.registerFunction('string.MATCHES(string): bool', (text: string, pattern: string) =>
     compilePattern(pattern).test(text),
   );
@@ -37,6 +40,16 @@ export function addOwnFunctions(env: Environment): void {
       return evaluator.debugType(value).fieldLazy(value, name, node, evaluator) !== undefined;
     },
   }));
+}
+
+/** The value that a field has in protobuf where it is not set. */
+function isZero(value: unknown): boolean {
+  if (typeof value === 'object' && value !== null) {
+    if (value instanceof Map) return value.size === 0;
+    if (Array.isArray(value) || value instanceof Uint8Array) return value.length === 0;
+    return Object.keys(value).length === 0 && !(value instanceof Date);
+  }
+  return !value;
 }
 
 /** An expression with calls of this `has`, and of `matches` with Go's syntax; what stands in strings is left alone. */

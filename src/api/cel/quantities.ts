@@ -37,7 +37,8 @@ export function addQuantities(env: Environment): void {
   addFunctions(env, {
     'quantity(string): kubernetes.Quantity': (text: string) => new CelQuantity(parseQuantity(text)),
     'isQuantity(string): bool': (text: string) => canonicalQuantity(text) !== undefined,
-    'kubernetes.Quantity.sign(): int': ({ nanos }: CelQuantity) => (nanos > 0n ? 1n : nanos < 0n ? -1n : 0n),
+    // The only one that is no method there.
+    'sign(kubernetes.Quantity): int': ({ nanos }: CelQuantity) => (nanos > 0n ? 1n : nanos < 0n ? -1n : 0n),
     'kubernetes.Quantity.isGreaterThan(kubernetes.Quantity): bool': (a: CelQuantity, b: CelQuantity) =>
       a.nanos > b.nanos,
     'kubernetes.Quantity.isLessThan(kubernetes.Quantity): bool': (a: CelQuantity, b: CelQuantity) => a.nanos < b.nanos,

@@ -268,6 +268,13 @@ test('a message that may cost too much is refused', () => {
 test('numbers are listed and texts are quoted', () => {
   assert.deepEqual(failures('lists.range(3) == [0, 1, 2] && lists.range(0) == []', spec), []);
   assert.deepEqual(failures(`strings.quote('a"b\\n') == '"a\\\\"b\\\\n"'`, spec), []);
-  assert.deepEqual(failures('[[1], [[2]]].flatten(2) == [1, 2]', spec), []);
+  assert.deepEqual(failures('[[[1]], [[2]]].flatten(2) == [1, 2]', spec), []);
+  assert.deepEqual(failures("[3, 1, 2].sortBy(n, -n) == [3, 2, 1] && ['b', 'a'].sortBy(t, t)[0] == 'a'", spec), []);
+  assert.deepEqual(failures("matches('ab', '^a') && b'a' < b'b' && [b'b', b'a'].sortBy(b, b)[0] == b'a'", spec), []);
+  assert.deepEqual(
+    failures("string(duration('90m')) == '5400s' && string(self.when) == '2026-01-02T03:04:05Z'", spec),
+    [],
+  );
+  assert.deepEqual(failures("sign(quantity('-1')) == -1 && !optional.ofNonZeroValue('').hasValue()", spec), []);
   assert.match(failures('lists.range(2000000).size() > 0', spec)[0] ?? '', /actual cost limit exceeded/);
 });

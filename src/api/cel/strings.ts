@@ -12,12 +12,16 @@ export function addStrings(env: Environment): void {
     },
     'string.replace(string, string): string': (text: string, from: string, to: string) => text.split(from).join(to),
     'string.replace(string, string, int): string': replaceSome,
-    'string.reverse(): string': (text: string) => [...text].reverse().join(''),
     'string.format(list): string': format,
     'string.find(string): string': (text: string, pattern: string) => compilePattern(pattern).exec(text)?.[0] ?? '',
     'string.findAll(string): list<string>': (text: string, pattern: string) => findAll(text, pattern),
     'string.findAll(string, int): list<string>': (text: string, pattern: string, limit: bigint) =>
       limit < 0n ? findAll(text, pattern) : findAll(text, pattern).slice(0, Number(limit)),
+  });
+  addFunctions(env, {
+    'matches(string, string): bool': (text: string, pattern: string) => compilePattern(pattern).test(text),
+    'string(google.protobuf.Timestamp): string': textOf,
+    'string(google.protobuf.Duration): string': textOf,
   });
   addLibrary(env, 'strings', { 'quote(string): string': quote });
 }
@@ -94,5 +98,9 @@ function textOf(value: unknown): string {
     const entries = [...value].map(([key, each]) => `${textOf(key)}: ${textOf(each)}`);
     return `{${entries.sort().join(', ')}}`;
   }
-  return String(value);
+  return isDuration(value) ? `${Number(value) / 1000}s` : String(value);
 }
+
+/** The library does not export their class. Their value is in ms. */
+const isDuration = (value: unknown): boolean =>
+  Object.prototype.toString.call(value) === '[object google.protobuf.Duration]';
