@@ -10,6 +10,7 @@ import {
   unknownSize,
 } from './function-costs.ts';
 import type { Node } from './macro.ts';
+import { usualName } from './own-functions.ts';
 import type { SizedType } from './sizes.ts';
 
 /** A part of an expression that was checked. */
@@ -196,7 +197,7 @@ class Estimator {
       number: node.op === 'value' && typeof node.args === 'bigint' ? Number(node.args) : undefined,
     });
     const { cost, size } = costOfCall({
-      name: name.replace(/^MATCHES$/, 'matches'),
+      name: usualName(name),
       target: target && on && { ...sized(target, on), items: itemsOf(on) },
       args: args.map((node, index) => sized(node, estimates[index]!)),
     });

@@ -2,6 +2,7 @@ import type { Environment } from '@marcbachmann/cel-js';
 import { CALL_LIMIT, CostExceeded } from './budget.ts';
 import { addFunctions, addLibrary, type Handler } from './environment.ts';
 import { celEquals } from './equality.ts';
+import { toDuration } from './values.ts';
 
 type Comparable = bigint | number | string | boolean | Date | Uint8Array;
 
@@ -30,8 +31,9 @@ export function addLists(env: Environment): void {
       BigInt(list.findIndex((each) => celEquals(each, value))),
     'list<A>.lastIndexOf(A): int': (list: unknown[], value: unknown) =>
       BigInt(list.findLastIndex((each) => celEquals(each, value))),
-    'list<A>.slice(int, int): list<A>': (list: unknown[], from: bigint, to: bigint) =>
-      list.slice(Number(from), Number(to)),
+    'list<A>.slice(int, int): list<A>': slice,
+    'list<google.protobuf.Duration>.sum(): google.protobuf.Duration': (list: object[]) =>
+      toDuration({ text: `${list.reduce((sum, each) => sum + Number(each), 0)}ms` }),
     'list<A>.reverse(): list<A>': (list: unknown[]) => list.toReversed(),
     'list<A>.distinct(): list<A>': (list: unknown[]) =>
       list.filter((each, index) => list.findIndex((other) => celEquals(each, other)) === index),
@@ -42,6 +44,14 @@ export function addLists(env: Environment): void {
     env.registerOperator(`bytes ${operator} bytes`, (a: Uint8Array, b: Uint8Array) => holds(compare(a, b)));
   }
   addLibrary(env, 'lists', { 'range(int): list<int>': range });
+}
+
+function slice(list: unknown[], from: bigint, to: bigint): unknown[] {
+  const refuse = (why: string) => new Error(`cannot slice(${from}, ${to}), ${why}`);
+  if (from < 0n || to < 0n) throw refuse('negative indexes not supported');
+  if (from > to) throw refuse('start index must be less than or equal to end index');
+  if (to > list.length) throw refuse(`list is length ${list.length}`);
+  return list.slice(Number(from), Number(to));
 }
 
 const comparisons: Readonly<Record<string, (order: number) => boolean>> = {

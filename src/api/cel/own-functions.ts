@@ -52,9 +52,16 @@ function isZero(value: unknown): boolean {
   return !value;
 }
 
-/** An expression with calls of this `has`, and of `matches` with Go's syntax; what stands in strings is left alone. */
+/** A function's name as people know it. */
+export const usualName = (name: string): string =>
+  ({ MATCHES: 'matches', UPPERASCII: 'upperAscii', LOWERASCII: 'lowerAscii' })[name] ?? name;
+
+/**
+ * An expression with calls of this `has`, and of functions that the library has in another way (`matches` with another
+ * syntax, letters beyond ASCII); what stands in strings is left alone.
+ */
 export function withOwnFunctions(source: string): string {
   const parts =
-    /("""[\s\S]*?"""|'''[\s\S]*?'''|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')|(?<![.\w])has(?=\s*\()|(?<=\.\s*)matches(?=\s*\()/g;
+    /("""[\s\S]*?"""|'''[\s\S]*?'''|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')|(?<![.\w])has(?=\s*\()|(?<=\.\s*)(?:matches|upperAscii|lowerAscii)(?=\s*\()/g;
   return source.replace(parts, (whole, text: string | undefined) => text ?? whole.toUpperCase());
 }

@@ -278,3 +278,23 @@ test('numbers are listed and texts are quoted', () => {
   assert.deepEqual(failures("sign(quantity('-1')) == -1 && !optional.ofNonZeroValue('').hasValue()", spec), []);
   assert.match(failures('lists.range(2000000).size() > 0', spec)[0] ?? '', /actual cost limit exceeded/);
 });
+
+/** Each holds in Kubernetes 1.36.3, which was asked. */
+const formatted = [
+  `'%s %d %f %e %b %o %x %X'.format(['a', 1, 12345.5, 1234.5, 5, 8, 255, 'é']) == 'a 1 12,345.500000 1.234500×10⁰³ 101 10 ff C3A9'`,
+  `'%.1e %.2f'.format([-0.00012345, 2.345]) == '-1.2×10⁻⁰⁴ 2.35'`,
+  `'%s'.format([['a', 'b']]) == '["a", "b"]' && '%s'.format([[1.5, 2.0]]) == '[1.500000, 2.000000]'`,
+  `'%s'.format([{'b': 1, 'a': 'x'}]) == '{"a":"x", "b":1}' && '%s'.format([{2: 'y', 1: 'x'}]) == '{1:"x", 2:"y"}'`,
+  `'%s %s'.format([duration('90m'), self.when]) == '5400s 2026-01-02T03:04:05Z'`,
+  `'%s'.format([[duration('90m'), duration('1.5s')]]) == '[duration("5400s"), duration("1.5s")]'`,
+  `'%s %s %s'.format([1234567.0, 0.00001, 1.5]) == '1.234567e+06 1e-05 1.5'`,
+  `'%s %s %s'.format([b'abc', type(1), null]) == 'abc int null' && '%s'.format([[b'ab']]) == '[b"ab"]'`,
+  `'abc'.replace('', '-') == '-a-b-c-' && 'aaa'.replace('a', '$&', 2) == '$&$&a'`,
+  `'aß'.upperAscii() == 'Aß' && 'AÉ'.lowerAscii() == 'aÉ'`,
+  `[duration('1s'), duration('2s')].sum() == duration('3s')`,
+];
+for (const rule of formatted) test(`holds: ${rule}`, () => assert.deepEqual(failures(rule, spec), []));
+
+test('a slice beyond the end of a list fails', () => {
+  assert.match(failures('[1, 2].slice(0, 9) == []', spec)[0] ?? '', /cannot slice\(0, 9\), list is length 2/);
+});

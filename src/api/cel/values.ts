@@ -106,7 +106,7 @@ export function resourceProperties({ properties = {} }: JsonSchema): Record<stri
 }
 
 /** The library does not export its durations. */
-const toDuration = parse('duration(text)');
+export const toDuration = parse('duration(text)');
 
 const orNull = (type: CelType): CelType => ({
   name: type.name,
