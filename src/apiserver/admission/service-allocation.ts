@@ -171,10 +171,7 @@ class ServiceAllocation {
 
   #healthPort(request: AdmissionRequest, spec: Spec, old: Spec, undo: Settle[]): void {
     const wants = spec.type === 'LoadBalancer' && spec.externalTrafficPolicy === 'Local';
-    if (!wants) {
-      delete spec.healthCheckNodePort;
-      return;
-    }
+    if (!wants) return;
     spec.healthCheckNodePort ||= old.healthCheckNodePort;
     if (!spec.healthCheckNodePort) spec.healthCheckNodePort = this.#pickPort(undo);
     else if (spec.healthCheckNodePort !== old.healthCheckNodePort) {

@@ -21,7 +21,7 @@ export function validateServicePorts(spec: Spec, field: string): FieldError[] {
 function validatePort(port: ServicePort, field: string, nameRequired: boolean): FieldError[] {
   const wrongName = port.name ? dnsLabel(port.name) : undefined;
   const wrongPort = portNumber(port.port ?? 0);
-  const wrongProtocol = port.appProtocol ? qualifiedName(port.appProtocol) : undefined;
+  const wrongProtocol = port.appProtocol === undefined ? undefined : qualifiedName(port.appProtocol);
   return [
     ...(nameRequired && !port.name ? [required(`${field}.name`)] : []),
     ...(wrongName ? [invalid(`${field}.name`, port.name, wrongName)] : []),
@@ -39,10 +39,20 @@ function validateUnique(port: ServicePort, before: readonly ServicePort[], field
     port.nodePort && before.some((other) => other.nodePort === port.nodePort && other.protocol === port.protocol);
   return [
     ...(sameName ? [duplicate(`${field}.name`, port.name)] : []),
-    ...(samePort ? [duplicate(field, { protocol: port.protocol, port: port.port })] : []),
+    ...(samePort ? [duplicate(field, asInGo(port))] : []),
     ...(sameNodePort ? [duplicate(`${field}.nodePort`, port.nodePort)] : []),
   ];
 }
+
+/** A port by its number and protocol alone, as Go's JSON shows it. */
+const asInGo = ({ protocol, port }: ServicePort) => ({
+  Name: '',
+  Protocol: protocol,
+  AppProtocol: null,
+  Port: port,
+  TargetPort: 0,
+  NodePort: 0,
+});
 
 function validateNodePort(port: ServicePort, { type }: Spec, field: string): FieldError[] {
   if (!port.nodePort) return [];

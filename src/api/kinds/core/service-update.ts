@@ -43,6 +43,7 @@ function keepNodePorts(spec: Spec, old: Spec): void {
   }
   const needsCheck = spec.type === 'LoadBalancer' && spec.externalTrafficPolicy === 'Local';
   if (needsCheck && old.healthCheckNodePort) spec.healthCheckNodePort ||= old.healthCheckNodePort;
+  if (!needsCheck && spec.healthCheckNodePort === old.healthCheckNodePort) delete spec.healthCheckNodePort;
 }
 
 function dropAddress(spec: Spec, old: Spec): void {

@@ -38,11 +38,37 @@ test('what was asked for by annotation before there was a field is the policy wh
 });
 
 const wrong: readonly [string, Spec, string][] = [
+  ['a family twice', { ipFamilies: ['IPv4', 'IPv4'] }, 'spec.ipFamilies[1]: Duplicate value: "IPv4"'],
+  [
+    'no policy for families',
+    { ipFamilyPolicy: '' },
+    'spec.ipFamilyPolicy: Unsupported value: "": supported values: "PreferDualStack", "RequireDualStack", "SingleStack"',
+  ],
+  [
+    'addresses without the first',
+    { clusterIPs: ['10.0.0.1'] },
+    'spec.clusterIPs: Invalid value: ["10.0.0.1"]: must be empty when `clusterIP` is not specified',
+  ],
+  [
+    'networks of clients without a load balancer',
+    { loadBalancerSourceRanges: ['10.0.0.0/8'] },
+    "spec.LoadBalancerSourceRanges: Forbidden: may only be used when `type` is 'LoadBalancer'",
+  ],
+  [
+    'a health check that nobody needs',
+    { type: 'LoadBalancer', healthCheckNodePort: 30001 },
+    "spec.healthCheckNodePort: Invalid value: 30001: may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'",
+  ],
+  [
+    'families of a name',
+    { type: 'ExternalName', externalName: 'a.b', ipFamilies: ['IPv4'] },
+    'spec.ipFamilies: Forbidden: may not be set for ExternalName services',
+  ],
   ['no ports', { ports: [] }, 'spec.ports: Required value'],
   [
     'a nearness that nobody knows',
     { trafficDistribution: 'Near' },
-    'spec.trafficDistribution: Unsupported value: "Near": supported values: "PreferClose", "PreferSameNode", "PreferSameZone"',
+    'spec.trafficDistribution: Unsupported value: "Near": supported values: "PreferClose", "PreferSameZone", "PreferSameNode"',
   ],
   [
     'an address of another family than asked for',
@@ -63,7 +89,7 @@ const wrong: readonly [string, Spec, string][] = [
         { name: 'b', port: 80 },
       ],
     },
-    'spec.ports[1]: Duplicate value: {"protocol":"TCP","port":80}',
+    'spec.ports[1]: Duplicate value: {"Name":"","Protocol":"TCP","AppProtocol":null,"Port":80,"TargetPort":0,"NodePort":0}',
   ],
   [
     'no port',

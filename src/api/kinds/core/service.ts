@@ -4,10 +4,10 @@ import type { Service } from '../../types.ts';
 import { validateCidr, validateIp } from '../addresses.ts';
 import { ageColumn, nameColumn, text, wide } from '../columns.ts';
 import { defineKind, subresource } from '../define.ts';
-import { forbidden, invalid, oneOf, required } from '../errors.ts';
+import { duplicate, forbidden, invalid, oneOf, required } from '../errors.ts';
 import { formatLabels } from '../label-selector.ts';
 import { validateLabels } from '../metadata.ts';
-import { dnsLabel, dnsSubdomain } from '../names.ts';
+import { dnsLabel, dnsSubdomain, portNumber, qualifiedName } from '../names.ts';
 import { formatServicePorts, validateServicePorts } from './service-ports.ts';
 import { keepAllocated } from './service-update.ts';
 
@@ -109,16 +109,25 @@ function validateAddresses(spec: Spec): FieldError[] {
   const addresses = spec.clusterIPs ?? [];
   const errors = addresses.flatMap((address, i) => validateClusterIp(address, spec, `spec.clusterIPs[${i}]`));
   errors.push(...validateFamilies(spec));
-  if (addresses.length > 0 && addresses[0] !== (spec.clusterIP ?? '')) {
+  if (addresses.length > 0 && !spec.clusterIP) {
+    errors.push(invalid('spec.clusterIPs', addresses, 'must be empty when `clusterIP` is not specified'));
+  } else if (addresses.length > 0 && addresses[0] !== spec.clusterIP) {
     errors.push(invalid('spec.clusterIPs', addresses, 'first value must match `clusterIP`'));
   }
   return [
     ...errors,
     ...(spec.externalIPs ?? []).flatMap((address, i) => validateIp(address, `spec.externalIPs[${i}]`)),
-    ...(spec.loadBalancerSourceRanges ?? []).flatMap((range, i) =>
-      validateCidr(range.trim(), `spec.loadBalancerSourceRanges[${i}]`),
-    ),
+    ...validateSourceRanges(spec),
   ];
+}
+
+/** Kubernetes, too, begins this field's name with a capital. */
+const sourceRanges = 'spec.LoadBalancerSourceRanges';
+
+function validateSourceRanges({ type, loadBalancerSourceRanges: ranges = [] }: Spec): FieldError[] {
+  if (ranges.length === 0) return [];
+  const misplaced = type === 'LoadBalancer' ? [] : [forbidden(sourceRanges, onlyForLoadBalancers)];
+  return [...misplaced, ...ranges.flatMap((range, i) => validateCidr(range.trim(), `${sourceRanges}[${i}]`))];
 }
 
 function validateClusterIp(address: string, spec: Spec, field: string): FieldError[] {
@@ -130,8 +139,8 @@ function validateClusterIp(address: string, spec: Spec, field: string): FieldErr
 
 function validateFamilies({ clusterIPs = [], ipFamilies = [] }: Spec): FieldError[] {
   const kinds = ipFamilies.flatMap((family, i) => oneOf(`spec.ipFamilies[${i}]`, family, ['IPv4', 'IPv6']));
-  if (ipFamilies.length === 2 && ipFamilies[0] === ipFamilies[1]) {
-    kinds.push(invalid('spec.ipFamilies[1]', ipFamilies[1], 'must not be the same as the first'));
+  for (const [i, family] of ipFamilies.entries()) {
+    if (ipFamilies.indexOf(family) < i) kinds.push(duplicate(`spec.ipFamilies[${i}]`, family));
   }
   const strangers = clusterIPs.flatMap((address, i) => {
     const family = ipFamilies[i];
@@ -148,33 +157,54 @@ function validateExternalName(spec: Spec): FieldError[] {
   const name = (spec.externalName ?? '').replace(/\.$/, '');
   const wrong = name === '' ? undefined : dnsSubdomain(name);
   return [
-    ...(spec.clusterIPs?.length ? [forbidden('spec.clusterIPs', 'may not be set for ExternalName services')] : []),
+    ...(['clusterIPs', 'ipFamilies', 'ipFamilyPolicy'] as const).flatMap((field) =>
+      spec[field]?.length ? [forbidden(`spec.${field}`, 'may not be set for ExternalName services')] : [],
+    ),
     ...(name === '' ? [required('spec.externalName')] : []),
     ...(wrong ? [invalid('spec.externalName', name, wrong)] : []),
   ];
 }
 
+const onlyForLoadBalancers = "may only be used when `type` is 'LoadBalancer'";
+const traffic = ['Cluster', 'Local'];
+const nearness = ['PreferClose', 'PreferSameZone', 'PreferSameNode'];
+const families = ['PreferDualStack', 'RequireDualStack', 'SingleStack'];
+
 function validatePolicies(spec: Spec): FieldError[] {
-  const traffic = ['Cluster', 'Local'];
-  const errors = spec.internalTrafficPolicy
-    ? oneOf('spec.internalTrafficPolicy', spec.internalTrafficPolicy, traffic)
-    : [];
-  const external = spec.externalTrafficPolicy;
-  if (external && !hasNodePorts(spec) && !spec.externalIPs?.length) {
-    errors.push(invalid('spec.externalTrafficPolicy', external, 'may only be set for externally-accessible services'));
-  } else if (external) errors.push(...oneOf('spec.externalTrafficPolicy', external, traffic));
-  if (spec.allocateLoadBalancerNodePorts !== undefined && spec.type !== 'LoadBalancer') {
-    errors.push(forbidden('spec.allocateLoadBalancerNodePorts', "may only be used when `type` is 'LoadBalancer'"));
+  const { internalTrafficPolicy: internal, trafficDistribution, ipFamilyPolicy } = spec;
+  return [
+    ...validateExternalPolicy(spec),
+    ...validateBalancer(spec),
+    ...(internal === undefined ? [] : oneOf('spec.internalTrafficPolicy', internal, traffic)),
+    ...(trafficDistribution === undefined ? [] : oneOf('spec.trafficDistribution', trafficDistribution, nearness)),
+    ...(ipFamilyPolicy === undefined ? [] : oneOf('spec.ipFamilyPolicy', ipFamilyPolicy, families)),
+  ];
+}
+
+function validateExternalPolicy(spec: Spec): FieldError[] {
+  const { type, externalTrafficPolicy: policy, healthCheckNodePort: checked } = spec;
+  const errors: FieldError[] = [];
+  if (policy && !hasNodePorts(spec) && !spec.externalIPs?.length) {
+    errors.push(invalid('spec.externalTrafficPolicy', policy, 'may only be set for externally-accessible services'));
+  } else if (policy) errors.push(...oneOf('spec.externalTrafficPolicy', policy, traffic));
+  if (!checked) return errors;
+  const isChecked = type === 'LoadBalancer' && policy === 'Local';
+  const wrong = isChecked
+    ? portNumber(checked)
+    : "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'";
+  return wrong ? [...errors, invalid('spec.healthCheckNodePort', checked, wrong)] : errors;
+}
+
+/** What only load balancers have. */
+function validateBalancer(spec: Spec): FieldError[] {
+  const { loadBalancerClass } = spec;
+  if (spec.type !== 'LoadBalancer') {
+    return (['allocateLoadBalancerNodePorts', 'loadBalancerClass'] as const).flatMap((field) =>
+      spec[field] === undefined ? [] : [forbidden(`spec.${field}`, onlyForLoadBalancers)],
+    );
   }
-  if (spec.loadBalancerClass && spec.type !== 'LoadBalancer') {
-    errors.push(forbidden('spec.loadBalancerClass', "may only be used when `type` is 'LoadBalancer'"));
-  }
-  if (spec.trafficDistribution !== undefined) {
-    const nearness = ['PreferClose', 'PreferSameNode', 'PreferSameZone'];
-    errors.push(...oneOf('spec.trafficDistribution', spec.trafficDistribution, nearness));
-  }
-  const families = ['SingleStack', 'PreferDualStack', 'RequireDualStack'];
-  return spec.ipFamilyPolicy ? [...errors, ...oneOf('spec.ipFamilyPolicy', spec.ipFamilyPolicy, families)] : errors;
+  const wrong = loadBalancerClass === undefined ? undefined : qualifiedName(loadBalancerClass);
+  return wrong ? [invalid('spec.loadBalancerClass', loadBalancerClass, wrong)] : [];
 }
 
 function validateAffinityTime(spec: Spec): FieldError[] {
