@@ -4,10 +4,11 @@ import type { Log } from '../base/log.ts';
 import type { Running } from '../base/running.ts';
 import type { Client } from '../client/client.ts';
 import type { InformerFactory } from '../client/informer.ts';
-import { type ProxyFiles, type ProxyPlace, proxyFiles, startIngressController } from '../edge/ingress/index.ts';
+import { IngressController, type ProxyFiles, type ProxyPlace, proxyFiles, SharedProxy } from '../edge/ingress/index.ts';
 import {
   type IngressMachine,
   ingressMachineRuns,
+  reachIngressMachine,
   startIngressMachine,
   stopIngressMachine,
 } from '../machine/ingress.ts';
@@ -24,24 +25,29 @@ interface IngressOptions {
   readonly log: Log;
 }
 
-/** Serves the cluster's Ingresses; runs in the server. */
+/** Serves the cluster's Ingresses and Gateways; runs in the server. */
 export async function startIngress(config: ClusterConfig, options: IngressOptions): Promise<Running> {
   const families = familiesOf(config);
   const machine = machineOf(config);
   const overlay = ingressOverlay(config, options);
   if (ingressMachineRuns(machine)) await overlay.follow();
-  const controller = await startIngressController({
-    ...options,
-    addresses: families.map(({ ingress }) => ingress),
+  const addresses = families.map(({ ingress }) => ingress);
+  const proxy = new SharedProxy({
+    log: options.log,
+    addresses,
     files: ingressFiles(config.name),
     place: placeOf(machine, overlay),
     connectTimeoutMs: connectTimeoutMs(config),
     defaultCertificate: () => defaultCertificate(config.name),
     metricsFor: [...families.flatMap(({ podCIDR, nodeCIDR }) => [podCIDR, nodeCIDR]), config.addresses.host.host],
   });
+  const changed = () => proxy.changed();
+  const frontEnds = [new IngressController({ ...options, addresses, changed })];
+  await options.informers.start();
+  proxy.start(...frontEnds);
   return {
     async stop() {
-      await controller.stop();
+      await proxy.stop();
       await overlay.stop();
     },
   };
@@ -73,6 +79,9 @@ function placeOf(machine: IngressMachine, overlay: IngressOverlay): ProxyPlace {
       }
       await startIngressMachine(machine, command);
       await overlay.follow();
+    },
+    reach: async (addresses) => {
+      if (ingressMachineRuns(machine)) await reachIngressMachine(machine, addresses);
     },
     stop: async () => {
       await overlay.stop();

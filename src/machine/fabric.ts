@@ -215,7 +215,7 @@ function linksOf(far: NodeLink | ClientLink, gateway: string, gateway6: string |
 }
 
 /** An address without a network around it. Nobody else is on the link: no search for duplicates, which takes a second. */
-function alone(address: string): string {
+export function alone(address: string): string {
   return address.includes(':') ? `${address}/128 nodad` : `${address}/32`;
 }
 

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { EndpointSlice, Node, Service, ServicePort } from '../../api/types.ts';
 import type { Note } from './ingress.ts';
 import type { BackendPlan, BackendPolicy, BackendProtocol, ProxyNode, ServerPlan } from './plan.ts';
@@ -13,6 +14,23 @@ export interface BackendWant {
   /** Left out: what `appProtocol` says. */
   readonly protocol?: BackendProtocol;
   readonly policy: BackendPolicy;
+}
+
+/** `shop_web_80`; where there is more to say, with what tells it from others of the same port: `shop_web_80_1a2b3c4d`. */
+export function backendName({ namespace, service, port, mode, protocol, policy }: Omit<BackendWant, 'name'>): string {
+  const plain = `${namespace}_${service}_${port}`;
+  const more = JSON.stringify([mode, protocol, sorted(policy)]);
+  return more === JSON.stringify(['nodes', undefined, []]) ? plain : `${plain}_${shortHash(more)}`;
+}
+
+export function shortHash(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, 8);
+}
+
+function sorted(policy: BackendPolicy): unknown {
+  return Object.entries(policy)
+    .filter(([, value]) => value !== undefined)
+    .toSorted(([a], [b]) => (a < b ? -1 : 1));
 }
 
 export interface PlannedBackend {

@@ -10,39 +10,30 @@ import {
 import type { ConfigMap, EndpointSlice, Ingress, IngressClass, Node, Secret, Service } from '../../api/types.ts';
 import { messageOf } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
-import type { Running } from '../../base/running.ts';
 import { keyOf } from '../../client/cache.ts';
 import type { Client } from '../../client/client.ts';
-import { type Controller, runController } from '../../client/controller.ts';
 import { createEventRecorder } from '../../client/events.ts';
 import type { Informer, InformerFactory } from '../../client/informer.ts';
 import { ownClassOf, parametersKey, parametersOf } from './classes.ts';
-import { Haproxy, type HaproxyOptions } from './haproxy/proxy.ts';
+import type { FrontEnd } from './front-ends.ts';
 import type { Note } from './ingress.ts';
+import type { RoutingPlan } from './plan.ts';
 import { Reports } from './reports.ts';
 import { Routing } from './routing.ts';
 import { readSettings } from './settings.ts';
 
-export interface IngressControllerOptions extends Omit<HaproxyOptions, 'onDue'> {
+export interface IngressControllerOptions {
   readonly client: Client;
   readonly informers: InformerFactory;
   readonly log: Log;
+  /** Where Ingresses are reached. */
+  readonly addresses: readonly string[];
+  /** There is something to plan. */
+  changed(): void;
 }
 
-/** Changes come in groups; those of one moment are one change of the proxy. */
-const gatherMs = 10;
 const serviceIndex = 'ingress-service';
 const serviceLabel = 'kubernetes.io/service-name';
-
-/**
- * Serves all Ingresses of our classes by one proxy. Costs two informers until the first of them is there; then the
- * proxy starts, and it ends with the last.
- */
-export async function startIngressController(options: IngressControllerOptions): Promise<Running> {
-  const controller = new IngressController(options);
-  await controller.start();
-  return controller;
-}
 
 /** What is watched only while there is something to serve. */
 interface Watched {
@@ -53,24 +44,23 @@ interface Watched {
   readonly configMaps: Informer<ConfigMap>;
 }
 
-class IngressController implements Running {
+/** All Ingresses of our classes. Costs two informers until the first of them is there. */
+export class IngressController implements FrontEnd {
   readonly #options: IngressControllerOptions;
   readonly #ingresses: Informer<Ingress>;
   readonly #classes: Informer<IngressClass>;
-  readonly #proxy: Haproxy;
   readonly #routing: Routing;
   readonly #reports: Reports;
-  readonly #controller: Controller;
   /** Ingresses that must be read again. */
   readonly #changed = new Set<string>();
   #watched: Watched | undefined;
+  #notes: ReadonlyMap<string, readonly Note[]> = new Map();
 
   constructor(options: IngressControllerOptions) {
     const { client, informers, log, addresses } = options;
     this.#options = options;
     this.#ingresses = informers.informer(ingresses);
     this.#classes = informers.informer(ingressClasses);
-    this.#proxy = new Haproxy({ ...options, onDue: () => this.#schedule() });
     this.#routing = new Routing({
       service: (key) => this.#watched?.services.get(key),
       slices: (key) => this.#watched?.slices.byIndex(serviceIndex, key) ?? [],
@@ -79,66 +69,42 @@ class IngressController implements Running {
     });
     const events = createEventRecorder(client, { component: 'ingress-controller' });
     this.#reports = new Reports({ client, log, events, addresses, ingresses: this.#ingresses });
-    this.#controller = runController({
-      name: 'ingress',
-      log,
-      informers: [this.#ingresses, this.#classes],
-      workers: 1,
-      maxRetryMs: 5000,
-      sync: () => this.#sync(),
-    });
-  }
-
-  async start(): Promise<void> {
     this.#ingresses.onChange((ingress, old) => this.#ingressChanged(keyOf(ingress ?? old ?? {})));
     this.#classes.onChange(() => this.#allChanged());
-    await this.#options.informers.start();
-    // A proxy from before may serve Ingresses that are gone.
-    this.#schedule();
   }
 
-  /** The proxy goes on: who starts next takes it over. */
+  get informers() {
+    return [this.#ingresses, this.#classes];
+  }
+
   async stop(): Promise<void> {
-    await this.#controller.stop();
     await this.#reports.stop();
-    this.#proxy.detach();
   }
 
-  #ingressChanged(key: string): void {
-    this.#changed.add(key);
-    this.#schedule();
-  }
-
-  #allChanged(): void {
-    for (const ingress of this.#ingresses.list()) this.#changed.add(keyOf(ingress));
-    this.#schedule();
-  }
-
-  #schedule(): void {
-    const restMs = this.#proxy.restsUntil - performance.now();
-    this.#controller.enqueueAfter('all', Math.max(gatherMs, restMs));
-  }
-
-  async #sync(): Promise<void> {
+  async plan(): Promise<RoutingPlan | undefined> {
     if (!this.#watched && this.#ingresses.list().some((each) => this.#classOf(each))) await this.#watch();
     const changed = [...this.#changed];
     this.#changed.clear();
     for (const key of changed) this.#read(key);
-    const { plans } = this.#routing;
-    if (plans.size === 0) {
-      await this.#proxy.stop();
-      this.#reports.report(new Map());
-      return;
-    }
     const { plan, notes } = this.#routing.plan();
-    try {
-      await this.#proxy.apply(plan);
-    } catch (error) {
-      const failed: Note = { type: 'Warning', reason: 'ProxyFailed', message: messageOf(error) };
-      this.#reports.tell(new Map([...plans.keys()].map((key) => [key, [failed]])));
-      throw error;
-    }
-    this.#reports.report(notes);
+    this.#notes = notes;
+    return notes.size > 0 ? plan : undefined;
+  }
+
+  applied(error?: unknown): void {
+    if (error === undefined) return this.#reports.report(this.#notes);
+    const failed: Note = { type: 'Warning', reason: 'ProxyFailed', message: messageOf(error) };
+    this.#reports.tell(new Map([...this.#notes.keys()].map((key) => [key, [failed]])));
+  }
+
+  #ingressChanged(key: string): void {
+    this.#changed.add(key);
+    this.#options.changed();
+  }
+
+  #allChanged(): void {
+    for (const ingress of this.#ingresses.list()) this.#changed.add(keyOf(ingress));
+    this.#options.changed();
   }
 
   /** Reads one Ingress anew into the routing, or takes it out. */
@@ -171,7 +137,7 @@ class IngressController implements Running {
       configMaps: informers.informer(configMaps),
     };
     const routing = this.#routing;
-    const whenUsed = (isUsed: boolean) => isUsed && this.#schedule();
+    const whenUsed = (isUsed: boolean) => isUsed && this.#options.changed();
     watched.services.onChange((service, old) => whenUsed(routing.serviceChanged(keyOf(service ?? old ?? {}))));
     watched.slices.onChange((slice, old) => whenUsed(routing.serviceChanged(serviceOf(slice ?? old))));
     watched.nodes.onChange(() => whenUsed(routing.nodesChanged()));

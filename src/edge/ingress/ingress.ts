@@ -1,9 +1,8 @@
-import { createHash } from 'node:crypto';
 import type { Ingress } from '../../api/types.ts';
 import { keyOf } from '../../client/cache.ts';
-import type { BackendWant } from './backends.ts';
+import { type BackendWant, backendName } from './backends.ts';
 import type { Claim } from './claims.ts';
-import type { BackendPolicy, RouteMatch } from './plan.ts';
+import type { RouteMatch } from './plan.ts';
 import type { Settings } from './settings.ts';
 
 /** Something that the owner of an Ingress should know; becomes an event. */
@@ -130,16 +129,3 @@ function matchOf(host: string, pathType: string, path: string): RouteMatch | und
   return { host, match: 'prefix', path: prefix.replace(/\/+$/, '') || '/' };
 }
 
-/** `shop_web_80`; where there is more to say, with what tells it from others of the same port: `shop_web_80_1a2b3c4d`. */
-function backendName({ namespace, service, port, mode, protocol, policy }: Omit<BackendWant, 'name'>): string {
-  const plain = `${namespace}_${service}_${port}`;
-  const more = JSON.stringify([mode, protocol, sorted(policy)]);
-  if (more === JSON.stringify(['nodes', undefined, []])) return plain;
-  return `${plain}_${createHash('sha256').update(more).digest('hex').slice(0, 8)}`;
-}
-
-function sorted(policy: BackendPolicy): unknown {
-  return Object.entries(policy)
-    .filter(([, value]) => value !== undefined)
-    .toSorted(([a], [b]) => (a < b ? -1 : 1));
-}

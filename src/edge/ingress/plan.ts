@@ -6,6 +6,8 @@
 export interface RoutingPlan {
   /** By {@link routeKey}. */
   readonly routes: ReadonlyMap<string, Route>;
+  /** Those of Gateways, by name. */
+  readonly ports: ReadonlyMap<string, PortPlan>;
   /** By name. */
   readonly backends: ReadonlyMap<string, BackendPlan>;
   /** By name. */
@@ -49,6 +51,54 @@ export interface CanaryRule {
   readonly value?: string;
 }
 
+/** A port of addresses that are nobody else's, and where its requests go. */
+export interface PortPlan {
+  /** `shop_web_443` */
+  readonly name: string;
+  readonly addresses: readonly string[];
+  readonly port: number;
+  /** TLS ends here, with the certificates of this port's list. */
+  readonly tls: boolean;
+  /** The more specific first; a request is answered by the first one that means its host, and by no other. */
+  readonly hosts: readonly HostPlan[];
+}
+
+export interface HostPlan {
+  /** Lower case; `*.example.com`: one label more, or several; `''`: any. */
+  readonly host: string;
+  /** A request is answered by the longest path that it has; there is one for all, the prefix `/`. */
+  readonly paths: readonly PathPlan[];
+}
+
+export interface PathPlan {
+  readonly match: RouteMatch['match'];
+  readonly path: string;
+  /** The first one whose conditions hold is taken. Where none does: 404. */
+  readonly choices: readonly Choice[];
+}
+
+export interface Choice {
+  readonly when: readonly RequestCondition[];
+  /** At least one: their weights are shares of the requests. */
+  readonly backends: readonly WeightedBackend[];
+  /** `namespace/name` of the object that says so. */
+  readonly source: string;
+}
+
+export interface WeightedBackend {
+  readonly backend: string;
+  readonly weight: number;
+}
+
+/** What is asked of a request beside its host and path. Regular expressions mean the whole text. */
+export type RequestCondition =
+  | { readonly on: 'method'; readonly value: string }
+  | { readonly on: 'path'; readonly regex: string }
+  | ({ readonly on: 'header' | 'query'; readonly name: string } & (
+      | { readonly value: string }
+      | { readonly regex: string }
+    ));
+
 export interface BackendPlan {
   readonly name: string;
   readonly policy: BackendPolicy;
@@ -69,11 +119,32 @@ export interface BackendPolicy {
   readonly proxyProtocol?: 'v1' | 'v2';
   /** Plain HTTP is sent to HTTPS. */
   readonly httpsRedirect?: boolean;
-  /** All requests are sent to this URL, with this code. */
-  readonly redirect?: { readonly url: string; readonly code: number };
-  /** The matched prefix is replaced. */
-  readonly rewrite?: { readonly prefix: string; readonly to: string };
+  /** All requests are sent to this URL, or to where they would be elsewhere, with this code. */
+  readonly redirect?: { readonly url: string; readonly code: number } | Elsewhere;
+  /** The matched prefix is replaced, or the whole path. */
+  readonly rewrite?: { readonly prefix: string; readonly to: string } | { readonly path: string };
+  /** The host that servers are told. */
+  readonly host?: string;
+  /** In this order. */
+  readonly requestHeaders?: readonly HeaderChange[];
+  readonly responseHeaders?: readonly HeaderChange[];
+  /** All requests are answered so. */
+  readonly answer?: number;
 }
+
+/** The URL of a request, after its rewrite, with another origin. */
+export interface Elsewhere {
+  readonly scheme: string;
+  /** Left out: that of the request. */
+  readonly host?: string;
+  /** Left out: the scheme's own. */
+  readonly port?: number;
+  readonly code: number;
+}
+
+export type HeaderChange =
+  | { readonly change: 'set' | 'add'; readonly name: string; readonly value: string }
+  | { readonly change: 'remove'; readonly name: string };
 
 /** One address that requests are sent to: a node's port, or a pod. */
 export interface ServerPlan {
@@ -101,12 +172,27 @@ export interface CertificatePlan {
   readonly pem: string;
   /** It is shown for these names; empty: for those that stand in the certificate. */
   readonly hosts: readonly string[];
+  /** Name of the port that it is for; left out: for Ingresses. The first one of a port serves where none has the name. */
+  readonly port?: string;
 }
 
 /** `shop.example.com/cart`; for exactly this path `shop.example.com/cart (exactly)`. No path has a space. */
 export function routeKey({ host, match, path }: RouteMatch): string {
   const bare = match === 'prefix' ? path.replace(/\/+$/, '') || '/' : path;
   return `${host}${bare}${match === 'exact' ? ' (exactly)' : ''}`;
+}
+
+/** One plan of several: nodes are the same for all. */
+export function mergePlans(plans: readonly RoutingPlan[]): RoutingPlan {
+  return {
+    routes: new Map(plans.flatMap(({ routes }) => [...routes])),
+    ports: new Map(plans.flatMap(({ ports }) => [...ports])),
+    backends: new Map(plans.flatMap(({ backends }) => [...backends])),
+    certificates: new Map(plans.flatMap(({ certificates }) => [...certificates])),
+    nodes: plans[0]?.nodes ?? [],
+    hosts: plans[0]?.hosts ?? [],
+    trustedProxies: plans.flatMap(({ trustedProxies }) => trustedProxies),
+  };
 }
 
 /** The plan as lines that a person reads, sorted. */
@@ -119,7 +205,23 @@ export function formatPlan(plan: RoutingPlan): string {
   const certificates = [...plan.certificates.values()].map(
     ({ name, hosts }) => `${name} for ${hosts.join(' ') || 'its own names'}`,
   );
-  return [routes, backends, certificates].flatMap((lines) => lines.toSorted()).join('\n');
+  const ports = [...plan.ports.values()].flatMap(({ name, hosts }) =>
+    hosts.flatMap(({ host, paths }) =>
+      paths.flatMap(({ match, path, choices }) =>
+        choices.map((choice) => `${name} ${routeKey({ host, match, path })}${formatChoice(choice)}`),
+      ),
+    ),
+  );
+  return [routes, ports, backends, certificates].flatMap((lines) => lines.toSorted()).join('\n');
+}
+
+function formatChoice({ when, backends, source }: Choice): string {
+  const conditions = when.map((each) => {
+    const name = 'name' in each ? ` ${each.name}` : '';
+    return `${each.on}${name} ${'regex' in each ? `~ ${each.regex}` : `= ${each.value}`}`;
+  });
+  const targets = backends.map(({ backend, weight }) => (backends.length > 1 ? `${weight} ${backend}` : backend));
+  return `${conditions.length > 0 ? ` if ${conditions.join(', ')}` : ''} → ${targets.join(' + ')} (${source})`;
 }
 
 function formatTarget({ backend, source, canary }: Route): string {

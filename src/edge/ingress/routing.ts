@@ -1,16 +1,14 @@
-import type { EndpointSlice, Ingress, Node, Secret, Service } from '../../api/types.ts';
-import { type BackendWant, type PlannedBackend, placesOf, planBackend, proxyNodes } from './backends.ts';
+import type { Ingress, Secret } from '../../api/types.ts';
+import { type BackendObjects, PlannedBackends } from './planned-backends.ts';
+import type { PlannedBackend } from './backends.ts';
 import { type ReadCertificate, readCertificate, type SettledCertificates, settleCertificates } from './certificates.ts';
 import { type Settled, settleClaims } from './claims.ts';
 import { type IngressPlan, type Note, planIngress } from './ingress.ts';
-import type { ProxyNode, RoutingPlan } from './plan.ts';
+import type { RoutingPlan } from './plan.ts';
 import type { Settings } from './settings.ts';
 
 /** The objects that plans are made of, by `namespace/name`. */
-export interface Objects {
-  service(key: string): Service | undefined;
-  slices(service: string): readonly EndpointSlice[];
-  nodes(): readonly Node[];
+export interface Objects extends BackendObjects {
   secret(key: string): Secret | undefined;
 }
 
@@ -27,17 +25,13 @@ export interface Planned {
 export class Routing {
   readonly plans = new Map<string, IngressPlan>();
   readonly #objects: Objects;
-  readonly #backends = new Map<string, PlannedBackend>();
+  readonly #backends: PlannedBackends;
   readonly #certificates = new Map<string, ReadCertificate>();
-  /** By name; and those that a Service is behind. */
-  #wants = new Map<string, BackendWant>();
-  #wantsOfService: ReadonlyMap<string, readonly BackendWant[]> = new Map();
-  #nodes: readonly ProxyNode[] = [];
-  #hosts: readonly ProxyNode[] = [];
   #settled: (Settled & { readonly tls: SettledCertificates }) | undefined;
 
   constructor(objects: Objects) {
     this.#objects = objects;
+    this.#backends = new PlannedBackends(objects);
   }
 
   set(ingress: Ingress, settings: Settings, notes: readonly Note[]): void {
@@ -52,9 +46,7 @@ export class Routing {
 
   /** True where somebody wants it, as with the next two. */
   serviceChanged(key: string): boolean {
-    const wants = this.#wantsOfService.get(key);
-    for (const { name } of wants ?? []) this.#backends.delete(name);
-    return wants !== undefined;
+    return this.#backends.serviceChanged(key);
   }
 
   secretChanged(key: string): boolean {
@@ -64,36 +56,29 @@ export class Routing {
   }
 
   nodesChanged(): boolean {
-    const all = this.#objects.nodes();
-    const [nodes, hosts] = [proxyNodes(all), placesOf(all)];
-    if (JSON.stringify([nodes, hosts]) === JSON.stringify([this.#nodes, this.#hosts])) return false;
-    this.#nodes = nodes;
-    this.#hosts = hosts;
-    this.#backends.clear();
-    return true;
+    return this.#backends.nodesChanged();
   }
 
   plan(): Planned {
     this.#settled ??= this.#settle();
     const { routes, tls } = this.#settled;
-    for (const [name, want] of this.#wants) if (!this.#backends.has(name)) this.#backends.set(name, this.#plan(want));
+    const backends = this.#backends.plan();
     const trusted = new Set([...this.plans.values()].flatMap(({ trustedProxies }) => trustedProxies));
     const plan: RoutingPlan = {
       routes,
-      backends: new Map([...this.#backends].map(([name, { backend }]) => [name, backend])),
+      ports: new Map(),
+      backends: new Map([...backends].map(([name, { backend }]) => [name, backend])),
       certificates: tls.certificates,
-      nodes: this.#nodes,
-      hosts: this.#hosts,
+      nodes: this.#backends.nodes,
+      hosts: this.#backends.hosts,
       trustedProxies: [...trusted].toSorted(),
     };
-    return { plan, notes: this.#notes(this.#settled) };
+    return { plan, notes: this.#notes(this.#settled, backends) };
   }
 
   #settle(): Settled & { readonly tls: SettledCertificates } {
     const plans = [...this.plans.values()];
-    this.#wants = new Map(plans.flatMap((plan) => [...plan.backends]));
-    this.#wantsOfService = Map.groupBy(this.#wants.values(), serviceKey);
-    for (const name of this.#backends.keys()) if (!this.#wants.has(name)) this.#backends.delete(name);
+    this.#backends.want(new Map(plans.flatMap((plan) => [...plan.backends])));
     return { ...settleClaims(plans), tls: settleCertificates(plans, (key) => this.#certificateOf(key)) };
   }
 
@@ -105,21 +90,15 @@ export class Routing {
     return read;
   }
 
-  #plan(want: BackendWant): PlannedBackend {
-    const key = serviceKey(want);
-    return planBackend(want, this.#objects.service(key), this.#objects.slices(key), this.#nodes, this.#hosts);
-  }
-
-  #notes({ notes, tls }: Settled & { readonly tls: SettledCertificates }): Map<string, readonly Note[]> {
+  #notes(
+    { notes, tls }: Settled & { readonly tls: SettledCertificates },
+    planned: ReadonlyMap<string, PlannedBackend>,
+  ): Map<string, readonly Note[]> {
     return new Map(
       [...this.plans.values()].map(({ key, notes: own, backends }) => {
-        const ofBackends = [...backends.keys()].flatMap((name) => this.#backends.get(name)?.notes ?? []);
+        const ofBackends = [...backends.keys()].flatMap((name) => planned.get(name)?.notes ?? []);
         return [key, [...own, ...(notes.get(key) ?? []), ...(tls.notes.get(key) ?? []), ...ofBackends]];
       }),
     );
   }
-}
-
-function serviceKey({ namespace, service }: BackendWant): string {
-  return `${namespace}/${service}`;
 }

@@ -1,7 +1,7 @@
 import type { CertificatePlan } from '../plan.ts';
 import { type Commands, word } from './commands.ts';
 import type { Servers } from './config.ts';
-import { certificatePath, type ProxyFiles } from './files.ts';
+import { certificateListPath, certificatePath, type ProxyFiles } from './files.ts';
 import { formatMap } from './routes.ts';
 
 /** A change that HAProxy does not make while it runs. */
@@ -163,7 +163,7 @@ export async function changeCertificates(
     if (before && sameNames(before, certificate)) continue;
     if (before) await leaveList(commands, files, before);
     for (const line of certificateLines(files, [certificate])) {
-      await must(commands, /Success!/, `add ssl crt-list ${files.certificateList}`, line);
+      await must(commands, /Success!/, `add ssl crt-list ${certificateListPath(files, certificate.port)}`, line);
     }
   }
   for (const certificate of held.values()) {
@@ -181,7 +181,7 @@ async function leaveList(commands: Commands, files: ProxyFiles, certificate: Cer
   const path = certificatePath(files, certificate.name);
   // Several lines of one certificate can only be told apart by their numbers.
   if (certificate.hosts.length > namesALine) throw new NotAtRunTime(`${path} stands in several lines`);
-  await must(commands, /deleted/, `del ssl crt-list ${files.certificateList} ${path}`);
+  await must(commands, /deleted/, `del ssl crt-list ${certificateListPath(files, certificate.port)} ${path}`);
 }
 
 export async function changeRoutes(

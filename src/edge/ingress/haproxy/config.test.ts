@@ -25,6 +25,7 @@ const backend = (name: string, policy: BackendPolicy = {}): BackendPlan => ({
 
 const planOf = (routes: readonly Route[], backends: readonly BackendPlan[]): RoutingPlan => ({
   routes: new Map(routes.map((route) => [route.path, route])),
+  ports: new Map(),
   backends: new Map(backends.map((each) => [each.name, each])),
   certificates: new Map(),
   nodes: [{ name: 'a', address: '10.0.0.1' }],

@@ -3,11 +3,15 @@ import type {
   BackendPolicy,
   BackendProtocol,
   CanaryRoute,
+  HeaderChange,
+  PortPlan,
   ProxyNode,
   RoutingPlan,
   ServerPlan,
 } from '../plan.ts';
-import type { ProxyFiles } from './files.ts';
+import { certificateListPath, type ProxyFiles } from './files.ts';
+import { portLines } from './ports.ts';
+import { formatted, quoted } from './quoting.ts';
 import { beforeHost, endOfRequest, field, lineStart, nowhere } from './routes.ts';
 import { type Aliases, spareNames } from './spares.ts';
 
@@ -44,6 +48,7 @@ export function frameOf(plan: RoutingPlan, options: ProxyOptions, aliases: Alias
     ['frontend ingress', frontend(plan, options)],
     ['frontend metrics', metrics(options)],
     ['backend unclaimed', unclaimed],
+    ...[...plan.ports.values()].map((port) => [`frontend ${port.name}`, portSection(port, options)] as const),
     [`backend ${nodesBackend}`, nodesSection],
     [`backend ${hostsBackend}`, `backend ${hostsBackend}`],
     ...spareNames.map((name) => [`backend ${name}`, `backend ${name}`] as const),
@@ -115,7 +120,7 @@ const defaults = ({ connectTimeoutMs }: ProxyOptions): string => `defaults
   option dontlognull`;
 
 const unclaimed = `backend unclaimed
-  http-request return status 404 content-type text/plain string "no Ingress has this host and path\\n"`;
+  http-request return status 404 content-type text/plain string "no route has this host and path\\n"`;
 
 /** Which nodes' ports are used is asked of their service proxies, as load balancers do it. */
 const nodesSection = `backend ${nodesBackend}
@@ -148,15 +153,10 @@ function frontend(plan: RoutingPlan, options: ProxyOptions): string {
     ...(trustedProxies.length > 0
       ? [`tcp-request connection expect-proxy layer4 if { src ${trustedProxies.join(' ')} }`]
       : []),
-    // What may be repeated without harm is, on another server, where one ended without an answer.
-    'http-request disable-l7-retry unless METH_GET',
-    'http-request set-header X-Forwarded-For %[src]',
-    'http-request set-header X-Forwarded-Proto %[ssl_fc,iif(https,http)]',
-    'http-request set-header X-Forwarded-Host %[req.hdr(host)]',
+    ...requestLines,
     ...lookUps(plan, options.files.routes),
     ...canaryLines(canaries),
-    'log stdout len 8192 format raw local0',
-    `log-format '${logFormat}'`,
+    ...logLines,
     ...(canaries.length > 0
       ? [`use_backend %[var(txn.route),field(${field.canary},;)] if { var(txn.canary) -m bool }`]
       : []),
@@ -195,6 +195,29 @@ function lookUps({ routes }: RoutingPlan, file: string): string[] {
   ];
 }
 
+/** The same for a port that is its own. */
+function portSection(port: PortPlan, { files }: ProxyOptions): string {
+  const tls = port.tls ? ` ssl crt-list ${certificateListPath(files, port.name)} alpn h2,http/1.1` : '';
+  const lines = [
+    ...port.addresses.map((address) => `bind ${address}:${port.port}${tls} ${clientPatience}`),
+    ...requestLines,
+    ...portLines(port, files.routes),
+    ...logLines,
+    `use_backend %[var(txn.route),field(${field.backend},;)]`,
+    'default_backend unclaimed',
+  ];
+  return `frontend ${port.name}\n${lines.map((line) => `  ${line}`).join('\n')}`;
+}
+
+/** What every request has done to it. */
+const requestLines = [
+  // What may be repeated without harm is, on another server, where one ended without an answer.
+  'http-request disable-l7-retry unless METH_GET',
+  'http-request set-header X-Forwarded-For %[src]',
+  'http-request set-header X-Forwarded-Proto %[ssl_fc,iif(https,http)]',
+  'http-request set-header X-Forwarded-Host %[req.hdr(host)]',
+];
+
 /** The same where a route has a canary. */
 function canaryLines(canaries: readonly CanaryRoute[]): string[] {
   if (canaries.length === 0) return [];
@@ -222,12 +245,15 @@ function canaryLines(canaries: readonly CanaryRoute[]): string[] {
  */
 const logFormat = `${lineStart} %Ts.%ms %ci:%cp %sslv %ST %B %b %s %bp %rc %ts %TR/%Tc/%Tr/%Ta/%Tt %[var(txn.route)] %r`;
 
+const logLines = ['log stdout len 8192 format raw local0', `log-format '${logFormat}'`];
+
 function backendSection({ name, policy }: BackendPlan): string {
   return [`backend ${name}`, ...policyLines(policy).map((line) => `  ${line}`)].join('\n');
 }
 
 function policyLines(policy: BackendPolicy): string[] {
   const { connectTimeoutMs, responseTimeoutMs, tunnelTimeoutMs, affinityCookie, httpsRedirect, redirect } = policy;
+  const { host, requestHeaders = [], responseHeaders = [], answer } = policy;
   return [
     ...(connectTimeoutMs === undefined ? [] : [`timeout connect ${connectTimeoutMs}ms`]),
     ...(responseTimeoutMs === undefined ? [] : [`timeout server ${responseTimeoutMs}ms`]),
@@ -237,15 +263,30 @@ function policyLines(policy: BackendPolicy): string[] {
       ? []
       : ['dynamic-cookie-key knit', `cookie ${quoted(affinityCookie)} insert indirect nocache httponly dynamic`]),
     ...(httpsRedirect ? ['http-request redirect scheme https code 308 unless { ssl_fc }'] : []),
-    ...(redirect
-      ? [`http-request redirect location ${formatted(redirect.url)} code ${redirect.code}`]
-      : rewriteLines(policy.rewrite)),
+    ...(answer === undefined ? [] : [`http-request return status ${answer}`]),
+    ...requestHeaders.map((each) => `http-request ${headerAction(each)}`),
+    ...responseHeaders.map((each) => `http-response ${headerAction(each)}`),
+    ...(host === undefined ? [] : [`http-request set-header Host ${formatted(host)}`]),
+    ...rewriteLines(policy.rewrite),
+    ...(redirect ? [`http-request redirect location ${locationOf(redirect)} code ${redirect.code}`] : []),
   ];
+}
+
+function headerAction(header: HeaderChange): string {
+  const name = quoted(header.name);
+  return header.change === 'remove' ? `del-header ${name}` : `${header.change}-header ${name} ${formatted(header.value)}`;
+}
+
+function locationOf(redirect: NonNullable<BackendPolicy['redirect']>): string {
+  if ('url' in redirect) return formatted(redirect.url);
+  const { scheme, host = '%[req.hdr(host),host_only]', port } = redirect;
+  return quoted(`${scheme}://${host}${port === undefined ? '' : `:${port}`}%[pathq]`);
 }
 
 /** As Gateway API's ReplacePrefixMatch: `/shop` replaced by `/`: `/shop/cart` becomes `/cart`, `/shop` becomes `/`. */
 function rewriteLines(rewrite: BackendPolicy['rewrite']): string[] {
   if (!rewrite) return [];
+  if ('path' in rewrite) return [`http-request set-path ${formatted(rewrite.path)}`];
   const from = rewrite.prefix.replace(/\/+$/, '');
   const to = rewrite.to.replace(/\/+$/, '');
   const below = `^${from.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&')}/(.*)`;
@@ -255,16 +296,6 @@ function rewriteLines(rewrite: BackendPolicy['rewrite']): string[] {
     `http-request set-path ${formatted(to || '/')} if ${isWhole}`,
     `http-request replace-path ${quoted(below)} ${formatted(`${to}/`, '\\1')} unless ${isWhole}`,
   ];
-}
-
-/** A word as it is, whatever stands in it. */
-function quoted(text: string): string {
-  return `'${text.replaceAll("'", `'\\''`)}'`;
-}
-
-/** The same where HAProxy would replace what begins with `%`, or with a backslash; `after` is meant so. */
-function formatted(text: string, after = ''): string {
-  return quoted(text.replaceAll('%', '%%').replaceAll('\\', '\\\\') + after);
 }
 
 /**

@@ -29,6 +29,11 @@ export function proxyFiles(folder: string, logs: string): ProxyFiles {
   };
 }
 
+/** The list of a port's certificates; without a name that of Ingresses. */
+export function certificateListPath(files: ProxyFiles, port?: string): string {
+  return port === undefined ? files.certificateList : join(files.folder, `certificates-${port}.txt`);
+}
+
 /** No Secret's certificate is named so: theirs have an underscore. */
 export function certificatePath(files: ProxyFiles, name: string): string {
   return join(files.certificates, `${name}.pem`);

@@ -14,7 +14,8 @@ import {
 } from './changes.ts';
 import { ask, Commands } from './commands.ts';
 import { type Frame, formatConfig, frameOf, type ProxyOptions, type Servers, serversOf } from './config.ts';
-import { certificatePath, type ProxyFiles } from './files.ts';
+import { certificateListPath, certificatePath, type ProxyFiles } from './files.ts';
+import { portRoutes } from './ports.ts';
 import { formatMap, routeMap } from './routes.ts';
 import { type Aliases, giveSpares } from './spares.ts';
 import { startCommand } from './start.ts';
@@ -24,6 +25,8 @@ export interface ProxyPlace {
   runs(): boolean;
   /** Starts a command there; it is started again whenever it ends, until `stop`. */
   start(command: readonly string[]): Promise<void>;
+  /** What is sent to these addresses too comes there, and to no others but its own. Nothing where it does not run. */
+  reach(addresses: readonly string[]): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -77,6 +80,12 @@ export class Haproxy {
 
   /** Makes it hold a plan; starts it where it does not run. Never called twice at once. */
   async apply(plan: RoutingPlan): Promise<void> {
+    await this.#apply(plan);
+    const addresses = [...plan.ports.values()].flatMap((port) => port.addresses);
+    await this.#options.place.reach([...new Set(addresses)].toSorted());
+  }
+
+  async #apply(plan: RoutingPlan): Promise<void> {
     const held = this.#held;
     if (!held) return await this.#begin(plan);
     const aliases = this.#namesAreDue ? undefined : giveSpares(this.#aliases, held.frame, plan.backends.values());
@@ -174,7 +183,7 @@ export class Haproxy {
     return {
       frame: frameOf(plan, this.#options, aliases),
       servers: serversOf(plan, aliases),
-      routes: routeMap(plan.routes.values(), aliases),
+      routes: new Map([...routeMap(plan.routes.values(), aliases), ...portRoutes(plan.ports.values(), aliases)]),
       certificates: plan.certificates,
     };
   }
@@ -227,9 +236,13 @@ export class Haproxy {
     const files = this.#files;
     const names = new Set([...wanted.certificates.keys()].map((name) => `${name}.pem`)).add('default.pem');
     for (const { name, pem } of wanted.certificates.values()) this.#writeFile(certificatePath(files, name), pem, 0o600);
-    // The first one serves where none has the name that a client asks for.
-    const lines = [certificatePath(files, 'default'), ...certificateLines(files, wanted.certificates.values())];
-    this.#writeFile(files.certificateList, lines.map((line) => `${line}\n`).join(''));
+    const lists = Map.groupBy(wanted.certificates.values(), ({ port }) => port);
+    for (const port of new Set([undefined, ...lists.keys()])) {
+      // The first one serves where none has the name that a client asks for.
+      const first = port === undefined ? [certificatePath(files, 'default')] : [];
+      const lines = [...first, ...certificateLines(files, lists.get(port) ?? [])];
+      this.#writeFile(certificateListPath(files, port), lines.map((line) => `${line}\n`).join(''));
+    }
     this.#writeFile(files.routes, formatMap(wanted.routes));
     this.#writeFile(files.config, formatConfig(wanted.frame, wanted.servers));
     for (const name of readdirSync(files.certificates)) {
@@ -252,9 +265,10 @@ function gone(): never {
   throw new KnitError('PROXY_GONE', 'HAProxy is not connected');
 }
 
-/** Something of a section that is held differs, or one is new; one that went is no reason. */
+/** Something of a section that is held differs, or one is new. A backend that went is no reason, a port is. */
 function needsReload(held: Frame, wanted: Frame): boolean {
-  return [...wanted].some(([name, text]) => held.get(name) !== text);
+  const lost = [...held.keys()].some((name) => name.startsWith('frontend ') && !wanted.has(name));
+  return lost || [...wanted].some(([name, text]) => held.get(name) !== text);
 }
 
 interface Worker {

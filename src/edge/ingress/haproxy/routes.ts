@@ -1,4 +1,4 @@
-import type { Route } from '../plan.ts';
+import type { Route, RouteMatch } from '../plan.ts';
 import type { Aliases } from './spares.ts';
 
 /**
@@ -10,16 +10,37 @@ const END = '/\x01';
 /** The same in a configuration. */
 export const endOfRequest = '/\\x01';
 
-export function routeMapKey({ host, match, path }: Route): string {
+export function routeMapKey({ host, match, path }: RouteMatch): string {
   if (match === 'exact') return `${host}${path}${END}`;
   return path === '/' ? `${host}/` : `${host}${path}/`;
 }
 
 /**
  * Fields of a map's value, as the configuration takes them apart. `host` is there where the route is for one only, `name`
- * where the backend is a spare one.
+ * where the backend is a spare one, `split` where several share the requests: `300000:web-1:1000000:web-2`.
  */
-export const field = { backend: 1, source: 2, host: 3, weight: 4, canary: 5, header: 6, value: 7, name: 8 } as const;
+export const field = {
+  backend: 1,
+  source: 2,
+  host: 3,
+  weight: 4,
+  canary: 5,
+  header: 6,
+  value: 7,
+  name: 8,
+  split: 9,
+} as const;
+
+/** What a value says. */
+export interface RouteValue {
+  readonly backend: string;
+  readonly source: string;
+  /** Left out, or with a wildcard: not one host. */
+  readonly host?: string;
+  readonly canary?: Route['canary'];
+  /** Of a million draws those below the number, and not below the one before it, are the backend's. */
+  readonly split?: readonly { readonly below: number; readonly backend: string }[];
+}
 
 /** The value where no route is found: no backend has this name. */
 export const nowhere = '-';
@@ -30,19 +51,26 @@ export const beforeHost = '=';
 /** A line of the access log begins with this word. */
 export const lineStart = 'request';
 
-export function routeMapValue({ host, backend, source, canary }: Route, aliases: Aliases = new Map()): string {
-  const served = aliases.get(backend) ?? backend;
-  const { weight = '', header = '', value = 'always' } = canary ?? {};
-  const split = canary && (aliases.get(canary.backend) ?? canary.backend);
-  const name = served === backend ? [] : [backend];
-  const begin = [served, source, host.startsWith('*') ? '' : host];
-  if (split !== undefined) return [...begin, weight, split, header.toLowerCase(), value, ...name].join(';');
-  return [...begin, ...(name.length > 0 ? ['', '', '', '', ...name] : [])].join(';');
+export function formatValue(route: RouteValue, aliases: Aliases = new Map()): string {
+  const { backend, source, host = '', canary, split = [] } = route;
+  const served = (name: string) => aliases.get(name) ?? name;
+  const fields = {
+    backend: served(backend),
+    source,
+    host: host.startsWith('*') ? '' : host,
+    weight: canary?.weight,
+    canary: canary && served(canary.backend),
+    header: canary?.header?.toLowerCase(),
+    value: canary && (canary.value ?? 'always'),
+    name: served(backend) === backend ? undefined : backend,
+    split: split.map((each) => `${each.below}:${served(each.backend)}`).join(':'),
+  } satisfies Record<keyof typeof field, unknown>;
+  return Object.values(fields).join(';').replace(/;+$/, '');
 }
 
 /** The map whole: key → value. */
 export function routeMap(routes: Iterable<Route>, aliases?: Aliases): Map<string, string> {
-  return new Map([...routes].map((route) => [routeMapKey(route), routeMapValue(route, aliases)]));
+  return new Map([...routes].map((route) => [routeMapKey(route), formatValue(route, aliases)]));
 }
 
 export function formatMap(map: Iterable<readonly [key: string, value: string]>): string {
