@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { build, type Plugin } from 'esbuild';
 
@@ -57,6 +57,17 @@ writeFileSync(join(dist, 'package.json'), '{ "type": "module" }\n');
 
 if (outdated('schema.json', ['scripts/schema.ts', 'src/api/data', 'package-lock.json'])) {
   execFileSync(process.execPath, [join(project, 'scripts/schema.ts')], { stdio: 'inherit' });
+}
+if (outdated('gateway-api', ['scripts/build.ts', 'src/edge/gateway/crds'])) {
+  // JSON, so that nobody need load what reads YAML.
+  const { parse } = await import('yaml');
+  const crds = join(project, 'src/edge/gateway/crds');
+  rmSync(join(dist, 'gateway-api'), { recursive: true, force: true });
+  mkdirSync(join(dist, 'gateway-api'));
+  for (const file of readdirSync(crds).filter((name) => name.endsWith('.yaml'))) {
+    const definition = JSON.stringify(parse(readFileSync(join(crds, file), 'utf8')));
+    writeFileSync(join(dist, 'gateway-api', file.replace(/yaml$/, 'json')), definition);
+  }
 }
 if (outdated('images/lab.tar', ['scripts/images.ts', 'scripts/oci-archive.ts', 'images/lab'])) {
   const { buildImages } = await import('./images.ts');

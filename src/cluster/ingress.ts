@@ -4,6 +4,7 @@ import type { Log } from '../base/log.ts';
 import type { Running } from '../base/running.ts';
 import type { Client } from '../client/client.ts';
 import type { InformerFactory } from '../client/informer.ts';
+import { GatewayController } from '../edge/gateway/index.ts';
 import { IngressController, type ProxyFiles, type ProxyPlace, proxyFiles, SharedProxy } from '../edge/ingress/index.ts';
 import {
   type IngressMachine,
@@ -42,7 +43,10 @@ export async function startIngress(config: ClusterConfig, options: IngressOption
     metricsFor: [...families.flatMap(({ podCIDR, nodeCIDR }) => [podCIDR, nodeCIDR]), config.addresses.host.host],
   });
   const changed = () => proxy.changed();
-  const frontEnds = [new IngressController({ ...options, addresses, changed })];
+  const frontEnds = [
+    new IngressController({ ...options, addresses, changed }),
+    new GatewayController({ ...options, changed }),
+  ];
   await options.informers.start();
   proxy.start(...frontEnds);
   return {

@@ -19,6 +19,7 @@ import { installAddon } from './addons.ts';
 import { keepCompiledCode } from './compile-cache.ts';
 import { apiAddressOf, type ClusterConfig, familiesOf, loadBalancerPools, readConfig } from './config.ts';
 import { pauseImage } from './containerd.ts';
+import { installGatewayApi } from './gateway-api.ts';
 import { inProcessTransport } from './in-process.ts';
 import { startIngress } from './ingress.ts';
 import { clusterInfo, joiningRoles } from './joining.ts';
@@ -127,6 +128,8 @@ async function main(name: string): Promise<void> {
     })),
   ]);
   log.info('ready', { cluster: name });
+  const t0 = performance.now(), c0 = process.cpuUsage();
+  void installGatewayApi(client).then(() => log.info('gateway api', { ms: performance.now() - t0, cpu: process.cpuUsage(c0), rss: process.memoryUsage() }), (error) => log.warn('no gateway api', { error }));
   keepCompiledCode();
   const stop = async () => {
     await Promise.all(running.map((each) => each.stop()));

@@ -100,7 +100,8 @@ function certificatePlan(
   return [[name, { name, pem, hosts: [...new Set(names)].toSorted() }]];
 }
 
-function namesOf(pem: string): string[] {
+/** The names that stand in a certificate. */
+export function namesOf(pem: string): string[] {
   const names = new X509Certificate(pem).subjectAltName ?? '';
   return names.split(/,\s*/).flatMap((each) => (each.startsWith('DNS:') ? [each.slice(4).toLowerCase()] : []));
 }

@@ -32,7 +32,7 @@ export interface IngressControllerOptions {
   changed(): void;
 }
 
-const serviceIndex = 'ingress-service';
+export const serviceIndex = 'ingress-service';
 const serviceLabel = 'kubernetes.io/service-name';
 
 /** What is watched only while there is something to serve. */
@@ -154,6 +154,6 @@ export class IngressController implements FrontEnd {
 }
 
 /** `namespace/name` of the Service that a slice is of. */
-function serviceOf(slice: EndpointSlice | undefined): string {
+export function serviceOf(slice: EndpointSlice | undefined): string {
   return `${slice?.metadata?.namespace}/${slice?.metadata?.labels?.[serviceLabel]}`;
 }

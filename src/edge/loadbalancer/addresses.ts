@@ -5,6 +5,9 @@ import { canonicalAddress } from '../../base/prefixes.ts';
 /** Services that name this class, or none, are ours; those of other classes are other implementations'. */
 export const loadBalancerClass = 'knit.dev/l4';
 
+/** Services of this class hold the addresses of Gateways: they get theirs as others do, and nothing is balanced to them. */
+export const gatewayAddressClass = 'knit.dev/gateway';
+
 /** `Proxy`: the load balancer translates to node ports, and nodes know nothing of the address (KEP-1860). */
 export const ipModeAnnotation = 'knit.dev/load-balancer-ip-mode';
 
@@ -23,12 +26,18 @@ export interface Assignment {
 }
 
 /** It is ours to serve; not any more while it is being deleted. */
-export function isBalanced({ metadata, spec }: Service): boolean {
-  return (
-    spec?.type === 'LoadBalancer' &&
-    (spec.loadBalancerClass ?? loadBalancerClass) === loadBalancerClass &&
-    metadata?.deletionTimestamp === undefined
-  );
+export function isBalanced(service: Service): boolean {
+  return (service.spec?.loadBalancerClass ?? loadBalancerClass) === loadBalancerClass && hasAddresses(service);
+}
+
+/** Addresses are given to it: it is balanced, or a Gateway's. */
+export function hasAddresses({ metadata, spec }: Service): boolean {
+  return spec?.type === 'LoadBalancer' && isOurClass(spec.loadBalancerClass) && metadata?.deletionTimestamp === undefined;
+}
+
+/** Of another class is somebody else's; what changed its type has no class any more. */
+export function isOurClass(name = loadBalancerClass): boolean {
+  return name === loadBalancerClass || name === gatewayAddressClass;
 }
 
 /** Addresses of the pools that a Service has. */
@@ -46,7 +55,7 @@ export function assignAddresses(
   services: readonly Service[],
   pools: readonly AddressPool[],
 ): ReadonlyMap<string, Assignment> {
-  const waiting = services.filter(isBalanced).toSorted(byAge);
+  const waiting = services.filter(hasAddresses).toSorted(byAge);
   const byFamily = new Map(pools.map((pool) => [familyOf(pool.cidr), assignFamily(waiting, pool)]));
   return new Map(
     waiting.map((service) => {

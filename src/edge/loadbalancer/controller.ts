@@ -9,10 +9,11 @@ import {
   type AddressPool,
   type Assignment,
   assignAddresses,
+  hasAddresses,
   ipModeAnnotation,
   isBalanced,
+  isOurClass,
   keyOf,
-  loadBalancerClass,
 } from './addresses.ts';
 
 export interface AddressControllerOptions {
@@ -111,13 +112,12 @@ function sameIngress(a: { ip: string; ipMode: string }, b: { ip?: string; ipMode
   return a.ip === b?.ip && a.ipMode === (b.ipMode ?? 'VIP');
 }
 
-/** Of another class is somebody else's; what changed its type has no class any more. */
 function isOurs({ spec }: Service): boolean {
-  return (spec?.loadBalancerClass ?? loadBalancerClass) === loadBalancerClass;
+  return isOurClass(spec?.loadBalancerClass);
 }
 
 function concerns(service: Service): boolean {
-  return isBalanced(service) || hasAddress(service) || hasFinalizer(service);
+  return hasAddresses(service) || hasAddress(service) || hasFinalizer(service);
 }
 
 function hasFinalizer({ metadata }: Service): boolean {

@@ -1,0 +1,58 @@
+import type { Labels } from '../../api/types.ts';
+import type { Problem } from './conditions.ts';
+import { intersection } from './hostnames.ts';
+import { admits, type PlannedListener } from './listeners.ts';
+import { type Gateway, gatewayGroup, type ParentReference, type RouteObject } from './objects.ts';
+
+/** A route and what is read of its kind and namespace. */
+export interface AttachingRoute {
+  readonly kind: string;
+  readonly route: RouteObject;
+  readonly namespaceLabels: Labels | undefined;
+}
+
+/** A listener that a route is attached to, and the hosts that both mean. */
+export interface Attachment {
+  readonly listener: PlannedListener;
+  readonly hosts: readonly string[];
+}
+
+/** `namespace/name` of the Gateway that a parent is; undefined: it is none. */
+export function gatewayKey(parent: ParentReference, route: RouteObject): string | undefined {
+  const { group = gatewayGroup, kind = 'Gateway', namespace = route.metadata?.namespace, name } = parent;
+  return group === gatewayGroup && kind === 'Gateway' ? `${namespace}/${name}` : undefined;
+}
+
+/** The listeners that a route attaches to by one of its parents, or why there are none. */
+export function attach(
+  { kind, route, namespaceLabels }: AttachingRoute,
+  { sectionName, port }: ParentReference,
+  gateway: Gateway,
+  listeners: readonly PlannedListener[],
+): readonly Attachment[] | Problem {
+  const named = listeners.filter(
+    ({ listener }) => (sectionName ?? listener.name) === listener.name && (port ?? listener.port) === listener.port,
+  );
+  if (named.length === 0) return problem('NoMatchingParent', 'the Gateway has no such listener');
+  const namespace = route.metadata?.namespace ?? '';
+  const admitting = named.filter((each) => admits(each, gateway, { kind, namespace, namespaceLabels }));
+  if (admitting.length === 0) {
+    return problem('NotAllowedByListeners', `no listener admits a ${kind} from the namespace ${namespace}`);
+  }
+  const attachments = admitting.flatMap((listener) => {
+    const hosts = hostsOf(route, listener);
+    return hosts.length > 0 ? [{ listener, hosts }] : [];
+  });
+  return attachments.length > 0
+    ? attachments
+    : problem('NoMatchingListenerHostname', 'no listener has a host of this route');
+}
+
+function hostsOf({ spec }: RouteObject, { host }: PlannedListener): string[] {
+  const own = spec.hostnames?.length ? spec.hostnames.map((each) => each.toLowerCase()) : [''];
+  return [...new Set(own.flatMap((each) => intersection(host, each) ?? []))];
+}
+
+function problem(reason: string, message: string): Problem {
+  return { reason, message };
+}

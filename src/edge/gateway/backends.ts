@@ -1,0 +1,86 @@
+import type { Service } from '../../api/types.ts';
+import { type BackendWant, backendName, shortHash } from '../ingress/backends.ts';
+import type { BackendPlan, BackendPolicy, WeightedBackend } from '../ingress/plan.ts';
+import type { Problem } from './conditions.ts';
+import { isGranted } from './grants.ts';
+import type { BackendReference, ReferenceGrant } from './objects.ts';
+import { type Entrance, type Match, noActions, policyOf, type Rule } from './rules.ts';
+
+/** The route that refers to backends. */
+export interface Referrer {
+  readonly kind: string;
+  readonly namespace: string;
+}
+
+export interface BackendWorld {
+  readonly grants: readonly ReferenceGrant[];
+  service(key: string): Service | undefined;
+}
+
+/** Why a reference leads nowhere. */
+export function problemOf(ref: BackendReference, from: Referrer, world: BackendWorld): Problem | undefined {
+  const { group = '', kind = 'Service', name, namespace = from.namespace, port } = ref;
+  const key = `${namespace}/${name}`;
+  if (group !== '' || kind !== 'Service') {
+    return { reason: 'InvalidKind', message: `${kind} ${key}: only Services can be backends` };
+  }
+  if (!isGranted({ from, to: { group, kind, name, namespace } }, world.grants)) {
+    return { reason: 'RefNotPermitted', message: `no ReferenceGrant lets this ${from.kind} use Service ${key}` };
+  }
+  const service = world.service(key);
+  if (!service) return { reason: 'BackendNotFound', message: `there is no Service ${key}` };
+  if (service.spec?.type === 'ExternalName') {
+    return { reason: 'UnsupportedValue', message: `Service ${key} is of type ExternalName, which is not served` };
+  }
+  if (service.spec?.ports?.some((each) => each.port === port)) return undefined;
+  return { reason: 'BackendNotFound', message: `Service ${key} has no port ${port}` };
+}
+
+/** Backends by name, as rules come to want them. */
+export class WantedBackends {
+  /** Ports of Services. */
+  readonly services = new Map<string, BackendWant>();
+  /** Those without servers, which answer all by themselves. */
+  readonly answering = new Map<string, BackendPlan>();
+  readonly #world: BackendWorld;
+
+  constructor(world: BackendWorld) {
+    this.#world = world;
+  }
+
+  /** Where requests of a match go. What cannot be had is answered with 500, a gRPC call with UNAVAILABLE. */
+  of(rule: Rule, match: Match, from: Referrer, entrance: Entrance): WeightedBackend[] {
+    if (rule.actions.redirect) {
+      const policy = policyOf(rule, match, noActions, entrance);
+      return [{ backend: this.#answer('redirect', policy), weight: 1 }];
+    }
+    const refs = rule.backendRefs.filter(({ ref }) => ref.weight !== 0);
+    const invalid = () => this.#answer('invalid', { answer: from.kind === 'GRPCRoute' ? 503 : 500 });
+    if (refs.length === 0) return [{ backend: invalid(), weight: 1 }];
+    return refs.map(({ ref, actions }) => {
+      const broken = problemOf(ref, from, this.#world);
+      const backend = broken ? invalid() : this.#service(ref, from, policyOf(rule, match, actions, entrance));
+      return { backend, weight: ref.weight ?? 1 };
+    });
+  }
+
+  #service({ name: service, namespace, port = 0 }: BackendReference, from: Referrer, policy: BackendPolicy): string {
+    const want = {
+      namespace: namespace ?? from.namespace,
+      service,
+      port,
+      mode: 'nodes' as const,
+      protocol: from.kind === 'GRPCRoute' ? ('h2c' as const) : undefined,
+      policy,
+    };
+    const name = backendName(want);
+    this.services.set(name, { ...want, name });
+    return name;
+  }
+
+  #answer(what: string, policy: BackendPolicy): string {
+    const name = `${what}_${shortHash(JSON.stringify(policy))}`;
+    this.answering.set(name, { name, policy, servers: [] });
+    return name;
+  }
+}

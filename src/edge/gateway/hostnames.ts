@@ -1,0 +1,20 @@
+/** Hostnames of the Gateway API: `a.test`, `*.test` (one label or more), `''` for all. Lower case. */
+
+/** Whether each host that `inner` means is one of `outer`. */
+export function covers(outer: string, inner: string): boolean {
+  if (outer === '' || outer === inner) return true;
+  if (!outer.startsWith('*.')) return false;
+  return inner.replace(/^\*/, '').endsWith(outer.slice(1)) && inner !== '';
+}
+
+/** What both mean; undefined: nothing. */
+export function intersection(a: string, b: string): string | undefined {
+  if (covers(a, b)) return b;
+  return covers(b, a) ? a : undefined;
+}
+
+/** The more specific first: exact ones, then those with the longest suffix, then `''`. */
+export function moreSpecificFirst(a: string, b: string): number {
+  const kind = (host: string) => (host === '' ? 2 : host.startsWith('*.') ? 1 : 0);
+  return kind(a) - kind(b) || b.length - a.length || (a < b ? -1 : a > b ? 1 : 0);
+}

@@ -1,0 +1,1 @@
+export { GatewayController } from './controller.ts';

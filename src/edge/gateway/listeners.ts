@@ -1,0 +1,150 @@
+import { compileLabelSelector } from '../../api/selectors.ts';
+import type { Labels, Secret } from '../../api/types.ts';
+import { type ReadCertificate, readCertificate } from '../ingress/certificates.ts';
+import type { Problem } from './conditions.ts';
+import { isGranted } from './grants.ts';
+import { type Gateway, gatewayGroup, type Listener, type ObjectReference, type ReferenceGrant, type RouteGroupKind } from './objects.ts';
+
+/** A listener, and what is wrong with it. */
+export interface PlannedListener {
+  readonly listener: Listener;
+  /** Lower case; `''`: any. */
+  readonly host: string;
+  readonly kinds: readonly RouteGroupKind[];
+  readonly certificates: readonly ListenerCertificate[];
+  /** Why it is not accepted; `isConflict`: because of another one. */
+  readonly refused?: Problem & { readonly isConflict?: boolean };
+  /** What it refers to and cannot have; it may serve without it. */
+  readonly unresolved?: Problem;
+}
+
+export interface ListenerCertificate {
+  /** `namespace/name` of the Secret. */
+  readonly secret: string;
+  readonly pem: string;
+}
+
+export interface ListenerObjects {
+  readonly grants: readonly ReferenceGrant[];
+  secret(key: string): Secret | undefined;
+}
+
+/** Kinds of routes by protocol: what is not here is not served. */
+const kindsOf: Readonly<Record<string, readonly string[]>> = {
+  HTTP: ['HTTPRoute', 'GRPCRoute'],
+  HTTPS: ['HTTPRoute', 'GRPCRoute'],
+};
+
+export function planListeners(gateway: Gateway, objects: ListenerObjects): PlannedListener[] {
+  const { listeners } = gateway.spec;
+  return listeners.map((listener) => {
+    const { kinds, unknown } = routeKinds(listener);
+    const { certificates, problem } = certificatesOf(listener, gateway, objects);
+    const wrongKinds = unknown.length > 0 ? { reason: 'InvalidRouteKinds', message: `no routes of the kind ${unknown.join(', ')} are served` } : undefined;
+    return {
+      listener,
+      host: hostOf(listener),
+      kinds,
+      certificates,
+      refused: unsupported(listener) ?? conflict(listener, listeners),
+      unresolved: wrongKinds ?? problem,
+    };
+  });
+}
+
+/** Requests to it are answered: it is accepted, and has a certificate where it needs one. */
+export function serves({ refused, listener, certificates }: PlannedListener): boolean {
+  return !refused && (listener.protocol !== 'HTTPS' || certificates.length > 0);
+}
+
+function hostOf({ hostname = '' }: Listener): string {
+  return hostname.toLowerCase();
+}
+
+function unsupported({ protocol, tls }: Listener): Problem | undefined {
+  if (!kindsOf[protocol]) return { reason: 'UnsupportedProtocol', message: `the protocol ${protocol} is not served` };
+  if (protocol === 'HTTPS' && tls?.mode === 'Passthrough') {
+    return { reason: 'UnsupportedValue', message: 'TLS of HTTPS ends here: the mode Passthrough is not served' };
+  }
+  return undefined;
+}
+
+/** Two listeners of a port must be told apart by their hosts, and speak one protocol. */
+function conflict(listener: Listener, all: readonly Listener[]): (Problem & { isConflict: true }) | undefined {
+  const others = all.filter((each) => each !== listener && each.port === listener.port);
+  const otherProtocol = others.find(({ protocol }) => kindsOf[protocol] && protocol !== listener.protocol);
+  if (otherProtocol) {
+    const message = `listener ${otherProtocol.name} speaks ${otherProtocol.protocol} at port ${listener.port}`;
+    return { reason: 'ProtocolConflict', message, isConflict: true };
+  }
+  const sameHost = others.find((each) => hostOf(each) === hostOf(listener));
+  if (!sameHost) return undefined;
+  const message = `listener ${sameHost.name} has the same host at port ${listener.port}`;
+  return { reason: 'HostnameConflict', message, isConflict: true };
+}
+
+function routeKinds({ protocol, allowedRoutes }: Listener): { kinds: RouteGroupKind[]; unknown: string[] } {
+  const known = kindsOf[protocol] ?? [];
+  const asked = allowedRoutes?.kinds?.length ? allowedRoutes.kinds : known.map((kind) => ({ kind }));
+  const isKnown = ({ group = gatewayGroup, kind }: RouteGroupKind) => group === gatewayGroup && known.includes(kind);
+  return {
+    kinds: asked.filter(isKnown).map(({ kind }) => ({ group: gatewayGroup, kind })),
+    unknown: asked.filter((each) => !isKnown(each)).map(({ kind }) => kind),
+  };
+}
+
+function certificatesOf(
+  { protocol, tls }: Listener,
+  gateway: Gateway,
+  objects: ListenerObjects,
+): { certificates: ListenerCertificate[]; problem?: Problem } {
+  if (protocol !== 'HTTPS') return { certificates: [] };
+  const read = (tls?.certificateRefs ?? []).map((ref) => certificateOf(ref, gateway, objects));
+  return {
+    certificates: read.filter((each) => 'pem' in each),
+    problem: read.find((each) => 'reason' in each),
+  };
+}
+
+function certificateOf(
+  { group = '', kind = 'Secret', name, namespace }: ObjectReference,
+  gateway: Gateway,
+  { grants, secret }: ListenerObjects,
+): ListenerCertificate | Problem {
+  if (group !== '' || kind !== 'Secret') {
+    return { reason: 'InvalidCertificateRef', message: `${kind} ${name}: certificates are taken from Secrets` };
+  }
+  const own = gateway.metadata?.namespace ?? '';
+  const to = { group, kind, name, namespace: namespace ?? own };
+  const key = `${to.namespace}/${name}`;
+  if (!isGranted({ from: { kind: 'Gateway', namespace: own }, to }, grants)) {
+    return { reason: 'RefNotPermitted', message: `no ReferenceGrant lets this Gateway use Secret ${key}` };
+  }
+  const found = read(secret(key));
+  if ('problem' in found) return { reason: 'InvalidCertificateRef', message: `Secret ${key} ${found.problem}` };
+  return { secret: key, pem: found.pem };
+}
+
+const alreadyRead = new WeakMap<Secret, ReadCertificate>();
+
+/** Objects of a copy never change: each is read once. */
+function read(secret: Secret | undefined): ReadCertificate {
+  const known = secret && alreadyRead.get(secret);
+  if (known) return known;
+  const result = readCertificate(secret);
+  if (secret) alreadyRead.set(secret, result);
+  return result;
+}
+
+/** Whether a listener admits routes of this kind from this namespace, whose labels are given. */
+export function admits(
+  { listener, kinds }: PlannedListener,
+  gateway: Gateway,
+  route: { readonly kind: string; readonly namespace: string; readonly namespaceLabels: Labels | undefined },
+): boolean {
+  if (!kinds.some(({ kind }) => kind === route.kind)) return false;
+  const { from = 'Same', selector } = listener.allowedRoutes?.namespaces ?? {};
+  if (from === 'All') return true;
+  if (from === 'Selector') return compileLabelSelector(selector).matches(route.namespaceLabels);
+  return from === 'Same' && route.namespace === gateway.metadata?.namespace;
+}

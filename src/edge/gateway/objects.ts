@@ -1,0 +1,175 @@
+import type { Resource } from '../../api/resource.ts';
+import type { KubeObject, LabelSelector } from '../../api/types.ts';
+
+/** The Gateway API's objects, as far as they are read here. */
+export const gatewayGroup = 'gateway.networking.k8s.io';
+
+const define = <T extends KubeObject>(kind: string, plural: string, version = 'v1', namespaced = true): Resource<T> => ({
+  group: gatewayGroup,
+  version,
+  kind,
+  plural,
+  namespaced,
+});
+
+export const gatewayClasses = define<GatewayClass>('GatewayClass', 'gatewayclasses', 'v1', false);
+export const gateways = define<Gateway>('Gateway', 'gateways');
+export const httpRoutes = define<HTTPRoute>('HTTPRoute', 'httproutes');
+export const grpcRoutes = define<GRPCRoute>('GRPCRoute', 'grpcroutes');
+/** In this version it is served by all releases. */
+export const referenceGrants = define<ReferenceGrant>('ReferenceGrant', 'referencegrants', 'v1beta1');
+
+export interface Condition {
+  type: string;
+  status: 'True' | 'False' | 'Unknown';
+  reason: string;
+  message: string;
+  lastTransitionTime: string;
+  observedGeneration?: number;
+}
+
+export interface GatewayClass extends KubeObject {
+  spec: { controllerName: string; parametersRef?: { group: string; kind: string; name: string } };
+  status?: { conditions?: Condition[]; supportedFeatures?: { name: string }[] };
+}
+
+export interface Gateway extends KubeObject {
+  spec: {
+    gatewayClassName: string;
+    listeners: Listener[];
+    addresses?: { type?: string; value?: string }[];
+    infrastructure?: {
+      labels?: Record<string, string>;
+      annotations?: Record<string, string>;
+      parametersRef?: { group: string; kind: string; name: string };
+    };
+  };
+  status?: GatewayStatus;
+}
+
+export interface Listener {
+  name: string;
+  hostname?: string;
+  port: number;
+  protocol: string;
+  tls?: { mode?: string; certificateRefs?: ObjectReference[] };
+  allowedRoutes?: {
+    namespaces?: { from?: string; selector?: LabelSelector };
+    kinds?: RouteGroupKind[];
+  };
+}
+
+export interface RouteGroupKind {
+  group?: string;
+  kind: string;
+}
+
+export interface ObjectReference {
+  group?: string;
+  kind?: string;
+  name: string;
+  namespace?: string;
+}
+
+export interface GatewayStatus {
+  addresses?: { type?: string; value: string }[];
+  conditions?: Condition[];
+  listeners?: ListenerStatus[];
+}
+
+export interface ListenerStatus {
+  name: string;
+  supportedKinds: RouteGroupKind[];
+  attachedRoutes: number;
+  conditions: Condition[];
+}
+
+export interface ParentReference extends ObjectReference {
+  sectionName?: string;
+  port?: number;
+}
+
+export interface RouteParentStatus {
+  parentRef: ParentReference;
+  controllerName: string;
+  conditions?: Condition[];
+}
+
+/** What all kinds of routes have. */
+export interface RouteObject extends KubeObject {
+  spec: { parentRefs?: ParentReference[]; hostnames?: string[] };
+  status?: { parents?: RouteParentStatus[] };
+}
+
+export interface HTTPRoute extends RouteObject {
+  spec: RouteObject['spec'] & { rules?: HTTPRouteRule[] };
+}
+
+export interface HTTPRouteRule {
+  matches?: HTTPRouteMatch[];
+  filters?: RouteFilter[];
+  backendRefs?: BackendReference[];
+  timeouts?: { request?: string; backendRequest?: string };
+}
+
+export interface HTTPRouteMatch {
+  path?: { type?: string; value?: string };
+  headers?: ValueMatch[];
+  queryParams?: ValueMatch[];
+  method?: string;
+}
+
+export interface ValueMatch {
+  type?: string;
+  name: string;
+  value: string;
+}
+
+export interface GRPCRoute extends RouteObject {
+  spec: RouteObject['spec'] & { rules?: GRPCRouteRule[] };
+}
+
+export interface GRPCRouteRule {
+  matches?: { method?: { type?: string; service?: string; method?: string }; headers?: ValueMatch[] }[];
+  filters?: RouteFilter[];
+  backendRefs?: BackendReference[];
+}
+
+export interface BackendReference extends ObjectReference {
+  port?: number;
+  weight?: number;
+  filters?: RouteFilter[];
+}
+
+export interface RouteFilter {
+  type: string;
+  requestHeaderModifier?: HeaderModifier;
+  responseHeaderModifier?: HeaderModifier;
+  requestRedirect?: {
+    scheme?: string;
+    hostname?: string;
+    path?: PathModifier;
+    port?: number;
+    statusCode?: number;
+  };
+  urlRewrite?: { hostname?: string; path?: PathModifier };
+}
+
+export interface HeaderModifier {
+  set?: { name: string; value: string }[];
+  add?: { name: string; value: string }[];
+  remove?: string[];
+}
+
+export interface PathModifier {
+  type: string;
+  replaceFullPath?: string;
+  replacePrefixMatch?: string;
+}
+
+export interface ReferenceGrant extends KubeObject {
+  spec: {
+    from: { group: string; kind: string; namespace: string }[];
+    to: { group: string; kind: string; name?: string }[];
+  };
+}

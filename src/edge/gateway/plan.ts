@@ -1,0 +1,289 @@
+import type { Namespace, Secret, Service } from '../../api/types.ts';
+import { keyOf } from '../../client/cache.ts';
+import type { BackendWant } from '../ingress/backends.ts';
+import { namesOf } from '../ingress/certificates.ts';
+import type { BackendPlan, CertificatePlan, PortPlan } from '../ingress/plan.ts';
+import { addressesOf, addressProblem, isAddressService, serviceName, unsupportedAddress } from './addresses.ts';
+import { type AttachingRoute, type Attachment, attach, gatewayKey } from './attachment.ts';
+import { problemOf, type Referrer, WantedBackends } from './backends.ts';
+import { controllerName } from './classes.ts';
+import { type Problem, unless, type Verdict, verdict } from './conditions.ts';
+import { moreSpecificFirst } from './hostnames.ts';
+import { type PlannedListener, planListeners, serves } from './listeners.ts';
+import type {
+  Gateway,
+  GatewayClass,
+  GRPCRoute,
+  HTTPRoute,
+  ParentReference,
+  ReferenceGrant,
+  RouteGroupKind,
+  RouteObject,
+} from './objects.ts';
+import { type Candidate, settleHosts } from './precedence.ts';
+import { grpcRules, httpRules, type Rule, Unsupported } from './rules.ts';
+
+/** The objects that Gateways are planned from. */
+export interface GatewayObjects {
+  readonly classes: readonly GatewayClass[];
+  readonly gateways: readonly Gateway[];
+  readonly httpRoutes: readonly HTTPRoute[];
+  readonly grpcRoutes: readonly GRPCRoute[];
+  readonly grants: readonly ReferenceGrant[];
+  namespace(name: string): Namespace | undefined;
+  service(key: string): Service | undefined;
+  secret(key: string): Secret | undefined;
+}
+
+/** What the proxy should do for Gateways, and what their owners should know once it does. */
+export interface GatewaysPlan {
+  /** By name. */
+  readonly ports: ReadonlyMap<string, PortPlan>;
+  readonly wants: ReadonlyMap<string, BackendWant>;
+  readonly answering: ReadonlyMap<string, BackendPlan>;
+  readonly certificates: ReadonlyMap<string, CertificatePlan>;
+  readonly gateways: readonly GatewayReport[];
+  readonly routes: readonly RouteReport[];
+}
+
+export interface GatewayReport {
+  readonly gateway: Gateway;
+  readonly addresses: readonly string[];
+  readonly verdicts: readonly Verdict[];
+  readonly listeners: readonly ListenerReport[];
+}
+
+export interface ListenerReport {
+  readonly name: string;
+  readonly kinds: readonly RouteGroupKind[];
+  readonly attachedRoutes: number;
+  readonly verdicts: readonly Verdict[];
+}
+
+export interface RouteReport {
+  readonly kind: string;
+  readonly route: RouteObject;
+  readonly parents: readonly { readonly parentRef: ParentReference; readonly verdicts: readonly Verdict[] }[];
+}
+
+/** Plans all Gateways of our classes, and the routes of their listeners. Pure. */
+export function planGateways(objects: GatewayObjects): GatewaysPlan {
+  const planner = new Planner(objects);
+  return planner.plan();
+}
+
+interface PlannedGateway {
+  readonly gateway: Gateway;
+  readonly addresses: readonly string[];
+  readonly listeners: readonly PlannedListener[];
+  readonly attachedRoutes: Map<PlannedListener, Set<string>>;
+  readonly candidates: Map<PlannedListener, Candidate[]>;
+}
+
+class Planner {
+  readonly #objects: GatewayObjects;
+  readonly #backends: WantedBackends;
+  readonly #gateways: ReadonlyMap<string, PlannedGateway>;
+
+  constructor(objects: GatewayObjects) {
+    this.#objects = objects;
+    this.#backends = new WantedBackends(objects);
+    const ours = new Set(
+      objects.classes.flatMap(({ metadata, spec }) => (spec.controllerName === controllerName ? metadata?.name : [])),
+    );
+    const served = objects.gateways.filter(({ spec }) => ours.has(spec.gatewayClassName));
+    this.#gateways = new Map(served.map((gateway) => [keyOf(gateway), this.#planGateway(gateway)]));
+  }
+
+  plan(): GatewaysPlan {
+    const routes = [
+      ...this.#objects.httpRoutes.map((route) => this.#planRoute('HTTPRoute', route, () => httpRules(route))),
+      ...this.#objects.grpcRoutes.map((route) => this.#planRoute('GRPCRoute', route, () => grpcRules(route))),
+    ];
+    const all = [...this.#gateways.values()];
+    return {
+      ports: new Map(all.flatMap((each) => portsOf(each)).map((port) => [port.name, port])),
+      wants: this.#backends.services,
+      answering: this.#backends.answering,
+      certificates: new Map(all.flatMap((each) => certificatesOf(each)).map((each) => [each.name, each])),
+      gateways: all.map((each) => reportOf(each)),
+      routes,
+    };
+  }
+
+  #planGateway(gateway: Gateway): PlannedGateway {
+    const { name = '', namespace } = gateway.metadata ?? {};
+    const service = this.#objects.service(`${namespace}/${serviceName(name, gateway.spec.gatewayClassName)}`);
+    return {
+      gateway,
+      addresses: isAddressService(service) ? addressesOf(service) : [],
+      listeners: planListeners(gateway, this.#objects),
+      attachedRoutes: new Map(),
+      candidates: new Map(),
+    };
+  }
+
+  #planRoute(kind: string, route: RouteObject, readRules: () => Rule[]): RouteReport {
+    const namespace = route.metadata?.namespace ?? '';
+    const namespaceLabels = this.#objects.namespace(namespace)?.metadata?.labels;
+    const from: Referrer = { kind, namespace };
+    const rules = attempt(readRules);
+    const parents = (route.spec.parentRefs ?? []).flatMap((parentRef) => {
+      const planned = this.#gateways.get(gatewayKey(parentRef, route) ?? '');
+      if (!planned) return [];
+      const refused = 'reason' in rules ? rules : this.#attach({ kind, route, namespaceLabels }, parentRef, planned, rules);
+      const unresolved = 'reason' in rules ? undefined : this.#unresolved(rules, from);
+      return [{ parentRef, verdicts: [unless(refused, 'Accepted'), unless(unresolved, 'ResolvedRefs')] }];
+    });
+    return { kind, route, parents };
+  }
+
+  /** Gives the route to the listeners of one parent; the problem where there is none. */
+  #attach(
+    attaching: AttachingRoute,
+    parentRef: ParentReference,
+    planned: PlannedGateway,
+    rules: readonly Rule[],
+  ): Problem | undefined {
+    const attachments = attach(attaching, parentRef, planned.gateway, planned.listeners);
+    if ('reason' in attachments) return attachments;
+    const id = `${attaching.kind} ${keyOf(attaching.route)}`;
+    for (const attachment of attachments) {
+      const { listener } = attachment;
+      planned.attachedRoutes.set(listener, (planned.attachedRoutes.get(listener) ?? new Set()).add(id));
+      if (!serves(listener)) continue;
+      const candidates = this.#candidates(attaching, attachment, rules);
+      planned.candidates.set(listener, [...(planned.candidates.get(listener) ?? []), ...candidates]);
+    }
+    return undefined;
+  }
+
+  #candidates({ kind, route }: AttachingRoute, { listener, hosts }: Attachment, rules: readonly Rule[]): Candidate[] {
+    const { port, protocol, name } = listener.listener;
+    const entrance = { port, tls: protocol === 'HTTPS' };
+    const { namespace = '', creationTimestamp = '' } = route.metadata ?? {};
+    return rules.flatMap((rule) =>
+      rule.matches.flatMap((match) => {
+        const backends = this.#backends.of(rule, match, { kind, namespace }, entrance);
+        return hosts.map((host) => ({
+          ...match,
+          listener: name,
+          host,
+          source: keyOf(route),
+          createdAt: creationTimestamp,
+          backends,
+        }));
+      }),
+    );
+  }
+
+  /** The first reference of a route that leads nowhere. */
+  #unresolved(rules: readonly Rule[], from: Referrer): Problem | undefined {
+    for (const { backendRefs } of rules) {
+      for (const { ref } of backendRefs) {
+        const problem = problemOf(ref, from, this.#objects);
+        if (problem) return problem;
+      }
+    }
+    return undefined;
+  }
+}
+
+function attempt(readRules: () => Rule[]): Rule[] | Problem {
+  try {
+    return readRules();
+  } catch (error) {
+    if (error instanceof Unsupported) return { reason: 'UnsupportedValue', message: error.message };
+    throw error;
+  }
+}
+
+/** By their numbers; what is refused, or is reached nowhere, has none. */
+function servedPorts({ gateway, addresses, listeners }: PlannedGateway): Map<number, PlannedListener[]> {
+  if (unsupportedAddress(gateway) || addresses.length === 0) return new Map();
+  return Map.groupBy(listeners.filter(serves), ({ listener }) => listener.port);
+}
+
+function portsOf(planned: PlannedGateway): PortPlan[] {
+  return [...servedPorts(planned)].map(([port, listeners]) => {
+    const hosts = listeners.map(({ listener, host }) => ({ name: listener.name, host }));
+    const candidates = listeners.flatMap((each) => planned.candidates.get(each) ?? []);
+    return {
+      name: portName(planned.gateway, port),
+      addresses: planned.addresses,
+      port,
+      tls: listeners.some(({ listener }) => listener.protocol === 'HTTPS'),
+      hosts: settleHosts(hosts, candidates),
+    };
+  });
+}
+
+/** `shop_web_443`. No namespace or name has an underscore. */
+function portName({ metadata }: Gateway, port: number): string {
+  return `${metadata?.namespace}_${metadata?.name}_${port}`;
+}
+
+/** Each port has its certificates to itself. The first one is that of the listener for the most hosts. */
+function certificatesOf(planned: PlannedGateway): CertificatePlan[] {
+  return [...servedPorts(planned)].flatMap(([number, listeners]) => {
+    const port = portName(planned.gateway, number);
+    const wanted = listeners
+      .toSorted((a, b) => moreSpecificFirst(b.host, a.host))
+      .flatMap(({ host, certificates }) => certificates.map((each) => ({ ...each, host })));
+    return [...Map.groupBy(wanted, ({ secret }) => secret)].flatMap(([secret, uses]) => {
+      const pem = uses[0]?.pem ?? '';
+      const hosts = new Set(uses.flatMap(({ host }) => (host === '' ? namesOf(pem) : [host])));
+      return { name: `${port}.${secret.replace('/', '_')}`, pem, hosts: [...hosts], port };
+    });
+  });
+}
+
+function reportOf(planned: PlannedGateway): GatewayReport {
+  const { gateway, addresses, listeners, attachedRoutes } = planned;
+  const listenersRefused = listeners.filter(({ refused }) => refused).length;
+  const refused = unsupportedAddress(gateway) ?? noneAccepted(listeners, listenersRefused) ?? parametersProblem(gateway);
+  const noAddress = addressProblem(gateway, addresses);
+  const noneServes = listeners.some(serves) ? undefined : invalid('no listener can serve');
+  return {
+    gateway,
+    addresses,
+    verdicts: [
+      unless(refused, 'Accepted', listenersRefused > 0 ? 'ListenersNotValid' : 'Accepted'),
+      unless(refused ? invalid('it is not accepted') : (noAddress ?? noneServes), 'Programmed'),
+    ],
+    listeners: listeners.map((each) => ({
+      name: each.listener.name,
+      kinds: each.kinds,
+      attachedRoutes: attachedRoutes.get(each)?.size ?? 0,
+      verdicts: listenerVerdicts(each, refused ?? noAddress),
+    })),
+  };
+}
+
+function listenerVerdicts(planned: PlannedListener, gatewayProblem: Problem | undefined): Verdict[] {
+  const { refused, unresolved } = planned;
+  const unserved = serves(planned) ? undefined : invalid(unresolved?.message ?? '');
+  const pending = gatewayProblem && { reason: 'Pending', message: gatewayProblem.message };
+  return [
+    unless(refused, 'Accepted'),
+    refused?.isConflict
+      ? verdict('Conflicted', true, refused.reason, refused.message)
+      : verdict('Conflicted', false, 'NoConflicts'),
+    unless(unresolved, 'ResolvedRefs'),
+    unless(refused ? (refused.isConflict ? refused : invalid(refused.message)) : (unserved ?? pending), 'Programmed'),
+  ];
+}
+
+function noneAccepted(listeners: readonly PlannedListener[], refused: number): Problem | undefined {
+  return refused < listeners.length ? undefined : { reason: 'ListenersNotValid', message: 'no listener is accepted' };
+}
+
+/** There is no kind of parameters yet. */
+function parametersProblem({ spec }: Gateway): Problem | undefined {
+  const ref = spec.infrastructure?.parametersRef;
+  return ref && { reason: 'InvalidParameters', message: `parameters of the kind ${ref.kind} are not known` };
+}
+
+function invalid(message: string): Problem {
+  return { reason: 'Invalid', message };
+}

@@ -1,0 +1,143 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { Resource } from '../../api/resource.ts';
+import type { KubeObject } from '../../api/types.ts';
+import type { Log } from '../../base/log.ts';
+import { keyOf, splitKey } from '../../client/cache.ts';
+import type { Client } from '../../client/client.ts';
+import { type Controller, runController } from '../../client/controller.ts';
+import { controllerName, supportedFeatures } from './classes.ts';
+import { conditionsOf, verdict } from './conditions.ts';
+import {
+  type Gateway,
+  type GatewayClass,
+  type GatewayStatus,
+  gatewayClasses,
+  gateways,
+  grpcRoutes,
+  httpRoutes,
+  type RouteObject,
+} from './objects.ts';
+import type { GatewayReport, GatewaysPlan, RouteReport } from './plan.ts';
+
+export interface ReportsOptions {
+  readonly client: Client;
+  readonly log: Log;
+  /** The object as it is now. */
+  present(resource: Resource, key: string): KubeObject | undefined;
+}
+
+/** A status that an object should have, as it follows from the one that it has. */
+interface Wanted {
+  readonly resource: Resource;
+  readonly key: string;
+  statusOf(present: KubeObject, now: string): object;
+}
+
+/** Writes the statuses of classes, Gateways and routes, where they differ. */
+export class Reports {
+  readonly #options: ReportsOptions;
+  readonly #controller: Controller;
+  readonly #wanted = new Map<string, Wanted>();
+
+  constructor(options: ReportsOptions) {
+    this.#options = options;
+    this.#controller = runController({ name: 'gateway-status', log: options.log, sync: (id) => this.#sync(id) });
+  }
+
+  classes(classes: readonly GatewayClass[]): void {
+    for (const each of classes) {
+      if (each.spec.controllerName === controllerName) this.#want(gatewayClasses, each, classStatus(each));
+    }
+  }
+
+  /** Says what the proxy holds; where it could not be brought to it, why. */
+  report(plan: GatewaysPlan, failure?: string): void {
+    for (const each of plan.gateways) this.#want(gateways, each.gateway, gatewayStatus(each, failure));
+    for (const each of plan.routes) {
+      this.#want(each.kind === 'GRPCRoute' ? grpcRoutes : httpRoutes, each.route, routeStatus(each));
+    }
+  }
+
+  async stop(): Promise<void> {
+    await this.#controller.stop();
+  }
+
+  #want(resource: Resource, object: KubeObject, statusOf: Wanted['statusOf']): void {
+    const key = keyOf(object);
+    const id = `${resource.plural}/${key}`;
+    this.#wanted.set(id, { resource, key, statusOf });
+    if (this.#change(id)) this.#controller.enqueue(id);
+  }
+
+  #change(id: string): { readonly wanted: Wanted; readonly present: KubeObject; readonly status: object } | undefined {
+    const wanted = this.#wanted.get(id);
+    const present = wanted && this.#options.present(wanted.resource, wanted.key);
+    if (!wanted || !present) return void this.#wanted.delete(id);
+    const status = wanted.statusOf(present, new Date().toISOString().replace(/\.\d+/, ''));
+    const before = (present as { status?: object }).status ?? {};
+    return isDeepStrictEqual({ ...before, ...status }, before) ? undefined : { wanted, present, status };
+  }
+
+  async #sync(id: string): Promise<void> {
+    const change = this.#change(id);
+    if (!change) return;
+    const { wanted, present, status } = change;
+    const { namespace, name } = splitKey(wanted.key);
+    // Others write into the same lists.
+    const metadata = { resourceVersion: present.metadata?.resourceVersion };
+    await this.#options.client.patch(wanted.resource, { namespace, name }, 'merge', { metadata, status }, 'status');
+  }
+}
+
+function classStatus({ metadata }: GatewayClass): Wanted['statusOf'] {
+  const verdicts = [verdict('Accepted', true, 'Accepted', 'served by knit')];
+  return (present, now) => ({
+    conditions: conditionsOf(verdicts, (present as GatewayClass).status?.conditions, metadata?.generation, now),
+    supportedFeatures: supportedFeatures.map((name) => ({ name })),
+  });
+}
+
+function gatewayStatus({ gateway, addresses, verdicts, listeners }: GatewayReport, failure?: string): Wanted['statusOf'] {
+  const generation = gateway.metadata?.generation;
+  const failed = failure === undefined ? [] : [verdict('Programmed', false, 'Invalid', failure)];
+  const overruled = <T extends { type: string }>(all: readonly T[]) => [
+    ...all.filter(({ type }) => !failed.some((each) => each.type === type)),
+    ...failed,
+  ];
+  return (present, now): GatewayStatus => {
+    const status = (present as Gateway).status ?? {};
+    return {
+      addresses: addresses.map((value) => ({ type: 'IPAddress', value })),
+      conditions: conditionsOf(overruled(verdicts), status.conditions, generation, now),
+      listeners: listeners.map(({ name, kinds, attachedRoutes, verdicts: own }) => ({
+        name,
+        supportedKinds: [...kinds],
+        attachedRoutes,
+        conditions: conditionsOf(
+          overruled(own),
+          status.listeners?.find((each) => each.name === name)?.conditions,
+          generation,
+          now,
+        ),
+      })),
+    };
+  };
+}
+
+function routeStatus({ route, parents }: RouteReport): Wanted['statusOf'] {
+  return (present, now) => {
+    const before = (present as RouteObject).status?.parents ?? [];
+    const others = before.filter((each) => each.controllerName !== controllerName);
+    const ours = parents.map(({ parentRef, verdicts }) => {
+      const same = before.find(
+        (each) => each.controllerName === controllerName && isDeepStrictEqual(each.parentRef, parentRef),
+      );
+      return {
+        parentRef,
+        controllerName,
+        conditions: conditionsOf(verdicts, same?.conditions, route.metadata?.generation, now),
+      };
+    });
+    return others.length + ours.length + before.length === 0 ? {} : { parents: [...others, ...ours] };
+  };
+}

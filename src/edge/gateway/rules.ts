@@ -1,0 +1,212 @@
+import type { BackendPolicy, Elsewhere, HeaderChange, RequestCondition, RouteMatch } from '../ingress/plan.ts';
+import type {
+  BackendReference,
+  GRPCRoute,
+  HeaderModifier,
+  HTTPRoute,
+  HTTPRouteMatch,
+  PathModifier,
+  RouteFilter,
+  ValueMatch,
+} from './objects.ts';
+
+/** A rule of a route of any kind: requests that match one of `matches` go to `backendRefs`. */
+export interface Rule {
+  readonly matches: readonly Match[];
+  readonly actions: Actions;
+  readonly backendRefs: readonly RuleBackend[];
+  readonly timeoutMs?: number;
+}
+
+export interface RuleBackend {
+  readonly ref: BackendReference;
+  readonly actions: Actions;
+}
+
+/** Which requests, but for their host. */
+export interface Match {
+  readonly match: RouteMatch['match'] | 'regex';
+  readonly path: string;
+  readonly when: readonly RequestCondition[];
+}
+
+/** What filters do. */
+export interface Actions {
+  readonly requestHeaders: readonly HeaderChange[];
+  readonly responseHeaders: readonly HeaderChange[];
+  readonly host?: string;
+  readonly path?: PathModifier;
+  readonly redirect?: { readonly scheme?: string; readonly host?: string; readonly port?: number; readonly code: number };
+}
+
+export const noActions: Actions = { requestHeaders: [], responseHeaders: [] };
+
+/** A value that the specification knows and that is not served here. */
+export class Unsupported extends Error {}
+
+/** @throws {Unsupported} */
+export function httpRules({ spec }: HTTPRoute): Rule[] {
+  return (spec.rules ?? []).map(({ matches, filters, backendRefs = [], timeouts = {} }) => ({
+    matches: (matches?.length ? matches : [{}]).flatMap(httpMatch),
+    actions: actionsOf(filters),
+    backendRefs: backendRefs.map((ref) => ({ ref, actions: actionsOf(ref.filters) })),
+    timeoutMs: shortest([timeouts.request, timeouts.backendRequest]),
+  }));
+}
+
+/** @throws {Unsupported} */
+export function grpcRules({ spec }: GRPCRoute): Rule[] {
+  return (spec.rules ?? []).map(({ matches, filters, backendRefs = [] }) => ({
+    matches: (matches?.length ? matches : [{}]).map(({ method, headers = [] }) => ({
+      ...grpcPath(method),
+      when: headers.map((each) => valueCondition('header', each)),
+    })),
+    actions: actionsOf(filters),
+    backendRefs: backendRefs.map((ref) => ({ ref, actions: actionsOf(ref.filters) })),
+  }));
+}
+
+/** None where no request has such a path. */
+function httpMatch({ path = {}, headers = [], queryParams = [], method }: HTTPRouteMatch): Match[] {
+  const { type = 'PathPrefix', value = '/' } = path;
+  const when: RequestCondition[] = [
+    ...(method === undefined ? [] : [{ on: 'method' as const, value: method }]),
+    ...firstOfEach(headers).map((each) => valueCondition('header', each)),
+    ...firstOfEach(queryParams).map((each) => valueCondition('query', each)),
+  ];
+  if (type === 'RegularExpression') return [{ match: 'regex', path: regex(value), when }];
+  if (/[^!-~]/.test(value)) return [];
+  if (type === 'Exact') return [{ match: 'exact', path: value, when }];
+  return [{ match: 'prefix', path: value.replace(/\/+$/, '') || '/', when }];
+}
+
+/** Of several with one name the first one counts. */
+function firstOfEach(matches: readonly ValueMatch[]): ValueMatch[] {
+  return [...Map.groupBy(matches, ({ name }) => name.toLowerCase()).values()].flatMap(([first]) => first ?? []);
+}
+
+function valueCondition(on: 'header' | 'query', { type = 'Exact', name, value }: ValueMatch): RequestCondition {
+  return type === 'RegularExpression' ? { on, name, regex: regex(value) } : { on, name, value };
+}
+
+/** A call's path is `/package.Service/Method` (gRPC over HTTP/2, "Requests"). */
+function grpcPath(method: { type?: string; service?: string; method?: string } = {}): Omit<Match, 'when'> {
+  const { type = 'Exact', service, method: name } = method;
+  if (type === 'RegularExpression') {
+    return { match: 'regex', path: regex(`/${service ?? '[^/]+'}/${name ?? '[^/]+'}`) };
+  }
+  if (service && name) return { match: 'exact', path: `/${service}/${name}` };
+  if (service) return { match: 'prefix', path: `/${service}` };
+  return name ? { match: 'regex', path: regex(`/[^/]+/${escaped(name)}`) } : { match: 'prefix', path: '/' };
+}
+
+function escaped(text: string): string {
+  return text.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&');
+}
+
+/**
+ * The expression, if it is one that JavaScript and PCRE read alike: what HAProxy could not read would stop all routes.
+ *
+ * @throws {Unsupported}
+ */
+function regex(text: string): string {
+  const reads = () => new RegExp(text, 'u');
+  const foreign = /\(\?(?!:)|\\(?![dDwWsSb.*+?^${}()|[\]\\/])|\{\d{4,}|\{\d+,\d{4,}|[^ -~]/.test(text);
+  try {
+    reads();
+  } catch {
+    throw new Unsupported(`the regular expression ${JSON.stringify(text)} cannot be read`);
+  }
+  if (foreign) throw new Unsupported(`the regular expression ${JSON.stringify(text)} has more than RE2 and PCRE share`);
+  return text;
+}
+
+const redirectCodes = [301, 302, 303, 307, 308];
+
+/** @throws {Unsupported} */
+function actionsOf(filters: readonly RouteFilter[] = []): Actions {
+  const modifiers = (kind: 'requestHeaderModifier' | 'responseHeaderModifier') =>
+    filters.flatMap((filter) => headerChanges(filter[kind]));
+  for (const { type } of filters) {
+    if (!['RequestHeaderModifier', 'ResponseHeaderModifier', 'RequestRedirect', 'URLRewrite'].includes(type)) {
+      throw new Unsupported(`the filter ${type} is not served`);
+    }
+  }
+  const rewrite = filters.find(({ type }) => type === 'URLRewrite')?.urlRewrite;
+  const redirect = filters.find(({ type }) => type === 'RequestRedirect')?.requestRedirect;
+  const code = redirect?.statusCode ?? 302;
+  if (!redirectCodes.includes(code)) throw new Unsupported(`redirects with ${code} are not served`);
+  return {
+    requestHeaders: modifiers('requestHeaderModifier'),
+    responseHeaders: modifiers('responseHeaderModifier'),
+    host: rewrite?.hostname,
+    path: (redirect ?? rewrite)?.path,
+    redirect: redirect && { scheme: redirect.scheme, host: redirect.hostname, port: redirect.port, code },
+  };
+}
+
+function headerChanges({ set = [], add = [], remove = [] }: HeaderModifier = {}): HeaderChange[] {
+  return [
+    ...set.map(({ name, value }) => ({ change: 'set' as const, name, value })),
+    ...add.map(({ name, value }) => ({ change: 'add' as const, name, value })),
+    ...remove.map((name) => ({ change: 'remove' as const, name })),
+  ];
+}
+
+/** Longest time that the proxy can count: it does so in 31 bits. */
+const endless = 2 ** 31 - 1;
+
+/** Of durations such as `1h30m` or `500ms` (GEP-2257), in ms. */
+function shortest(durations: readonly (string | undefined)[]): number | undefined {
+  const given = durations.filter((each) => each !== undefined);
+  const units = { h: 3_600_000, m: 60_000, s: 1000, ms: 1 };
+  const times = given.map((text) =>
+    [...text.matchAll(/(\d+)(h|ms|m|s)/g)].reduce((sum, [, count, unit]) => sum + Number(count) * units[unit as 'h'], 0),
+  );
+  // Zero is: no limit.
+  return times.length === 0 ? undefined : Math.min(...times.map((ms) => (ms === 0 ? endless : Math.min(ms, endless))));
+}
+
+/** The port that requests come by. */
+export interface Entrance {
+  readonly port: number;
+  readonly tls: boolean;
+}
+
+/** What is done to the requests of one match on their way to one backend, whose own actions come after the rule's. */
+export function policyOf({ actions, timeoutMs }: Rule, { path }: Match, own: Actions, entrance: Entrance): BackendPolicy {
+  const requestHeaders = [...actions.requestHeaders, ...own.requestHeaders];
+  const responseHeaders = [...actions.responseHeaders, ...own.responseHeaders];
+  const redirect = actions.redirect && elsewhere(actions.redirect, entrance);
+  const rewrite = rewriteOf(own.path ?? actions.path, path);
+  const host = own.host ?? actions.host;
+  return {
+    ...(requestHeaders.length > 0 ? { requestHeaders } : {}),
+    ...(responseHeaders.length > 0 ? { responseHeaders } : {}),
+    ...(host === undefined ? {} : { host }),
+    ...(rewrite ? { rewrite } : {}),
+    ...(redirect ? { redirect } : {}),
+    ...(timeoutMs === undefined ? {} : { responseTimeoutMs: timeoutMs }),
+  };
+}
+
+function rewriteOf(modifier: PathModifier | undefined, prefix: string): BackendPolicy['rewrite'] {
+  if (!modifier) return undefined;
+  return modifier.type === 'ReplaceFullPath'
+    ? { path: modifier.replaceFullPath || '/' }
+    : { prefix, to: modifier.replacePrefixMatch ?? '' };
+}
+
+const usualPorts: Readonly<Record<string, number>> = { http: 80, https: 443 };
+
+/** A scheme that is named has its own port, else it is the listener's (HTTPRequestRedirectFilter, `port`). */
+function elsewhere({ scheme, host, port, code }: NonNullable<Actions['redirect']>, entrance: Entrance): Elsewhere {
+  const target = scheme ?? (entrance.tls ? 'https' : 'http');
+  const number = port ?? (scheme === undefined ? entrance.port : usualPorts[scheme]);
+  return {
+    scheme: target,
+    ...(host === undefined ? {} : { host }),
+    ...(number === usualPorts[target] ? {} : { port: number }),
+    code,
+  };
+}
