@@ -21,6 +21,7 @@ interface UpFlags {
   readonly podNetwork?: string;
   readonly proxyMode?: ProxyMode;
   readonly publish?: readonly string[];
+  readonly gatewayApi?: boolean;
   /** ms */
   readonly wait?: number;
   readonly output: string;
@@ -49,13 +50,14 @@ export function upCommand(program: Command): void {
       "a port of this machine's loopback that leads to ingress/NAME or service/NAMESPACE/NAME:PORT; may be given again",
       (text: string, all: readonly string[] = []) => [...all, text],
     )
+    .option('--gateway-api', 'define the kinds of the Gateway API, which the class knit serves')
     .option('--wait <duration>', 'how long nodes and DNS may take to be ready (default 1m)', parseWait)
     .option('--no-kubeconfig', 'do not write a context into your kubeconfig')
     .addOption(outputOption())
     .action(async (given: UpFlags, command: Command) => {
       const flags = withNameOfFile(given, command.getOptionValueSource('name') === 'default');
-      const { file, nodes, hollow, apiPort, ipFamily, uplink, podNetwork, proxyMode, publish } = flags;
-      const chosen = [file, nodes, hollow, apiPort, ipFamily, uplink, podNetwork, proxyMode, publish].some(
+      const { file, nodes, hollow, apiPort, ipFamily, uplink, podNetwork, proxyMode, publish, gatewayApi } = flags;
+      const chosen = [file, nodes, hollow, apiPort, ipFamily, uplink, podNetwork, proxyMode, publish, gatewayApi].some(
         (value) => value !== undefined,
       );
       const result = await interruptible((signal) =>
@@ -107,6 +109,7 @@ function specOf(flags: ChosenUp): ClusterSpec {
         ...(flags.podNetwork === undefined ? {} : { podNetwork: flags.podNetwork }),
       },
       publish: flags.publish ?? base.publish,
+      gatewayAPI: flags.gatewayApi ?? base.gatewayAPI,
       proxy: { ...base.proxy, ...(flags.proxyMode === undefined ? {} : { mode: flags.proxyMode }) },
     },
     'the command line',

@@ -36,6 +36,7 @@ export interface CreateOptions {
   /** How many nodes, or a list of them; default 3. This and all that follows is as in docs/cluster-file.md. */
   readonly nodes?: number | readonly { readonly name: string; readonly labels?: Readonly<Record<string, string>> }[];
   readonly hollowNodes?: number;
+  readonly gatewayAPI?: boolean;
   readonly network?: Readonly<Record<string, string>>;
   readonly proxy?: { readonly mode: 'nftables' | 'iptables' | 'none' };
   readonly clients?: readonly string[];

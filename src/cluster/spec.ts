@@ -91,6 +91,8 @@ const clusterSpec = z.strictObject({
         .prefault({}),
     })
     .prefault({}),
+  /** Defines the Gateway API's kinds; Gateways of the class `knit` are served wherever the kinds come from. */
+  gatewayAPI: z.boolean().default(false),
   api: z
     .strictObject({
       port: z.int().min(1).max(65535).optional(),
