@@ -62,7 +62,16 @@ export interface Route {
 
 /** Routes of a namespace, left out: this one, of both families and in all tables, that carry a protocol number. */
 export async function routesOf(protocol: number, netns?: string): Promise<Route[]> {
-  const output = await run('ip', [...inNamespace(netns), '-j', 'route', 'show', 'table', 'all', 'proto', String(protocol)]);
+  const output = await run('ip', [
+    ...inNamespace(netns),
+    '-j',
+    'route',
+    'show',
+    'table',
+    'all',
+    'proto',
+    String(protocol),
+  ]);
   const routes: { dst: string; gateway?: string; table?: string }[] = JSON.parse(output.trim() || '[]');
   return routes.map((route) => ({
     destination: route.dst,

@@ -58,7 +58,10 @@ export async function reachIngressMachine({ prefix }: IngressMachine, addresses:
   const gone = present.filter((address) => !addresses.includes(address));
   const come = addresses.filter((address) => !present.includes(address));
   await ipBatch(
-    [...gone.map((each) => `addr del ${alone(each)} dev eth0`), ...come.map((each) => `addr replace ${alone(each)} dev eth0`)],
+    [
+      ...gone.map((each) => `addr del ${alone(each)} dev eth0`),
+      ...come.map((each) => `addr replace ${alone(each)} dev eth0`),
+    ],
     ingressNetns(prefix),
   );
   await ipBatch(

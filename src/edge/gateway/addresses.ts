@@ -23,9 +23,7 @@ export function addressService({ metadata, spec }: Gateway): Service {
       namespace,
       labels: { ...labels, [gatewayNameLabel]: name },
       annotations: { ...annotations, [ipModeAnnotation]: 'Proxy' },
-      ownerReferences: [
-        { apiVersion: 'gateway.networking.k8s.io/v1', kind: 'Gateway', name, uid, controller: true },
-      ],
+      ownerReferences: [{ apiVersion: 'gateway.networking.k8s.io/v1', kind: 'Gateway', name, uid, controller: true }],
     },
     spec: {
       type: 'LoadBalancer',
@@ -46,7 +44,9 @@ function askedAddress({ addresses = [] }: Gateway['spec']): { loadBalancerIP?: s
 /** `web-knit`; a name has 63 characters at most. */
 export function serviceName(gateway: string, gatewayClass: string): string {
   const whole = `${gateway}-${gatewayClass}`.replaceAll('.', '-');
-  return whole.length <= 63 && !`${gateway}${gatewayClass}`.includes('.') ? whole : `${whole.slice(0, 54)}-${shortHash(whole)}`;
+  return whole.length <= 63 && !`${gateway}${gatewayClass}`.includes('.')
+    ? whole
+    : `${whole.slice(0, 54)}-${shortHash(whole)}`;
 }
 
 /** Not somebody else's of the same name. */
@@ -68,7 +68,10 @@ export function unsupportedAddress({ spec }: Gateway): Problem | undefined {
 export function addressProblem({ spec }: Gateway, held: readonly string[]): Problem | undefined {
   const missing = (spec.addresses ?? []).flatMap(({ value }) => (value && !held.includes(value) ? [value] : []));
   if (missing.length > 0) {
-    return { reason: 'AddressNotUsable', message: `${missing.join(', ')}: not to be had, see the events of its Service` };
+    return {
+      reason: 'AddressNotUsable',
+      message: `${missing.join(', ')}: not to be had, see the events of its Service`,
+    };
   }
   return held.length > 0 ? undefined : { reason: 'AddressNotAssigned', message: 'no address is free' };
 }

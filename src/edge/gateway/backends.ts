@@ -1,6 +1,6 @@
 import type { Service } from '../../api/types.ts';
 import { type BackendWant, backendName, shortHash } from '../ingress/backends.ts';
-import type { BackendPlan, BackendPolicy, WeightedBackend } from '../ingress/plan.ts';
+import type { BackendPlan, BackendPolicy, BackendProtocol, WeightedBackend } from '../ingress/plan.ts';
 import type { Problem } from './conditions.ts';
 import { isGranted } from './grants.ts';
 import type { BackendReference, ReferenceGrant } from './objects.ts';
@@ -36,6 +36,16 @@ export function problemOf(ref: BackendReference, from: Referrer, world: BackendW
   return { reason: 'BackendNotFound', message: `Service ${key} has no port ${port}` };
 }
 
+/** By the kind of route: how its requests are answered that lead nowhere. */
+const invalidOf: Readonly<Record<string, BackendPolicy>> = {
+  HTTPRoute: { answer: 500 },
+  GRPCRoute: { answer: 503 },
+  TLSRoute: { stream: true },
+};
+
+/** The same: how servers are spoken to. Of HTTP the Service says it. */
+const protocolOf: Readonly<Record<string, BackendProtocol>> = { GRPCRoute: 'h2c', TLSRoute: 'tcp' };
+
 /** Backends by name, as rules come to want them. */
 export class WantedBackends {
   /** Ports of Services. */
@@ -48,14 +58,14 @@ export class WantedBackends {
     this.#world = world;
   }
 
-  /** Where requests of a match go. What cannot be had is answered with 500, a gRPC call with UNAVAILABLE. */
+  /** Where requests of a match go. What cannot be had is answered with 500, a gRPC call with UNAVAILABLE, TLS with its end. */
   of(rule: Rule, match: Match, from: Referrer, entrance: Entrance): WeightedBackend[] {
     if (rule.actions.redirect) {
       const policy = policyOf(rule, match, noActions, entrance);
       return [{ backend: this.#answer('redirect', policy), weight: 1 }];
     }
     const refs = rule.backendRefs.filter(({ ref }) => ref.weight !== 0);
-    const invalid = () => this.#answer('invalid', { answer: from.kind === 'GRPCRoute' ? 503 : 500 });
+    const invalid = () => this.#answer('invalid', invalidOf[from.kind] ?? {});
     if (refs.length === 0) return [{ backend: invalid(), weight: 1 }];
     return refs.map(({ ref, actions }) => {
       const broken = problemOf(ref, from, this.#world);
@@ -70,7 +80,7 @@ export class WantedBackends {
       service,
       port,
       mode: 'nodes' as const,
-      protocol: from.kind === 'GRPCRoute' ? ('h2c' as const) : undefined,
+      protocol: protocolOf[from.kind],
       policy,
     };
     const name = backendName(want);

@@ -14,9 +14,11 @@ export const knitClass: GatewayClass = {
 /** What of the specification is served beyond its core, by the names of its conformance suite, which holds it to them. */
 export const supportedFeatures: readonly string[] = [
   'GRPCRoute',
+  'GRPCRouteNamedRouteRule',
   'Gateway',
   'GatewayAddressEmpty',
   'GatewayHTTPListenerIsolation',
+  'GatewayHTTPSListenerDetectMisdirectedRequests',
   'GatewayInfrastructure',
   'GatewayPort8080',
   'GatewayStaticAddresses',
@@ -31,6 +33,7 @@ export const supportedFeatures: readonly string[] = [
   'HTTPRouteDestinationPortMatching',
   'HTTPRouteHostRewrite',
   'HTTPRouteMethodMatching',
+  'HTTPRouteNamedRouteRule',
   'HTTPRouteParentRefPort',
   'HTTPRoutePathRedirect',
   'HTTPRoutePathRewrite',
@@ -40,4 +43,6 @@ export const supportedFeatures: readonly string[] = [
   'HTTPRouteResponseHeaderModification',
   'HTTPRouteSchemeRedirect',
   'ReferenceGrant',
+  'TLSRoute',
+  'TLSRouteModeTerminate',
 ];

@@ -39,6 +39,8 @@ import {
   httpRoutes,
   type ReferenceGrant,
   referenceGrants,
+  type TLSRoute,
+  tlsRoutes,
 } from './objects.ts';
 import { type GatewaysPlan, planGateways } from './plan.ts';
 import { Reports } from './reports.ts';
@@ -61,6 +63,8 @@ interface Kinds {
 interface Watched {
   readonly httpRoutes: Informer<HTTPRoute>;
   readonly grpcRoutes: Informer<GRPCRoute>;
+  /** Not there in releases of the Gateway API before 1.5. */
+  readonly tlsRoutes: Informer<TLSRoute> | undefined;
   readonly grants: Informer<ReferenceGrant>;
   readonly namespaces: Informer<Namespace>;
   readonly services: Informer<Service>;
@@ -147,6 +151,7 @@ export class GatewayController implements FrontEnd {
       gateways: kinds.gateways.list().filter(({ metadata }) => !metadata?.deletionTimestamp),
       httpRoutes: watched.httpRoutes.list(),
       grpcRoutes: watched.grpcRoutes.list(),
+      tlsRoutes: watched.tlsRoutes?.list() ?? [],
       grants: watched.grants.list(),
       namespace: (name) => watched.namespaces.get(name),
       service: (key) => watched.services.get(key),
@@ -189,18 +194,26 @@ export class GatewayController implements FrontEnd {
 
   async #knowsKinds(): Promise<boolean> {
     const wanted = [gatewayClasses, gateways, httpRoutes, grpcRoutes, referenceGrants];
-    const known = await Promise.all(
+    const known = await this.#knownKinds();
+    return wanted.every(({ kind }) => known.has(kind));
+  }
+
+  /** Names of the Gateway API's kinds that are defined. */
+  async #knownKinds(): Promise<ReadonlySet<string>> {
+    const lists = await Promise.all(
       ['v1', 'v1beta1'].map((version) => this.#options.client.raw('GET', `/apis/${gatewayGroup}/${version}`)),
     ).catch(() => []);
-    const names = known.flatMap((text) => (JSON.parse(text) as { resources: { name: string }[] }).resources);
-    return wanted.every(({ plural }) => names.some(({ name }) => name === plural));
+    const resources = lists.flatMap((text) => (JSON.parse(text) as { resources: { kind: string }[] }).resources);
+    return new Set(resources.map(({ kind }) => kind));
   }
 
   async #watch(): Promise<void> {
     const { informers } = this.#options;
+    const known = await this.#knownKinds();
     const watched: Watched = {
       httpRoutes: informers.informer(httpRoutes),
       grpcRoutes: informers.informer(grpcRoutes),
+      tlsRoutes: known.has(tlsRoutes.kind) ? informers.informer(tlsRoutes) : undefined,
       grants: informers.informer(referenceGrants),
       namespaces: informers.informer(namespaceResource),
       services: informers.informer(services),
@@ -210,9 +223,8 @@ export class GatewayController implements FrontEnd {
       secrets: informers.informer(secrets, { fieldSelector: 'type!=helm.sh/release.v1' }),
     };
     const anew = () => this.#changed();
-    for (const each of [watched.httpRoutes, watched.grpcRoutes, watched.grants, watched.namespaces, watched.secrets]) {
-      each.onChange(anew);
-    }
+    const { httpRoutes: http, grpcRoutes: grpc, tlsRoutes: tls, grants, namespaces } = watched;
+    for (const each of [http, grpc, tls, grants, namespaces, watched.secrets]) each?.onChange(anew);
     watched.services.onChange((service, old) => {
       this.#backends.serviceChanged(keyOf(service ?? old ?? {}));
       this.#changed();
@@ -230,7 +242,13 @@ export class GatewayController implements FrontEnd {
 
   #present({ plural }: Resource, key: string): KubeObject | undefined {
     const informers = { ...this.#kinds, ...this.#watched };
-    const all = [informers.classes, informers.gateways, informers.httpRoutes, informers.grpcRoutes];
+    const all = [
+      informers.classes,
+      informers.gateways,
+      informers.httpRoutes,
+      informers.grpcRoutes,
+      informers.tlsRoutes,
+    ];
     return all.find((each) => each?.resource.plural === plural)?.get(key);
   }
 }

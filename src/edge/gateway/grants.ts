@@ -15,8 +15,6 @@ export function isGranted({ from, to }: CrossReference, grants: readonly Referen
       spec.from.some(
         (each) => each.group === gatewayGroup && each.kind === from.kind && each.namespace === from.namespace,
       ) &&
-      spec.to.some(
-        (each) => each.group === to.group && each.kind === to.kind && (each.name || to.name) === to.name,
-      ),
+      spec.to.some((each) => each.group === to.group && each.kind === to.kind && (each.name || to.name) === to.name),
   );
 }

@@ -1,9 +1,17 @@
 import { compileLabelSelector } from '../../api/selectors.ts';
 import type { Labels, Secret } from '../../api/types.ts';
 import { type ReadCertificate, readCertificate } from '../ingress/certificates.ts';
+import type { PortPlan } from '../ingress/plan.ts';
 import type { Problem } from './conditions.ts';
 import { isGranted } from './grants.ts';
-import { type Gateway, gatewayGroup, type Listener, type ObjectReference, type ReferenceGrant, type RouteGroupKind } from './objects.ts';
+import {
+  type Gateway,
+  gatewayGroup,
+  type Listener,
+  type ObjectReference,
+  type ReferenceGrant,
+  type RouteGroupKind,
+} from './objects.ts';
 
 /** A listener, and what is wrong with it. */
 export interface PlannedListener {
@@ -33,6 +41,7 @@ export interface ListenerObjects {
 const kindsOf: Readonly<Record<string, readonly string[]>> = {
   HTTP: ['HTTPRoute', 'GRPCRoute'],
   HTTPS: ['HTTPRoute', 'GRPCRoute'],
+  TLS: ['TLSRoute'],
 };
 
 export function planListeners(gateway: Gateway, objects: ListenerObjects): PlannedListener[] {
@@ -40,7 +49,10 @@ export function planListeners(gateway: Gateway, objects: ListenerObjects): Plann
   return listeners.map((listener) => {
     const { kinds, unknown } = routeKinds(listener);
     const { certificates, problem } = certificatesOf(listener, gateway, objects);
-    const wrongKinds = unknown.length > 0 ? { reason: 'InvalidRouteKinds', message: `no routes of the kind ${unknown.join(', ')} are served` } : undefined;
+    const wrongKinds =
+      unknown.length > 0
+        ? { reason: 'InvalidRouteKinds', message: `no routes of the kind ${unknown.join(', ')} are served` }
+        : undefined;
     return {
       listener,
       host: hostOf(listener),
@@ -54,7 +66,18 @@ export function planListeners(gateway: Gateway, objects: ListenerObjects): Plann
 
 /** Requests to it are answered: it is accepted, and has a certificate where it needs one. */
 export function serves({ refused, listener, certificates }: PlannedListener): boolean {
-  return !refused && (listener.protocol !== 'HTTPS' || certificates.length > 0);
+  return !refused && (!endsTLS(listener) || certificates.length > 0);
+}
+
+/** What a port speaks: listeners of one port speak the same. */
+export function protocolOf({ protocol, tls }: Listener): PortPlan['protocol'] {
+  if (protocol === 'HTTP') return 'http';
+  if (protocol === 'HTTPS') return 'https';
+  return tls?.mode === 'Passthrough' ? 'passthrough' : 'tls';
+}
+
+function endsTLS(listener: Listener): boolean {
+  return ['https', 'tls'].includes(protocolOf(listener));
 }
 
 function hostOf({ hostname = '' }: Listener): string {
@@ -72,9 +95,9 @@ function unsupported({ protocol, tls }: Listener): Problem | undefined {
 /** Two listeners of a port must be told apart by their hosts, and speak one protocol. */
 function conflict(listener: Listener, all: readonly Listener[]): (Problem & { isConflict: true }) | undefined {
   const others = all.filter((each) => each !== listener && each.port === listener.port);
-  const otherProtocol = others.find(({ protocol }) => kindsOf[protocol] && protocol !== listener.protocol);
+  const otherProtocol = others.find((each) => kindsOf[each.protocol] && protocolOf(each) !== protocolOf(listener));
   if (otherProtocol) {
-    const message = `listener ${otherProtocol.name} speaks ${otherProtocol.protocol} at port ${listener.port}`;
+    const message = `listener ${otherProtocol.name} speaks ${protocolOf(otherProtocol)} at port ${listener.port}`;
     return { reason: 'ProtocolConflict', message, isConflict: true };
   }
   const sameHost = others.find((each) => hostOf(each) === hostOf(listener));
@@ -94,12 +117,12 @@ function routeKinds({ protocol, allowedRoutes }: Listener): { kinds: RouteGroupK
 }
 
 function certificatesOf(
-  { protocol, tls }: Listener,
+  listener: Listener,
   gateway: Gateway,
   objects: ListenerObjects,
 ): { certificates: ListenerCertificate[]; problem?: Problem } {
-  if (protocol !== 'HTTPS') return { certificates: [] };
-  const read = (tls?.certificateRefs ?? []).map((ref) => certificateOf(ref, gateway, objects));
+  if (!endsTLS(listener)) return { certificates: [] };
+  const read = (listener.tls?.certificateRefs ?? []).map((ref) => certificateOf(ref, gateway, objects));
   return {
     certificates: read.filter((each) => 'pem' in each),
     problem: read.find((each) => 'reason' in each),

@@ -4,7 +4,12 @@ import type { KubeObject, LabelSelector } from '../../api/types.ts';
 /** The Gateway API's objects, as far as they are read here. */
 export const gatewayGroup = 'gateway.networking.k8s.io';
 
-const define = <T extends KubeObject>(kind: string, plural: string, version = 'v1', namespaced = true): Resource<T> => ({
+const define = <T extends KubeObject>(
+  kind: string,
+  plural: string,
+  version = 'v1',
+  namespaced = true,
+): Resource<T> => ({
   group: gatewayGroup,
   version,
   kind,
@@ -15,6 +20,7 @@ const define = <T extends KubeObject>(kind: string, plural: string, version = 'v
 export const gatewayClasses = define<GatewayClass>('GatewayClass', 'gatewayclasses', 'v1', false);
 export const gateways = define<Gateway>('Gateway', 'gateways');
 export const httpRoutes = define<HTTPRoute>('HTTPRoute', 'httproutes');
+export const tlsRoutes = define<TLSRoute>('TLSRoute', 'tlsroutes');
 export const grpcRoutes = define<GRPCRoute>('GRPCRoute', 'grpcroutes');
 /** In this version it is served by all releases. */
 export const referenceGrants = define<ReferenceGrant>('ReferenceGrant', 'referencegrants', 'v1beta1');
@@ -133,6 +139,10 @@ export interface GRPCRouteRule {
   matches?: { method?: { type?: string; service?: string; method?: string }; headers?: ValueMatch[] }[];
   filters?: RouteFilter[];
   backendRefs?: BackendReference[];
+}
+
+export interface TLSRoute extends RouteObject {
+  spec: RouteObject['spec'] & { rules?: { backendRefs?: BackendReference[] }[] };
 }
 
 export interface BackendReference extends ObjectReference {

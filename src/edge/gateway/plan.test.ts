@@ -1,10 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { formatPlan } from '../ingress/plan.ts';
-import { testService } from '../ingress/testing.ts';
-import type { HTTPRoute } from './objects.ts';
 import { planGateways } from './plan.ts';
-import { testGateway, testRoute, testWorld } from './testing.ts';
+import { testRoute, testWorld } from './testing.ts';
 
 /** The lines of a plan's ports. */
 function linesOf(world: Parameters<typeof testWorld>[0]): string[] {

@@ -9,7 +9,7 @@ import { problemOf, type Referrer, WantedBackends } from './backends.ts';
 import { controllerName } from './classes.ts';
 import { type Problem, unless, type Verdict, verdict } from './conditions.ts';
 import { moreSpecificFirst } from './hostnames.ts';
-import { type PlannedListener, planListeners, serves } from './listeners.ts';
+import { type PlannedListener, planListeners, protocolOf, serves } from './listeners.ts';
 import type {
   Gateway,
   GatewayClass,
@@ -19,9 +19,10 @@ import type {
   ReferenceGrant,
   RouteGroupKind,
   RouteObject,
+  TLSRoute,
 } from './objects.ts';
 import { type Candidate, settleHosts } from './precedence.ts';
-import { grpcRules, httpRules, type Rule, Unsupported } from './rules.ts';
+import { grpcRules, httpRules, type Rule, tlsRules, Unsupported } from './rules.ts';
 
 /** The objects that Gateways are planned from. */
 export interface GatewayObjects {
@@ -29,6 +30,7 @@ export interface GatewayObjects {
   readonly gateways: readonly Gateway[];
   readonly httpRoutes: readonly HTTPRoute[];
   readonly grpcRoutes: readonly GRPCRoute[];
+  readonly tlsRoutes: readonly TLSRoute[];
   readonly grants: readonly ReferenceGrant[];
   namespace(name: string): Namespace | undefined;
   service(key: string): Service | undefined;
@@ -99,6 +101,7 @@ class Planner {
     const routes = [
       ...this.#objects.httpRoutes.map((route) => this.#planRoute('HTTPRoute', route, () => httpRules(route))),
       ...this.#objects.grpcRoutes.map((route) => this.#planRoute('GRPCRoute', route, () => grpcRules(route))),
+      ...this.#objects.tlsRoutes.map((route) => this.#planRoute('TLSRoute', route, () => tlsRules(route))),
     ];
     const all = [...this.#gateways.values()];
     return {
@@ -131,7 +134,8 @@ class Planner {
     const parents = (route.spec.parentRefs ?? []).flatMap((parentRef) => {
       const planned = this.#gateways.get(gatewayKey(parentRef, route) ?? '');
       if (!planned) return [];
-      const refused = 'reason' in rules ? rules : this.#attach({ kind, route, namespaceLabels }, parentRef, planned, rules);
+      const refused =
+        'reason' in rules ? rules : this.#attach({ kind, route, namespaceLabels }, parentRef, planned, rules);
       const unresolved = 'reason' in rules ? undefined : this.#unresolved(rules, from);
       return [{ parentRef, verdicts: [unless(refused, 'Accepted'), unless(unresolved, 'ResolvedRefs')] }];
     });
@@ -159,8 +163,8 @@ class Planner {
   }
 
   #candidates({ kind, route }: AttachingRoute, { listener, hosts }: Attachment, rules: readonly Rule[]): Candidate[] {
-    const { port, protocol, name } = listener.listener;
-    const entrance = { port, tls: protocol === 'HTTPS' };
+    const { port, name } = listener.listener;
+    const entrance = { port, protocol: protocolOf(listener.listener) };
     const { namespace = '', creationTimestamp = '' } = route.metadata ?? {};
     return rules.flatMap((rule) =>
       rule.matches.flatMap((match) => {
@@ -212,7 +216,8 @@ function portsOf(planned: PlannedGateway): PortPlan[] {
       name: portName(planned.gateway, port),
       addresses: planned.addresses,
       port,
-      tls: listeners.some(({ listener }) => listener.protocol === 'HTTPS'),
+      protocol: listeners[0] ? protocolOf(listeners[0].listener) : 'http',
+      listeners: hosts.map(({ host }) => host).toSorted(moreSpecificFirst),
       hosts: settleHosts(hosts, candidates),
     };
   });
@@ -241,7 +246,8 @@ function certificatesOf(planned: PlannedGateway): CertificatePlan[] {
 function reportOf(planned: PlannedGateway): GatewayReport {
   const { gateway, addresses, listeners, attachedRoutes } = planned;
   const listenersRefused = listeners.filter(({ refused }) => refused).length;
-  const refused = unsupportedAddress(gateway) ?? noneAccepted(listeners, listenersRefused) ?? parametersProblem(gateway);
+  const refused =
+    unsupportedAddress(gateway) ?? noneAccepted(listeners, listenersRefused) ?? parametersProblem(gateway);
   const noAddress = addressProblem(gateway, addresses);
   const noneServes = listeners.some(serves) ? undefined : invalid('no listener can serve');
   return {

@@ -16,6 +16,7 @@ import {
   grpcRoutes,
   httpRoutes,
   type RouteObject,
+  tlsRoutes,
 } from './objects.ts';
 import type { GatewayReport, GatewaysPlan, RouteReport } from './plan.ts';
 
@@ -25,6 +26,8 @@ export interface ReportsOptions {
   /** The object as it is now. */
   present(resource: Resource, key: string): KubeObject | undefined;
 }
+
+const routeKinds = [httpRoutes, grpcRoutes, tlsRoutes];
 
 /** A status that an object should have, as it follows from the one that it has. */
 interface Wanted {
@@ -54,7 +57,8 @@ export class Reports {
   report(plan: GatewaysPlan, failure?: string): void {
     for (const each of plan.gateways) this.#want(gateways, each.gateway, gatewayStatus(each, failure));
     for (const each of plan.routes) {
-      this.#want(each.kind === 'GRPCRoute' ? grpcRoutes : httpRoutes, each.route, routeStatus(each));
+      const resource = routeKinds.find(({ kind }) => kind === each.kind);
+      if (resource) this.#want(resource, each.route, routeStatus(each));
     }
   }
 
@@ -97,7 +101,10 @@ function classStatus({ metadata }: GatewayClass): Wanted['statusOf'] {
   });
 }
 
-function gatewayStatus({ gateway, addresses, verdicts, listeners }: GatewayReport, failure?: string): Wanted['statusOf'] {
+function gatewayStatus(
+  { gateway, addresses, verdicts, listeners }: GatewayReport,
+  failure?: string,
+): Wanted['statusOf'] {
   const generation = gateway.metadata?.generation;
   const failed = failure === undefined ? [] : [verdict('Programmed', false, 'Invalid', failure)];
   const overruled = <T extends { type: string }>(all: readonly T[]) => [

@@ -1,4 +1,11 @@
-import type { BackendPolicy, Elsewhere, HeaderChange, RequestCondition, RouteMatch } from '../ingress/plan.ts';
+import type {
+  BackendPolicy,
+  Elsewhere,
+  HeaderChange,
+  PortPlan,
+  RequestCondition,
+  RouteMatch,
+} from '../ingress/plan.ts';
 import type {
   BackendReference,
   GRPCRoute,
@@ -7,6 +14,7 @@ import type {
   HTTPRouteMatch,
   PathModifier,
   RouteFilter,
+  TLSRoute,
   ValueMatch,
 } from './objects.ts';
 
@@ -36,7 +44,12 @@ export interface Actions {
   readonly responseHeaders: readonly HeaderChange[];
   readonly host?: string;
   readonly path?: PathModifier;
-  readonly redirect?: { readonly scheme?: string; readonly host?: string; readonly port?: number; readonly code: number };
+  readonly redirect?: {
+    readonly scheme?: string;
+    readonly host?: string;
+    readonly port?: number;
+    readonly code: number;
+  };
 }
 
 export const noActions: Actions = { requestHeaders: [], responseHeaders: [] };
@@ -63,6 +76,14 @@ export function grpcRules({ spec }: GRPCRoute): Rule[] {
     })),
     actions: actionsOf(filters),
     backendRefs: backendRefs.map((ref) => ({ ref, actions: actionsOf(ref.filters) })),
+  }));
+}
+
+export function tlsRules({ spec }: TLSRoute): Rule[] {
+  return (spec.rules ?? []).map(({ backendRefs = [] }) => ({
+    matches: [{ match: 'prefix', path: '/', when: [] }],
+    actions: noActions,
+    backendRefs: backendRefs.map((ref) => ({ ref, actions: noActions })),
   }));
 }
 
@@ -161,26 +182,33 @@ function shortest(durations: readonly (string | undefined)[]): number | undefine
   const given = durations.filter((each) => each !== undefined);
   const units = { h: 3_600_000, m: 60_000, s: 1000, ms: 1 };
   const times = given.map((text) =>
-    [...text.matchAll(/(\d+)(h|ms|m|s)/g)].reduce((sum, [, count, unit]) => sum + Number(count) * units[unit as 'h'], 0),
+    [...text.matchAll(/(\d+)(h|ms|m|s)/g)].reduce(
+      (sum, [, count, unit]) => sum + Number(count) * units[unit as 'h'],
+      0,
+    ),
   );
   // Zero is: no limit.
   return times.length === 0 ? undefined : Math.min(...times.map((ms) => (ms === 0 ? endless : Math.min(ms, endless))));
 }
 
 /** The port that requests come by. */
-export interface Entrance {
-  readonly port: number;
-  readonly tls: boolean;
-}
+export type Entrance = Pick<PortPlan, 'port' | 'protocol'>;
 
 /** What is done to the requests of one match on their way to one backend, whose own actions come after the rule's. */
-export function policyOf({ actions, timeoutMs }: Rule, { path }: Match, own: Actions, entrance: Entrance): BackendPolicy {
+export function policyOf(
+  { actions, timeoutMs }: Rule,
+  { path }: Match,
+  own: Actions,
+  entrance: Entrance,
+): BackendPolicy {
   const requestHeaders = [...actions.requestHeaders, ...own.requestHeaders];
   const responseHeaders = [...actions.responseHeaders, ...own.responseHeaders];
   const redirect = actions.redirect && elsewhere(actions.redirect, entrance);
   const rewrite = rewriteOf(own.path ?? actions.path, path);
   const host = own.host ?? actions.host;
+  const stream = entrance.protocol === 'tls' || entrance.protocol === 'passthrough';
   return {
+    ...(stream ? { stream } : {}),
     ...(requestHeaders.length > 0 ? { requestHeaders } : {}),
     ...(responseHeaders.length > 0 ? { responseHeaders } : {}),
     ...(host === undefined ? {} : { host }),
@@ -201,7 +229,7 @@ const usualPorts: Readonly<Record<string, number>> = { http: 80, https: 443 };
 
 /** A scheme that is named has its own port, else it is the listener's (HTTPRequestRedirectFilter, `port`). */
 function elsewhere({ scheme, host, port, code }: NonNullable<Actions['redirect']>, entrance: Entrance): Elsewhere {
-  const target = scheme ?? (entrance.tls ? 'https' : 'http');
+  const target = scheme ?? entrance.protocol;
   const number = port ?? (scheme === undefined ? entrance.port : usualPorts[scheme]);
   return {
     scheme: target,

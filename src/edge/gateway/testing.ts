@@ -1,7 +1,16 @@
 import type { Secret, Service } from '../../api/types.ts';
 import { gatewayAddressClass } from '../loadbalancer/addresses.ts';
 import { knitClass } from './classes.ts';
-import { type Gateway, gatewayGroup, type GRPCRoute, type HTTPRoute, type HTTPRouteRule, type Listener, type ReferenceGrant } from './objects.ts';
+import {
+  type Gateway,
+  type GRPCRoute,
+  gatewayGroup,
+  type HTTPRoute,
+  type HTTPRouteRule,
+  type Listener,
+  type ReferenceGrant,
+  type TLSRoute,
+} from './objects.ts';
 import type { GatewayObjects } from './plan.ts';
 
 /** Objects for tests, of which only what matters is said. */
@@ -21,7 +30,11 @@ export function testGateway(name = 'gw', listeners: readonly Listener[] = [testL
 export function testRoute(
   name: string,
   rules: HTTPRouteRule[],
-  { createdAt = '2026-01-01T00:00:00Z', namespace = 'shop', ...more }: Partial<HTTPRoute['spec']> & { createdAt?: string; namespace?: string } = {},
+  {
+    createdAt = '2026-01-01T00:00:00Z',
+    namespace = 'shop',
+    ...more
+  }: Partial<HTTPRoute['spec']> & { createdAt?: string; namespace?: string } = {},
 ): HTTPRoute {
   return {
     apiVersion: `${gatewayGroup}/v1`,
@@ -35,6 +48,7 @@ export interface TestWorld {
   readonly gateways?: readonly Gateway[];
   readonly routes?: readonly HTTPRoute[];
   readonly grpcRoutes?: readonly GRPCRoute[];
+  readonly tlsRoutes?: readonly TLSRoute[];
   readonly grants?: readonly ReferenceGrant[];
   /** Of port 80, in the namespace `shop`. */
   readonly services?: readonly string[];
@@ -44,12 +58,21 @@ export interface TestWorld {
 
 /** Every Gateway has an address. */
 export function testWorld(world: TestWorld): GatewayObjects {
-  const { gateways = [testGateway()], routes = [], grpcRoutes = [], grants = [], services = ['web'], secrets = {} } = world;
+  const {
+    gateways = [testGateway()],
+    routes = [],
+    grpcRoutes = [],
+    tlsRoutes = [],
+    grants = [],
+    services = ['web'],
+    secrets = {},
+  } = world;
   return {
     classes: [knitClass],
     gateways,
     httpRoutes: routes,
     grpcRoutes,
+    tlsRoutes,
     grants,
     namespace: (name) => ({ metadata: { name, labels: { name } } }),
     service: (key) => {

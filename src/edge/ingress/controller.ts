@@ -92,9 +92,12 @@ export class IngressController implements FrontEnd {
   }
 
   applied(error?: unknown): void {
-    if (error === undefined) return this.#reports.report(this.#notes);
-    const failed: Note = { type: 'Warning', reason: 'ProxyFailed', message: messageOf(error) };
-    this.#reports.tell(new Map([...this.#notes.keys()].map((key) => [key, [failed]])));
+    if (error === undefined) {
+      this.#reports.report(this.#notes);
+    } else {
+      const failed: Note = { type: 'Warning', reason: 'ProxyFailed', message: messageOf(error) };
+      this.#reports.tell(new Map([...this.#notes.keys()].map((key) => [key, [failed]])));
+    }
   }
 
   #ingressChanged(key: string): void {

@@ -128,4 +128,3 @@ function matchOf(host: string, pathType: string, path: string): RouteMatch | und
   const prefix = pathType === 'Prefix' ? path : path.replace(/\*$/, '');
   return { host, match: 'prefix', path: prefix.replace(/\/+$/, '') || '/' };
 }
-

@@ -57,8 +57,10 @@ export interface PortPlan {
   readonly name: string;
   readonly addresses: readonly string[];
   readonly port: number;
-  /** TLS ends here, with the certificates of this port's list. */
-  readonly tls: boolean;
+  /** HTTP; HTTP in TLS; any stream in TLS that ends here, or that is passed on as it is, led by its server name. */
+  readonly protocol: 'http' | 'https' | 'tls' | 'passthrough';
+  /** Hosts that are apart from each other: of HTTPS a connection for one of them carries no requests for another. */
+  readonly listeners: readonly string[];
   /** The more specific first; a request is answered by the first one that means its host, and by no other. */
   readonly hosts: readonly HostPlan[];
 }
@@ -105,7 +107,7 @@ export interface BackendPlan {
   readonly servers: readonly ServerPlan[];
 }
 
-export type BackendProtocol = 'http' | 'https' | 'h2c' | 'grpcs';
+export type BackendProtocol = 'http' | 'https' | 'h2c' | 'grpcs' | 'tcp';
 
 /** How a backend is spoken to, and what is done to its requests. Left out: the proxy's default. */
 export interface BackendPolicy {
@@ -130,6 +132,8 @@ export interface BackendPolicy {
   readonly responseHeaders?: readonly HeaderChange[];
   /** All requests are answered so. */
   readonly answer?: number;
+  /** Streams, of whatever protocol, instead of HTTP. */
+  readonly stream?: boolean;
 }
 
 /** The URL of a request, after its rewrite, with another origin. */

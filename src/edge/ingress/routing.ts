@@ -1,10 +1,10 @@
 import type { Ingress, Secret } from '../../api/types.ts';
-import { type BackendObjects, PlannedBackends } from './planned-backends.ts';
 import type { PlannedBackend } from './backends.ts';
 import { type ReadCertificate, readCertificate, type SettledCertificates, settleCertificates } from './certificates.ts';
 import { type Settled, settleClaims } from './claims.ts';
 import { type IngressPlan, type Note, planIngress } from './ingress.ts';
 import type { RoutingPlan } from './plan.ts';
+import { type BackendObjects, PlannedBackends } from './planned-backends.ts';
 import type { Settings } from './settings.ts';
 
 /** The objects that plans are made of, by `namespace/name`. */

@@ -32,7 +32,9 @@ export function isBalanced(service: Service): boolean {
 
 /** Addresses are given to it: it is balanced, or a Gateway's. */
 export function hasAddresses({ metadata, spec }: Service): boolean {
-  return spec?.type === 'LoadBalancer' && isOurClass(spec.loadBalancerClass) && metadata?.deletionTimestamp === undefined;
+  return (
+    spec?.type === 'LoadBalancer' && isOurClass(spec.loadBalancerClass) && metadata?.deletionTimestamp === undefined
+  );
 }
 
 /** Of another class is somebody else's; what changed its type has no class any more. */

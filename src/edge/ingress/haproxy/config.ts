@@ -10,7 +10,7 @@ import type {
   ServerPlan,
 } from '../plan.ts';
 import { certificateListPath, type ProxyFiles } from './files.ts';
-import { portLines } from './ports.ts';
+import { requestPortLines, streamPortLines } from './ports.ts';
 import { formatted, quoted } from './quoting.ts';
 import { beforeHost, endOfRequest, field, lineStart, nowhere } from './routes.ts';
 import { type Aliases, spareNames } from './spares.ts';
@@ -48,6 +48,7 @@ export function frameOf(plan: RoutingPlan, options: ProxyOptions, aliases: Alias
     ['frontend ingress', frontend(plan, options)],
     ['frontend metrics', metrics(options)],
     ['backend unclaimed', unclaimed],
+    ['backend refused', refused],
     ...[...plan.ports.values()].map((port) => [`frontend ${port.name}`, portSection(port, options)] as const),
     [`backend ${nodesBackend}`, nodesSection],
     [`backend ${hostsBackend}`, `backend ${hostsBackend}`],
@@ -121,6 +122,10 @@ const defaults = ({ connectTimeoutMs }: ProxyOptions): string => `defaults
 
 const unclaimed = `backend unclaimed
   http-request return status 404 content-type text/plain string "no route has this host and path\\n"`;
+
+const refused = `backend refused
+  mode tcp
+  tcp-request content reject`;
 
 /** Which nodes' ports are used is asked of their service proxies, as load balancers do it. */
 const nodesSection = `backend ${nodesBackend}
@@ -197,14 +202,17 @@ function lookUps({ routes }: RoutingPlan, file: string): string[] {
 
 /** The same for a port that is its own. */
 function portSection(port: PortPlan, { files }: ProxyOptions): string {
-  const tls = port.tls ? ` ssl crt-list ${certificateListPath(files, port.name)} alpn h2,http/1.1` : '';
+  const withTLS = `ssl crt-list ${certificateListPath(files, port.name)}`;
+  const tls = { http: '', https: `${withTLS} alpn h2,http/1.1`, tls: withTLS, passthrough: '' }[port.protocol];
+  const ofRequests = port.protocol === 'http' || port.protocol === 'https';
   const lines = [
-    ...port.addresses.map((address) => `bind ${address}:${port.port}${tls} ${clientPatience}`),
-    ...requestLines,
-    ...portLines(port, files.routes),
-    ...logLines,
+    ...(ofRequests ? [] : ['mode tcp', 'no option idle-close-on-response']),
+    ...port.addresses.map((address) => `bind ${address}:${port.port} ${tls} ${clientPatience}`),
+    ...(ofRequests
+      ? [...requestLines, ...requestPortLines(port, files.routes), ...logLines]
+      : streamPortLines(port, files.routes)),
     `use_backend %[var(txn.route),field(${field.backend},;)]`,
-    'default_backend unclaimed',
+    `default_backend ${ofRequests ? 'unclaimed' : 'refused'}`,
   ];
   return `frontend ${port.name}\n${lines.map((line) => `  ${line}`).join('\n')}`;
 }
@@ -248,7 +256,11 @@ const logFormat = `${lineStart} %Ts.%ms %ci:%cp %sslv %ST %B %b %s %bp %rc %ts %
 const logLines = ['log stdout len 8192 format raw local0', `log-format '${logFormat}'`];
 
 function backendSection({ name, policy }: BackendPlan): string {
-  return [`backend ${name}`, ...policyLines(policy).map((line) => `  ${line}`)].join('\n');
+  return [
+    `backend ${name}`,
+    ...(policy.stream ? ['  mode tcp'] : []),
+    ...policyLines(policy).map((line) => `  ${line}`),
+  ].join('\n');
 }
 
 function policyLines(policy: BackendPolicy): string[] {
@@ -274,7 +286,9 @@ function policyLines(policy: BackendPolicy): string[] {
 
 function headerAction(header: HeaderChange): string {
   const name = quoted(header.name);
-  return header.change === 'remove' ? `del-header ${name}` : `${header.change}-header ${name} ${formatted(header.value)}`;
+  return header.change === 'remove'
+    ? `del-header ${name}`
+    : `${header.change}-header ${name} ${formatted(header.value)}`;
 }
 
 function locationOf(redirect: NonNullable<BackendPolicy['redirect']>): string {
@@ -315,6 +329,7 @@ function nodeServers(nodes: readonly ProxyNode[]): Map<string, string> {
 
 const protocolWords: Readonly<Record<BackendProtocol, readonly string[]>> = {
   http: [],
+  tcp: [],
   https: ['ssl', 'verify', 'none'],
   h2c: ['proto', 'h2'],
   grpcs: ['ssl', 'verify', 'none', 'alpn', 'h2'],

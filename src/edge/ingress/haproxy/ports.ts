@@ -24,14 +24,14 @@ export function portRoutes(ports: Iterable<PortPlan>, aliases?: Aliases): Map<st
     for (const host of hosts) {
       for (const path of host.paths) {
         const key = routeMapKey({ host: host.host, match: path.match, path: path.path });
-        map.set(`${mark}${name}/${key}`, valueOf(host, path, aliases));
+        map.set(`${mark}${name}/${key}`, mapValue(host, path, aliases));
       }
     }
   }
   return map;
 }
 
-function valueOf({ host }: HostPlan, { choices }: PathPlan, aliases?: Aliases): string {
+function mapValue({ host }: HostPlan, { choices }: PathPlan, aliases?: Aliases): string {
   const [first] = choices;
   if (first === undefined) return formatValue({ backend: nowhere, source: '', host });
   return first.when.length === 0 ? formatValue(routeOf(first, host), aliases) : undecided + idOf(choices);
@@ -56,30 +56,71 @@ function idOf(choices: readonly Choice[]): string {
   return createHash('sha256').update(JSON.stringify(choices)).digest('hex').slice(0, 12);
 }
 
-/**
- * The frontend's rules: the host is looked up as it is, then by its wildcards, the longest first, then without a host.
- * Each host has a route for all paths, so that the first one that is there decides.
- */
-export function portLines({ name, hosts }: PortPlan, file: string): string[] {
-  const ofPort = `str(${markText}${name}/)`;
-  const find = (key: string, condition: string) =>
-    `http-request set-var(txn.route) ${key},concat(,txn.path,${endOfRequest}),map_beg(${file}) ${condition}`;
-  const wildcards = hosts.filter(({ host }) => host.startsWith('*.')).map(({ host }) => host);
+/** The rules of a port for HTTP. */
+export function requestPortLines(port: PortPlan, file: string): string[] {
   return [
-    'acl routed var(txn.route) -m found',
     'http-request set-var(txn.host) req.hdr(host),host_only,lower',
     'http-request set-var(txn.path) path',
-    find(`${ofPort},concat(,txn.host)`, ''),
-    ...wildcards.map((host) =>
-      find(`str(${markText}${name}/${host})`, `if !routed { var(txn.host) -m end ${host.slice(1)} }`),
-    ),
-    ...(hosts.some(({ host }) => host === '') ? [find(ofPort, 'if !routed')] : []),
-    `http-request set-var(txn.route) str(${nowhere}) unless routed`,
-    ...choiceLines(hosts),
+    ...(port.protocol === 'https' ? misdirectedLines(port.listeners) : []),
+    ...lookUps(port, file, 'http-request'),
+    ...choiceLines(port.hosts),
     // The log tells the host that was asked for.
     'http-request set-var(txn.host) var(txn.host),url_enc',
     `http-request set-var(txn.route) var(txn.route),concat(${beforeHost},txn.host)`,
-    ...splitLines(hosts),
+    ...splitLines(port.hosts, 'http-request'),
+  ];
+}
+
+/** The rules of a port for streams in TLS, whose server name is their host. All of them have the same path. */
+export function streamPortLines(port: PortPlan, file: string): string[] {
+  const rule = 'tcp-request content';
+  const host =
+    port.protocol === 'passthrough'
+      ? ['tcp-request inspect-delay 5s', `${rule} set-var(txn.host) req.ssl_sni,lower if { req.ssl_hello_type 1 }`]
+      : [`${rule} set-var(txn.host) ssl_fc_sni,lower`];
+  return [...host, `${rule} set-var(txn.path) str(/)`, ...lookUps(port, file, rule), ...splitLines(port.hosts, rule)];
+}
+
+/** Rules of the two kinds are written alike. */
+type Rule = 'http-request' | 'tcp-request content';
+
+/**
+ * The host is looked up as it is, then by its wildcards, the longest first, then without a host. Each host has a route
+ * for all paths, so that the first one that is there decides.
+ */
+function lookUps({ name, hosts }: PortPlan, file: string, rule: Rule): string[] {
+  const ofPort = `str(${markText}${name}/)`;
+  const find = (key: string, condition: string) =>
+    `${rule} set-var(txn.route) ${key},concat(,txn.path,${endOfRequest}),map_beg(${file}) ${condition}`;
+  return [
+    'acl routed var(txn.route) -m found',
+    find(`${ofPort},concat(,txn.host)`, ''),
+    ...hosts
+      .filter(({ host }) => host.startsWith('*.'))
+      .map(({ host }) => find(`str(${markText}${name}/${host})`, `if !routed ${means(host, 'var(txn.host)')}`)),
+    ...(hosts.some(({ host }) => host === '') ? [find(ofPort, 'if !routed')] : []),
+    `${rule} set-var(txn.route) str(${nowhere}) unless routed`,
+  ];
+}
+
+/** A condition: the name is one that `host` means. */
+function means(host: string, fetch: string): string {
+  if (host === '') return '';
+  return host.startsWith('*.') ? `{ ${fetch} -m end ${host.slice(1)} }` : `{ ${fetch} -m str ${host} }`;
+}
+
+/** A request for a listener other than the one that its connection is for: 421, and the client connects anew (RFC 9110 §15.5.20). */
+function misdirectedLines(listeners: readonly string[]): string[] {
+  if (listeners.length < 2) return [];
+  const find = (variable: string, fetch: string) =>
+    listeners.map((host, index) => {
+      const conditions = [`!{ var(${variable}) -m found }`, means(host, fetch)].filter(Boolean).join(' ');
+      return `http-request set-var(${variable}) int(${index}) if ${conditions}`;
+    });
+  return [
+    ...find('txn.listener', 'var(txn.host)'),
+    ...find('txn.shown', 'ssl_fc_sni,lower'),
+    'http-request return status 421 if { ssl_fc_has_sni } !{ var(txn.listener),sub(txn.shown) eq 0 }',
   ];
 }
 
@@ -111,21 +152,21 @@ function conditionText(condition: RequestCondition): string {
 }
 
 /** Draws one of a route's backends. There are as many steps as the largest split has. */
-function splitLines(hosts: readonly HostPlan[]): string[] {
+function splitLines(hosts: readonly HostPlan[], rule: Rule): string[] {
   const sizes = hosts.flatMap(({ paths }) =>
     paths.flatMap(({ choices }) => choices.map(({ backends }) => backends.length)),
   );
   const largest = Math.max(0, ...sizes);
   if (largest < 2) return [];
   return [
-    `http-request set-var(txn.split) var(txn.route),field(1,${beforeHost}),field(${field.split},;)`,
+    `${rule} set-var(txn.split) var(txn.route),field(1,${beforeHost}),field(${field.split},;)`,
     'acl split var(txn.split) -m len gt 0',
     'acl drawn var(txn.backend) -m found',
     'acl below var(txn.draw),sub(txn.below) lt 0',
-    `http-request set-var(txn.draw) rand(${draws}) if split`,
+    `${rule} set-var(txn.draw) rand(${draws}) if split`,
     ...Array.from({ length: largest }, (_, index) => [
-      `http-request set-var(txn.below) var(txn.split),field(${2 * index + 1},:) if split !drawn`,
-      `http-request set-var(txn.backend) var(txn.split),field(${2 * index + 2},:) if split !drawn below`,
+      `${rule} set-var(txn.below) var(txn.split),field(${2 * index + 1},:) if split !drawn`,
+      `${rule} set-var(txn.backend) var(txn.split),field(${2 * index + 2},:) if split !drawn below`,
     ]).flat(),
     'use_backend %[var(txn.backend)] if drawn',
   ];
