@@ -35,6 +35,8 @@ export interface AskOptions {
   readonly servername?: string;
   readonly agent?: Agent;
   readonly localAddress?: string;
+  /** Default 80, with a server name 443. */
+  readonly port?: number;
 }
 
 /** Asks the Ingress proxy at `address` for a host and path, as this machine's browser would. */

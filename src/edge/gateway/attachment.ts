@@ -17,6 +17,23 @@ export interface Attachment {
   readonly hosts: readonly string[];
 }
 
+/** A route that has hosts of a listener. */
+export interface AttachedRoute {
+  readonly kind: string;
+  /** `namespace/name` */
+  readonly key: string;
+  readonly hosts: readonly string[];
+}
+
+/** A host of a listener is for requests or for calls: the older route has it (GRPCRoute, "cross serving"). */
+export function crossServing(route: AttachedRoute, attached: readonly AttachedRoute[]): Problem | undefined {
+  const other = attached.find(
+    ({ kind, hosts }) =>
+      kind !== route.kind && hosts.some((a) => route.hosts.some((b) => intersection(a, b) !== undefined)),
+  );
+  return other && problem('HostnameConflict', `${other.kind} ${other.key}, which is older, has a host of this route`);
+}
+
 /** `namespace/name` of the Gateway that a parent is; undefined: it is none. */
 export function gatewayKey(parent: ParentReference, route: RouteObject): string | undefined {
   const { group = gatewayGroup, kind = 'Gateway', namespace = route.metadata?.namespace, name } = parent;

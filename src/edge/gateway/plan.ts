@@ -4,7 +4,14 @@ import type { BackendWant } from '../ingress/backends.ts';
 import { namesOf } from '../ingress/certificates.ts';
 import type { BackendPlan, CertificatePlan, PortPlan } from '../ingress/plan.ts';
 import { addressesOf, addressProblem, isAddressService, serviceName, unsupportedAddress } from './addresses.ts';
-import { type AttachingRoute, type Attachment, attach, gatewayKey } from './attachment.ts';
+import {
+  type AttachedRoute,
+  type AttachingRoute,
+  type Attachment,
+  attach,
+  crossServing,
+  gatewayKey,
+} from './attachment.ts';
 import { problemOf, type Referrer, WantedBackends } from './backends.ts';
 import { controllerName } from './classes.ts';
 import { type Problem, unless, type Verdict, verdict } from './conditions.ts';
@@ -78,8 +85,21 @@ interface PlannedGateway {
   readonly gateway: Gateway;
   readonly addresses: readonly string[];
   readonly listeners: readonly PlannedListener[];
-  readonly attachedRoutes: Map<PlannedListener, Set<string>>;
+  readonly attached: Map<PlannedListener, AttachedRoute[]>;
   readonly candidates: Map<PlannedListener, Candidate[]>;
+}
+
+interface RouteOfKind {
+  readonly kind: string;
+  readonly route: RouteObject;
+  /** @throws {Unsupported} */
+  readRules(): Rule[];
+}
+
+/** Who is older comes first; of the same second the first by name. */
+function byAge({ route: a }: RouteOfKind, { route: b }: RouteOfKind): number {
+  const age = (a.metadata?.creationTimestamp ?? '') < (b.metadata?.creationTimestamp ?? '') ? -1 : 1;
+  return a.metadata?.creationTimestamp === b.metadata?.creationTimestamp ? (keyOf(a) < keyOf(b) ? -1 : 1) : age;
 }
 
 class Planner {
@@ -98,11 +118,13 @@ class Planner {
   }
 
   plan(): GatewaysPlan {
-    const routes = [
-      ...this.#objects.httpRoutes.map((route) => this.#planRoute('HTTPRoute', route, () => httpRules(route))),
-      ...this.#objects.grpcRoutes.map((route) => this.#planRoute('GRPCRoute', route, () => grpcRules(route))),
-      ...this.#objects.tlsRoutes.map((route) => this.#planRoute('TLSRoute', route, () => tlsRules(route))),
+    const { httpRoutes, grpcRoutes, tlsRoutes } = this.#objects;
+    const routes: RouteOfKind[] = [
+      ...httpRoutes.map((route) => ({ kind: 'HTTPRoute', route, readRules: () => httpRules(route) })),
+      ...grpcRoutes.map((route) => ({ kind: 'GRPCRoute', route, readRules: () => grpcRules(route) })),
+      ...tlsRoutes.map((route) => ({ kind: 'TLSRoute', route, readRules: () => tlsRules(route) })),
     ];
+    const reports = routes.toSorted(byAge).map((each) => this.#planRoute(each));
     const all = [...this.#gateways.values()];
     return {
       ports: new Map(all.flatMap((each) => portsOf(each)).map((port) => [port.name, port])),
@@ -110,7 +132,7 @@ class Planner {
       answering: this.#backends.answering,
       certificates: new Map(all.flatMap((each) => certificatesOf(each)).map((each) => [each.name, each])),
       gateways: all.map((each) => reportOf(each)),
-      routes,
+      routes: reports,
     };
   }
 
@@ -121,12 +143,12 @@ class Planner {
       gateway,
       addresses: isAddressService(service) ? addressesOf(service) : [],
       listeners: planListeners(gateway, this.#objects),
-      attachedRoutes: new Map(),
+      attached: new Map(),
       candidates: new Map(),
     };
   }
 
-  #planRoute(kind: string, route: RouteObject, readRules: () => Rule[]): RouteReport {
+  #planRoute({ kind, route, readRules }: RouteOfKind): RouteReport {
     const namespace = route.metadata?.namespace ?? '';
     const namespaceLabels = this.#objects.namespace(namespace)?.metadata?.labels;
     const from: Referrer = { kind, namespace };
@@ -151,10 +173,15 @@ class Planner {
   ): Problem | undefined {
     const attachments = attach(attaching, parentRef, planned.gateway, planned.listeners);
     if ('reason' in attachments) return attachments;
-    const id = `${attaching.kind} ${keyOf(attaching.route)}`;
+    const attachedTo = (listener: PlannedListener) => planned.attached.get(listener) ?? [];
+    const asRoute = (hosts: readonly string[]) => ({ kind: attaching.kind, key: keyOf(attaching.route), hosts });
+    for (const { listener, hosts } of attachments) {
+      const conflict = crossServing(asRoute(hosts), attachedTo(listener));
+      if (conflict) return conflict;
+    }
     for (const attachment of attachments) {
-      const { listener } = attachment;
-      planned.attachedRoutes.set(listener, (planned.attachedRoutes.get(listener) ?? new Set()).add(id));
+      const { listener, hosts } = attachment;
+      planned.attached.set(listener, [...attachedTo(listener), asRoute(hosts)]);
       if (!serves(listener)) continue;
       const candidates = this.#candidates(attaching, attachment, rules);
       planned.candidates.set(listener, [...(planned.candidates.get(listener) ?? []), ...candidates]);
@@ -244,7 +271,7 @@ function certificatesOf(planned: PlannedGateway): CertificatePlan[] {
 }
 
 function reportOf(planned: PlannedGateway): GatewayReport {
-  const { gateway, addresses, listeners, attachedRoutes } = planned;
+  const { gateway, addresses, listeners, attached } = planned;
   const listenersRefused = listeners.filter(({ refused }) => refused).length;
   const refused =
     unsupportedAddress(gateway) ?? noneAccepted(listeners, listenersRefused) ?? parametersProblem(gateway);
@@ -259,8 +286,9 @@ function reportOf(planned: PlannedGateway): GatewayReport {
     ],
     listeners: listeners.map((each) => ({
       name: each.listener.name,
-      kinds: each.kinds,
-      attachedRoutes: attachedRoutes.get(each)?.size ?? 0,
+      // What is not served supports no kind.
+      kinds: each.refused ? [] : each.kinds,
+      attachedRoutes: new Set(attached.get(each)?.map(({ kind, key }) => `${kind} ${key}`)).size,
       verdicts: listenerVerdicts(each, refused ?? noAddress),
     })),
   };

@@ -1,4 +1,5 @@
 import type { Service } from '../../api/types.ts';
+import { gatewayAddressClass } from '../../edge/loadbalancer/addresses.ts';
 import { checkBackend, checkEndpoints, serviceText } from './endpoints.ts';
 import { type Facts, isOver } from './facts.ts';
 import { checkIngress } from './ingresses.ts';
@@ -53,7 +54,8 @@ export async function sweep(facts: Facts): Promise<Sweep> {
 async function sweepService(report: Report, facts: Facts, service: Service): Promise<void> {
   const { type, ports = [], loadBalancerClass } = service.spec ?? {};
   if (type === 'ExternalName') return;
-  for (const port of ports) {
+  // What holds a Gateway's address has no pods.
+  for (const port of loadBalancerClass === gatewayAddressClass ? [] : ports) {
     const backends = await checkEndpoints(report, facts, service, port);
     for (const backend of backends) await checkBackend(report, facts, service, backend, backends.length > 1);
   }
