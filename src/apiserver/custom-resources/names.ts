@@ -3,6 +3,13 @@ import type { CustomResourceDefinition } from '../../api/types.ts';
 import { equalAsJson } from '../registry/equality.ts';
 
 type Names = CustomResourceDefinition['spec']['names'];
+/** What of a definition others' names depend on. */
+export interface NamedDefinition {
+  readonly metadata?: Pick<NonNullable<CustomResourceDefinition['metadata']>, 'name'>;
+  readonly spec: Pick<CustomResourceDefinition['spec'], 'group'>;
+  readonly status?: Pick<NonNullable<CustomResourceDefinition['status']>, 'acceptedNames'>;
+}
+
 type NameField = 'plural' | 'singular' | 'kind' | 'listKind';
 
 /**
@@ -11,7 +18,7 @@ type NameField = 'plural' | 'singular' | 'kind' | 'listKind';
  */
 export function settleNames(
   crd: CustomResourceDefinition,
-  all: readonly CustomResourceDefinition[],
+  all: readonly NamedDefinition[],
 ): CustomResourceDefinition | undefined {
   const others = all.filter((each) => each.spec.group === crd.spec.group && each.metadata?.name !== crd.metadata?.name);
   const next = structuredClone(crd);
@@ -41,7 +48,7 @@ interface Conflict {
   readonly message: string;
 }
 
-function acceptedNames(crd: CustomResourceDefinition, others: readonly CustomResourceDefinition[]) {
+function acceptedNames(crd: CustomResourceDefinition, others: readonly NamedDefinition[]) {
   const taken = others.map((each) => each.status?.acceptedNames).filter((names) => names !== undefined);
   const resources = new Set(
     taken.flatMap(({ plural, singular, shortNames = [] }) => [plural, singular, ...shortNames]),

@@ -9,7 +9,7 @@ import { updateObject } from '../registry/write.ts';
 import type { User } from '../request.ts';
 import { removeInstances } from './cleanup.ts';
 import type { Conversions } from './conversion.ts';
-import { settleNames } from './names.ts';
+import { type NamedDefinition, settleNames } from './names.ts';
 
 export interface CustomResources {
   stop(): void;
@@ -39,6 +39,8 @@ class Registrar implements CustomResources {
   readonly #registered = new Map<string, Registered>();
   /** Definitions whose status is being brought up to date, and whether to look at it once more. */
   readonly #working = new Map<string, boolean>();
+  /** Definitions without their schemas, which are long: each change of one asks for the names of all. */
+  readonly #named = new WeakMap<CachedObject, NamedDefinition>();
   /** Loaded when the first definition comes. */
   #makeKinds: MakeKinds | undefined;
   #conversions: Conversions | undefined;
@@ -93,16 +95,29 @@ class Registrar implements CustomResources {
 
   /** Names that became free may be what another definition of the group waits for. */
   #reconsider(freed: CustomResourceDefinition): void {
-    for (const crd of this.#all()) {
+    for (const { named: crd } of this.#all()) {
       if (crd.spec.group === freed.spec.group && crd.metadata?.name !== freed.metadata?.name) {
         void this.#settle(crd.metadata?.name ?? '');
       }
     }
   }
 
-  #all(): CustomResourceDefinition[] {
+  #all(): { readonly object: CachedObject; readonly named: NamedDefinition }[] {
     const definitions = this.#context.cache.resource(customResourceDefinitions);
-    return definitions.list().map((object) => object.parse<CustomResourceDefinition>());
+    return definitions.list().map((object) => ({ object, named: this.#nameOf(object) }));
+  }
+
+  #nameOf(object: CachedObject): NamedDefinition {
+    const known = this.#named.get(object);
+    if (known) return known;
+    const { metadata, spec, status } = object.parse<CustomResourceDefinition>();
+    const named = {
+      metadata: { name: metadata?.name },
+      spec: { group: spec.group },
+      status: { acceptedNames: status?.acceptedNames },
+    } as NamedDefinition;
+    this.#named.set(object, named);
+    return named;
   }
 
   /** Takes in the kinds of a definition, where they differ from what is served. */
@@ -141,10 +156,15 @@ class Registrar implements CustomResources {
   }
 
   async #settleOnce(name: string): Promise<void> {
-    const crd = this.#all().find((each) => each.metadata?.name === name);
+    const all = this.#all();
+    const found = all.find(({ named }) => named.metadata?.name === name);
+    const crd = found?.object.parse<CustomResourceDefinition>();
     if (!crd || this.#stopped.signal.aborted) return;
     if (crd.metadata?.deletionTimestamp) return removeInstances(this.#context, crd, user, this.#stopped.signal);
-    const settled = settleNames(crd, this.#all());
+    const settled = settleNames(
+      crd,
+      all.map(({ named }) => named),
+    );
     // What is called established is served already.
     if (isEstablished(settled ?? crd)) this.#serve(settled ?? crd);
     if (!settled) return;
