@@ -61,6 +61,15 @@ test('HAProxy accepts what becomes of Gateways and routes, whatever people wrote
           { type: 'RequestHeaderModifier', requestHeaderModifier: changes },
           { type: 'ResponseHeaderModifier', responseHeaderModifier: changes },
           {
+            type: 'CORS',
+            cors: {
+              allowOrigins: ['*', 'https://*.a.test'],
+              allowMethods: ['*'],
+              allowHeaders: ['x'],
+              exposeHeaders: ['y'],
+            },
+          },
+          {
             type: 'URLRewrite',
             urlRewrite: { hostname: 'b.test', path: { type: 'ReplacePrefixMatch', replacePrefixMatch: path } },
           },

@@ -163,6 +163,14 @@ export interface RouteFilter {
     statusCode?: number;
   };
   urlRewrite?: { hostname?: string; path?: PathModifier };
+  cors?: {
+    allowOrigins?: string[];
+    allowCredentials?: boolean;
+    allowMethods?: string[];
+    allowHeaders?: string[];
+    exposeHeaders?: string[];
+    maxAge?: number;
+  };
 }
 
 export interface HeaderModifier {

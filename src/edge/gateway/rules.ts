@@ -1,5 +1,6 @@
 import type {
   BackendPolicy,
+  CrossOrigin,
   Elsewhere,
   HeaderChange,
   PortPlan,
@@ -44,6 +45,7 @@ export interface Actions {
   readonly responseHeaders: readonly HeaderChange[];
   readonly host?: string;
   readonly path?: PathModifier;
+  readonly cors?: CrossOrigin;
   readonly redirect?: {
     readonly scheme?: string;
     readonly host?: string;
@@ -142,6 +144,7 @@ function regex(text: string): string {
   return text;
 }
 
+const filterTypes = ['RequestHeaderModifier', 'ResponseHeaderModifier', 'RequestRedirect', 'URLRewrite', 'CORS'];
 const redirectCodes = [301, 302, 303, 307, 308];
 
 /** @throws {Unsupported} */
@@ -149,7 +152,7 @@ function actionsOf(filters: readonly RouteFilter[] = []): Actions {
   const modifiers = (kind: 'requestHeaderModifier' | 'responseHeaderModifier') =>
     filters.flatMap((filter) => headerChanges(filter[kind]));
   for (const { type } of filters) {
-    if (!['RequestHeaderModifier', 'ResponseHeaderModifier', 'RequestRedirect', 'URLRewrite'].includes(type)) {
+    if (!filterTypes.includes(type)) {
       throw new Unsupported(`the filter ${type} is not served`);
     }
   }
@@ -162,8 +165,27 @@ function actionsOf(filters: readonly RouteFilter[] = []): Actions {
     responseHeaders: modifiers('responseHeaderModifier'),
     host: rewrite?.hostname,
     path: (redirect ?? rewrite)?.path,
+    cors: crossOrigin(filters.find(({ type }) => type === 'CORS')?.cors),
     redirect: redirect && { scheme: redirect.scheme, host: redirect.hostname, port: redirect.port, code },
   };
+}
+
+function crossOrigin(cors: RouteFilter['cors']): CrossOrigin | undefined {
+  return (
+    cors && {
+      origins: (cors.allowOrigins ?? []).map(withoutUsualPort),
+      credentials: cors.allowCredentials ?? false,
+      methods: cors.allowMethods ?? [],
+      headers: cors.allowHeaders ?? [],
+      exposed: cors.exposeHeaders ?? [],
+      maxAge: cors.maxAge ?? 5,
+    }
+  );
+}
+
+/** Browsers leave out a scheme's own port. */
+function withoutUsualPort(origin: string): string {
+  return origin.replace(/^(http:.*):80$|^(https:.*):443$/, '$1$2');
 }
 
 function headerChanges({ set = [], add = [], remove = [] }: HeaderModifier = {}): HeaderChange[] {
@@ -206,11 +228,13 @@ export function policyOf(
   const redirect = actions.redirect && elsewhere(actions.redirect, entrance);
   const rewrite = rewriteOf(own.path ?? actions.path, path);
   const host = own.host ?? actions.host;
+  const cors = own.cors ?? actions.cors;
   const stream = entrance.protocol === 'tls' || entrance.protocol === 'passthrough';
   return {
     ...(stream ? { stream } : {}),
     ...(requestHeaders.length > 0 ? { requestHeaders } : {}),
     ...(responseHeaders.length > 0 ? { responseHeaders } : {}),
+    ...(cors ? { cors } : {}),
     ...(host === undefined ? {} : { host }),
     ...(rewrite ? { rewrite } : {}),
     ...(redirect ? { redirect } : {}),

@@ -130,6 +130,8 @@ export interface BackendPolicy {
   /** In this order. */
   readonly requestHeaders?: readonly HeaderChange[];
   readonly responseHeaders?: readonly HeaderChange[];
+  /** What pages of other origins may do. */
+  readonly cors?: CrossOrigin;
   /** All requests are answered so. */
   readonly answer?: number;
   /** Streams, of whatever protocol, instead of HTTP. */
@@ -144,6 +146,18 @@ export interface Elsewhere {
   /** Left out: the scheme's own. */
   readonly port?: number;
   readonly code: number;
+}
+
+/** What pages of other origins may ask, and see; `*` is all. */
+export interface CrossOrigin {
+  /** `https://shop.test`, `https://*.test` */
+  readonly origins: readonly string[];
+  readonly credentials: boolean;
+  readonly methods: readonly string[];
+  readonly headers: readonly string[];
+  readonly exposed: readonly string[];
+  /** Seconds. */
+  readonly maxAge: number;
 }
 
 export type HeaderChange =

@@ -9,6 +9,7 @@ import type {
   RoutingPlan,
   ServerPlan,
 } from '../plan.ts';
+import { corsLines } from './cors.ts';
 import { certificateListPath, type ProxyFiles } from './files.ts';
 import { requestPortLines, streamPortLines } from './ports.ts';
 import { formatted, quoted } from './quoting.ts';
@@ -265,7 +266,7 @@ function backendSection({ name, policy }: BackendPlan): string {
 
 function policyLines(policy: BackendPolicy): string[] {
   const { connectTimeoutMs, responseTimeoutMs, tunnelTimeoutMs, affinityCookie, httpsRedirect, redirect } = policy;
-  const { host, requestHeaders = [], responseHeaders = [], answer } = policy;
+  const { host, requestHeaders = [], responseHeaders = [], cors, answer } = policy;
   return [
     ...(connectTimeoutMs === undefined ? [] : [`timeout connect ${connectTimeoutMs}ms`]),
     ...(responseTimeoutMs === undefined ? [] : [`timeout server ${responseTimeoutMs}ms`]),
@@ -276,6 +277,7 @@ function policyLines(policy: BackendPolicy): string[] {
       : ['dynamic-cookie-key knit', `cookie ${quoted(affinityCookie)} insert indirect nocache httponly dynamic`]),
     ...(httpsRedirect ? ['http-request redirect scheme https code 308 unless { ssl_fc }'] : []),
     ...(answer === undefined ? [] : [`http-request return status ${answer}`]),
+    ...(cors ? corsLines(cors) : []),
     ...requestHeaders.map((each) => `http-request ${headerAction(each)}`),
     ...responseHeaders.map((each) => `http-response ${headerAction(each)}`),
     ...(host === undefined ? [] : [`http-request set-header Host ${formatted(host)}`]),
