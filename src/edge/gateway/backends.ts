@@ -1,15 +1,21 @@
 import type { Service } from '../../api/types.ts';
 import { type BackendWant, backendName, shortHash } from '../ingress/backends.ts';
-import type { BackendPlan, BackendPolicy, BackendProtocol, WeightedBackend } from '../ingress/plan.ts';
+import type { BackendPlan, BackendPolicy, BackendProtocol, BackendTLS, WeightedBackend } from '../ingress/plan.ts';
 import type { Problem } from './conditions.ts';
 import { isGranted } from './grants.ts';
 import type { BackendReference, ReferenceGrant } from './objects.ts';
 import { type Entrance, type Match, noActions, policyOf, type Rule } from './rules.ts';
+import type { TLSPolicies } from './tls-policies.ts';
 
 /** The route that refers to backends. */
 export interface Referrer {
   readonly kind: string;
   readonly namespace: string;
+}
+
+/** The way that requests come: by a port of a Gateway, `namespace/name`. */
+export interface Way extends Entrance {
+  readonly gateway: string;
 }
 
 export interface BackendWorld {
@@ -46,6 +52,9 @@ const invalidOf: Readonly<Record<string, BackendPolicy>> = {
 /** The same: how servers are spoken to. Of HTTP the Service says it. */
 const protocolOf: Readonly<Record<string, BackendProtocol>> = { GRPCRoute: 'h2c', TLSRoute: 'tcp' };
 
+/** The same in TLS. */
+const protocolInTLS: typeof protocolOf = { HTTPRoute: 'https', GRPCRoute: 'grpcs', TLSRoute: 'tcp' };
+
 /** Backends by name, as rules come to want them. */
 export class WantedBackends {
   /** Ports of Services. */
@@ -53,25 +62,40 @@ export class WantedBackends {
   /** Those without servers, which answer all by themselves. */
   readonly answering = new Map<string, BackendPlan>();
   readonly #world: BackendWorld;
+  readonly #policies: TLSPolicies;
 
-  constructor(world: BackendWorld) {
+  constructor(world: BackendWorld, policies: TLSPolicies) {
     this.#world = world;
+    this.#policies = policies;
   }
 
   /** Where requests of a match go. What cannot be had is answered with 500, a gRPC call with UNAVAILABLE, TLS with its end. */
-  of(rule: Rule, match: Match, from: Referrer, entrance: Entrance): WeightedBackend[] {
+  of(rule: Rule, match: Match, from: Referrer, way: Way): WeightedBackend[] {
     if (rule.actions.redirect) {
-      const policy = policyOf(rule, match, noActions, entrance);
+      const policy = policyOf(rule, match, noActions, way);
       return [{ backend: this.#answer('redirect', policy), weight: 1 }];
     }
     const refs = rule.backendRefs.filter(({ ref }) => ref.weight !== 0);
     const invalid = () => this.#answer('invalid', invalidOf[from.kind] ?? {});
     if (refs.length === 0) return [{ backend: invalid(), weight: 1 }];
     return refs.map(({ ref, actions }) => {
-      const broken = problemOf(ref, from, this.#world);
-      const backend = broken ? invalid() : this.#service(ref, from, policyOf(rule, match, actions, entrance));
-      return { backend, weight: ref.weight ?? 1 };
+      const weight = ref.weight ?? 1;
+      if (problemOf(ref, from, this.#world)) return { backend: invalid(), weight };
+      const tls = this.#tls(ref, from, way);
+      if (tls && 'reason' in tls) return { backend: invalid(), weight };
+      const policy = policyOf(rule, match, actions, way);
+      return { backend: this.#service(ref, from, tls ? { ...policy, tls } : policy), weight };
     });
+  }
+
+  #tls(
+    { name, namespace, port = 0 }: BackendReference,
+    from: Referrer,
+    { gateway }: Way,
+  ): BackendTLS | Problem | undefined {
+    const key = `${namespace ?? from.namespace}/${name}`;
+    const service = this.#world.service(key);
+    return service && this.#policies.of(service, key, port, gateway);
   }
 
   #service({ name: service, namespace, port = 0 }: BackendReference, from: Referrer, policy: BackendPolicy): string {
@@ -80,7 +104,7 @@ export class WantedBackends {
       service,
       port,
       mode: 'nodes' as const,
-      protocol: protocolOf[from.kind],
+      protocol: (policy.tls ? protocolInTLS : protocolOf)[from.kind],
       policy,
     };
     const name = backendName(want);

@@ -13,6 +13,7 @@ export const knitClass: GatewayClass = {
 
 /** What of the specification is served beyond its core, by the names of its conformance suite, which holds it to them. */
 export const supportedFeatures: readonly string[] = [
+  'BackendTLSPolicy',
   'GRPCRoute',
   'GRPCRouteNamedRouteRule',
   'Gateway',

@@ -1,4 +1,5 @@
 import {
+  configMaps,
   customResourceDefinitions,
   endpointSlices,
   namespaces as namespaceResource,
@@ -8,6 +9,7 @@ import {
   services,
 } from '../../api/resource.ts';
 import type {
+  ConfigMap,
   CustomResourceDefinition,
   EndpointSlice,
   KubeObject,
@@ -28,6 +30,8 @@ import { PlannedBackends } from '../ingress/planned-backends.ts';
 import { AddressServices } from './address-services.ts';
 import { controllerName, knitClass } from './classes.ts';
 import {
+  type BackendTLSPolicy,
+  backendTLSPolicies,
   type Gateway,
   type GatewayClass,
   type GRPCRoute,
@@ -65,6 +69,8 @@ interface Watched {
   readonly grpcRoutes: Informer<GRPCRoute>;
   /** Not there in releases of the Gateway API before 1.5. */
   readonly tlsRoutes: Informer<TLSRoute> | undefined;
+  readonly tlsPolicies: Informer<BackendTLSPolicy> | undefined;
+  readonly configMaps: Informer<ConfigMap> | undefined;
   readonly grants: Informer<ReferenceGrant>;
   readonly namespaces: Informer<Namespace>;
   readonly services: Informer<Service>;
@@ -127,7 +133,7 @@ export class GatewayController implements FrontEnd {
     const { watched, kinds } = { watched: this.#watched, kinds: this.#kinds };
     if (!watched || !kinds) return undefined;
     this.#plan ??= this.#planAnew(watched, kinds);
-    const { ports, answering, certificates } = this.#plan;
+    const { ports, answering, certificates, authorities } = this.#plan;
     if (ports.size === 0) return undefined;
     const planned = [...this.#backends.plan().values()].map(({ backend }) => backend);
     return {
@@ -135,6 +141,7 @@ export class GatewayController implements FrontEnd {
       ports,
       backends: new Map([...planned, ...answering.values()].map((each) => [each.name, each])),
       certificates,
+      authorities,
       nodes: this.#backends.nodes,
       hosts: this.#backends.hosts,
       trustedProxies: [],
@@ -152,7 +159,9 @@ export class GatewayController implements FrontEnd {
       httpRoutes: watched.httpRoutes.list(),
       grpcRoutes: watched.grpcRoutes.list(),
       tlsRoutes: watched.tlsRoutes?.list() ?? [],
+      tlsPolicies: watched.tlsPolicies?.list() ?? [],
       grants: watched.grants.list(),
+      configMap: (key) => watched.configMaps?.get(key),
       namespace: (name) => watched.namespaces.get(name),
       service: (key) => watched.services.get(key),
       secret: (key) => watched.secrets.get(key),
@@ -214,6 +223,9 @@ export class GatewayController implements FrontEnd {
       httpRoutes: informers.informer(httpRoutes),
       grpcRoutes: informers.informer(grpcRoutes),
       tlsRoutes: known.has(tlsRoutes.kind) ? informers.informer(tlsRoutes) : undefined,
+      tlsPolicies: known.has(backendTLSPolicies.kind) ? informers.informer(backendTLSPolicies) : undefined,
+      // Only they refer to some.
+      configMaps: known.has(backendTLSPolicies.kind) ? informers.informer(configMaps) : undefined,
       grants: informers.informer(referenceGrants),
       namespaces: informers.informer(namespaceResource),
       services: informers.informer(services),
@@ -223,16 +235,16 @@ export class GatewayController implements FrontEnd {
       secrets: informers.informer(secrets, { fieldSelector: 'type!=helm.sh/release.v1' }),
     };
     const anew = () => this.#changed();
-    const { httpRoutes: http, grpcRoutes: grpc, tlsRoutes: tls, grants, namespaces } = watched;
-    for (const each of [http, grpc, tls, grants, namespaces, watched.secrets]) each?.onChange(anew);
-    watched.services.onChange((service, old) => {
+    const { services: all, slices, nodes, ...others } = watched;
+    for (const each of Object.values(others)) each?.onChange(anew);
+    all.onChange((service, old) => {
       this.#backends.serviceChanged(keyOf(service ?? old ?? {}));
       this.#changed();
     });
-    watched.slices.onChange((slice, old) => {
+    slices.onChange((slice, old) => {
       if (this.#backends.serviceChanged(serviceOf(slice ?? old))) this.#options.changed();
     });
-    watched.nodes.onChange(() => {
+    nodes.onChange(() => {
       if (this.#backends.nodesChanged()) this.#options.changed();
     });
     await informers.start();
@@ -241,14 +253,7 @@ export class GatewayController implements FrontEnd {
   }
 
   #present({ plural }: Resource, key: string): KubeObject | undefined {
-    const informers = { ...this.#kinds, ...this.#watched };
-    const all = [
-      informers.classes,
-      informers.gateways,
-      informers.httpRoutes,
-      informers.grpcRoutes,
-      informers.tlsRoutes,
-    ];
-    return all.find((each) => each?.resource.plural === plural)?.get(key);
+    const informers = Object.values({ ...this.#kinds, ...this.#watched });
+    return informers.find((each) => each?.resource.plural === plural)?.get(key);
   }
 }

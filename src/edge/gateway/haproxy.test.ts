@@ -113,6 +113,7 @@ test('HAProxy accepts what becomes of Gateways and routes, whatever people wrote
     ports,
     backends: new Map([...served, ...answering.values()].map((each) => [each.name, each])),
     certificates,
+    authorities: new Map(),
     nodes: [{ name: 'a', address: '10.0.0.1' }],
     hosts: [],
     trustedProxies: [],
@@ -126,7 +127,7 @@ test('HAProxy accepts what becomes of Gateways and routes, whatever people wrote
   }
   const options = { files, addresses: ['192.0.2.1'], metricsFor: ['10.0.0.0/8'], connectTimeoutMs: 1500 };
   writeFileSync(files.routes, formatMap(portRoutes(ports.values())));
-  writeFileSync(files.config, formatConfig(frameOf(plan, options), serversOf(plan)));
+  writeFileSync(files.config, formatConfig(frameOf(plan, options), serversOf(plan, files)));
   const { code, stderr } = await tryRun('haproxy', ['-c', '-f', files.config]);
   assert.deepEqual([code, stderr.match(/\[(ALERT|WARNING)\][^\n]*/g)], [0, null], stderr);
 });

@@ -22,6 +22,7 @@ export const gateways = define<Gateway>('Gateway', 'gateways');
 export const httpRoutes = define<HTTPRoute>('HTTPRoute', 'httproutes');
 export const tlsRoutes = define<TLSRoute>('TLSRoute', 'tlsroutes');
 export const grpcRoutes = define<GRPCRoute>('GRPCRoute', 'grpcroutes');
+export const backendTLSPolicies = define<BackendTLSPolicy>('BackendTLSPolicy', 'backendtlspolicies');
 /** In this version it is served by all releases. */
 export const referenceGrants = define<ReferenceGrant>('ReferenceGrant', 'referencegrants', 'v1beta1');
 
@@ -183,6 +184,25 @@ export interface PathModifier {
   type: string;
   replaceFullPath?: string;
   replacePrefixMatch?: string;
+}
+
+export interface BackendTLSPolicy extends KubeObject {
+  spec: {
+    targetRefs: { group: string; kind: string; name: string; sectionName?: string }[];
+    validation: {
+      hostname: string;
+      caCertificateRefs?: { group: string; kind: string; name: string }[];
+      wellKnownCACertificates?: string;
+      subjectAltNames?: { type: string; hostname?: string }[];
+    };
+  };
+  status?: { ancestors?: PolicyAncestorStatus[] };
+}
+
+export interface PolicyAncestorStatus {
+  ancestorRef: ParentReference;
+  controllerName: string;
+  conditions?: Condition[];
 }
 
 export interface ReferenceGrant extends KubeObject {

@@ -7,7 +7,14 @@ import { testRoute, testWorld } from './testing.ts';
 /** The lines of a plan's ports. */
 function linesOf(world: Parameters<typeof testWorld>[0]): string[] {
   const { ports } = planGateways(testWorld(world));
-  const empty = { routes: new Map(), backends: new Map(), certificates: new Map(), nodes: [], hosts: [] };
+  const empty = {
+    routes: new Map(),
+    backends: new Map(),
+    certificates: new Map(),
+    authorities: new Map(),
+    nodes: [],
+    hosts: [],
+  };
   return formatPlan({ ...empty, ports, trustedProxies: [] }).split('\n');
 }
 

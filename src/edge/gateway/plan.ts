@@ -1,4 +1,4 @@
-import type { Namespace, Secret, Service } from '../../api/types.ts';
+import type { ConfigMap, Namespace, Secret, Service } from '../../api/types.ts';
 import { keyOf } from '../../client/cache.ts';
 import type { BackendWant } from '../ingress/backends.ts';
 import { namesOf } from '../ingress/certificates.ts';
@@ -18,6 +18,7 @@ import { type Problem, unless, type Verdict, verdict } from './conditions.ts';
 import { moreSpecificFirst } from './hostnames.ts';
 import { type PlannedListener, planListeners, protocolOf, serves } from './listeners.ts';
 import type {
+  BackendTLSPolicy,
   Gateway,
   GatewayClass,
   GRPCRoute,
@@ -30,6 +31,7 @@ import type {
 } from './objects.ts';
 import { type Candidate, settleHosts } from './precedence.ts';
 import { grpcRules, httpRules, type Rule, tlsRules, Unsupported } from './rules.ts';
+import { type PolicyReport, TLSPolicies } from './tls-policies.ts';
 
 /** The objects that Gateways are planned from. */
 export interface GatewayObjects {
@@ -38,7 +40,9 @@ export interface GatewayObjects {
   readonly httpRoutes: readonly HTTPRoute[];
   readonly grpcRoutes: readonly GRPCRoute[];
   readonly tlsRoutes: readonly TLSRoute[];
+  readonly tlsPolicies: readonly BackendTLSPolicy[];
   readonly grants: readonly ReferenceGrant[];
+  configMap(key: string): ConfigMap | undefined;
   namespace(name: string): Namespace | undefined;
   service(key: string): Service | undefined;
   secret(key: string): Secret | undefined;
@@ -51,8 +55,10 @@ export interface GatewaysPlan {
   readonly wants: ReadonlyMap<string, BackendWant>;
   readonly answering: ReadonlyMap<string, BackendPlan>;
   readonly certificates: ReadonlyMap<string, CertificatePlan>;
+  readonly authorities: ReadonlyMap<string, string>;
   readonly gateways: readonly GatewayReport[];
   readonly routes: readonly RouteReport[];
+  readonly policies: readonly PolicyReport[];
 }
 
 export interface GatewayReport {
@@ -104,12 +110,14 @@ function byAge({ route: a }: RouteOfKind, { route: b }: RouteOfKind): number {
 
 class Planner {
   readonly #objects: GatewayObjects;
+  readonly #policies: TLSPolicies;
   readonly #backends: WantedBackends;
   readonly #gateways: ReadonlyMap<string, PlannedGateway>;
 
   constructor(objects: GatewayObjects) {
     this.#objects = objects;
-    this.#backends = new WantedBackends(objects);
+    this.#policies = new TLSPolicies(objects);
+    this.#backends = new WantedBackends(objects, this.#policies);
     const ours = new Set(
       objects.classes.flatMap(({ metadata, spec }) => (spec.controllerName === controllerName ? metadata?.name : [])),
     );
@@ -131,8 +139,10 @@ class Planner {
       wants: this.#backends.services,
       answering: this.#backends.answering,
       certificates: new Map(all.flatMap((each) => certificatesOf(each)).map((each) => [each.name, each])),
+      authorities: this.#policies.authorities(),
       gateways: all.map((each) => reportOf(each)),
       routes: reports,
+      policies: this.#policies.reports(),
     };
   }
 
@@ -183,19 +193,24 @@ class Planner {
       const { listener, hosts } = attachment;
       planned.attached.set(listener, [...attachedTo(listener), asRoute(hosts)]);
       if (!serves(listener)) continue;
-      const candidates = this.#candidates(attaching, attachment, rules);
+      const candidates = this.#candidates(attaching, attachment, planned.gateway, rules);
       planned.candidates.set(listener, [...(planned.candidates.get(listener) ?? []), ...candidates]);
     }
     return undefined;
   }
 
-  #candidates({ kind, route }: AttachingRoute, { listener, hosts }: Attachment, rules: readonly Rule[]): Candidate[] {
+  #candidates(
+    { kind, route }: AttachingRoute,
+    { listener, hosts }: Attachment,
+    gateway: Gateway,
+    rules: readonly Rule[],
+  ): Candidate[] {
     const { port, name } = listener.listener;
-    const entrance = { port, protocol: protocolOf(listener.listener) };
+    const way = { port, protocol: protocolOf(listener.listener), gateway: keyOf(gateway) };
     const { namespace = '', creationTimestamp = '' } = route.metadata ?? {};
     return rules.flatMap((rule) =>
       rule.matches.flatMap((match) => {
-        const backends = this.#backends.of(rule, match, { kind, namespace }, entrance);
+        const backends = this.#backends.of(rule, match, { kind, namespace }, way);
         return hosts.map((host) => ({
           ...match,
           listener: name,

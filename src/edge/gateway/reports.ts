@@ -8,10 +8,13 @@ import { type Controller, runController } from '../../client/controller.ts';
 import { controllerName, supportedFeatures } from './classes.ts';
 import { conditionsOf, verdict } from './conditions.ts';
 import {
+  type BackendTLSPolicy,
+  backendTLSPolicies,
   type Gateway,
   type GatewayClass,
   type GatewayStatus,
   gatewayClasses,
+  gatewayGroup,
   gateways,
   grpcRoutes,
   httpRoutes,
@@ -19,6 +22,7 @@ import {
   tlsRoutes,
 } from './objects.ts';
 import type { GatewayReport, GatewaysPlan, RouteReport } from './plan.ts';
+import type { PolicyReport } from './tls-policies.ts';
 
 export interface ReportsOptions {
   readonly client: Client;
@@ -60,6 +64,7 @@ export class Reports {
       const resource = routeKinds.find(({ kind }) => kind === each.kind);
       if (resource) this.#want(resource, each.route, routeStatus(each));
     }
+    for (const each of plan.policies) this.#want(backendTLSPolicies, each.policy, policyStatus(each));
   }
 
   async stop(): Promise<void> {
@@ -146,5 +151,28 @@ function routeStatus({ route, parents }: RouteReport): Wanted['statusOf'] {
       };
     });
     return others.length + ours.length + before.length === 0 ? {} : { parents: [...others, ...ours] };
+  };
+}
+
+/** As many as a status holds. */
+const mostAncestors = 16;
+
+function policyStatus({ policy, gateways: keys, verdicts }: PolicyReport): Wanted['statusOf'] {
+  return (present, now) => {
+    const before = (present as BackendTLSPolicy).status?.ancestors ?? [];
+    const others = before.filter((each) => each.controllerName !== controllerName);
+    const ours = keys.map((key) => {
+      const ancestorRef = { group: gatewayGroup, kind: 'Gateway', ...splitKey(key) };
+      const same = before.find(
+        (each) => each.controllerName === controllerName && isDeepStrictEqual(each.ancestorRef, ancestorRef),
+      );
+      return {
+        ancestorRef,
+        controllerName,
+        conditions: conditionsOf(verdicts, same?.conditions, policy.metadata?.generation, now),
+      };
+    });
+    const ancestors = [...others, ...ours].slice(0, mostAncestors);
+    return ancestors.length + before.length === 0 ? {} : { ancestors };
   };
 }

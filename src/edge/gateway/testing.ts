@@ -2,6 +2,7 @@ import type { Secret, Service } from '../../api/types.ts';
 import { gatewayAddressClass } from '../loadbalancer/addresses.ts';
 import { knitClass } from './classes.ts';
 import {
+  type BackendTLSPolicy,
   type Gateway,
   type GRPCRoute,
   gatewayGroup,
@@ -49,6 +50,7 @@ export interface TestWorld {
   readonly routes?: readonly HTTPRoute[];
   readonly grpcRoutes?: readonly GRPCRoute[];
   readonly tlsRoutes?: readonly TLSRoute[];
+  readonly tlsPolicies?: readonly BackendTLSPolicy[];
   readonly grants?: readonly ReferenceGrant[];
   /** Of port 80, in the namespace `shop`. */
   readonly services?: readonly string[];
@@ -63,6 +65,7 @@ export function testWorld(world: TestWorld): GatewayObjects {
     routes = [],
     grpcRoutes = [],
     tlsRoutes = [],
+    tlsPolicies = [],
     grants = [],
     services = ['web'],
     secrets = {},
@@ -73,6 +76,7 @@ export function testWorld(world: TestWorld): GatewayObjects {
     httpRoutes: routes,
     grpcRoutes,
     tlsRoutes,
+    tlsPolicies,
     grants,
     namespace: (name) => ({ metadata: { name, labels: { name } } }),
     service: (key) => {
@@ -80,6 +84,7 @@ export function testWorld(world: TestWorld): GatewayObjects {
       if (name.endsWith('-knit')) return holder;
       return services.includes(name) ? { spec: { ports: [{ port: 80 }] } } : undefined;
     },
+    configMap: () => undefined,
     secret: (key) => secrets[key],
   };
 }

@@ -12,6 +12,8 @@ export interface RoutingPlan {
   readonly backends: ReadonlyMap<string, BackendPlan>;
   /** By name. */
   readonly certificates: ReadonlyMap<string, CertificatePlan>;
+  /** Certificates of authorities, PEM, by name. */
+  readonly authorities: ReadonlyMap<string, string>;
   /** Those whose ports may be used. */
   readonly nodes: readonly ProxyNode[];
   /** All. */
@@ -107,6 +109,14 @@ export interface BackendPlan {
   readonly servers: readonly ServerPlan[];
 }
 
+/** TLS to servers that must be who they say. */
+export interface BackendTLS {
+  /** They are asked for by this name, and their certificates have it. */
+  readonly hostname: string;
+  /** Name of the authorities that signed them; left out: the machine's own. */
+  readonly authority?: string;
+}
+
 export type BackendProtocol = 'http' | 'https' | 'h2c' | 'grpcs' | 'tcp';
 
 /** How a backend is spoken to, and what is done to its requests. Left out: the proxy's default. */
@@ -130,6 +140,8 @@ export interface BackendPolicy {
   /** In this order. */
   readonly requestHeaders?: readonly HeaderChange[];
   readonly responseHeaders?: readonly HeaderChange[];
+  /** Over the protocol; without it servers with TLS are not asked who they are. */
+  readonly tls?: BackendTLS;
   /** What pages of other origins may do. */
   readonly cors?: CrossOrigin;
   /** All requests are answered so. */
@@ -207,6 +219,7 @@ export function mergePlans(plans: readonly RoutingPlan[]): RoutingPlan {
     ports: new Map(plans.flatMap(({ ports }) => [...ports])),
     backends: new Map(plans.flatMap(({ backends }) => [...backends])),
     certificates: new Map(plans.flatMap(({ certificates }) => [...certificates])),
+    authorities: new Map(plans.flatMap(({ authorities }) => [...authorities])),
     nodes: plans[0]?.nodes ?? [],
     hosts: plans[0]?.hosts ?? [],
     trustedProxies: plans.flatMap(({ trustedProxies }) => trustedProxies),

@@ -28,6 +28,7 @@ const planOf = (routes: readonly Route[], backends: readonly BackendPlan[]): Rou
   ports: new Map(),
   backends: new Map(backends.map((each) => [each.name, each])),
   certificates: new Map(),
+  authorities: new Map(),
   nodes: [{ name: 'a', address: '10.0.0.1' }],
   hosts: [{ name: 'a', address: '10.0.0.1' }],
   trustedProxies: ['10.0.0.0/8', 'fd00::/8'],
@@ -69,7 +70,7 @@ test('HAProxy accepts what becomes of a plan, whatever people wrote into their o
 
   const options = optionsOf(files, { addresses: ['192.0.2.1', 'fd00::1'], metricsFor: ['10.0.0.0/8', '192.0.2.9'] });
   writeFileSync(files.routes, formatMap(routeMap(plan.routes.values())));
-  writeFileSync(files.config, formatConfig(frameOf(plan, options), serversOf(plan)));
+  writeFileSync(files.config, formatConfig(frameOf(plan, options), serversOf(plan, files)));
   const { code, stderr } = await tryRun('haproxy', ['-c', '-f', files.config]);
   assert.deepEqual([code, stderr.match(/\[(ALERT|WARNING)\][^\n]*/g)], [0, null], stderr);
 });
@@ -79,13 +80,13 @@ test('servers are no part of what needs a reload', () => {
   const one = planOf([], [backend('web')]);
   const other = { ...one, backends: new Map([['web', { ...backend('web'), servers: [] }]]), nodes: [], hosts: [] };
   assert.deepEqual(frameOf(one, options), frameOf(other, options));
-  assert.notDeepEqual(serversOf(one), serversOf(other));
+  assert.notDeepEqual(serversOf(one, options.files), serversOf(other, options.files));
 });
 
 test('a node is given up after two checks without an answer, but for the only one', () => {
   const node = (name: string) => ({ name, address: `10.0.0.${name}` });
   const wordsOf = (...nodes: string[]) =>
-    serversOf({ ...planOf([], []), nodes: nodes.map(node), hosts: nodes.map(node) })
+    serversOf({ ...planOf([], []), nodes: nodes.map(node), hosts: nodes.map(node) }, proxyFiles('/f', '/l'))
       .get('hosts')
       ?.get('1');
   assert.equal(wordsOf('1', '2'), '10.0.0.1:10256 check inter 400ms fastinter 1s fall 2 rise 1');
@@ -99,7 +100,7 @@ test('a new backend begins in a spare one and needs no reload; one with settings
   const aliases = giveSpares(new Map(), held, grown.backends.values());
   assert.deepEqual([...(aliases ?? [])], [['new', 'spare-1']]);
   assert.deepEqual(frameOf(grown, options, aliases), held);
-  assert.deepEqual([...serversOf(grown, aliases).keys()], ['nodes', 'hosts', 'old', 'spare-1']);
+  assert.deepEqual([...serversOf(grown, options.files, aliases).keys()], ['nodes', 'hosts', 'old', 'spare-1']);
   const route: Route = { host: 'a.test', match: 'prefix', path: '/', backend: 'new', source: 'a/a' };
   assert.deepEqual([...routeMap([route], aliases).values()], ['spare-1;a/a;a.test;;;;;new']);
   assert.equal(giveSpares(new Map(), held, [backend('settled', { affinityCookie: 'x' })]), undefined);

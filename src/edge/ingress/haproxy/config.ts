@@ -2,6 +2,7 @@ import type {
   BackendPlan,
   BackendPolicy,
   BackendProtocol,
+  BackendTLS,
   CanaryRoute,
   HeaderChange,
   PortPlan,
@@ -10,7 +11,7 @@ import type {
   ServerPlan,
 } from '../plan.ts';
 import { corsLines } from './cors.ts';
-import { certificateListPath, type ProxyFiles } from './files.ts';
+import { certificateListPath, certificatePath, type ProxyFiles } from './files.ts';
 import { requestPortLines, streamPortLines } from './ports.ts';
 import { formatted, quoted } from './quoting.ts';
 import { beforeHost, endOfRequest, field, lineStart, nowhere } from './routes.ts';
@@ -58,13 +59,16 @@ export function frameOf(plan: RoutingPlan, options: ProxyOptions, aliases: Alias
   ]);
 }
 
-export function serversOf(plan: RoutingPlan, aliases: Aliases = new Map()): Servers {
+export function serversOf(plan: RoutingPlan, files: ProxyFiles, aliases: Aliases = new Map()): Servers {
   return new Map([
     [nodesBackend, nodeServers(plan.nodes)],
     [hostsBackend, nodeServers(plan.hosts)],
     ...[...plan.backends.values()].map(
       ({ name, policy, servers }) =>
-        [aliases.get(name) ?? name, new Map(servers.map((each) => [each.name, serverWords(each, policy)]))] as const,
+        [
+          aliases.get(name) ?? name,
+          new Map(servers.map((each) => [each.name, serverWords(each, policy, files)])),
+        ] as const,
     ),
   ]);
 }
@@ -337,15 +341,26 @@ const protocolWords: Readonly<Record<BackendProtocol, readonly string[]>> = {
   grpcs: ['ssl', 'verify', 'none', 'alpn', 'h2'],
 };
 
+function verifiedWords(protocol: BackendProtocol, { hostname, authority }: BackendTLS, files: ProxyFiles): string[] {
+  const authorities = authority === undefined ? '@system-ca' : certificatePath(files, authority);
+  const alpn = protocol === 'grpcs' ? ['alpn', 'h2'] : [];
+  // A name that is asked for is the one that is verified.
+  return ['ssl', 'verify', 'required', 'ca-file', authorities, 'sni', `str(${hostname})`, ...alpn];
+}
+
 /** What a server that is added later needs said, so that kept connections to it are used again. */
 const pooling = ['pool-max-conn', '-1', 'pool-purge-delay', '5s'];
 
-function serverWords({ address, port, protocol, node, host }: ServerPlan, { proxyProtocol }: BackendPolicy): string {
+function serverWords(
+  { address, port, protocol, node, host }: ServerPlan,
+  { proxyProtocol, tls }: BackendPolicy,
+  files: ProxyFiles,
+): string {
   return [
     `${address}:${port}`,
     ...(node === undefined ? [] : ['track', `${nodesBackend}/${node}`]),
     ...(host === undefined ? [] : ['track', `${hostsBackend}/${host}`]),
-    ...protocolWords[protocol],
+    ...(tls ? verifiedWords(protocol, tls, files) : protocolWords[protocol]),
     ...(proxyProtocol === undefined ? [] : [proxyProtocol === 'v1' ? 'send-proxy' : 'send-proxy-v2']),
     ...pooling,
   ].join(' ');

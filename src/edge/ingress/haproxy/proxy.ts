@@ -45,6 +45,7 @@ export interface Wanted {
   readonly servers: Servers;
   readonly routes: ReadonlyMap<string, string>;
   readonly certificates: RoutingPlan['certificates'];
+  readonly authorities: RoutingPlan['authorities'];
 }
 
 const startMs = 15_000;
@@ -182,9 +183,10 @@ export class Haproxy {
   #render(plan: RoutingPlan, aliases?: Aliases): Wanted {
     return {
       frame: frameOf(plan, this.#options, aliases),
-      servers: serversOf(plan, aliases),
+      servers: serversOf(plan, this.#files, aliases),
       routes: new Map([...routeMap(plan.routes.values(), aliases), ...portRoutes(plan.ports.values(), aliases)]),
       certificates: plan.certificates,
+      authorities: plan.authorities,
     };
   }
 
@@ -234,7 +236,8 @@ export class Haproxy {
     clearTimeout(this.#fileTimer);
     this.#fileTimer = undefined;
     const files = this.#files;
-    const names = new Set([...wanted.certificates.keys()].map((name) => `${name}.pem`)).add('default.pem');
+    const names = new Set(['default', ...wanted.certificates.keys(), ...wanted.authorities.keys()]);
+    for (const [name, pem] of wanted.authorities) this.#writeFile(certificatePath(files, name), pem);
     for (const { name, pem } of wanted.certificates.values()) this.#writeFile(certificatePath(files, name), pem, 0o600);
     const lists = Map.groupBy(wanted.certificates.values(), ({ port }) => port);
     for (const port of new Set([undefined, ...lists.keys()])) {
@@ -247,7 +250,7 @@ export class Haproxy {
     this.#writeFile(files.config, formatConfig(wanted.frame, wanted.servers));
     for (const name of readdirSync(files.certificates)) {
       const path = join(files.certificates, name);
-      if (names.has(name)) continue;
+      if (names.has(name.replace(/\.pem$/, ''))) continue;
       rmSync(path, { force: true });
       this.#written.delete(path);
     }
