@@ -67,7 +67,7 @@ function before(a: Candidate, b: Candidate): number {
   return (
     moreSpecificFirst(a.host, b.host) ||
     exact(b) - exact(a) ||
-    b.path.length - a.path.length ||
+    b.specificity - a.specificity ||
     count(b, 'method') - count(a, 'method') ||
     count(b, 'header') - count(a, 'header') ||
     count(b, 'query') - count(a, 'query') ||

@@ -36,6 +36,8 @@ export interface RuleBackend {
 export interface Match {
   readonly match: RouteMatch['match'] | 'regex';
   readonly path: string;
+  /** Of two paths that a request has the one with more is asked first; exact ones before that. */
+  readonly specificity: number;
   readonly when: readonly RequestCondition[];
 }
 
@@ -83,7 +85,7 @@ export function grpcRules({ spec }: GRPCRoute): Rule[] {
 
 export function tlsRules({ spec }: TLSRoute): Rule[] {
   return (spec.rules ?? []).map(({ backendRefs = [] }) => ({
-    matches: [{ match: 'prefix', path: '/', when: [] }],
+    matches: [{ match: 'prefix', path: '/', specificity: 0, when: [] }],
     actions: noActions,
     backendRefs: backendRefs.map((ref) => ({ ref, actions: noActions })),
   }));
@@ -97,10 +99,10 @@ function httpMatch({ path = {}, headers = [], queryParams = [], method }: HTTPRo
     ...firstOfEach(headers).map((each) => valueCondition('header', each)),
     ...firstOfEach(queryParams).map((each) => valueCondition('query', each)),
   ];
-  if (type === 'RegularExpression') return [{ match: 'regex', path: regex(value), when }];
+  const matching = (match: Match['match'], path: string): Match => ({ match, path, specificity: path.length, when });
+  if (type === 'RegularExpression') return [matching('regex', regex(value))];
   if (/[^!-~]/.test(value)) return [];
-  if (type === 'Exact') return [{ match: 'exact', path: value, when }];
-  return [{ match: 'prefix', path: value.replace(/\/+$/, '') || '/', when }];
+  return [type === 'Exact' ? matching('exact', value) : matching('prefix', value.replace(/\/+$/, '') || '/')];
 }
 
 /** Of several with one name the first one counts. */
@@ -112,15 +114,21 @@ function valueCondition(on: 'header' | 'query', { type = 'Exact', name, value }:
   return type === 'RegularExpression' ? { on, name, regex: regex(value) } : { on, name, value };
 }
 
+/** Names of services and methods are at most so long. */
+const longestName = 1024;
+
 /** A call's path is `/package.Service/Method` (gRPC over HTTP/2, "Requests"). */
 function grpcPath(method: { type?: string; service?: string; method?: string } = {}): Omit<Match, 'when'> {
   const { type = 'Exact', service, method: name } = method;
+  // First by the service, then by the method.
+  const specificity = (service?.length ?? 0) * longestName + (name?.length ?? 0);
   if (type === 'RegularExpression') {
-    return { match: 'regex', path: regex(`/${service ?? '[^/]+'}/${name ?? '[^/]+'}`) };
+    return { match: 'regex', path: regex(`/${service ?? '[^/]+'}/${name ?? '[^/]+'}`), specificity };
   }
-  if (service && name) return { match: 'exact', path: `/${service}/${name}` };
-  if (service) return { match: 'prefix', path: `/${service}` };
-  return name ? { match: 'regex', path: regex(`/[^/]+/${escaped(name)}`) } : { match: 'prefix', path: '/' };
+  if (service && name) return { match: 'exact', path: `/${service}/${name}`, specificity };
+  if (service) return { match: 'prefix', path: `/${service}`, specificity };
+  if (name) return { match: 'regex', path: regex(`/[^/]+/${escaped(name)}`), specificity };
+  return { match: 'prefix', path: '/', specificity };
 }
 
 function escaped(text: string): string {

@@ -281,6 +281,8 @@ function policyLines(policy: BackendPolicy): string[] {
       : ['dynamic-cookie-key knit', `cookie ${quoted(affinityCookie)} insert indirect nocache httponly dynamic`]),
     ...(httpsRedirect ? ['http-request redirect scheme https code 308 unless { ssl_fc }'] : []),
     ...(answer === undefined ? [] : [`http-request return status ${answer}`]),
+    // Who is not the right one now is not in ten seconds either.
+    ...(policy.tls ? ['retries 3'] : []),
     ...(cors ? corsLines(cors) : []),
     ...requestHeaders.map((each) => `http-request ${headerAction(each)}`),
     ...responseHeaders.map((each) => `http-response ${headerAction(each)}`),
