@@ -41,12 +41,11 @@ function askedAddress({ addresses = [] }: Gateway['spec']): { loadBalancerIP?: s
   return asked === undefined ? {} : { loadBalancerIP: asked };
 }
 
-/** `web-knit`; a name has 63 characters at most. */
+/** `web-knit`; where that is no name of a Service, with what tells it from others. */
 export function serviceName(gateway: string, gatewayClass: string): string {
-  const whole = `${gateway}-${gatewayClass}`.replaceAll('.', '-');
-  return whole.length <= 63 && !`${gateway}${gatewayClass}`.includes('.')
-    ? whole
-    : `${whole.slice(0, 54)}-${shortHash(whole)}`;
+  const whole = `${gateway}-${gatewayClass}`;
+  if (/^[a-z][a-z0-9-]{0,62}$/.test(whole)) return whole;
+  return `${`gateway-${whole}`.replaceAll('.', '-').slice(0, 54)}-${shortHash(whole)}`;
 }
 
 /** Not somebody else's of the same name. */

@@ -1,21 +1,12 @@
 import type { ConfigMap, Namespace, Secret, Service } from '../../api/types.ts';
 import { keyOf } from '../../client/cache.ts';
 import type { BackendWant } from '../ingress/backends.ts';
-import { namesOf } from '../ingress/certificates.ts';
 import type { BackendPlan, CertificatePlan, PortPlan } from '../ingress/plan.ts';
-import { addressesOf, addressProblem, isAddressService, serviceName, unsupportedAddress } from './addresses.ts';
-import {
-  type AttachedRoute,
-  type AttachingRoute,
-  type Attachment,
-  attach,
-  crossServing,
-  gatewayKey,
-} from './attachment.ts';
+import { addressesOf, isAddressService, serviceName } from './addresses.ts';
+import { type AttachingRoute, type Attachment, attach, crossServing, gatewayKey } from './attachment.ts';
 import { problemOf, type Referrer, WantedBackends } from './backends.ts';
 import { controllerName } from './classes.ts';
-import { type Problem, unless, type Verdict, verdict } from './conditions.ts';
-import { moreSpecificFirst } from './hostnames.ts';
+import { type Problem, unless, type Verdict } from './conditions.ts';
 import { type PlannedListener, planListeners, protocolOf, serves } from './listeners.ts';
 import type {
   BackendTLSPolicy,
@@ -25,13 +16,14 @@ import type {
   HTTPRoute,
   ParentReference,
   ReferenceGrant,
-  RouteGroupKind,
   RouteObject,
   TLSRoute,
 } from './objects.ts';
-import { type Candidate, settleHosts } from './precedence.ts';
+import { certificatesOf, type PlannedGateway, portsOf } from './ports.ts';
+import type { Candidate } from './precedence.ts';
 import { grpcRules, httpRules, type Rule, tlsRules, Unsupported } from './rules.ts';
 import { type PolicyReport, TLSPolicies } from './tls-policies.ts';
+import { type GatewayReport, reportOf } from './verdicts.ts';
 
 /** The objects that Gateways are planned from. */
 export interface GatewayObjects {
@@ -61,20 +53,6 @@ export interface GatewaysPlan {
   readonly policies: readonly PolicyReport[];
 }
 
-export interface GatewayReport {
-  readonly gateway: Gateway;
-  readonly addresses: readonly string[];
-  readonly verdicts: readonly Verdict[];
-  readonly listeners: readonly ListenerReport[];
-}
-
-export interface ListenerReport {
-  readonly name: string;
-  readonly kinds: readonly RouteGroupKind[];
-  readonly attachedRoutes: number;
-  readonly verdicts: readonly Verdict[];
-}
-
 export interface RouteReport {
   readonly kind: string;
   readonly route: RouteObject;
@@ -87,14 +65,6 @@ export function planGateways(objects: GatewayObjects): GatewaysPlan {
   return planner.plan();
 }
 
-interface PlannedGateway {
-  readonly gateway: Gateway;
-  readonly addresses: readonly string[];
-  readonly listeners: readonly PlannedListener[];
-  readonly attached: Map<PlannedListener, AttachedRoute[]>;
-  readonly candidates: Map<PlannedListener, Candidate[]>;
-}
-
 interface RouteOfKind {
   readonly kind: string;
   readonly route: RouteObject;
@@ -102,10 +72,10 @@ interface RouteOfKind {
   readRules(): Rule[];
 }
 
-/** Who is older comes first; of the same second the first by name. */
-function byAge({ route: a }: RouteOfKind, { route: b }: RouteOfKind): number {
-  const age = (a.metadata?.creationTimestamp ?? '') < (b.metadata?.creationTimestamp ?? '') ? -1 : 1;
-  return a.metadata?.creationTimestamp === b.metadata?.creationTimestamp ? (keyOf(a) < keyOf(b) ? -1 : 1) : age;
+/** Of the same second the first by name. */
+function olderFirst({ route: a }: RouteOfKind, { route: b }: RouteOfKind): number {
+  const age = ({ metadata }: RouteObject) => `${metadata?.creationTimestamp} ${metadata?.namespace}/${metadata?.name}`;
+  return age(a) < age(b) ? -1 : 1;
 }
 
 class Planner {
@@ -132,7 +102,7 @@ class Planner {
       ...grpcRoutes.map((route) => ({ kind: 'GRPCRoute', route, readRules: () => grpcRules(route) })),
       ...tlsRoutes.map((route) => ({ kind: 'TLSRoute', route, readRules: () => tlsRules(route) })),
     ];
-    const reports = routes.toSorted(byAge).map((each) => this.#planRoute(each));
+    const reports = routes.toSorted(olderFirst).map((each) => this.#planRoute(each));
     const all = [...this.#gateways.values()];
     return {
       ports: new Map(all.flatMap((each) => portsOf(each)).map((port) => [port.name, port])),
@@ -242,97 +212,4 @@ function attempt(readRules: () => Rule[]): Rule[] | Problem {
     if (error instanceof Unsupported) return { reason: 'UnsupportedValue', message: error.message };
     throw error;
   }
-}
-
-/** By their numbers; what is refused, or is reached nowhere, has none. */
-function servedPorts({ gateway, addresses, listeners }: PlannedGateway): Map<number, PlannedListener[]> {
-  if (unsupportedAddress(gateway) || addresses.length === 0) return new Map();
-  return Map.groupBy(listeners.filter(serves), ({ listener }) => listener.port);
-}
-
-function portsOf(planned: PlannedGateway): PortPlan[] {
-  return [...servedPorts(planned)].map(([port, listeners]) => {
-    const hosts = listeners.map(({ listener, host }) => ({ name: listener.name, host }));
-    const candidates = listeners.flatMap((each) => planned.candidates.get(each) ?? []);
-    return {
-      name: portName(planned.gateway, port),
-      addresses: planned.addresses,
-      port,
-      protocol: listeners[0] ? protocolOf(listeners[0].listener) : 'http',
-      listeners: hosts.map(({ host }) => host).toSorted(moreSpecificFirst),
-      hosts: settleHosts(hosts, candidates),
-    };
-  });
-}
-
-/** `shop_web_443`. No namespace or name has an underscore. */
-function portName({ metadata }: Gateway, port: number): string {
-  return `${metadata?.namespace}_${metadata?.name}_${port}`;
-}
-
-/** Each port has its certificates to itself. The first one is that of the listener for the most hosts. */
-function certificatesOf(planned: PlannedGateway): CertificatePlan[] {
-  return [...servedPorts(planned)].flatMap(([number, listeners]) => {
-    const port = portName(planned.gateway, number);
-    const wanted = listeners
-      .toSorted((a, b) => moreSpecificFirst(b.host, a.host))
-      .flatMap(({ host, certificates }) => certificates.map((each) => ({ ...each, host })));
-    return [...Map.groupBy(wanted, ({ secret }) => secret)].flatMap(([secret, uses]) => {
-      const pem = uses[0]?.pem ?? '';
-      const hosts = new Set(uses.flatMap(({ host }) => (host === '' ? namesOf(pem) : [host])));
-      return { name: `${port}.${secret.replace('/', '_')}`, pem, hosts: [...hosts], port };
-    });
-  });
-}
-
-function reportOf(planned: PlannedGateway): GatewayReport {
-  const { gateway, addresses, listeners, attached } = planned;
-  const listenersRefused = listeners.filter(({ refused }) => refused).length;
-  const refused =
-    unsupportedAddress(gateway) ?? noneAccepted(listeners, listenersRefused) ?? parametersProblem(gateway);
-  const noAddress = addressProblem(gateway, addresses);
-  const noneServes = listeners.some(serves) ? undefined : invalid('no listener can serve');
-  return {
-    gateway,
-    addresses,
-    verdicts: [
-      unless(refused, 'Accepted', listenersRefused > 0 ? 'ListenersNotValid' : 'Accepted'),
-      unless(refused ? invalid('it is not accepted') : (noAddress ?? noneServes), 'Programmed'),
-    ],
-    listeners: listeners.map((each) => ({
-      name: each.listener.name,
-      // What is not served supports no kind.
-      kinds: each.refused ? [] : each.kinds,
-      attachedRoutes: new Set(attached.get(each)?.map(({ kind, key }) => `${kind} ${key}`)).size,
-      verdicts: listenerVerdicts(each, refused ?? noAddress),
-    })),
-  };
-}
-
-function listenerVerdicts(planned: PlannedListener, gatewayProblem: Problem | undefined): Verdict[] {
-  const { refused, unresolved } = planned;
-  const unserved = serves(planned) ? undefined : invalid(unresolved?.message ?? '');
-  const pending = gatewayProblem && { reason: 'Pending', message: gatewayProblem.message };
-  return [
-    unless(refused, 'Accepted'),
-    refused?.isConflict
-      ? verdict('Conflicted', true, refused.reason, refused.message)
-      : verdict('Conflicted', false, 'NoConflicts'),
-    unless(unresolved, 'ResolvedRefs'),
-    unless(refused ? (refused.isConflict ? refused : invalid(refused.message)) : (unserved ?? pending), 'Programmed'),
-  ];
-}
-
-function noneAccepted(listeners: readonly PlannedListener[], refused: number): Problem | undefined {
-  return refused < listeners.length ? undefined : { reason: 'ListenersNotValid', message: 'no listener is accepted' };
-}
-
-/** There is no kind of parameters yet. */
-function parametersProblem({ spec }: Gateway): Problem | undefined {
-  const ref = spec.infrastructure?.parametersRef;
-  return ref && { reason: 'InvalidParameters', message: `parameters of the kind ${ref.kind} are not known` };
-}
-
-function invalid(message: string): Problem {
-  return { reason: 'Invalid', message };
 }

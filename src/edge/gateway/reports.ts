@@ -21,8 +21,9 @@ import {
   type RouteObject,
   tlsRoutes,
 } from './objects.ts';
-import type { GatewayReport, GatewaysPlan, RouteReport } from './plan.ts';
+import type { GatewaysPlan, RouteReport } from './plan.ts';
 import type { PolicyReport } from './tls-policies.ts';
+import type { GatewayReport } from './verdicts.ts';
 
 export interface ReportsOptions {
   readonly client: Client;

@@ -60,6 +60,8 @@ function idOf(choices: readonly Choice[]): string {
 export function requestPortLines(port: PortPlan, file: string): string[] {
   return [
     'http-request set-var(txn.host) req.hdr(host),host_only,lower',
+    // A host that goes on as a path would be found as another one.
+    'http-request return status 400 if { var(txn.host) -m sub / }',
     'http-request set-var(txn.path) path',
     ...(port.protocol === 'https' ? misdirectedLines(port.listeners) : []),
     ...lookUps(port, file, 'http-request'),

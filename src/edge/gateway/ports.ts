@@ -1,0 +1,58 @@
+import { namesOf } from '../ingress/certificates.ts';
+import type { CertificatePlan, PortPlan } from '../ingress/plan.ts';
+import type { AttachedRoute } from './attachment.ts';
+import { moreSpecificFirst } from './hostnames.ts';
+import { type PlannedListener, protocolOf, serves } from './listeners.ts';
+import type { Gateway } from './objects.ts';
+import { type Candidate, settleHosts } from './precedence.ts';
+import { refusalOf } from './verdicts.ts';
+
+/** A Gateway with its listeners, and what came to be attached to them. */
+export interface PlannedGateway {
+  readonly gateway: Gateway;
+  readonly addresses: readonly string[];
+  readonly listeners: readonly PlannedListener[];
+  readonly attached: Map<PlannedListener, AttachedRoute[]>;
+  readonly candidates: Map<PlannedListener, Candidate[]>;
+}
+
+/** By their numbers; what is refused, or is reached nowhere, has none. */
+function servedPorts({ gateway, addresses, listeners }: PlannedGateway): Map<number, PlannedListener[]> {
+  if (refusalOf(gateway) || addresses.length === 0) return new Map();
+  return Map.groupBy(listeners.filter(serves), ({ listener }) => listener.port);
+}
+
+export function portsOf(planned: PlannedGateway): PortPlan[] {
+  return [...servedPorts(planned)].map(([port, listeners]) => {
+    const hosts = listeners.map(({ listener, host }) => ({ name: listener.name, host }));
+    const candidates = listeners.flatMap((each) => planned.candidates.get(each) ?? []);
+    return {
+      name: portName(planned.gateway, port),
+      addresses: planned.addresses,
+      port,
+      protocol: listeners[0] ? protocolOf(listeners[0].listener) : 'http',
+      listeners: hosts.map(({ host }) => host).toSorted(moreSpecificFirst),
+      hosts: settleHosts(hosts, candidates),
+    };
+  });
+}
+
+/** `shop_web_443`. No namespace or name has an underscore. */
+function portName({ metadata }: Gateway, port: number): string {
+  return `${metadata?.namespace}_${metadata?.name}_${port}`;
+}
+
+/** Each port has its certificates to itself. The first one is that of the listener for the most hosts. */
+export function certificatesOf(planned: PlannedGateway): CertificatePlan[] {
+  return [...servedPorts(planned)].flatMap(([number, listeners]) => {
+    const port = portName(planned.gateway, number);
+    const wanted = listeners
+      .toSorted((a, b) => moreSpecificFirst(b.host, a.host))
+      .flatMap(({ host, certificates }) => certificates.map((each) => ({ ...each, host })));
+    return [...Map.groupBy(wanted, ({ secret }) => secret)].flatMap(([secret, uses]) => {
+      const pem = uses[0]?.pem ?? '';
+      const hosts = new Set(uses.flatMap(({ host }) => (host === '' ? namesOf(pem) : [host])));
+      return { name: `${port}.${secret.replace('/', '_')}`, pem, hosts: [...hosts], port };
+    });
+  });
+}
