@@ -1,8 +1,8 @@
-import type { Labels } from '../../api/types.ts';
+import type { KubeObject, Labels } from '../../api/types.ts';
 import type { Problem } from './conditions.ts';
 import { intersection } from './hostnames.ts';
 import { admits, type PlannedListener } from './listeners.ts';
-import { type Gateway, gatewayGroup, type ParentReference, type RouteObject } from './objects.ts';
+import { gatewayGroup, type ObjectReference, type ParentReference, type RouteObject } from './objects.ts';
 
 /** A route and what is read of its kind and namespace. */
 export interface AttachingRoute {
@@ -34,25 +34,24 @@ export function crossServing(route: AttachedRoute, attached: readonly AttachedRo
   return other && problem('HostnameConflict', `${other.kind} ${other.key}, which is older, has a host of this route`);
 }
 
-/** `namespace/name` of the Gateway that a parent is; undefined: it is none. */
-export function gatewayKey(parent: ParentReference, route: RouteObject): string | undefined {
-  const { group = gatewayGroup, kind = 'Gateway', namespace = route.metadata?.namespace, name } = parent;
-  return group === gatewayGroup && kind === 'Gateway' ? `${namespace}/${name}` : undefined;
+/** `KIND namespace/name` of what a parent is. */
+export function parentKey(parent: ObjectReference, { metadata }: KubeObject): string {
+  const { group = gatewayGroup, kind = 'Gateway', namespace = metadata?.namespace, name } = parent;
+  return `${group === gatewayGroup ? kind : `${group}/${kind}`} ${namespace}/${name}`;
 }
 
 /** The listeners that a route attaches to by one of its parents, or why there are none. */
 export function attach(
   { kind, route, namespaceLabels }: AttachingRoute,
   { sectionName, port }: ParentReference,
-  gateway: Gateway,
   listeners: readonly PlannedListener[],
 ): readonly Attachment[] | Problem {
   const named = listeners.filter(
     ({ listener }) => (sectionName ?? listener.name) === listener.name && (port ?? listener.port) === listener.port,
   );
-  if (named.length === 0) return problem('NoMatchingParent', 'the Gateway has no such listener');
+  if (named.length === 0) return problem('NoMatchingParent', 'there is no such listener');
   const namespace = route.metadata?.namespace ?? '';
-  const admitting = named.filter((each) => admits(each, gateway, { kind, namespace, namespaceLabels }));
+  const admitting = named.filter((each) => admits(each, { kind, namespace, namespaceLabels }));
   if (admitting.length === 0) {
     return problem('NotAllowedByListeners', `no listener admits a ${kind} from the namespace ${namespace}`);
   }

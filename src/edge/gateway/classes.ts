@@ -44,6 +44,7 @@ export const supportedFeatures: readonly string[] = [
   'HTTPRouteRequestTimeout',
   'HTTPRouteResponseHeaderModification',
   'HTTPRouteSchemeRedirect',
+  'ListenerSet',
   'ReferenceGrant',
   'TLSRoute',
   'TLSRouteModeTerminate',

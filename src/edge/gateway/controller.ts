@@ -41,6 +41,8 @@ import {
   grpcRoutes,
   type HTTPRoute,
   httpRoutes,
+  type ListenerSet,
+  listenerSets,
   type ReferenceGrant,
   referenceGrants,
   type TLSRoute,
@@ -69,6 +71,7 @@ interface Watched {
   readonly grpcRoutes: Informer<GRPCRoute>;
   /** Not there in releases of the Gateway API before 1.5. */
   readonly tlsRoutes: Informer<TLSRoute> | undefined;
+  readonly listenerSets: Informer<ListenerSet> | undefined;
   readonly tlsPolicies: Informer<BackendTLSPolicy> | undefined;
   readonly configMaps: Informer<ConfigMap> | undefined;
   readonly grants: Informer<ReferenceGrant>;
@@ -159,6 +162,7 @@ export class GatewayController implements FrontEnd {
       httpRoutes: watched.httpRoutes.list(),
       grpcRoutes: watched.grpcRoutes.list(),
       tlsRoutes: watched.tlsRoutes?.list() ?? [],
+      listenerSets: watched.listenerSets?.list() ?? [],
       tlsPolicies: watched.tlsPolicies?.list() ?? [],
       grants: watched.grants.list(),
       configMap: (key) => watched.configMaps?.get(key),
@@ -223,6 +227,7 @@ export class GatewayController implements FrontEnd {
       httpRoutes: informers.informer(httpRoutes),
       grpcRoutes: informers.informer(grpcRoutes),
       tlsRoutes: known.has(tlsRoutes.kind) ? informers.informer(tlsRoutes) : undefined,
+      listenerSets: known.has(listenerSets.kind) ? informers.informer(listenerSets) : undefined,
       tlsPolicies: known.has(backendTLSPolicies.kind) ? informers.informer(backendTLSPolicies) : undefined,
       // Only they refer to some.
       configMaps: known.has(backendTLSPolicies.kind) ? informers.informer(configMaps) : undefined,

@@ -5,7 +5,7 @@ import type { PortPlan } from '../ingress/plan.ts';
 import type { Problem } from './conditions.ts';
 import { isGranted } from './grants.ts';
 import {
-  type Gateway,
+  type AllowedNamespaces,
   gatewayGroup,
   type Listener,
   type ObjectReference,
@@ -13,8 +13,16 @@ import {
   type RouteGroupKind,
 } from './objects.ts';
 
+/** Who has listeners: a Gateway, or a ListenerSet of one. */
+export interface ListenerOwner {
+  readonly kind: 'Gateway' | 'ListenerSet';
+  readonly namespace: string;
+  readonly name: string;
+}
+
 /** A listener, and what is wrong with it. */
 export interface PlannedListener {
+  readonly owner: ListenerOwner;
   readonly listener: Listener;
   /** Lower case; `''`: any. */
   readonly host: string;
@@ -44,21 +52,28 @@ const kindsOf: Readonly<Record<string, readonly string[]>> = {
   TLS: ['TLSRoute'],
 };
 
-export function planListeners(gateway: Gateway, objects: ListenerObjects): PlannedListener[] {
-  const { listeners } = gateway.spec;
+/** Listeners of one owner; `earlier` are those of the Gateway that come before them. */
+export function planListeners(
+  owner: ListenerOwner,
+  listeners: readonly Listener[],
+  earlier: readonly PlannedListener[],
+  objects: ListenerObjects,
+): PlannedListener[] {
+  const others = [...earlier.filter(({ refused }) => !refused).map(({ listener }) => listener), ...listeners];
   return listeners.map((listener) => {
     const { kinds, unknown } = routeKinds(listener);
-    const { certificates, problem } = certificatesOf(listener, gateway, objects);
+    const { certificates, problem } = certificatesOf(listener, owner, objects);
     const wrongKinds =
       unknown.length > 0
         ? { reason: 'InvalidRouteKinds', message: `no routes of the kind ${unknown.join(', ')} are served` }
         : undefined;
     return {
+      owner,
       listener,
       host: hostOf(listener),
       kinds,
       certificates,
-      refused: unsupported(listener) ?? conflict(listener, listeners),
+      refused: unsupported(listener) ?? conflict(listener, others),
       unresolved: wrongKinds ?? problem,
     };
   });
@@ -118,11 +133,11 @@ function routeKinds({ protocol, allowedRoutes }: Listener): { kinds: RouteGroupK
 
 function certificatesOf(
   listener: Listener,
-  gateway: Gateway,
+  owner: ListenerOwner,
   objects: ListenerObjects,
 ): { certificates: ListenerCertificate[]; problem?: Problem } {
   if (!endsTLS(listener)) return { certificates: [] };
-  const read = (listener.tls?.certificateRefs ?? []).map((ref) => certificateOf(ref, gateway, objects));
+  const read = (listener.tls?.certificateRefs ?? []).map((ref) => certificateOf(ref, owner, objects));
   return {
     certificates: read.filter((each) => 'pem' in each),
     problem: read.find((each) => 'reason' in each),
@@ -131,17 +146,16 @@ function certificatesOf(
 
 function certificateOf(
   { group = '', kind = 'Secret', name, namespace }: ObjectReference,
-  gateway: Gateway,
+  owner: ListenerOwner,
   { grants, secret }: ListenerObjects,
 ): ListenerCertificate | Problem {
   if (group !== '' || kind !== 'Secret') {
     return { reason: 'InvalidCertificateRef', message: `${kind} ${name}: certificates are taken from Secrets` };
   }
-  const own = gateway.metadata?.namespace ?? '';
-  const to = { group, kind, name, namespace: namespace ?? own };
+  const to = { group, kind, name, namespace: namespace ?? owner.namespace };
   const key = `${to.namespace}/${name}`;
-  if (!isGranted({ from: { kind: 'Gateway', namespace: own }, to }, grants)) {
-    return { reason: 'RefNotPermitted', message: `no ReferenceGrant lets this Gateway use Secret ${key}` };
+  if (!isGranted({ from: owner, to }, grants)) {
+    return { reason: 'RefNotPermitted', message: `no ReferenceGrant lets this ${owner.kind} use Secret ${key}` };
   }
   const found = read(secret(key));
   if ('problem' in found) return { reason: 'InvalidCertificateRef', message: `Secret ${key} ${found.problem}` };
@@ -161,13 +175,22 @@ function read(secret: Secret | undefined): ReadCertificate {
 
 /** Whether a listener admits routes of this kind from this namespace, whose labels are given. */
 export function admits(
-  { listener, kinds }: PlannedListener,
-  gateway: Gateway,
+  { owner, listener, kinds }: PlannedListener,
   route: { readonly kind: string; readonly namespace: string; readonly namespaceLabels: Labels | undefined },
 ): boolean {
-  if (!kinds.some(({ kind }) => kind === route.kind)) return false;
-  const { from = 'Same', selector } = listener.allowedRoutes?.namespaces ?? {};
+  return (
+    kinds.some(({ kind }) => kind === route.kind) &&
+    admitsNamespace({ from: 'Same', ...listener.allowedRoutes?.namespaces }, owner.namespace, route)
+  );
+}
+
+/** `own` is where the one is who admits. */
+export function admitsNamespace(
+  { from, selector }: AllowedNamespaces,
+  own: string,
+  { namespace, namespaceLabels }: { readonly namespace: string; readonly namespaceLabels: Labels | undefined },
+): boolean {
   if (from === 'All') return true;
-  if (from === 'Selector') return compileLabelSelector(selector).matches(route.namespaceLabels);
-  return from === 'Same' && route.namespace === gateway.metadata?.namespace;
+  if (from === 'Selector') return compileLabelSelector(selector).matches(namespaceLabels);
+  return from === 'Same' && namespace === own;
 }

@@ -19,6 +19,7 @@ const define = <T extends KubeObject>(
 
 export const gatewayClasses = define<GatewayClass>('GatewayClass', 'gatewayclasses', 'v1', false);
 export const gateways = define<Gateway>('Gateway', 'gateways');
+export const listenerSets = define<ListenerSet>('ListenerSet', 'listenersets');
 export const httpRoutes = define<HTTPRoute>('HTTPRoute', 'httproutes');
 export const tlsRoutes = define<TLSRoute>('TLSRoute', 'tlsroutes');
 export const grpcRoutes = define<GRPCRoute>('GRPCRoute', 'grpcroutes');
@@ -45,6 +46,7 @@ export interface Gateway extends KubeObject {
     gatewayClassName: string;
     listeners: Listener[];
     addresses?: { type?: string; value?: string }[];
+    allowedListeners?: { namespaces?: AllowedNamespaces };
     infrastructure?: {
       labels?: Record<string, string>;
       annotations?: Record<string, string>;
@@ -54,6 +56,17 @@ export interface Gateway extends KubeObject {
   status?: GatewayStatus;
 }
 
+export interface AllowedNamespaces {
+  from?: string;
+  selector?: LabelSelector;
+}
+
+/** Listeners that somebody adds to a Gateway. */
+export interface ListenerSet extends KubeObject {
+  spec: { parentRef: ObjectReference; listeners: Listener[] };
+  status?: Pick<GatewayStatus, 'conditions' | 'listeners'>;
+}
+
 export interface Listener {
   name: string;
   hostname?: string;
@@ -61,7 +74,7 @@ export interface Listener {
   protocol: string;
   tls?: { mode?: string; certificateRefs?: ObjectReference[] };
   allowedRoutes?: {
-    namespaces?: { from?: string; selector?: LabelSelector };
+    namespaces?: AllowedNamespaces;
     kinds?: RouteGroupKind[];
   };
 }
@@ -82,6 +95,7 @@ export interface GatewayStatus {
   addresses?: { type?: string; value: string }[];
   conditions?: Condition[];
   listeners?: ListenerStatus[];
+  attachedListenerSets?: number;
 }
 
 export interface ListenerStatus {

@@ -1,19 +1,20 @@
-import type { ConfigMap, Namespace, Secret, Service } from '../../api/types.ts';
+import type { ConfigMap, KubeObject, Namespace, Secret, Service } from '../../api/types.ts';
 import { keyOf } from '../../client/cache.ts';
 import type { BackendWant } from '../ingress/backends.ts';
 import type { BackendPlan, CertificatePlan, PortPlan } from '../ingress/plan.ts';
 import { addressesOf, isAddressService, serviceName } from './addresses.ts';
-import { type AttachingRoute, type Attachment, attach, crossServing, gatewayKey } from './attachment.ts';
+import { type AttachingRoute, type Attachment, attach, crossServing, parentKey } from './attachment.ts';
 import { problemOf, type Referrer, WantedBackends } from './backends.ts';
 import { controllerName } from './classes.ts';
 import { type Problem, unless, type Verdict } from './conditions.ts';
-import { type PlannedListener, planListeners, protocolOf, serves } from './listeners.ts';
+import { admitsNamespace, type PlannedListener, planListeners, protocolOf, serves } from './listeners.ts';
 import type {
   BackendTLSPolicy,
   Gateway,
   GatewayClass,
   GRPCRoute,
   HTTPRoute,
+  ListenerSet,
   ParentReference,
   ReferenceGrant,
   RouteObject,
@@ -23,12 +24,13 @@ import { certificatesOf, type PlannedGateway, portsOf } from './ports.ts';
 import type { Candidate } from './precedence.ts';
 import { grpcRules, httpRules, type Rule, tlsRules, Unsupported } from './rules.ts';
 import { type PolicyReport, TLSPolicies } from './tls-policies.ts';
-import { type GatewayReport, reportOf } from './verdicts.ts';
+import { type GatewayReport, type ListenerSetReport, reportOf, setReportOf } from './verdicts.ts';
 
 /** The objects that Gateways are planned from. */
 export interface GatewayObjects {
   readonly classes: readonly GatewayClass[];
   readonly gateways: readonly Gateway[];
+  readonly listenerSets: readonly ListenerSet[];
   readonly httpRoutes: readonly HTTPRoute[];
   readonly grpcRoutes: readonly GRPCRoute[];
   readonly tlsRoutes: readonly TLSRoute[];
@@ -49,6 +51,7 @@ export interface GatewaysPlan {
   readonly certificates: ReadonlyMap<string, CertificatePlan>;
   readonly authorities: ReadonlyMap<string, string>;
   readonly gateways: readonly GatewayReport[];
+  readonly listenerSets: readonly ListenerSetReport[];
   readonly routes: readonly RouteReport[];
   readonly policies: readonly PolicyReport[];
 }
@@ -73,8 +76,8 @@ interface RouteOfKind {
 }
 
 /** Of the same second the first by name. */
-function olderFirst({ route: a }: RouteOfKind, { route: b }: RouteOfKind): number {
-  const age = ({ metadata }: RouteObject) => `${metadata?.creationTimestamp} ${metadata?.namespace}/${metadata?.name}`;
+function olderFirst(a: KubeObject, b: KubeObject): number {
+  const age = ({ metadata }: KubeObject) => `${metadata?.creationTimestamp} ${metadata?.namespace}/${metadata?.name}`;
   return age(a) < age(b) ? -1 : 1;
 }
 
@@ -82,7 +85,9 @@ class Planner {
   readonly #objects: GatewayObjects;
   readonly #policies: TLSPolicies;
   readonly #backends: WantedBackends;
+  /** By kind, namespace and name; and those that a ListenerSet is for. */
   readonly #gateways: ReadonlyMap<string, PlannedGateway>;
+  readonly #sets = new Map<string, PlannedGateway>();
 
   constructor(objects: GatewayObjects) {
     this.#objects = objects;
@@ -92,7 +97,8 @@ class Planner {
       objects.classes.flatMap(({ metadata, spec }) => (spec.controllerName === controllerName ? metadata?.name : [])),
     );
     const served = objects.gateways.filter(({ spec }) => ours.has(spec.gatewayClassName));
-    this.#gateways = new Map(served.map((gateway) => [keyOf(gateway), this.#planGateway(gateway)]));
+    this.#gateways = new Map(served.map((gateway) => [`Gateway ${keyOf(gateway)}`, this.#planGateway(gateway)]));
+    for (const set of objects.listenerSets.toSorted(olderFirst)) this.#planSet(set);
   }
 
   plan(): GatewaysPlan {
@@ -102,7 +108,7 @@ class Planner {
       ...grpcRoutes.map((route) => ({ kind: 'GRPCRoute', route, readRules: () => grpcRules(route) })),
       ...tlsRoutes.map((route) => ({ kind: 'TLSRoute', route, readRules: () => tlsRules(route) })),
     ];
-    const reports = routes.toSorted(olderFirst).map((each) => this.#planRoute(each));
+    const reports = routes.toSorted((a, b) => olderFirst(a.route, b.route)).map((each) => this.#planRoute(each));
     const all = [...this.#gateways.values()];
     return {
       ports: new Map(all.flatMap((each) => portsOf(each)).map((port) => [port.name, port])),
@@ -110,22 +116,47 @@ class Planner {
       answering: this.#backends.answering,
       certificates: new Map(all.flatMap((each) => certificatesOf(each)).map((each) => [each.name, each])),
       authorities: this.#policies.authorities(),
-      gateways: all.map((each) => reportOf(each)),
+      gateways: all.map(reportOf),
+      listenerSets: all.flatMap((each) => each.sets.map((set) => setReportOf(set, each))),
       routes: reports,
       policies: this.#policies.reports(),
     };
   }
 
   #planGateway(gateway: Gateway): PlannedGateway {
-    const { name = '', namespace } = gateway.metadata ?? {};
+    const { name = '', namespace = '' } = gateway.metadata ?? {};
     const service = this.#objects.service(`${namespace}/${serviceName(name, gateway.spec.gatewayClassName)}`);
     return {
       gateway,
       addresses: isAddressService(service) ? addressesOf(service) : [],
-      listeners: planListeners(gateway, this.#objects),
+      listeners: planListeners({ kind: 'Gateway', namespace, name }, gateway.spec.listeners, [], this.#objects),
+      sets: [],
       attached: new Map(),
       candidates: new Map(),
     };
+  }
+
+  /** Adds a set's listeners to those of its Gateway, if that takes them. */
+  #planSet(set: ListenerSet): void {
+    const planned = this.#gateways.get(parentKey(set.spec.parentRef, set));
+    if (!planned) return;
+    const { name = '', namespace = '' } = set.metadata ?? {};
+    const { spec, metadata } = planned.gateway;
+    const allowed = { from: 'None', ...spec.allowedListeners?.namespaces };
+    const namespaceLabels = this.#objects.namespace(namespace)?.metadata?.labels;
+    if (!admitsNamespace(allowed, metadata?.namespace ?? '', { namespace, namespaceLabels })) {
+      const refused = {
+        reason: 'NotAllowed',
+        message: `the Gateway takes no listeners from the namespace ${namespace}`,
+      };
+      planned.sets.push({ set, listeners: [], refused });
+      return;
+    }
+    const owner = { kind: 'ListenerSet' as const, namespace, name };
+    const listeners = planListeners(owner, set.spec.listeners, planned.listeners, this.#objects);
+    planned.sets.push({ set, listeners });
+    planned.listeners.push(...listeners);
+    this.#sets.set(`ListenerSet ${keyOf(set)}`, planned);
   }
 
   #planRoute({ kind, route, readRules }: RouteOfKind): RouteReport {
@@ -134,7 +165,8 @@ class Planner {
     const from: Referrer = { kind, namespace };
     const rules = attempt(readRules);
     const parents = (route.spec.parentRefs ?? []).flatMap((parentRef) => {
-      const planned = this.#gateways.get(gatewayKey(parentRef, route) ?? '');
+      const key = parentKey(parentRef, route);
+      const planned = this.#gateways.get(key) ?? this.#sets.get(key);
       if (!planned) return [];
       const refused =
         'reason' in rules ? rules : this.#attach({ kind, route, namespaceLabels }, parentRef, planned, rules);
@@ -151,7 +183,11 @@ class Planner {
     planned: PlannedGateway,
     rules: readonly Rule[],
   ): Problem | undefined {
-    const attachments = attach(attaching, parentRef, planned.gateway, planned.listeners);
+    const parent = parentKey(parentRef, attaching.route);
+    const listeners = planned.listeners.filter(
+      ({ owner }) => `${owner.kind} ${owner.namespace}/${owner.name}` === parent,
+    );
+    const attachments = attach(attaching, parentRef, listeners);
     if ('reason' in attachments) return attachments;
     const attachedTo = (listener: PlannedListener) => planned.attached.get(listener) ?? [];
     const asRoute = (hosts: readonly string[]) => ({ kind: attaching.kind, key: keyOf(attaching.route), hosts });
@@ -175,7 +211,7 @@ class Planner {
     gateway: Gateway,
     rules: readonly Rule[],
   ): Candidate[] {
-    const { port, name } = listener.listener;
+    const { port } = listener.listener;
     const way = { port, protocol: protocolOf(listener.listener), gateway: keyOf(gateway) };
     const { namespace = '', creationTimestamp = '' } = route.metadata ?? {};
     return rules.flatMap((rule) =>
@@ -183,7 +219,7 @@ class Planner {
         const backends = this.#backends.of(rule, match, { kind, namespace }, way);
         return hosts.map((host) => ({
           ...match,
-          listener: name,
+          listener,
           host,
           source: keyOf(route),
           createdAt: creationTimestamp,

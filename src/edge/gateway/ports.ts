@@ -1,17 +1,28 @@
 import { namesOf } from '../ingress/certificates.ts';
 import type { CertificatePlan, PortPlan } from '../ingress/plan.ts';
 import type { AttachedRoute } from './attachment.ts';
+import type { Problem } from './conditions.ts';
 import { moreSpecificFirst } from './hostnames.ts';
 import { type PlannedListener, protocolOf, serves } from './listeners.ts';
-import type { Gateway } from './objects.ts';
+import type { Gateway, ListenerSet } from './objects.ts';
 import { type Candidate, settleHosts } from './precedence.ts';
 import { refusalOf } from './verdicts.ts';
+
+/** A ListenerSet of a Gateway. */
+export interface PlannedSet {
+  readonly set: ListenerSet;
+  readonly listeners: readonly PlannedListener[];
+  /** Why the Gateway does not take it. */
+  readonly refused?: Problem;
+}
 
 /** A Gateway with its listeners, and what came to be attached to them. */
 export interface PlannedGateway {
   readonly gateway: Gateway;
   readonly addresses: readonly string[];
-  readonly listeners: readonly PlannedListener[];
+  /** All: its own, then those of its sets. */
+  readonly listeners: PlannedListener[];
+  readonly sets: PlannedSet[];
   readonly attached: Map<PlannedListener, AttachedRoute[]>;
   readonly candidates: Map<PlannedListener, Candidate[]>;
 }
@@ -24,15 +35,14 @@ function servedPorts({ gateway, addresses, listeners }: PlannedGateway): Map<num
 
 export function portsOf(planned: PlannedGateway): PortPlan[] {
   return [...servedPorts(planned)].map(([port, listeners]) => {
-    const hosts = listeners.map(({ listener, host }) => ({ name: listener.name, host }));
     const candidates = listeners.flatMap((each) => planned.candidates.get(each) ?? []);
     return {
       name: portName(planned.gateway, port),
       addresses: planned.addresses,
       port,
       protocol: listeners[0] ? protocolOf(listeners[0].listener) : 'http',
-      listeners: hosts.map(({ host }) => host).toSorted(moreSpecificFirst),
-      hosts: settleHosts(hosts, candidates),
+      listeners: listeners.map(({ host }) => host).toSorted(moreSpecificFirst),
+      hosts: settleHosts(listeners, candidates),
     };
   });
 }

@@ -1,11 +1,11 @@
 import type { Choice, HostPlan, PathPlan } from '../ingress/plan.ts';
 import { covers, moreSpecificFirst } from './hostnames.ts';
+import type { PlannedListener } from './listeners.ts';
 import type { Match } from './rules.ts';
 
 /** A match of a route that is attached to a listener: what of its requests a choice is for. */
 export interface Candidate extends Match {
-  /** Name of the listener. */
-  readonly listener: string;
+  readonly listener: PlannedListener;
   /** What listener and route both mean. */
   readonly host: string;
   readonly source: string;
@@ -13,23 +13,17 @@ export interface Candidate extends Match {
   readonly backends: Choice['backends'];
 }
 
-export interface ListenerHost {
-  readonly name: string;
-  /** Of two listeners of a port none has the same. */
-  readonly host: string;
-}
-
 /**
  * Settles which choice requests of a port have, by host and path: listeners are apart from each other, so that a
  * request is of the one with the most specific host, and of that one's routes alone (GEP-91, listener isolation).
  */
-export function settleHosts(listeners: readonly ListenerHost[], candidates: readonly Candidate[]): HostPlan[] {
+export function settleHosts(listeners: readonly PlannedListener[], candidates: readonly Candidate[]): HostPlan[] {
   const ordered = candidates.toSorted(before);
   const hosts = new Set([...listeners, ...candidates].map(({ host }) => host));
   const byHost = listeners.toSorted((a, b) => moreSpecificFirst(a.host, b.host));
   return [...hosts].toSorted(moreSpecificFirst).map((host) => {
     const listener = byHost.find((each) => covers(each.host, host));
-    const own = ordered.filter((each) => each.listener === listener?.name && covers(each.host, host));
+    const own = ordered.filter((each) => each.listener === listener && covers(each.host, host));
     return { host, paths: settlePaths(own) };
   });
 }

@@ -6,7 +6,7 @@ import { keyOf, splitKey } from '../../client/cache.ts';
 import type { Client } from '../../client/client.ts';
 import { type Controller, runController } from '../../client/controller.ts';
 import { controllerName, supportedFeatures } from './classes.ts';
-import { conditionsOf, verdict } from './conditions.ts';
+import { conditionsOf, type Verdict, verdict } from './conditions.ts';
 import {
   type BackendTLSPolicy,
   backendTLSPolicies,
@@ -18,6 +18,8 @@ import {
   gateways,
   grpcRoutes,
   httpRoutes,
+  type ListenerSet,
+  listenerSets,
   type RouteObject,
   tlsRoutes,
 } from './objects.ts';
@@ -61,6 +63,9 @@ export class Reports {
   /** Says what the proxy holds; where it could not be brought to it, why. */
   report(plan: GatewaysPlan, failure?: string): void {
     for (const each of plan.gateways) this.#want(gateways, each.gateway, gatewayStatus(each, failure));
+    for (const each of plan.listenerSets) {
+      this.#want(listenerSets, each.set, listenersStatus(each.set, each, failure));
+    }
     for (const each of plan.routes) {
       const resource = routeKinds.find(({ kind }) => kind === each.kind);
       if (resource) this.#want(resource, each.route, routeStatus(each));
@@ -107,32 +112,36 @@ function classStatus({ metadata }: GatewayClass): Wanted['statusOf'] {
   });
 }
 
-function gatewayStatus(
-  { gateway, addresses, verdicts, listeners }: GatewayReport,
+function gatewayStatus(report: GatewayReport, failure?: string): Wanted['statusOf'] {
+  const { addresses, attachedListenerSets } = report;
+  const ofListeners = listenersStatus(report.gateway, report, failure);
+  return (present, now): GatewayStatus => ({
+    addresses: addresses.map((value) => ({ type: 'IPAddress', value })),
+    attachedListenerSets,
+    ...ofListeners(present, now),
+  });
+}
+
+/** What Gateways and ListenerSets have alike. Where the proxy could not be brought to it, nothing is programmed. */
+function listenersStatus(
+  { metadata }: KubeObject,
+  { verdicts, listeners }: Pick<GatewayReport, 'verdicts' | 'listeners'>,
   failure?: string,
-): Wanted['statusOf'] {
-  const generation = gateway.metadata?.generation;
+): (present: KubeObject, now: string) => Pick<GatewayStatus, 'conditions' | 'listeners'> {
   const failed = failure === undefined ? [] : [verdict('Programmed', false, 'Invalid', failure)];
-  const overruled = <T extends { type: string }>(all: readonly T[]) => [
+  const overruled = (all: readonly Verdict[]) => [
     ...all.filter(({ type }) => !failed.some((each) => each.type === type)),
     ...failed,
   ];
-  return (present, now): GatewayStatus => {
-    const status = (present as Gateway).status ?? {};
+  return (present, now) => {
+    const status = (present as Gateway | ListenerSet).status ?? {};
     return {
-      addresses: addresses.map((value) => ({ type: 'IPAddress', value })),
-      conditions: conditionsOf(overruled(verdicts), status.conditions, generation, now),
-      listeners: listeners.map(({ name, kinds, attachedRoutes, verdicts: own }) => ({
-        name,
-        supportedKinds: [...kinds],
-        attachedRoutes,
-        conditions: conditionsOf(
-          overruled(own),
-          status.listeners?.find((each) => each.name === name)?.conditions,
-          generation,
-          now,
-        ),
-      })),
+      conditions: conditionsOf(overruled(verdicts), status.conditions, metadata?.generation, now),
+      listeners: listeners.map(({ name, kinds, attachedRoutes, verdicts: own }) => {
+        const before = status.listeners?.find((each) => each.name === name)?.conditions;
+        const conditions = conditionsOf(overruled(own), before, metadata?.generation, now);
+        return { name, supportedKinds: [...kinds], attachedRoutes, conditions };
+      }),
     };
   };
 }

@@ -9,6 +9,7 @@ import {
   type HTTPRoute,
   type HTTPRouteRule,
   type Listener,
+  type ListenerSet,
   type ReferenceGrant,
   type TLSRoute,
 } from './objects.ts';
@@ -50,6 +51,7 @@ export interface TestWorld {
   readonly routes?: readonly HTTPRoute[];
   readonly grpcRoutes?: readonly GRPCRoute[];
   readonly tlsRoutes?: readonly TLSRoute[];
+  readonly listenerSets?: readonly ListenerSet[];
   readonly tlsPolicies?: readonly BackendTLSPolicy[];
   readonly grants?: readonly ReferenceGrant[];
   /** Of port 80, in the namespace `shop`. */
@@ -65,6 +67,7 @@ export function testWorld(world: TestWorld): GatewayObjects {
     routes = [],
     grpcRoutes = [],
     tlsRoutes = [],
+    listenerSets = [],
     tlsPolicies = [],
     grants = [],
     services = ['web'],
@@ -76,6 +79,7 @@ export function testWorld(world: TestWorld): GatewayObjects {
     httpRoutes: routes,
     grpcRoutes,
     tlsRoutes,
+    listenerSets,
     tlsPolicies,
     grants,
     namespace: (name) => ({ metadata: { name, labels: { name } } }),

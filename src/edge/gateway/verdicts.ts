@@ -1,12 +1,19 @@
 import { addressProblem, unsupportedAddress } from './addresses.ts';
 import { type Problem, unless, type Verdict, verdict } from './conditions.ts';
 import { type PlannedListener, serves } from './listeners.ts';
-import type { Gateway, RouteGroupKind } from './objects.ts';
-import type { PlannedGateway } from './ports.ts';
+import type { Gateway, ListenerSet, RouteGroupKind } from './objects.ts';
+import type { PlannedGateway, PlannedSet } from './ports.ts';
 
 export interface GatewayReport {
   readonly gateway: Gateway;
   readonly addresses: readonly string[];
+  readonly verdicts: readonly Verdict[];
+  readonly listeners: readonly ListenerReport[];
+  readonly attachedListenerSets: number;
+}
+
+export interface ListenerSetReport {
+  readonly set: ListenerSet;
   readonly verdicts: readonly Verdict[];
   readonly listeners: readonly ListenerReport[];
 }
@@ -20,25 +27,54 @@ export interface ListenerReport {
 
 /** What the owner of a Gateway should know once the proxy holds it. */
 export function reportOf(planned: PlannedGateway): GatewayReport {
-  const { gateway, addresses, listeners, attached } = planned;
-  const listenersRefused = listeners.filter(({ refused }) => refused).length;
-  const refused = refusalOf(gateway) ?? noneAccepted(listeners, listenersRefused);
+  const { gateway, addresses, listeners, sets } = planned;
+  const own = listeners.filter(({ owner }) => owner.kind === 'Gateway');
+  const refused = refusalOf(gateway) ?? noneAccepted(own);
   const noAddress = addressProblem(gateway, addresses);
   const noneServes = listeners.some(serves) ? undefined : invalid('no listener can serve');
   return {
     gateway,
     addresses,
     verdicts: [
-      unless(refused, 'Accepted', listenersRefused > 0 ? 'ListenersNotValid' : 'Accepted'),
+      unless(refused, 'Accepted', acceptedReason(own)),
       unless(refused ? invalid('it is not accepted') : (noAddress ?? noneServes), 'Programmed'),
     ],
-    listeners: listeners.map((each) => ({
-      name: each.listener.name,
-      // What is not served supports no kind.
-      kinds: each.refused ? [] : each.kinds,
-      attachedRoutes: new Set(attached.get(each)?.map(({ kind, key }) => `${kind} ${key}`)).size,
-      verdicts: listenerVerdicts(each, refused ?? noAddress),
-    })),
+    listeners: own.map((each) => listenerReport(each, planned)),
+    attachedListenerSets: sets.filter((each) => !setRefusal(each, gateway)).length,
+  };
+}
+
+/** The same for the owner of a ListenerSet. */
+export function setReportOf(planned: PlannedSet, of: PlannedGateway): ListenerSetReport {
+  const { set, listeners } = planned;
+  const refused = setRefusal(planned, of.gateway);
+  const noAddress = addressProblem(of.gateway, of.addresses);
+  return {
+    set,
+    verdicts: [
+      unless(refused, 'Accepted', acceptedReason(listeners)),
+      unless(refused ?? (noAddress && { ...noAddress, reason: 'Pending' }), 'Programmed'),
+    ],
+    listeners: listeners.map((each) => listenerReport(each, of)),
+  };
+}
+
+function setRefusal({ listeners, refused }: PlannedSet, gateway: Gateway): Problem | undefined {
+  const ofParent = refusalOf(gateway);
+  return refused ?? (ofParent && { ...ofParent, reason: 'ParentNotAccepted' }) ?? noneAccepted(listeners);
+}
+
+function acceptedReason(listeners: readonly PlannedListener[]): string {
+  return listeners.some(({ refused }) => refused) ? 'ListenersNotValid' : 'Accepted';
+}
+
+function listenerReport(planned: PlannedListener, { gateway, addresses, attached }: PlannedGateway): ListenerReport {
+  return {
+    name: planned.listener.name,
+    // What is not served supports no kind.
+    kinds: planned.refused ? [] : planned.kinds,
+    attachedRoutes: new Set(attached.get(planned)?.map(({ kind, key }) => `${kind} ${key}`)).size,
+    verdicts: listenerVerdicts(planned, refusalOf(gateway) ?? addressProblem(gateway, addresses)),
   };
 }
 
@@ -56,8 +92,9 @@ function listenerVerdicts(planned: PlannedListener, gatewayProblem: Problem | un
   ];
 }
 
-function noneAccepted(listeners: readonly PlannedListener[], refused: number): Problem | undefined {
-  return refused < listeners.length ? undefined : { reason: 'ListenersNotValid', message: 'no listener is accepted' };
+function noneAccepted(listeners: readonly PlannedListener[]): Problem | undefined {
+  if (listeners.some(({ refused }) => !refused)) return undefined;
+  return { reason: 'ListenersNotValid', message: 'no listener is accepted' };
 }
 
 /** Why a Gateway is not served, whatever its listeners are. */
