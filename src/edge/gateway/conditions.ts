@@ -18,6 +18,9 @@ export function unless(problem: Problem | undefined, type: string, reason = type
   return problem ? verdict(type, false, problem.reason, problem.message) : verdict(type, true, reason);
 }
 
+/** Stands in a status only while it holds. */
+const whileTrue = 'InsecureFrontendValidationMode';
+
 /** The conditions for a status: those of others stay. */
 export function conditionsOf(
   verdicts: readonly Verdict[],
@@ -30,5 +33,6 @@ export function conditionsOf(
     const lastTransitionTime = before?.status === each.status ? before.lastTransitionTime : now;
     return { ...each, lastTransitionTime, observedGeneration };
   });
-  return [...present.filter(({ type }) => !verdicts.some((each) => each.type === type)), ...mine];
+  const others = present.filter(({ type }) => type !== whileTrue && !verdicts.some((each) => each.type === type));
+  return [...others, ...mine];
 }

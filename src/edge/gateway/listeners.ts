@@ -2,14 +2,15 @@ import { compileLabelSelector } from '../../api/selectors.ts';
 import type { Labels, Secret } from '../../api/types.ts';
 import { type ReadCertificate, readCertificate } from '../ingress/certificates.ts';
 import type { PortPlan } from '../ingress/plan.ts';
+import { type Authorities, type AuthorityObjects, readAuthorities } from './authorities.ts';
 import type { Problem } from './conditions.ts';
 import { isGranted } from './grants.ts';
 import {
   type AllowedNamespaces,
+  type Gateway,
   gatewayGroup,
   type Listener,
   type ObjectReference,
-  type ReferenceGrant,
   type RouteGroupKind,
 } from './objects.ts';
 
@@ -28,6 +29,8 @@ export interface PlannedListener {
   readonly host: string;
   readonly kinds: readonly RouteGroupKind[];
   readonly certificates: readonly ListenerCertificate[];
+  /** Which clients it lets in, where not all. */
+  readonly clients?: ListenerClients;
   /** Why it is not accepted; `isConflict`: because of another one. */
   readonly refused?: Problem & { readonly isConflict?: boolean };
   /** What it refers to and cannot have; it may serve without it. */
@@ -40,8 +43,13 @@ export interface ListenerCertificate {
   readonly pem: string;
 }
 
-export interface ListenerObjects {
-  readonly grants: readonly ReferenceGrant[];
+export interface ListenerClients {
+  readonly authorities: Authorities;
+  /** Who has no certificate, or not the right one, is let in too. */
+  readonly insecure: boolean;
+}
+
+export interface ListenerObjects extends AuthorityObjects {
   secret(key: string): Secret | undefined;
 }
 
@@ -52,8 +60,9 @@ const kindsOf: Readonly<Record<string, readonly string[]>> = {
   TLS: ['TLSRoute'],
 };
 
-/** Listeners of one owner; `earlier` are those of the Gateway that come before them. */
+/** Listeners of one owner, for a Gateway; `earlier` are those of the Gateway that come before them. */
 export function planListeners(
+  gateway: Gateway,
   owner: ListenerOwner,
   listeners: readonly Listener[],
   earlier: readonly PlannedListener[],
@@ -62,6 +71,7 @@ export function planListeners(
   const others = [...earlier.filter(({ refused }) => !refused).map(({ listener }) => listener), ...listeners];
   return listeners.map((listener) => {
     const { kinds, unknown } = routeKinds(listener);
+    const { clients, refused: noClients, unresolved } = clientsOf(listener, gateway, objects);
     const { certificates, problem } = certificatesOf(listener, owner, objects);
     const wrongKinds =
       unknown.length > 0
@@ -73,8 +83,9 @@ export function planListeners(
       host: hostOf(listener),
       kinds,
       certificates,
-      refused: unsupported(listener) ?? conflict(listener, others),
-      unresolved: wrongKinds ?? problem,
+      clients,
+      refused: conflict(listener, others) ?? unsupported(listener) ?? noClients,
+      unresolved: wrongKinds ?? problem ?? unresolved,
     };
   });
 }
@@ -107,17 +118,19 @@ function unsupported({ protocol, tls }: Listener): Problem | undefined {
   return undefined;
 }
 
-/** Two listeners of a port must be told apart by their hosts, and speak one protocol. */
+/** Two listeners of a port must be told apart by their hosts, and speak one protocol. What is not served is in nobody's way. */
 function conflict(listener: Listener, all: readonly Listener[]): (Problem & { isConflict: true }) | undefined {
-  const others = all.filter((each) => each !== listener && each.port === listener.port);
-  const otherProtocol = others.find((each) => kindsOf[each.protocol] && protocolOf(each) !== protocolOf(listener));
+  const { port, protocol } = listener;
+  const others = protocol === 'UDP' ? [] : all.filter((each) => each !== listener && each.port === port);
+  const spoken = (each: Listener) => (each.protocol === 'TLS' ? protocolOf(each) : each.protocol);
+  const otherProtocol = others.find((each) => kindsOf[each.protocol] && spoken(each) !== spoken(listener));
   if (otherProtocol) {
-    const message = `listener ${otherProtocol.name} speaks ${protocolOf(otherProtocol)} at port ${listener.port}`;
+    const message = `listener ${otherProtocol.name} speaks ${spoken(otherProtocol)} at port ${port}`;
     return { reason: 'ProtocolConflict', message, isConflict: true };
   }
   const sameHost = others.find((each) => hostOf(each) === hostOf(listener));
   if (!sameHost) return undefined;
-  const message = `listener ${sameHost.name} has the same host at port ${listener.port}`;
+  const message = `listener ${sameHost.name} has the same host at port ${port}`;
   return { reason: 'HostnameConflict', message, isConflict: true };
 }
 
@@ -142,6 +155,25 @@ function certificatesOf(
     certificates: read.filter((each) => 'pem' in each),
     problem: read.find((each) => 'reason' in each),
   };
+}
+
+/** Clients of HTTPS may have to show a certificate, of one of the Gateway's authorities. */
+function clientsOf(
+  { protocol, port }: Listener,
+  { metadata, spec }: Gateway,
+  objects: AuthorityObjects,
+): { clients?: ListenerClients; refused?: Problem; unresolved?: Problem } {
+  const { frontend } = spec.tls ?? {};
+  const own = frontend?.perPort?.find((each) => each.port === port);
+  const validation = (own ? own.tls : frontend?.default)?.validation;
+  if (!validation || protocol !== 'HTTPS') return {};
+  const from = { kind: 'Gateway', namespace: metadata?.namespace ?? '' };
+  const refs = validation.caCertificateRefs;
+  const { authorities, unresolved } = readAuthorities(refs, from, 'InvalidCACertificateKind', objects);
+  if (!authorities) {
+    return { refused: { reason: 'NoValidCACertificate', message: unresolved?.message ?? '' }, unresolved };
+  }
+  return { clients: { authorities, insecure: validation.mode === 'AllowInsecureFallback' }, unresolved };
 }
 
 function certificateOf(

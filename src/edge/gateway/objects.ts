@@ -46,6 +46,7 @@ export interface Gateway extends KubeObject {
     gatewayClassName: string;
     listeners: Listener[];
     addresses?: { type?: string; value?: string }[];
+    tls?: { frontend?: FrontendTLS };
     allowedListeners?: { namespaces?: AllowedNamespaces };
     infrastructure?: {
       labels?: Record<string, string>;
@@ -54,6 +55,17 @@ export interface Gateway extends KubeObject {
     };
   };
   status?: GatewayStatus;
+}
+
+/** Which clients a Gateway's HTTPS listeners let in, by default and at single ports. */
+export interface FrontendTLS {
+  default: { validation?: ClientValidation };
+  perPort?: { port: number; tls: { validation?: ClientValidation } }[];
+}
+
+export interface ClientValidation {
+  caCertificateRefs: ObjectReference[];
+  mode?: string;
 }
 
 export interface AllowedNamespaces {

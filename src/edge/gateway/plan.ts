@@ -20,7 +20,7 @@ import type {
   RouteObject,
   TLSRoute,
 } from './objects.ts';
-import { certificatesOf, type PlannedGateway, portsOf } from './ports.ts';
+import { authoritiesOf, certificatesOf, type PlannedGateway, portsOf } from './ports.ts';
 import type { Candidate } from './precedence.ts';
 import { grpcRules, httpRules, type Rule, tlsRules, Unsupported } from './rules.ts';
 import { type PolicyReport, TLSPolicies } from './tls-policies.ts';
@@ -115,7 +115,9 @@ class Planner {
       wants: this.#backends.services,
       answering: this.#backends.answering,
       certificates: new Map(all.flatMap((each) => certificatesOf(each)).map((each) => [each.name, each])),
-      authorities: this.#policies.authorities(),
+      authorities: new Map(
+        [...this.#policies.authorities(), ...all.flatMap(authoritiesOf)].map(({ name, pem }) => [name, pem]),
+      ),
       gateways: all.map(reportOf),
       listenerSets: all.flatMap((each) => each.sets.map((set) => setReportOf(set, each))),
       routes: reports,
@@ -129,7 +131,13 @@ class Planner {
     return {
       gateway,
       addresses: isAddressService(service) ? addressesOf(service) : [],
-      listeners: planListeners({ kind: 'Gateway', namespace, name }, gateway.spec.listeners, [], this.#objects),
+      listeners: planListeners(
+        gateway,
+        { kind: 'Gateway', namespace, name },
+        gateway.spec.listeners,
+        [],
+        this.#objects,
+      ),
       sets: [],
       attached: new Map(),
       candidates: new Map(),
@@ -153,7 +161,7 @@ class Planner {
       return;
     }
     const owner = { kind: 'ListenerSet' as const, namespace, name };
-    const listeners = planListeners(owner, set.spec.listeners, planned.listeners, this.#objects);
+    const listeners = planListeners(planned.gateway, owner, set.spec.listeners, planned.listeners, this.#objects);
     planned.sets.push({ set, listeners });
     planned.listeners.push(...listeners);
     this.#sets.set(`ListenerSet ${keyOf(set)}`, planned);

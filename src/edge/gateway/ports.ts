@@ -1,6 +1,7 @@
 import { namesOf } from '../ingress/certificates.ts';
 import type { CertificatePlan, PortPlan } from '../ingress/plan.ts';
 import type { AttachedRoute } from './attachment.ts';
+import type { Authorities } from './authorities.ts';
 import type { Problem } from './conditions.ts';
 import { moreSpecificFirst } from './hostnames.ts';
 import { type PlannedListener, protocolOf, serves } from './listeners.ts';
@@ -41,10 +42,22 @@ export function portsOf(planned: PlannedGateway): PortPlan[] {
       addresses: planned.addresses,
       port,
       protocol: listeners[0] ? protocolOf(listeners[0].listener) : 'http',
+      clients: clientsOf(listeners),
       listeners: listeners.map(({ host }) => host).toSorted(moreSpecificFirst),
       hosts: settleHosts(listeners, candidates),
     };
   });
+}
+
+/** What holds for one listener of a port holds for all. */
+function clientsOf(listeners: readonly PlannedListener[]): PortPlan['clients'] {
+  const clients = listeners[0]?.clients;
+  return clients && { authority: clients.authorities.name, insecure: clients.insecure };
+}
+
+/** Those of its clients. */
+export function authoritiesOf({ listeners }: PlannedGateway): Authorities[] {
+  return listeners.flatMap(({ clients }) => clients?.authorities ?? []);
 }
 
 /** `shop_web_443`. No namespace or name has an underscore. */

@@ -15,7 +15,7 @@ export interface Candidate extends Match {
 
 /**
  * Settles which choice requests of a port have, by host and path: listeners are apart from each other, so that a
- * request is of the one with the most specific host, and of that one's routes alone (GEP-91, listener isolation).
+ * request is of the one with the most specific host, and of that one's routes alone (Gateway, `spec.listeners`).
  */
 export function settleHosts(listeners: readonly PlannedListener[], candidates: readonly Candidate[]): HostPlan[] {
   const ordered = candidates.toSorted(before);

@@ -1,14 +1,12 @@
-import { X509Certificate } from 'node:crypto';
-import type { ConfigMap, Service } from '../../api/types.ts';
+import type { Service } from '../../api/types.ts';
 import { keyOf } from '../../client/cache.ts';
-import { shortHash } from '../ingress/backends.ts';
 import type { BackendTLS } from '../ingress/plan.ts';
+import { type Authorities, type AuthorityObjects, readAuthorities } from './authorities.ts';
 import { type Problem, unless, type Verdict } from './conditions.ts';
 import type { BackendTLSPolicy } from './objects.ts';
 
-export interface PolicyObjects {
+export interface PolicyObjects extends AuthorityObjects {
   readonly tlsPolicies: readonly BackendTLSPolicy[];
-  configMap(key: string): ConfigMap | undefined;
 }
 
 /** A policy, read, and the Gateways whose routes lead to what it is about. */
@@ -16,8 +14,8 @@ interface PlannedPolicy {
   readonly policy: BackendTLSPolicy;
   /** How servers are spoken to; nothing where that cannot be known. */
   readonly tls?: BackendTLS;
-  /** PEM of `tls.authority`. */
-  readonly pem?: string;
+  /** Those that `tls.authority` names. */
+  readonly authorities?: Authorities;
   readonly refused?: Problem;
   readonly unresolved?: Problem;
   /** `namespace/name` */
@@ -36,13 +34,13 @@ export class TLSPolicies {
   /** Older ones first. */
   readonly #all: PlannedPolicy[] = [];
 
-  constructor({ tlsPolicies, configMap }: PolicyObjects) {
-    for (const policy of tlsPolicies.toSorted(olderFirst)) {
+  constructor(objects: PolicyObjects) {
+    for (const policy of objects.tlsPolicies.toSorted(olderFirst)) {
       const targets = targetsOf(policy);
       const taken = targets.map((target) => this.#byTarget.get(target)).find((each) => each !== undefined);
       const planned: PlannedPolicy = taken
         ? { policy, ancestors: taken.ancestors, refused: conflict(taken.policy) }
-        : { policy, ancestors: new Set(), ...readPolicy(policy, configMap) };
+        : { policy, ancestors: new Set(), ...readPolicy(policy, objects) };
       this.#all.push(planned);
       if (!taken) for (const target of targets) this.#byTarget.set(target, planned);
     }
@@ -57,9 +55,8 @@ export class TLSPolicies {
     return found.tls ?? found.refused ?? found.unresolved;
   }
 
-  /** PEM, by name. */
-  authorities(): Map<string, string> {
-    return new Map(this.#all.flatMap(({ tls, pem }) => (tls?.authority && pem ? [[tls.authority, pem] as const] : [])));
+  authorities(): Authorities[] {
+    return this.#all.flatMap(({ authorities }) => authorities ?? []);
   }
 
   reports(): PolicyReport[] {
@@ -81,7 +78,7 @@ function targetsOf({ metadata, spec }: BackendTLSPolicy): string[] {
 
 function readPolicy(
   { metadata, spec }: BackendTLSPolicy,
-  configMap: PolicyObjects['configMap'],
+  objects: AuthorityObjects,
 ): Omit<PlannedPolicy, 'policy' | 'ancestors'> {
   const { hostname, subjectAltNames = [], caCertificateRefs = [], wellKnownCACertificates } = spec.validation;
   if (subjectAltNames.some((each) => each.type !== 'Hostname' || each.hostname !== hostname)) {
@@ -91,29 +88,12 @@ function readPolicy(
     if (wellKnownCACertificates === 'System') return { tls: { hostname } };
     return { refused: { reason: 'Invalid', message: `${wellKnownCACertificates}: there is System` } };
   }
-  const read = caCertificateRefs.map(({ group, kind, name }): string | Problem => {
-    if (group !== '' || kind !== 'ConfigMap') {
-      return { reason: 'InvalidKind', message: `${kind} ${name}: authorities are taken from ConfigMaps` };
-    }
-    const pem = authoritiesIn(configMap(`${metadata?.namespace}/${name}`)?.data?.['ca.crt']);
-    return pem ?? { reason: 'InvalidCACertificateRef', message: `ConfigMap ${name} has no certificates in ca.crt` };
-  });
-  const unresolved = read.find((each) => typeof each !== 'string');
-  const pem = read.filter((each) => typeof each === 'string').join('');
-  if (pem === '') {
+  const from = { kind: 'BackendTLSPolicy', namespace: metadata?.namespace ?? '' };
+  const { authorities, unresolved } = readAuthorities(caCertificateRefs, from, 'InvalidKind', objects);
+  if (!authorities) {
     return { refused: { reason: 'NoValidCACertificate', message: unresolved?.message ?? '' }, unresolved };
   }
-  return { tls: { hostname, authority: `ca-${shortHash(pem)}` }, pem, unresolved };
-}
-
-/** The certificates of a bundle, or nothing where it has something else. */
-function authoritiesIn(bundle = ''): string | undefined {
-  const found = bundle.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
-  try {
-    return found.length > 0 ? found.map((pem) => new X509Certificate(pem).toString()).join('') : undefined;
-  } catch {
-    return undefined;
-  }
+  return { tls: { hostname, authority: authorities.name }, authorities, unresolved };
 }
 
 function conflict(other: BackendTLSPolicy): Problem {

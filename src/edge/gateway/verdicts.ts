@@ -38,10 +38,18 @@ export function reportOf(planned: PlannedGateway): GatewayReport {
     verdicts: [
       unless(refused, 'Accepted', acceptedReason(own)),
       unless(refused ? invalid('it is not accepted') : (noAddress ?? noneServes), 'Programmed'),
+      ...insecureVerdicts(listeners),
     ],
     listeners: own.map((each) => listenerReport(each, planned)),
     attachedListenerSets: sets.filter((each) => !setRefusal(each, gateway)).length,
   };
+}
+
+function insecureVerdicts(listeners: readonly PlannedListener[]): Verdict[] {
+  const insecure = listeners.filter(({ clients }) => clients?.insecure).map(({ listener }) => listener.name);
+  if (insecure.length === 0) return [];
+  const message = `${insecure.join(', ')}: clients without a valid certificate are let in`;
+  return [verdict('InsecureFrontendValidationMode', true, 'ConfigurationChanged', message)];
 }
 
 /** The same for the owner of a ListenerSet. */
@@ -61,7 +69,9 @@ export function setReportOf(planned: PlannedSet, of: PlannedGateway): ListenerSe
 
 function setRefusal({ listeners, refused }: PlannedSet, gateway: Gateway): Problem | undefined {
   const ofParent = refusalOf(gateway);
-  return refused ?? (ofParent && { ...ofParent, reason: 'ParentNotAccepted' }) ?? noneAccepted(listeners);
+  if (refused) return refused;
+  if (ofParent) return { ...ofParent, reason: 'ParentNotAccepted' };
+  return listeners.some(serves) ? undefined : { reason: 'ListenersNotValid', message: 'no listener can serve' };
 }
 
 function acceptedReason(listeners: readonly PlannedListener[]): string {

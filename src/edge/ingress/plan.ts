@@ -61,6 +61,8 @@ export interface PortPlan {
   readonly port: number;
   /** HTTP; HTTP in TLS; any stream in TLS that ends here, or that is passed on as it is, led by its server name. */
   readonly protocol: 'http' | 'https' | 'tls' | 'passthrough';
+  /** Clients must show a certificate of these authorities; insecure: they may. */
+  readonly clients?: { readonly authority: string; readonly insecure: boolean };
   /** Hosts that are apart from each other: of HTTPS a connection for one of them carries no requests for another. */
   readonly listeners: readonly string[];
   /** The more specific first; a request is answered by the first one that means its host, and by no other. */

@@ -207,7 +207,7 @@ function lookUps({ routes }: RoutingPlan, file: string): string[] {
 
 /** The same for a port that is its own. */
 function portSection(port: PortPlan, { files }: ProxyOptions): string {
-  const withTLS = `ssl crt-list ${certificateListPath(files, port.name)}`;
+  const withTLS = `ssl crt-list ${certificateListPath(files, port.name)}${clientWords(port, files)}`;
   const tls = { http: '', https: `${withTLS} alpn h2,http/1.1`, tls: withTLS, passthrough: '' }[port.protocol];
   const ofRequests = port.protocol === 'http' || port.protocol === 'https';
   const lines = [
@@ -220,6 +220,12 @@ function portSection(port: PortPlan, { files }: ProxyOptions): string {
     `default_backend ${ofRequests ? 'unclaimed' : 'refused'}`,
   ];
   return `frontend ${port.name}\n${lines.map((line) => `  ${line}`).join('\n')}`;
+}
+
+function clientWords({ clients }: PortPlan, files: ProxyFiles): string {
+  if (!clients) return '';
+  const verify = clients.insecure ? 'optional ca-ignore-err all crt-ignore-err all' : 'required';
+  return ` ca-file ${certificatePath(files, clients.authority)} verify ${verify}`;
 }
 
 /** What every request has done to it. */
