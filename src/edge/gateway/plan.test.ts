@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { formatPlan } from '../ingress/plan.ts';
-import { type GRPCRoute, gatewayGroup, type ReferenceGrant } from './objects.ts';
+import { type GRPCRoute, gatewayGroup, type Listener, type ReferenceGrant } from './objects.ts';
 import { type GatewaysPlan, planGateways } from './plan.ts';
 import { type TestWorld, testGateway, testListener, testRoute, testWorld } from './testing.ts';
 
@@ -257,6 +257,54 @@ test('a host is for requests or for calls: the older route has it', () => {
   );
   const together = { grpcRoutes: [calls], routes: [testRoute('web', rules, { hostnames: ['*.test'] })] };
   assert.deepEqual(problemsOf(planOf(together)), ['route calls Accepted: HostnameConflict']);
+});
+
+test('a Gateway takes the listeners of sets that it admits, its own first and then the older ones', () => {
+  const gateway = testGateway('gw', [testListener({ hostname: 'a.test' })]);
+  gateway.spec.allowedListeners = { namespaces: { from: 'Same' } };
+  const set = (name: string, createdAt: string, listeners: Listener[], namespace = 'shop') => ({
+    metadata: { name, namespace, creationTimestamp: createdAt },
+    spec: { parentRef: { name: 'gw', namespace: 'shop' }, listeners },
+  });
+  const other = testListener({ name: 'other', hostname: 'b.test' });
+  const listenerSets = [
+    set('young', '2026-01-02T00:00:00Z', [{ ...other }]),
+    set('old', '2026-01-01T00:00:00Z', [testListener({ hostname: 'a.test' }), other]),
+    set('foreign', '2026-01-01T00:00:00Z', [other], 'elsewhere'),
+  ];
+  const routes = [
+    testRoute('web', [{ backendRefs: to('web') }], { parentRefs: [{ kind: 'ListenerSet', name: 'old' }] }),
+    testRoute('api', [{ backendRefs: to('web') }]),
+  ];
+  const plan = planOf({ gateways: [gateway], listenerSets, routes });
+  assert.deepEqual(
+    plan.listenerSets.map(({ set, verdicts }) => [set.metadata?.name, ...verdicts.map(({ reason }) => reason)]),
+    [
+      ['foreign', 'NotAllowed', 'NotAllowed'],
+      ['old', 'ListenersNotValid', 'Programmed'],
+      ['young', 'ListenersNotValid', 'ListenersNotValid'],
+    ],
+  );
+  assert.equal(plan.gateways[0]?.attachedListenerSets, 1);
+  assert.deepEqual(linesOf({ gateways: [gateway], listenerSets, routes }), [
+    'shop_gw_80 a.test/ → shop_web_80 (shop/api)',
+    'shop_gw_80 b.test/ → shop_web_80 (shop/web)',
+  ]);
+});
+
+test('where clients must be known, and cannot be, nobody is let in', () => {
+  const gateway = testGateway('gw', [
+    testListener(),
+    testListener({ name: 'https', port: 443, protocol: 'HTTPS' }),
+    testListener({ name: 'free', port: 444, protocol: 'HTTPS' }),
+  ]);
+  const validation = { caCertificateRefs: [{ group: '', kind: 'ConfigMap', name: 'none' }] };
+  gateway.spec.tls = { frontend: { default: { validation }, perPort: [{ port: 444, tls: {} }] } };
+  const told = problemsOf(planOf({ gateways: [gateway] }));
+  assert.deepEqual(
+    told.filter((each) => each.includes('Accepted') || each.includes('CACertificate')),
+    ['listener https Accepted: NoValidCACertificate', 'listener https ResolvedRefs: InvalidCACertificateRef'],
+  );
 });
 
 test('a redirect names the port where it is not the scheme’s own', () => {
