@@ -10,16 +10,15 @@ export interface AuthorityObjects {
   configMap(key: string): ConfigMap | undefined;
 }
 
-/** Certificates of authorities; what has the same is named the same. */
-export interface Authorities {
+/** Certificates, for some with a key; what is the same is named the same. */
+export interface Pem {
   readonly name: string;
-  /** PEM */
   readonly pem: string;
 }
 
 /** What was found of some references, and what is wrong with the first one that led nowhere. */
 export interface ReadAuthorities {
-  readonly authorities?: Authorities;
+  readonly authorities?: Pem;
   readonly unresolved?: Problem;
 }
 

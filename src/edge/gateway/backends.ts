@@ -1,6 +1,7 @@
 import type { Service } from '../../api/types.ts';
 import { type BackendWant, backendName, shortHash } from '../ingress/backends.ts';
 import type { BackendPlan, BackendPolicy, BackendProtocol, BackendTLS, WeightedBackend } from '../ingress/plan.ts';
+import type { Pem } from './authorities.ts';
 import type { Problem } from './conditions.ts';
 import { isGranted } from './grants.ts';
 import type { BackendReference, ReferenceGrant } from './objects.ts';
@@ -16,6 +17,8 @@ export interface Referrer {
 /** The way that requests come: by a port of a Gateway, `namespace/name`. */
 export interface Way extends Entrance {
   readonly gateway: string;
+  /** What it shows to servers in TLS. */
+  readonly shown?: Pem | Problem;
 }
 
 export interface BackendWorld {
@@ -91,11 +94,12 @@ export class WantedBackends {
   #tls(
     { name, namespace, port = 0 }: BackendReference,
     from: Referrer,
-    { gateway }: Way,
+    { gateway, shown }: Way,
   ): BackendTLS | Problem | undefined {
     const key = `${namespace ?? from.namespace}/${name}`;
     const service = this.#world.service(key);
-    return service && this.#policies.of(service, key, port, gateway);
+    const tls = service && this.#policies.of(service, key, port, gateway);
+    return tls && 'hostname' in tls && shown && 'pem' in shown ? { ...tls, certificate: shown.name } : tls;
   }
 
   #service({ name: service, namespace, port = 0 }: BackendReference, from: Referrer, policy: BackendPolicy): string {

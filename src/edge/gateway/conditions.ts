@@ -18,8 +18,8 @@ export function unless(problem: Problem | undefined, type: string, reason = type
   return problem ? verdict(type, false, problem.reason, problem.message) : verdict(type, true, reason);
 }
 
-/** Stands in a status only while it holds. */
-const whileTrue = 'InsecureFrontendValidationMode';
+/** They stand in a status only while there is something to say. */
+const optional = ['InsecureFrontendValidationMode', 'ResolvedRefs'];
 
 /** The conditions for a status: those of others stay. */
 export function conditionsOf(
@@ -33,6 +33,6 @@ export function conditionsOf(
     const lastTransitionTime = before?.status === each.status ? before.lastTransitionTime : now;
     return { ...each, lastTransitionTime, observedGeneration };
   });
-  const others = present.filter(({ type }) => type !== whileTrue && !verdicts.some((each) => each.type === type));
+  const others = present.filter(({ type }) => !optional.includes(type) && !verdicts.some((each) => each.type === type));
   return [...others, ...mine];
 }

@@ -136,7 +136,7 @@ export class GatewayController implements FrontEnd {
     const { watched, kinds } = { watched: this.#watched, kinds: this.#kinds };
     if (!watched || !kinds) return undefined;
     this.#plan ??= this.#planAnew(watched, kinds);
-    const { ports, answering, certificates, authorities } = this.#plan;
+    const { ports, answering, certificates, pems } = this.#plan;
     if (ports.size === 0) return undefined;
     const planned = [...this.#backends.plan().values()].map(({ backend }) => backend);
     return {
@@ -144,7 +144,7 @@ export class GatewayController implements FrontEnd {
       ports,
       backends: new Map([...planned, ...answering.values()].map((each) => [each.name, each])),
       certificates,
-      authorities,
+      pems,
       nodes: this.#backends.nodes,
       hosts: this.#backends.hosts,
       trustedProxies: [],

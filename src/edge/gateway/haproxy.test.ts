@@ -113,7 +113,7 @@ test('HAProxy accepts what becomes of Gateways and routes, whatever people wrote
     ports,
     backends: new Map([...served, ...answering.values()].map((each) => [each.name, each])),
     certificates,
-    authorities: new Map(),
+    pems: new Map(),
     nodes: [{ name: 'a', address: '10.0.0.1' }],
     hosts: [],
     trustedProxies: [],

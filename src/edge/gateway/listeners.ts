@@ -1,8 +1,9 @@
 import { compileLabelSelector } from '../../api/selectors.ts';
 import type { Labels, Secret } from '../../api/types.ts';
+import { shortHash } from '../ingress/backends.ts';
 import { type ReadCertificate, readCertificate } from '../ingress/certificates.ts';
 import type { PortPlan } from '../ingress/plan.ts';
-import { type Authorities, type AuthorityObjects, readAuthorities } from './authorities.ts';
+import { type AuthorityObjects, type Pem, readAuthorities } from './authorities.ts';
 import type { Problem } from './conditions.ts';
 import { isGranted } from './grants.ts';
 import {
@@ -28,7 +29,7 @@ export interface PlannedListener {
   /** Lower case; `''`: any. */
   readonly host: string;
   readonly kinds: readonly RouteGroupKind[];
-  readonly certificates: readonly ListenerCertificate[];
+  readonly certificates: readonly SecretCertificate[];
   /** Which clients it lets in, where not all. */
   readonly clients?: ListenerClients;
   /** Why it is not accepted; `isConflict`: because of another one. */
@@ -37,14 +38,15 @@ export interface PlannedListener {
   readonly unresolved?: Problem;
 }
 
-export interface ListenerCertificate {
-  /** `namespace/name` of the Secret. */
+/** A certificate that a Secret has. */
+export interface SecretCertificate {
+  /** `namespace/name` */
   readonly secret: string;
   readonly pem: string;
 }
 
 export interface ListenerClients {
-  readonly authorities: Authorities;
+  readonly authorities: Pem;
   /** Who has no certificate, or not the right one, is let in too. */
   readonly insecure: boolean;
 }
@@ -148,7 +150,7 @@ function certificatesOf(
   listener: Listener,
   owner: ListenerOwner,
   objects: ListenerObjects,
-): { certificates: ListenerCertificate[]; problem?: Problem } {
+): { certificates: SecretCertificate[]; problem?: Problem } {
   if (!endsTLS(listener)) return { certificates: [] };
   const read = (listener.tls?.certificateRefs ?? []).map((ref) => certificateOf(ref, owner, objects));
   return {
@@ -180,7 +182,7 @@ function certificateOf(
   { group = '', kind = 'Secret', name, namespace }: ObjectReference,
   owner: ListenerOwner,
   { grants, secret }: ListenerObjects,
-): ListenerCertificate | Problem {
+): SecretCertificate | Problem {
   if (group !== '' || kind !== 'Secret') {
     return { reason: 'InvalidCertificateRef', message: `${kind} ${name}: certificates are taken from Secrets` };
   }
@@ -192,6 +194,19 @@ function certificateOf(
   const found = read(secret(key));
   if ('problem' in found) return { reason: 'InvalidCertificateRef', message: `Secret ${key} ${found.problem}` };
   return { secret: key, pem: found.pem };
+}
+
+/** What a Gateway shows to servers that ask for a certificate. */
+export function shownToServers(
+  { spec }: Gateway,
+  owner: ListenerOwner,
+  objects: ListenerObjects,
+): Pem | Problem | undefined {
+  const ref = spec.tls?.backend?.clientCertificateRef;
+  const found = ref && certificateOf(ref, owner, objects);
+  if (!found) return undefined;
+  if ('pem' in found) return { name: `shown-${shortHash(found.pem)}`, pem: found.pem };
+  return found.reason === 'InvalidCertificateRef' ? { ...found, reason: 'InvalidClientCertificateRef' } : found;
 }
 
 const alreadyRead = new WeakMap<Secret, ReadCertificate>();

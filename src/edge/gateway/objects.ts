@@ -46,7 +46,7 @@ export interface Gateway extends KubeObject {
     gatewayClassName: string;
     listeners: Listener[];
     addresses?: { type?: string; value?: string }[];
-    tls?: { frontend?: FrontendTLS };
+    tls?: { frontend?: FrontendTLS; backend?: { clientCertificateRef?: ObjectReference } };
     allowedListeners?: { namespaces?: AllowedNamespaces };
     infrastructure?: {
       labels?: Record<string, string>;

@@ -10,7 +10,7 @@ const planOf = (world: TestWorld) => planGateways(testWorld(world));
 /** The lines of a plan's ports. */
 function linesOf(world: TestWorld): string[] {
   const { ports } = planOf(world);
-  const empty = { routes: new Map(), backends: new Map(), certificates: new Map(), authorities: new Map() };
+  const empty = { routes: new Map(), backends: new Map(), certificates: new Map(), pems: new Map() };
   const text = formatPlan({ ...empty, ports, nodes: [], hosts: [], trustedProxies: [] });
   return text === '' ? [] : text.split('\n');
 }

@@ -7,7 +7,14 @@ import { type AttachingRoute, type Attachment, attach, crossServing, parentKey }
 import { problemOf, type Referrer, WantedBackends } from './backends.ts';
 import { controllerName } from './classes.ts';
 import { type Problem, unless, type Verdict } from './conditions.ts';
-import { admitsNamespace, type PlannedListener, planListeners, protocolOf, serves } from './listeners.ts';
+import {
+  admitsNamespace,
+  type PlannedListener,
+  planListeners,
+  protocolOf,
+  serves,
+  shownToServers,
+} from './listeners.ts';
 import type {
   BackendTLSPolicy,
   Gateway,
@@ -20,7 +27,7 @@ import type {
   RouteObject,
   TLSRoute,
 } from './objects.ts';
-import { authoritiesOf, certificatesOf, type PlannedGateway, portsOf } from './ports.ts';
+import { certificatesOf, type PlannedGateway, pemsOf, portsOf } from './ports.ts';
 import type { Candidate } from './precedence.ts';
 import { grpcRules, httpRules, type Rule, tlsRules, Unsupported } from './rules.ts';
 import { type PolicyReport, TLSPolicies } from './tls-policies.ts';
@@ -49,7 +56,7 @@ export interface GatewaysPlan {
   readonly wants: ReadonlyMap<string, BackendWant>;
   readonly answering: ReadonlyMap<string, BackendPlan>;
   readonly certificates: ReadonlyMap<string, CertificatePlan>;
-  readonly authorities: ReadonlyMap<string, string>;
+  readonly pems: ReadonlyMap<string, string>;
   readonly gateways: readonly GatewayReport[];
   readonly listenerSets: readonly ListenerSetReport[];
   readonly routes: readonly RouteReport[];
@@ -115,9 +122,7 @@ class Planner {
       wants: this.#backends.services,
       answering: this.#backends.answering,
       certificates: new Map(all.flatMap((each) => certificatesOf(each)).map((each) => [each.name, each])),
-      authorities: new Map(
-        [...this.#policies.authorities(), ...all.flatMap(authoritiesOf)].map(({ name, pem }) => [name, pem]),
-      ),
+      pems: new Map([...this.#policies.authorities(), ...all.flatMap(pemsOf)].map(({ name, pem }) => [name, pem])),
       gateways: all.map(reportOf),
       listenerSets: all.flatMap((each) => each.sets.map((set) => setReportOf(set, each))),
       routes: reports,
@@ -128,16 +133,12 @@ class Planner {
   #planGateway(gateway: Gateway): PlannedGateway {
     const { name = '', namespace = '' } = gateway.metadata ?? {};
     const service = this.#objects.service(`${namespace}/${serviceName(name, gateway.spec.gatewayClassName)}`);
+    const owner = { kind: 'Gateway' as const, namespace, name };
     return {
       gateway,
+      shown: shownToServers(gateway, owner, this.#objects),
       addresses: isAddressService(service) ? addressesOf(service) : [],
-      listeners: planListeners(
-        gateway,
-        { kind: 'Gateway', namespace, name },
-        gateway.spec.listeners,
-        [],
-        this.#objects,
-      ),
+      listeners: planListeners(gateway, owner, gateway.spec.listeners, [], this.#objects),
       sets: [],
       attached: new Map(),
       candidates: new Map(),
@@ -207,7 +208,7 @@ class Planner {
       const { listener, hosts } = attachment;
       planned.attached.set(listener, [...attachedTo(listener), asRoute(hosts)]);
       if (!serves(listener)) continue;
-      const candidates = this.#candidates(attaching, attachment, planned.gateway, rules);
+      const candidates = this.#candidates(attaching, attachment, planned, rules);
       planned.candidates.set(listener, [...(planned.candidates.get(listener) ?? []), ...candidates]);
     }
     return undefined;
@@ -216,11 +217,11 @@ class Planner {
   #candidates(
     { kind, route }: AttachingRoute,
     { listener, hosts }: Attachment,
-    gateway: Gateway,
+    { gateway, shown }: PlannedGateway,
     rules: readonly Rule[],
   ): Candidate[] {
     const { port } = listener.listener;
-    const way = { port, protocol: protocolOf(listener.listener), gateway: keyOf(gateway) };
+    const way = { port, protocol: protocolOf(listener.listener), gateway: keyOf(gateway), shown };
     const { namespace = '', creationTimestamp = '' } = route.metadata ?? {};
     return rules.flatMap((rule) =>
       rule.matches.flatMap((match) => {

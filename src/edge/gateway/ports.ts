@@ -1,7 +1,7 @@
 import { namesOf } from '../ingress/certificates.ts';
 import type { CertificatePlan, PortPlan } from '../ingress/plan.ts';
 import type { AttachedRoute } from './attachment.ts';
-import type { Authorities } from './authorities.ts';
+import type { Pem } from './authorities.ts';
 import type { Problem } from './conditions.ts';
 import { moreSpecificFirst } from './hostnames.ts';
 import { type PlannedListener, protocolOf, serves } from './listeners.ts';
@@ -21,6 +21,8 @@ export interface PlannedSet {
 export interface PlannedGateway {
   readonly gateway: Gateway;
   readonly addresses: readonly string[];
+  /** What servers are shown that ask for a certificate, and why there is none where there should be one. */
+  readonly shown?: Pem | Problem;
   /** All: its own, then those of its sets. */
   readonly listeners: PlannedListener[];
   readonly sets: PlannedSet[];
@@ -55,9 +57,10 @@ function clientsOf(listeners: readonly PlannedListener[]): PortPlan['clients'] {
   return clients && { authority: clients.authorities.name, insecure: clients.insecure };
 }
 
-/** Those of its clients. */
-export function authoritiesOf({ listeners }: PlannedGateway): Authorities[] {
-  return listeners.flatMap(({ clients }) => clients?.authorities ?? []);
+/** Its clients' authorities, and what it shows to servers. */
+export function pemsOf({ listeners, shown }: PlannedGateway): Pem[] {
+  const authorities = listeners.flatMap(({ clients }) => clients?.authorities ?? []);
+  return shown && 'pem' in shown ? [shown, ...authorities] : authorities;
 }
 
 /** `shop_web_443`. No namespace or name has an underscore. */

@@ -1,7 +1,7 @@
 import type { Service } from '../../api/types.ts';
 import { keyOf } from '../../client/cache.ts';
 import type { BackendTLS } from '../ingress/plan.ts';
-import { type Authorities, type AuthorityObjects, readAuthorities } from './authorities.ts';
+import { type AuthorityObjects, type Pem, readAuthorities } from './authorities.ts';
 import { type Problem, unless, type Verdict } from './conditions.ts';
 import type { BackendTLSPolicy } from './objects.ts';
 
@@ -15,7 +15,7 @@ interface PlannedPolicy {
   /** How servers are spoken to; nothing where that cannot be known. */
   readonly tls?: BackendTLS;
   /** Those that `tls.authority` names. */
-  readonly authorities?: Authorities;
+  readonly authorities?: Pem;
   readonly refused?: Problem;
   readonly unresolved?: Problem;
   /** `namespace/name` */
@@ -55,7 +55,7 @@ export class TLSPolicies {
     return found.tls ?? found.refused ?? found.unresolved;
   }
 
-  authorities(): Authorities[] {
+  authorities(): Pem[] {
     return this.#all.flatMap(({ authorities }) => authorities ?? []);
   }
 

@@ -27,7 +27,7 @@ export interface ListenerReport {
 
 /** What the owner of a Gateway should know once the proxy holds it. */
 export function reportOf(planned: PlannedGateway): GatewayReport {
-  const { gateway, addresses, listeners, sets } = planned;
+  const { gateway, addresses, listeners, sets, shown } = planned;
   const own = listeners.filter(({ owner }) => owner.kind === 'Gateway');
   const refused = refusalOf(gateway) ?? noneAccepted(own);
   const noAddress = addressProblem(gateway, addresses);
@@ -39,6 +39,7 @@ export function reportOf(planned: PlannedGateway): GatewayReport {
       unless(refused, 'Accepted', acceptedReason(own)),
       unless(refused ? invalid('it is not accepted') : (noAddress ?? noneServes), 'Programmed'),
       ...insecureVerdicts(listeners),
+      ...(shown ? [unless('reason' in shown ? shown : undefined, 'ResolvedRefs')] : []),
     ],
     listeners: own.map((each) => listenerReport(each, planned)),
     attachedListenerSets: sets.filter((each) => !setRefusal(each, gateway)).length,

@@ -12,8 +12,8 @@ export interface RoutingPlan {
   readonly backends: ReadonlyMap<string, BackendPlan>;
   /** By name. */
   readonly certificates: ReadonlyMap<string, CertificatePlan>;
-  /** Certificates of authorities, PEM, by name. */
-  readonly authorities: ReadonlyMap<string, string>;
+  /** Certificates of authorities, and what the proxy shows to servers, by name. */
+  readonly pems: ReadonlyMap<string, string>;
   /** Those whose ports may be used. */
   readonly nodes: readonly ProxyNode[];
   /** All. */
@@ -117,6 +117,8 @@ export interface BackendTLS {
   readonly hostname: string;
   /** Name of the authorities that signed them; left out: the machine's own. */
   readonly authority?: string;
+  /** Name of the chain and key that is shown to those who ask for one. */
+  readonly certificate?: string;
 }
 
 export type BackendProtocol = 'http' | 'https' | 'h2c' | 'grpcs' | 'tcp';
@@ -221,7 +223,7 @@ export function mergePlans(plans: readonly RoutingPlan[]): RoutingPlan {
     ports: new Map(plans.flatMap(({ ports }) => [...ports])),
     backends: new Map(plans.flatMap(({ backends }) => [...backends])),
     certificates: new Map(plans.flatMap(({ certificates }) => [...certificates])),
-    authorities: new Map(plans.flatMap(({ authorities }) => [...authorities])),
+    pems: new Map(plans.flatMap(({ pems }) => [...pems])),
     nodes: plans[0]?.nodes ?? [],
     hosts: plans[0]?.hosts ?? [],
     trustedProxies: plans.flatMap(({ trustedProxies }) => trustedProxies),

@@ -69,7 +69,7 @@ export class Routing {
       ports: new Map(),
       backends: new Map([...backends].map(([name, { backend }]) => [name, backend])),
       certificates: tls.certificates,
-      authorities: new Map(),
+      pems: new Map(),
       nodes: this.#backends.nodes,
       hosts: this.#backends.hosts,
       trustedProxies: [...trusted].toSorted(),

@@ -28,7 +28,7 @@ const planOf = (routes: readonly Route[], backends: readonly BackendPlan[]): Rou
   ports: new Map(),
   backends: new Map(backends.map((each) => [each.name, each])),
   certificates: new Map(),
-  authorities: new Map(),
+  pems: new Map(),
   nodes: [{ name: 'a', address: '10.0.0.1' }],
   hosts: [{ name: 'a', address: '10.0.0.1' }],
   trustedProxies: ['10.0.0.0/8', 'fd00::/8'],

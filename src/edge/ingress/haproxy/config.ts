@@ -349,11 +349,16 @@ const protocolWords: Readonly<Record<BackendProtocol, readonly string[]>> = {
   grpcs: ['ssl', 'verify', 'none', 'alpn', 'h2'],
 };
 
-function verifiedWords(protocol: BackendProtocol, { hostname, authority }: BackendTLS, files: ProxyFiles): string[] {
+function verifiedWords(
+  protocol: BackendProtocol,
+  { hostname, authority, certificate }: BackendTLS,
+  files: ProxyFiles,
+): string[] {
   const authorities = authority === undefined ? '@system-ca' : certificatePath(files, authority);
+  const shown = certificate === undefined ? [] : ['crt', certificatePath(files, certificate)];
   const alpn = protocol === 'grpcs' ? ['alpn', 'h2'] : [];
   // A name that is asked for is the one that is verified.
-  return ['ssl', 'verify', 'required', 'ca-file', authorities, 'sni', `str(${hostname})`, ...alpn];
+  return ['ssl', 'verify', 'required', 'ca-file', authorities, 'sni', `str(${hostname})`, ...shown, ...alpn];
 }
 
 /** What a server that is added later needs said, so that kept connections to it are used again. */

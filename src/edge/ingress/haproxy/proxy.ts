@@ -45,7 +45,7 @@ export interface Wanted {
   readonly servers: Servers;
   readonly routes: ReadonlyMap<string, string>;
   readonly certificates: RoutingPlan['certificates'];
-  readonly authorities: RoutingPlan['authorities'];
+  readonly pems: RoutingPlan['pems'];
 }
 
 const startMs = 15_000;
@@ -186,7 +186,7 @@ export class Haproxy {
       servers: serversOf(plan, this.#files, aliases),
       routes: new Map([...routeMap(plan.routes.values(), aliases), ...portRoutes(plan.ports.values(), aliases)]),
       certificates: plan.certificates,
-      authorities: plan.authorities,
+      pems: plan.pems,
     };
   }
 
@@ -236,8 +236,8 @@ export class Haproxy {
     clearTimeout(this.#fileTimer);
     this.#fileTimer = undefined;
     const files = this.#files;
-    const names = new Set(['default', ...wanted.certificates.keys(), ...wanted.authorities.keys()]);
-    for (const [name, pem] of wanted.authorities) this.#writeFile(certificatePath(files, name), pem);
+    const names = new Set(['default', ...wanted.certificates.keys(), ...wanted.pems.keys()]);
+    for (const [name, pem] of wanted.pems) this.#writeFile(certificatePath(files, name), pem, 0o600);
     for (const { name, pem } of wanted.certificates.values()) this.#writeFile(certificatePath(files, name), pem, 0o600);
     const lists = Map.groupBy(wanted.certificates.values(), ({ port }) => port);
     for (const port of new Set([undefined, ...lists.keys()])) {
