@@ -123,9 +123,10 @@ function unsupported({ protocol, tls }: Listener): Problem | undefined {
 /** Two listeners of a port must be told apart by their hosts, and speak one protocol. What is not served is in nobody's way. */
 function conflict(listener: Listener, all: readonly Listener[]): (Problem & { isConflict: true }) | undefined {
   const { port, protocol } = listener;
-  const others = protocol === 'UDP' ? [] : all.filter((each) => each !== listener && each.port === port);
+  const served = all.filter((each) => each !== listener && each.port === port && kindsOf[each.protocol]);
+  const others = protocol === 'UDP' ? [] : served;
   const spoken = (each: Listener) => (each.protocol === 'TLS' ? protocolOf(each) : each.protocol);
-  const otherProtocol = others.find((each) => kindsOf[each.protocol] && spoken(each) !== spoken(listener));
+  const otherProtocol = others.find((each) => spoken(each) !== spoken(listener));
   if (otherProtocol) {
     const message = `listener ${otherProtocol.name} speaks ${spoken(otherProtocol)} at port ${port}`;
     return { reason: 'ProtocolConflict', message, isConflict: true };

@@ -113,6 +113,7 @@ test('listeners that cannot be served are told why, and the others serve', () =>
     testListener({ name: 'c', port: 82 }),
     testListener({ name: 'd', port: 82, protocol: 'TLS', tls: { mode: 'Passthrough' } }),
     testListener({ name: 'e', port: 443, protocol: 'HTTPS', tls: { certificateRefs: [{ name: 'none' }] } }),
+    testListener({ name: 'tcp', protocol: 'TCP' }),
     testListener({ name: 'f', port: 83, allowedRoutes: { kinds: [{ kind: 'TCPRoute' }] } }),
   ];
   const plan = planOf({ gateways: [testGateway('gw', listeners)] });
@@ -134,8 +135,13 @@ test('listeners that cannot be served are told why, and the others serve', () =>
     'listener d Programmed: ProtocolConflict',
     'listener e ResolvedRefs: InvalidCertificateRef',
     'listener e Programmed: Invalid',
+    'listener tcp Accepted: ProtocolConflict',
+    'listener tcp Conflicted: ProtocolConflict',
+    'listener tcp Programmed: ProtocolConflict',
     'listener f ResolvedRefs: InvalidRouteKinds',
   ]);
+  const kinds = plan.gateways[0]?.listeners.flatMap(({ name, kinds }) => (kinds.length > 0 ? [name] : []));
+  assert.deepEqual(kinds, ['http', 'e']);
 });
 
 test('a Gateway none of whose listeners is accepted, or that nobody can reach, is not programmed', () => {
@@ -270,6 +276,7 @@ test('a Gateway takes the listeners of sets that it admits, its own first and th
   const listenerSets = [
     set('young', '2026-01-02T00:00:00Z', [{ ...other }]),
     set('old', '2026-01-01T00:00:00Z', [testListener({ hostname: 'a.test' }), other]),
+    set('no-certificate', '2026-01-03T00:00:00Z', [testListener({ name: 'tls', port: 443, protocol: 'HTTPS' })]),
     set('foreign', '2026-01-01T00:00:00Z', [other], 'elsewhere'),
   ];
   const routes = [
@@ -283,6 +290,7 @@ test('a Gateway takes the listeners of sets that it admits, its own first and th
       ['foreign', 'NotAllowed', 'NotAllowed'],
       ['old', 'ListenersNotValid', 'Programmed'],
       ['young', 'ListenersNotValid', 'ListenersNotValid'],
+      ['no-certificate', 'ListenersNotValid', 'ListenersNotValid'],
     ],
   );
   assert.equal(plan.gateways[0]?.attachedListenerSets, 1);
