@@ -1,19 +1,10 @@
 import { compileLabelSelector } from '../../api/selectors.ts';
-import type { Labels, Secret } from '../../api/types.ts';
-import { shortHash } from '../ingress/backends.ts';
-import { type ReadCertificate, readCertificate } from '../ingress/certificates.ts';
+import type { Labels } from '../../api/types.ts';
 import type { PortPlan } from '../ingress/plan.ts';
 import { type AuthorityObjects, type Pem, readAuthorities } from './authorities.ts';
+import { type CertificateObjects, certificateOf, type SecretCertificate } from './certificates.ts';
 import type { Problem } from './conditions.ts';
-import { isGranted } from './grants.ts';
-import {
-  type AllowedNamespaces,
-  type Gateway,
-  gatewayGroup,
-  type Listener,
-  type ObjectReference,
-  type RouteGroupKind,
-} from './objects.ts';
+import { type AllowedNamespaces, type Gateway, gatewayGroup, type Listener, type RouteGroupKind } from './objects.ts';
 
 /** Who has listeners: a Gateway, or a ListenerSet of one. */
 export interface ListenerOwner {
@@ -38,22 +29,13 @@ export interface PlannedListener {
   readonly unresolved?: Problem;
 }
 
-/** A certificate that a Secret has. */
-export interface SecretCertificate {
-  /** `namespace/name` */
-  readonly secret: string;
-  readonly pem: string;
-}
-
 export interface ListenerClients {
   readonly authorities: Pem;
   /** Who has no certificate, or not the right one, is let in too. */
   readonly insecure: boolean;
 }
 
-export interface ListenerObjects extends AuthorityObjects {
-  secret(key: string): Secret | undefined;
-}
+export type ListenerObjects = AuthorityObjects & CertificateObjects;
 
 /** Kinds of routes by protocol: what is not here is not served. */
 const kindsOf: Readonly<Record<string, readonly string[]>> = {
@@ -177,48 +159,6 @@ function clientsOf(
     return { refused: { reason: 'NoValidCACertificate', message: unresolved?.message ?? '' }, unresolved };
   }
   return { clients: { authorities, insecure: validation.mode === 'AllowInsecureFallback' }, unresolved };
-}
-
-function certificateOf(
-  { group = '', kind = 'Secret', name, namespace }: ObjectReference,
-  owner: ListenerOwner,
-  { grants, secret }: ListenerObjects,
-): SecretCertificate | Problem {
-  if (group !== '' || kind !== 'Secret') {
-    return { reason: 'InvalidCertificateRef', message: `${kind} ${name}: certificates are taken from Secrets` };
-  }
-  const to = { group, kind, name, namespace: namespace ?? owner.namespace };
-  const key = `${to.namespace}/${name}`;
-  if (!isGranted({ from: owner, to }, grants)) {
-    return { reason: 'RefNotPermitted', message: `no ReferenceGrant lets this ${owner.kind} use Secret ${key}` };
-  }
-  const found = read(secret(key));
-  if ('problem' in found) return { reason: 'InvalidCertificateRef', message: `Secret ${key} ${found.problem}` };
-  return { secret: key, pem: found.pem };
-}
-
-/** What a Gateway shows to servers that ask for a certificate. */
-export function shownToServers(
-  { spec }: Gateway,
-  owner: ListenerOwner,
-  objects: ListenerObjects,
-): Pem | Problem | undefined {
-  const ref = spec.tls?.backend?.clientCertificateRef;
-  const found = ref && certificateOf(ref, owner, objects);
-  if (!found) return undefined;
-  if ('pem' in found) return { name: `shown-${shortHash(found.pem)}`, pem: found.pem };
-  return found.reason === 'InvalidCertificateRef' ? { ...found, reason: 'InvalidClientCertificateRef' } : found;
-}
-
-const alreadyRead = new WeakMap<Secret, ReadCertificate>();
-
-/** Objects of a copy never change: each is read once. */
-function read(secret: Secret | undefined): ReadCertificate {
-  const known = secret && alreadyRead.get(secret);
-  if (known) return known;
-  const result = readCertificate(secret);
-  if (secret) alreadyRead.set(secret, result);
-  return result;
 }
 
 /** Whether a listener admits routes of this kind from this namespace, whose labels are given. */

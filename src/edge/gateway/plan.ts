@@ -5,16 +5,10 @@ import type { BackendPlan, CertificatePlan, PortPlan } from '../ingress/plan.ts'
 import { addressesOf, isAddressService, serviceName } from './addresses.ts';
 import { type AttachingRoute, type Attachment, attach, crossServing, parentKey } from './attachment.ts';
 import { problemOf, type Referrer, WantedBackends } from './backends.ts';
+import { shownToServers } from './certificates.ts';
 import { controllerName } from './classes.ts';
 import { type Problem, unless, type Verdict } from './conditions.ts';
-import {
-  admitsNamespace,
-  type PlannedListener,
-  planListeners,
-  protocolOf,
-  serves,
-  shownToServers,
-} from './listeners.ts';
+import { admitsNamespace, type PlannedListener, planListeners, protocolOf, serves } from './listeners.ts';
 import type {
   BackendTLSPolicy,
   Gateway,
@@ -136,7 +130,7 @@ class Planner {
     const owner = { kind: 'Gateway' as const, namespace, name };
     return {
       gateway,
-      shown: shownToServers(gateway, owner, this.#objects),
+      shown: shownToServers(gateway, this.#objects),
       addresses: isAddressService(service) ? addressesOf(service) : [],
       listeners: planListeners(gateway, owner, gateway.spec.listeners, [], this.#objects),
       sets: [],
