@@ -126,9 +126,12 @@ async function main(name: string): Promise<void> {
     ]).then(() => ({
       stop: async () => undefined,
     })),
-    startGatewayApi(config, client, log),
   ]);
   log.info('ready', { cluster: name });
+  // A boot does not wait for it.
+  if (config.spec.gatewayAPI) {
+    installGatewayApi(client).catch((error: unknown) => log.error('the Gateway API is not defined', { error }));
+  }
   keepCompiledCode();
   const stop = async () => {
     await Promise.all(running.map((each) => each.stop()));
@@ -159,13 +162,6 @@ async function startHollow(
   if (!count) return { stop: async () => undefined };
   const families = familiesOf(config).map(({ podCIDR }) => familyOf(podCIDR));
   return await startHollowNodes({ client, informers, log, count, version: kubernetesVersion, families });
-}
-
-/** A boot does not wait for it. */
-async function startGatewayApi(config: ClusterConfig, client: Client, log: Log): Promise<Running> {
-  const installed = config.spec.gatewayAPI ? installGatewayApi(client) : Promise.resolve();
-  installed.catch((error: unknown) => log.error('the Gateway API is not defined', { error }));
-  return { stop: async () => undefined };
 }
 
 function apiServerOptions(config: ClusterConfig) {
