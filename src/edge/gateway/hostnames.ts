@@ -7,6 +7,14 @@ export function covers(outer: string, inner: string): boolean {
   return inner.replace(/^\*/, '').endsWith(outer.slice(1)) && inner !== '';
 }
 
+/** All hostnames that mean what this one means: itself, wildcards of its domains, `''`. The more specific first. */
+export function covering(host: string): string[] {
+  const labels = host.replace(/^\*\./, '').split('.');
+  const first = host.startsWith('*.') ? 0 : 1;
+  const wildcards = labels.slice(first).map((_, index) => `*.${labels.slice(first + index).join('.')}`);
+  return [...new Set([host, ...(host === '' ? [] : wildcards), ''])];
+}
+
 /** What both mean; undefined: nothing. */
 export function intersection(a: string, b: string): string | undefined {
   if (covers(a, b)) return b;

@@ -200,10 +200,10 @@ class Planner {
     }
     for (const attachment of attachments) {
       const { listener, hosts } = attachment;
-      planned.attached.set(listener, [...attachedTo(listener), asRoute(hosts)]);
+      append(planned.attached, listener, [asRoute(hosts)]);
       if (!serves(listener)) continue;
       const candidates = this.#candidates(attaching, attachment, planned, rules);
-      planned.candidates.set(listener, [...(planned.candidates.get(listener) ?? []), ...candidates]);
+      append(planned.candidates, listener, candidates);
     }
     return undefined;
   }
@@ -242,6 +242,12 @@ class Planner {
     }
     return undefined;
   }
+}
+
+function append<K, V>(lists: Map<K, V[]>, key: K, values: readonly V[]): void {
+  const list = lists.get(key);
+  if (list) list.push(...values);
+  else lists.set(key, [...values]);
 }
 
 function attempt(readRules: () => Rule[]): Rule[] | Problem {

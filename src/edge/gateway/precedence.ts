@@ -1,5 +1,5 @@
 import type { Choice, HostPlan, PathPlan } from '../ingress/plan.ts';
-import { covers, moreSpecificFirst } from './hostnames.ts';
+import { covering, moreSpecificFirst } from './hostnames.ts';
 import type { PlannedListener } from './listeners.ts';
 import type { Match } from './rules.ts';
 
@@ -18,13 +18,14 @@ export interface Candidate extends Match {
  * request is of the one with the most specific host, and of that one's routes alone (Gateway, `spec.listeners`).
  */
 export function settleHosts(listeners: readonly PlannedListener[], candidates: readonly Candidate[]): HostPlan[] {
-  const ordered = candidates.toSorted(before);
   const hosts = new Set([...listeners, ...candidates].map(({ host }) => host));
-  const byHost = listeners.toSorted((a, b) => moreSpecificFirst(a.host, b.host));
+  const listenerOf = new Map(listeners.map((each) => [each.host, each]));
+  const candidatesOf = Map.groupBy(candidates.toSorted(before), ({ host }) => host);
   return [...hosts].toSorted(moreSpecificFirst).map((host) => {
-    const listener = byHost.find((each) => covers(each.host, host));
-    const own = ordered.filter((each) => each.listener === listener && covers(each.host, host));
-    return { host, paths: settlePaths(own) };
+    const possible = covering(host);
+    const listener = possible.map((each) => listenerOf.get(each)).find((each) => each !== undefined);
+    const own = possible.flatMap((each) => candidatesOf.get(each) ?? []);
+    return { host, paths: settlePaths(own.filter((each) => each.listener === listener)) };
   });
 }
 
@@ -54,12 +55,11 @@ function choiceOf({ match, path, when, backends, source }: Candidate): Choice {
   return { when: match === 'regex' ? [{ on: 'path', regex: path }, ...when] : when, backends, source };
 }
 
-/** The order that HTTPRouteRule's `matches` documents; between rules of one route, and their matches, they stay as they are. */
+/** The order, of one host, that HTTPRouteRule's `matches` documents; rules of one route and their matches stay as they are. */
 function before(a: Candidate, b: Candidate): number {
   const exact = (each: Candidate) => Number(each.match === 'exact');
   const count = (each: Candidate, on: string) => each.when.filter((condition) => condition.on === on).length;
   return (
-    moreSpecificFirst(a.host, b.host) ||
     exact(b) - exact(a) ||
     b.specificity - a.specificity ||
     count(b, 'method') - count(a, 'method') ||
