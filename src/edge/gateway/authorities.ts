@@ -1,6 +1,5 @@
-import { X509Certificate } from 'node:crypto';
+import { createHash, X509Certificate } from 'node:crypto';
 import type { ConfigMap } from '../../api/types.ts';
-import { shortHash } from '../ingress/backends.ts';
 import type { Problem } from './conditions.ts';
 import { isGranted } from './grants.ts';
 import type { ObjectReference, ReferenceGrant } from './objects.ts';
@@ -42,9 +41,14 @@ export function readAuthorities(
   });
   const pem = read.filter((each) => typeof each === 'string').join('');
   return {
-    authorities: pem === '' ? undefined : { name: `ca-${shortHash(pem)}`, pem },
+    authorities: pem === '' ? undefined : named('ca', pem),
     unresolved: read.find((each) => typeof each !== 'string'),
   };
+}
+
+/** Long enough that nobody finds other certificates with the same name. */
+export function named(what: string, pem: string): Pem {
+  return { name: `${what}-${createHash('sha256').update(pem).digest('hex')}`, pem };
 }
 
 /** The certificates of a bundle, or nothing where it has something else. */

@@ -1,7 +1,6 @@
 import type { Secret } from '../../api/types.ts';
-import { shortHash } from '../ingress/backends.ts';
 import { type ReadCertificate, readCertificate } from '../ingress/certificates.ts';
-import type { Pem } from './authorities.ts';
+import { named, type Pem } from './authorities.ts';
 import type { Problem } from './conditions.ts';
 import { isGranted } from './grants.ts';
 import type { Gateway, ObjectReference, ReferenceGrant } from './objects.ts';
@@ -42,7 +41,7 @@ export function shownToServers({ metadata, spec }: Gateway, objects: Certificate
   const ref = spec.tls?.backend?.clientCertificateRef;
   const found = ref && certificateOf(ref, { kind: 'Gateway', namespace: metadata?.namespace ?? '' }, objects);
   if (!found) return undefined;
-  if ('pem' in found) return { name: `shown-${shortHash(found.pem)}`, pem: found.pem };
+  if ('pem' in found) return named('shown', found.pem);
   return found.reason === 'InvalidCertificateRef' ? { ...found, reason: 'InvalidClientCertificateRef' } : found;
 }
 
