@@ -45,7 +45,7 @@ function askedAddress({ addresses = [] }: Gateway['spec']): { loadBalancerIP?: s
 export function serviceName(gateway: string, gatewayClass: string): string {
   const whole = `${gateway}-${gatewayClass}`;
   if (/^[a-z][a-z0-9-]{0,62}$/.test(whole)) return whole;
-  return `${`gateway-${whole}`.replaceAll('.', '-').slice(0, 54)}-${shortHash(whole)}`;
+  return `${`gateway-${whole}`.replaceAll('.', '-').slice(0, 46)}-${shortHash(whole)}`;
 }
 
 /** Not somebody else's of the same name. */

@@ -16,15 +16,16 @@ export interface BackendWant {
   readonly policy: BackendPolicy;
 }
 
-/** `shop_web_80`; where there is more to say, with what tells it from others of the same port: `shop_web_80_1a2b3c4d`. */
+/** `shop_web_80`; where there is more to say, with what tells it from others of the same port: `shop_web_80_1a2b3c4d5e6f7a8b`. */
 export function backendName({ namespace, service, port, mode, protocol, policy }: Omit<BackendWant, 'name'>): string {
   const plain = `${namespace}_${service}_${port}`;
   const more = JSON.stringify([mode, protocol, sorted(policy)]);
   return more === JSON.stringify(['nodes', undefined, []]) ? plain : `${plain}_${shortHash(more)}`;
 }
 
+/** 16 characters: who may write a part of `text` finds no other one with the same. */
 export function shortHash(text: string): string {
-  return createHash('sha256').update(text).digest('hex').slice(0, 8);
+  return createHash('sha256').update(text).digest('hex').slice(0, 16);
 }
 
 function sorted(policy: BackendPolicy): unknown {

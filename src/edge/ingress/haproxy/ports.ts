@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { shortHash } from '../backends.ts';
 import type { Choice, HostPlan, PathPlan, PortPlan, RequestCondition } from '../plan.ts';
 import { argument, quoted } from './quoting.ts';
 import { beforeHost, endOfRequest, field, formatValue, nowhere, type RouteValue, routeMapKey } from './routes.ts';
@@ -53,7 +53,7 @@ function splitOf(backends: Choice['backends']): RouteValue['split'] {
 }
 
 function idOf(choices: readonly Choice[]): string {
-  return createHash('sha256').update(JSON.stringify(choices)).digest('hex').slice(0, 12);
+  return shortHash(JSON.stringify(choices));
 }
 
 /** The rules of a port for HTTP. */
