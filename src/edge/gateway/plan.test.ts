@@ -173,11 +173,13 @@ test('a route is told why no listener has it', () => {
     testRoute('elsewhere', [], { parentRefs: [{ name: 'none' }] }),
     testRoute('filter', [{ filters: [{ type: 'RequestMirror' }] }]),
     testRoute('regex', [{ matches: [path('/(?<=x)', 'RegularExpression')] }]),
+    testRoute('line', [{ matches: [{ headers: [{ name: 'a', value: 'b\nbackend c' }] }] }]),
   ];
   assert.deepEqual(problemsOf(planOf({ gateways: [hosts], routes })), [
     'route namespace Accepted: NotAllowedByListeners',
     'route filter Accepted: UnsupportedValue',
     'route host Accepted: NoMatchingListenerHostname',
+    'route line Accepted: UnsupportedValue',
     'route port Accepted: NoMatchingParent',
     'route regex Accepted: UnsupportedValue',
     'route section Accepted: NoMatchingParent',

@@ -63,6 +63,7 @@ export class Unsupported extends Error {}
 
 /** @throws {Unsupported} */
 export function httpRules({ spec }: HTTPRoute): Rule[] {
+  assertPrintable(spec.rules);
   return (spec.rules ?? []).map(({ matches, filters, backendRefs = [], timeouts = {} }) => ({
     matches: (matches?.length ? matches : [{}]).flatMap(httpMatch),
     actions: actionsOf(filters),
@@ -73,6 +74,7 @@ export function httpRules({ spec }: HTTPRoute): Rule[] {
 
 /** @throws {Unsupported} */
 export function grpcRules({ spec }: GRPCRoute): Rule[] {
+  assertPrintable(spec.rules);
   return (spec.rules ?? []).map(({ matches, filters, backendRefs = [] }) => ({
     matches: (matches?.length ? matches : [{}]).map(({ method, headers = [] }) => ({
       ...grpcPath(method),
@@ -89,6 +91,18 @@ export function tlsRules({ spec }: TLSRoute): Rule[] {
     actions: noActions,
     backendRefs: backendRefs.map((ref) => ({ ref, actions: noActions })),
   }));
+}
+
+/**
+ * A newline in the value of a header would begin another one.
+ *
+ * @throws {Unsupported}
+ */
+function assertPrintable(value: unknown): void {
+  if (typeof value === 'object' && value !== null) Object.values(value).forEach(assertPrintable);
+  else if (typeof value === 'string' && /\p{Cc}/u.test(value)) {
+    throw new Unsupported(`${JSON.stringify(value)} has control characters`);
+  }
 }
 
 /** None where no request has such a path. */

@@ -1,4 +1,4 @@
-/** A word as it is, whatever stands in it. */
+/** A word as it is, whatever stands in it. Front ends let no control characters through: a newline ends a line in quotes, too. */
 export function quoted(text: string): string {
   return `'${text.replaceAll("'", `'\\''`)}'`;
 }
