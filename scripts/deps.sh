@@ -99,6 +99,8 @@ if [ -n "$wanted" ]; then
   fi
   # shellcheck disable=SC2086
   apt install -y --no-install-recommends $wanted
+  # Gone at once: npm takes minutes on a slow machine, and if that is cut off no service would start on it any more.
+  if [ -n "${policy:-}" ]; then as_root rm -f "$policy"; policy=''; fi
   # … nor at the next boot.
   for service in containerd haproxy; do
     case "$wanted " in *" $service "*) if have systemctl; then as_root systemctl disable $service >/dev/null 2>&1 || true; fi ;; esac
