@@ -91,8 +91,8 @@ test('a gRPC probe asks the health service, which must say SERVING', async () =>
   });
   await new Promise<void>((resolve) => health.listen(0, '127.0.0.1', resolve));
   const { port } = health.address() as AddressInfo;
-  assert.equal((await check({ grpc: { port, service: 'cart' } }, target(), 1000)).ok, true);
-  const failed = await check({ grpc: { port } }, target(), 1000);
+  assert.equal((await check({ grpc: { port, service: 'cart' } }, target(), 30_000)).ok, true);
+  const failed = await check({ grpc: { port } }, target(), 30_000);
   assert.deepEqual(failed, { ok: false, message: 'service unhealthy (responded with "NOT_SERVING")' });
   await new Promise((resolve) => health.close(resolve));
   const away = await check({ grpc: { port } }, target(), 1000);
