@@ -1,4 +1,4 @@
-import { chownSync, existsSync, mkdirSync, readFileSync, realpathSync, statSync } from 'node:fs';
+import { chownSync, existsSync, mkdirSync, readFileSync, realpathSync, rmSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { parse, stringify } from 'yaml';
@@ -68,14 +68,22 @@ export async function checkKubeconfig(): Promise<void> {
   readKubeconfig((await userKubeconfig()).path);
 }
 
-/** Takes the cluster's context out of the user's kubeconfig again. */
+/** Takes the cluster's context out of the user's kubeconfig again, and the file where nothing else is in it. */
 export async function removeFromKubeconfig(cluster: string): Promise<void> {
   const file = await userKubeconfig();
   if (!existsSync(file.path)) return;
   const context = contextName(cluster);
   const present = readKubeconfig(file.path);
   if (!present.contexts?.some((each) => each.name === context)) return;
-  write(file, without(present, context));
+  const left = without(present, context);
+  if (isEmpty(left)) rmSync(file.path);
+  else write(file, left);
+}
+
+const own = ['apiVersion', 'kind', 'current-context'];
+
+function isEmpty(config: Kubeconfig): boolean {
+  return Object.entries(config).every(([field, value]) => own.includes(field) || value?.length === 0);
 }
 
 function entriesOf(config: ClusterConfig, server: string): Kubeconfig {
