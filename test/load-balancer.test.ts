@@ -67,7 +67,7 @@ test('Cluster: any node takes a connection; one without the pod makes a second h
     const [seenAs = '', seenPort = ''] = greeting.client.split(':');
     if (seenAs === alice) {
       seen.kept++;
-      const [flow] = await flowsOfAlice(greeting.node, { port: greeting.port });
+      const [flow] = await flowsOfAlice(greeting.node, { port: greeting.port, to: address });
       // DNAT to a pod of its own, and nothing else.
       assert.deepEqual(flow, {
         ...flow,
@@ -98,7 +98,7 @@ test('the fabric changes nothing in a packet: it marks the connection with its n
   const address = await virtualAddress(cluster, 'local');
   await using held = await hold(cluster, 'client/alice', address, 8);
   for (const { port, node } of held.greetings) {
-    const [flow] = await flowsOfAlice('fabric', { port });
+    const [flow] = await flowsOfAlice('fabric', { port, to: address });
     const mark = Number(nodeAddress.get(node)?.split('.')[3]);
     assert.deepEqual(flow, {
       source: alice,
@@ -111,10 +111,13 @@ test('the fabric changes nothing in a packet: it marks the connection with its n
 });
 
 test('Local: only nodes with pods, one hop, and the client’s address is kept', async () => {
-  const greetings = await greet(cluster, 'client/alice', await reachable('local'), 32);
+  const address = await reachable('local');
+  const greetings = await greet(cluster, 'client/alice', address, 32);
   assert.deepEqual([...new Set(greetings.map(({ client }) => client.split(':')[0]))], [alice]);
   assert.deepEqual(new Set(greetings.map(({ node }) => node)), new Set(['node-1', 'node-2']));
-  for (const { port } of greetings.slice(0, 4)) assert.deepEqual(await flowsOfAlice('node-3', { port }), []);
+  for (const { port } of greetings.slice(0, 4)) {
+    assert.deepEqual(await flowsOfAlice('node-3', { port, to: address }), []);
+  }
 });
 
 test('UDP goes the same ways', async () => {

@@ -173,12 +173,15 @@ export interface KernelFlow {
   readonly mark: number;
 }
 
-/** Flows of one protocol whose client has a port, or whose answers come to a port, as `fabric` or a node tracks them. */
+/**
+ * Flows of one protocol from a client's port to an address, or whose answers come to a port, as `fabric` or a node tracks
+ * them. The port alone says little: flows of a minute ago are remembered, and clients use their ports again.
+ */
 export async function kernelFlows(
   cluster: TestCluster,
   where: string,
   protocol: 'tcp' | 'udp',
-  by: { readonly port: number } | { readonly replyPort: number },
+  by: { readonly port: number; readonly to: string } | { readonly replyPort: number },
 ): Promise<KernelFlow[]> {
   const prefix = cluster.config.name === 'knit' ? 'knit' : `knit-${cluster.config.name}`;
   const command = [
@@ -186,7 +189,7 @@ export async function kernelFlows(
     '-L',
     '-p',
     protocol,
-    ...('port' in by ? ['--orig-port-src', by.port] : ['--reply-port-dst', by.replyPort]),
+    ...('port' in by ? ['--orig-port-src', by.port, '--orig-dst', by.to] : ['--reply-port-dst', by.replyPort]),
   ].map(String);
   const text = await run('nsenter', [`--net=/run/netns/${prefix}.${where}`, ...command]);
   return text.split('\n').flatMap((line) => {
