@@ -1,6 +1,6 @@
 import { KnitError } from '../base/errors.ts';
 import { isInteger } from './integers.ts';
-import { labelValue, qualifiedName } from './kinds/names.ts';
+import { faults, labelValue, qualifiedName } from './kinds/names.ts';
 import type { Requirement } from './selectors.ts';
 
 /**
@@ -102,14 +102,15 @@ function parseValues(tokens: Tokens): string[] {
 }
 
 function checkKey(key: string): void {
-  const wrong = qualifiedName(key);
-  if (wrong) throw unparsable(`<nil>: Invalid value: ${JSON.stringify(key)}: ${wrong}`);
+  const wrong = faults(qualifiedName, key);
+  if (wrong.length > 0) throw unparsable(`<nil>: Invalid value: ${JSON.stringify(key)}: ${wrong.join('; ')}`);
 }
 
 function checkedValues(key: string, values: string[]): string[] {
   values.forEach((value, index) => {
-    const wrong = labelValue(value);
-    if (wrong) throw unparsable(`values[${index}][${key}]: Invalid value: ${JSON.stringify(value)}: ${wrong}`);
+    const wrong = faults(labelValue, value);
+    if (wrong.length === 0) return;
+    throw unparsable(`values[${index}][${key}]: Invalid value: ${JSON.stringify(value)}: ${wrong.join('; ')}`);
   });
   return values;
 }

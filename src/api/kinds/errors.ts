@@ -1,5 +1,5 @@
 import type { FieldError } from '../kind.ts';
-import type { Rule } from './names.ts';
+import { faults, type Rule } from './names.ts';
 
 // The constructors of field errors, in the words of k8s.io/apimachinery/pkg/util/validation/field.
 
@@ -38,8 +38,9 @@ export function forbidden(field: string, detail: string): FieldError {
 }
 
 /** The value names something that is not there. */
-export function notFound(field: string, value: unknown): FieldError {
-  return { reason: 'FieldValueNotFound', field, message: `Not found: ${show(value)}` };
+export function notFound(field: string, value: unknown, detail = ''): FieldError {
+  const message = `Not found: ${show(value)}`;
+  return { reason: 'FieldValueNotFound', field, message: detail === '' ? message : `${message}: ${detail}` };
 }
 
 /** The value has more bytes than are allowed. */
@@ -88,9 +89,17 @@ export function oneOf(field: string, value: string | undefined, supported: reado
 
 /** An error if a name is missing, or breaks the rule. */
 export function named(field: string, name: string | undefined, rule: Rule): FieldError[] {
-  if (!name) return [required(field)];
-  const wrong = rule(name);
-  return wrong ? [invalid(field, name, wrong)] : [];
+  return name ? ruled(field, name, rule) : [required(field)];
+}
+
+/** An error for all that the rule finds wrong with `value`. */
+export function ruled(field: string, value: string, rule: Rule): FieldError[] {
+  return faults(rule, value).map((wrong) => invalid(field, value, wrong));
+}
+
+/** As {@link ruled}, of a value that need not be there. */
+export function ruledIfGiven(field: string, value: string | undefined, rule: Rule): FieldError[] {
+  return value ? ruled(field, value, rule) : [];
 }
 
 /** An error if `value` differs from what it was. */

@@ -1,7 +1,7 @@
 import type { FieldError } from '../kind.ts';
 import { compileLabelSelector, formatLabelSelector as selectorText } from '../selectors.ts';
 import type { LabelSelector, Labels } from '../types.ts';
-import { forbidden, invalid, required } from './errors.ts';
+import { all, each, forbidden, invalid, required, ruled } from './errors.ts';
 import { validateLabels } from './metadata.ts';
 import { labelValue, qualifiedName } from './names.ts';
 
@@ -9,24 +9,22 @@ type Requirement = { key: string; operator: string; values?: string[] };
 
 /** A label selector as it stands in specifications. */
 export function validateLabelSelector(selector: LabelSelector | undefined, field: string): FieldError[] {
-  return [
-    ...validateLabels(selector?.matchLabels, `${field}.matchLabels`),
-    ...(selector?.matchExpressions ?? []).flatMap((one, i) =>
-      validateRequirement(one, `${field}.matchExpressions[${i}]`),
-    ),
-  ];
+  return all(
+    validateLabels(selector?.matchLabels, `${field}.matchLabels`),
+    each(selector?.matchExpressions, `${field}.matchExpressions`, validateRequirement),
+  );
 }
 
 function validateRequirement(requirement: Requirement, field: string): FieldError[] {
-  const wrongKey = qualifiedName(requirement.key ?? '');
-  return [
-    ...validateOperator(requirement, field),
-    ...(wrongKey ? [invalid(`${field}.key`, requirement.key ?? '', wrongKey)] : []),
-    ...(requirement.values ?? []).flatMap((value, i) => {
-      const wrong = labelValue(value);
-      return wrong ? [invalid(`${field}.values[${i}]`, value, wrong)] : [];
-    }),
-  ];
+  return all(
+    validateOperator(requirement, field),
+    ruled(`${field}.key`, requirement.key ?? '', qualifiedName),
+    each(requirement.values, `${field}.values`, validateLabelValue),
+  );
+}
+
+export function validateLabelValue(value: string, field: string): FieldError[] {
+  return ruled(field, value, labelValue);
 }
 
 /** The operators that selectors of labels and of nodes share. */

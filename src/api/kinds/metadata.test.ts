@@ -32,7 +32,7 @@ test('labels, annotations, owners and finalizers are checked', () => {
     'metadata.annotations: Too long: may not be more than 262144 bytes',
   ]);
   assert.deepEqual(errors({ ownerReferences: [{ apiVersion: 'v1', kind: 'Pod', name: 'a', uid: '' }] }), [
-    'metadata.ownerReferences.uid: Invalid value: "": uid must not be empty',
+    'metadata.ownerReferences.uid: Invalid value: "": must not be empty',
   ]);
   assert.deepEqual(errors({ finalizers: ['mine'] }), [
     'metadata.finalizers: Invalid value: "mine": name is neither a standard finalizer name nor is it fully qualified',

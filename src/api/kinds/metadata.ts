@@ -1,7 +1,7 @@
 import type { FieldError } from '../kind.ts';
 import type { KubeObject, Labels, ObjectMeta, OwnerReference } from '../types.ts';
-import { all, forbidden, invalid, required, tooLong, unchanged } from './errors.ts';
-import { dnsSubdomain, labelValue, qualifiedName, type Rule } from './names.ts';
+import { all, forbidden, invalid, required, ruled, tooLong, unchanged } from './errors.ts';
+import { dnsSubdomain, faults, labelValue, qualifiedName, type Rule } from './names.ts';
 
 const maxAnnotationBytes = 256 * 1024;
 
@@ -29,8 +29,7 @@ export function validateMetadata(object: KubeObject, old: KubeObject | undefined
 
 function validateName(meta: ObjectMeta, rules: MetadataRules): FieldError[] {
   if (!meta.name) return [required('metadata.name', 'name or generateName is required')];
-  const wrong = (rules.nameRule ?? dnsSubdomain)(meta.name);
-  return wrong ? [invalid('metadata.name', meta.name, wrong)] : [];
+  return ruled('metadata.name', meta.name, rules.nameRule ?? dnsSubdomain);
 }
 
 function validateNamespace(meta: ObjectMeta, namespaced: boolean): FieldError[] {
@@ -40,22 +39,19 @@ function validateNamespace(meta: ObjectMeta, namespaced: boolean): FieldError[] 
 
 /** Keys and values of labels. */
 export function validateLabels(labels: Labels | undefined, field: string): FieldError[] {
-  return Object.entries(labels ?? {}).flatMap(([key, value]) => {
-    const wrongKey = qualifiedName(key);
-    const wrongValue = labelValue(value);
-    return all(wrongKey ? [invalid(field, key, wrongKey)] : [], wrongValue ? [invalid(field, value, wrongValue)] : []);
-  });
+  return Object.entries(labels ?? {}).flatMap(([key, value]) =>
+    all(ruled(field, key, qualifiedName), ruled(field, value, labelValue)),
+  );
 }
 
 /** Keys of annotations, and their size taken together. */
 export function validateAnnotations(annotations: Labels | undefined, field: string): FieldError[] {
   const entries = Object.entries(annotations ?? {});
   const size = entries.reduce((sum, [key, value]) => sum + Buffer.byteLength(key) + Buffer.byteLength(value), 0);
-  const errors = entries.flatMap(([key]) => {
+  const errors = entries.flatMap(([key]) =>
     // Keys may have capitals in their prefix, for what was written before the rule was there.
-    const wrong = qualifiedName(key.toLowerCase());
-    return wrong ? [invalid(field, key, wrong)] : [];
-  });
+    faults(qualifiedName, key.toLowerCase()).map((wrong) => invalid(field, key, wrong)),
+  );
   return size > maxAnnotationBytes ? [...errors, tooLong(field, maxAnnotationBytes)] : errors;
 }
 
@@ -65,7 +61,7 @@ function validateOwners(owners: readonly OwnerReference[]): FieldError[] {
     (['apiVersion', 'kind', 'name', 'uid'] as const)
       .filter((key) => !owner[key])
       .map((key) =>
-        invalid(`${field}.${key}`, owner[key] ?? '', `${key === 'apiVersion' ? 'version' : key} must not be empty`),
+        invalid(`${field}.${key}`, owner[key] ?? '', `${key === 'apiVersion' ? 'version ' : ''}must not be empty`),
       ),
   );
   const [first, second] = owners.filter((owner) => owner.controller);
@@ -81,7 +77,7 @@ const standardFinalizers = ['kubernetes', 'orphan', 'foregroundDeletion'];
 function validateFinalizers(finalizers: readonly string[], any: boolean): FieldError[] {
   const field = 'metadata.finalizers';
   const errors = finalizers.flatMap((finalizer) =>
-    any ? validateQualified(finalizer, field) : validateFinalizer(finalizer, field),
+    any ? ruled(field, finalizer, qualifiedName) : validateFinalizer(finalizer, field),
   );
   if (finalizers.includes('orphan') && finalizers.includes('foregroundDeletion')) {
     errors.push(invalid(field, finalizers, 'finalizer orphan and foregroundDeletion cannot be both set'));
@@ -89,14 +85,9 @@ function validateFinalizers(finalizers: readonly string[], any: boolean): FieldE
   return errors;
 }
 
-function validateQualified(finalizer: string, field: string): FieldError[] {
-  const wrong = qualifiedName(finalizer);
-  return wrong ? [invalid(field, finalizer, wrong)] : [];
-}
-
 /** A finalizer's name: a standard one, or one with a prefix. */
 export function validateFinalizer(finalizer: string, field: string): FieldError[] {
-  const wrong = validateQualified(finalizer, field);
+  const wrong = ruled(field, finalizer, qualifiedName);
   if (wrong.length > 0) return wrong;
   if (finalizer.includes('/') || standardFinalizers.includes(finalizer)) return [];
   return [invalid(field, finalizer, 'name is neither a standard finalizer name nor is it fully qualified')];
