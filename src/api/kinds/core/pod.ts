@@ -49,7 +49,7 @@ export const pod = defineKind<Pod>({
   },
   validate(object, old, subresource = ''): FieldError[] {
     // Through these the spec stays what it was, but for the node's name, which the binding has checked.
-    const errors = keepsSpec.has(subresource) ? [] : validatePodSpec(object.spec, 'spec');
+    const errors = keepsSpec.has(subresource) ? [] : validatePodSpec(object.spec, 'spec', object.metadata ?? {});
     return all(errors, object.spec ? validateChange(object.spec, old?.spec, subresource) : []);
   },
   gracePeriodSeconds,
@@ -90,7 +90,11 @@ export const pod = defineKind<Pod>({
 function validateChange(spec: PodSpec, old: PodSpec | undefined, subresource: string): FieldError[] {
   const ephemeral = 'spec.ephemeralContainers';
   if (!old) {
-    return spec.ephemeralContainers?.length ? [forbidden(ephemeral, 'cannot be set on create')] : [];
+    const gated = spec.nodeName && spec.schedulingGates?.length;
+    return all(
+      spec.ephemeralContainers?.length && [forbidden(ephemeral, 'cannot be set on create')],
+      gated && [forbidden('spec.nodeName', 'cannot be set until all schedulingGates have been cleared')],
+    );
   }
   if (subresource === '') return validatePodSpecUpdate(spec, old, 'spec');
   if (subresource === 'ephemeralcontainers') return validateEphemeralContainersUpdate(spec, old, ephemeral);

@@ -2,11 +2,11 @@ import type { FieldError } from '../../kind.ts';
 import type { KubeObject, PersistentVolume, PersistentVolumeClaim, PersistentVolumeClaimSpec } from '../../types.ts';
 import { ageColumn, nameColumn, text, wide } from '../columns.ts';
 import { defineKind } from '../define.ts';
-import { forbidden, invalid, notSupported, oneOf, required, sameValue } from '../errors.ts';
-import { validateLabelSelector } from '../label-selector.ts';
+import { forbidden, invalid, oneOf, required, sameValue } from '../errors.ts';
 import { dnsSubdomain } from '../names.ts';
 import { amountOf, validateAmounts } from '../podspec/resources.ts';
 import { validateHostPath } from '../podspec/volumes.ts';
+import { validateAccessModes, validateClaimSpec, volumeModes } from './claim-spec.ts';
 
 type VolumeSpec = NonNullable<PersistentVolume['spec']>;
 
@@ -16,8 +16,6 @@ const shortModes: Readonly<Record<string, string>> = {
   ReadWriteMany: 'RWX',
   ReadWriteOncePod: 'RWOP',
 };
-const accessModes = ['ReadOnlyMany', 'ReadWriteMany', 'ReadWriteOnce', 'ReadWriteOncePod'];
-const volumeModes = ['Block', 'Filesystem'];
 const betaClass = 'volume.beta.kubernetes.io/storage-class';
 
 export const persistentVolume = defineKind<PersistentVolume>({
@@ -156,32 +154,6 @@ function validateVolumeUpdate(spec: VolumeSpec, old: VolumeSpec): FieldError[] {
   if (spec.volumeMode !== old.volumeMode)
     errors.push(invalid('spec.volumeMode', spec.volumeMode, 'field is immutable'));
   return errors;
-}
-
-function validateClaimSpec(spec: PersistentVolumeClaimSpec | undefined, field: string): FieldError[] {
-  const size = spec?.resources?.requests?.storage;
-  const wrongClass = spec?.storageClassName ? dnsSubdomain(spec.storageClassName) : undefined;
-  return [
-    ...validateAccessModes(spec?.accessModes, `${field}.accessModes`),
-    ...validateSize(size, `${field}.resources[storage]`),
-    ...validateLabelSelector(spec?.selector, `${field}.selector`),
-    ...oneOf(`${field}.volumeMode`, spec?.volumeMode, volumeModes),
-    ...(wrongClass ? [invalid(`${field}.storageClassName`, spec?.storageClassName, wrongClass)] : []),
-  ];
-}
-
-function validateSize(size: string | undefined, field: string): FieldError[] {
-  if (size === undefined) return [required(field)];
-  return (amountOf(size) ?? 0n) > 0n ? [] : [invalid(field, size, 'must be greater than zero')];
-}
-
-function validateAccessModes(modes: readonly string[] | undefined, field: string): FieldError[] {
-  if (!modes?.length) return [required(field, 'at least 1 access mode is required')];
-  const unknown = modes
-    .filter((mode) => !accessModes.includes(mode))
-    .map((mode) => notSupported(field, mode, accessModes));
-  if (unknown.length > 0 || modes.length === 1 || !modes.includes('ReadWriteOncePod')) return unknown;
-  return [forbidden(field, 'may not use ReadWriteOncePod with other access modes')];
 }
 
 const claimText =

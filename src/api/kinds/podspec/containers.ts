@@ -1,27 +1,40 @@
 import type { FieldError } from '../../kind.ts';
 import type { Container, PodSpec, Volume } from '../../types.ts';
-import { all, duplicate, each, forbidden, invalid, named, notFound, oneOf, required } from '../errors.ts';
+import { all, duplicate, each, forbidden, invalid, named, notFound, oneOf, required, ruledIfGiven } from '../errors.ts';
 import { dnsLabel, portName, portNumber } from '../names.ts';
 import { validateEnv, validateEnvFrom } from './env.ts';
+import { validateLocalPath } from './paths.ts';
 import { validateLifecycle, validateProbes } from './probes.ts';
+import { validateResizePolicy } from './resize-policy.ts';
 import { validateContainerResources } from './resources.ts';
 import { validateRestart } from './restart.ts';
+import { validateSecurityContext } from './security.ts';
 
 type Port = NonNullable<Container['ports']>[number];
 type Mount = NonNullable<Container['volumeMounts']>[number];
 
 /** What containers refer to in the rest of the pod. */
 interface PodParts {
+  readonly spec: PodSpec;
   readonly volumes: ReadonlyMap<string, Volume>;
+  readonly mountable: ReadonlySet<string>;
   readonly claims: readonly string[];
 }
 
-/** All containers of a pod: each by itself, names unique among them, host ports taken once. */
-export function validateContainers(spec: PodSpec, field: string): FieldError[] {
+/**
+ * All containers of a pod: each by itself, names unique among them, host ports taken once.
+ * `mountable`: the names of its volumes that nothing is wrong with.
+ */
+export function validateContainers(spec: PodSpec, field: string, mountable: ReadonlySet<string>): FieldError[] {
   const parts: PodParts = {
+    spec,
     volumes: new Map((spec.volumes ?? []).map((volume) => [volume.name, volume])),
+    mountable,
     claims: (spec.resourceClaims ?? []).map((claim) => claim.name),
   };
+  const grace = spec.terminationGracePeriodSeconds ?? 0;
+  const validateMain = (one: Container, at: string) => validateMainContainer(one, grace, at);
+  const validateInit = (one: Container, at: string) => validateInitContainer(one, grace, at);
   const containers = spec.containers ?? [];
   const { initContainers: init, ephemeralContainers: ephemeral } = spec;
   const validateAny = (one: Container, at: string) => validateContainer(one, at, parts);
@@ -29,9 +42,9 @@ export function validateContainers(spec: PodSpec, field: string): FieldError[] {
   return all(
     containers.length === 0 && [required(`${field}.containers`)],
     each(containers, `${field}.containers`, validateAny),
-    each(containers, `${field}.containers`, validateMainContainer),
+    each(containers, `${field}.containers`, validateMain),
     init && each(init, `${field}.initContainers`, validateAny),
-    init && each(init, `${field}.initContainers`, validateInitContainer),
+    init && each(init, `${field}.initContainers`, validateInit),
     ephemeral && each(ephemeral, `${field}.ephemeralContainers`, validateAny),
     ephemeral && each(ephemeral, `${field}.ephemeralContainers`, validateEphemeral),
     validateUniqueNames(spec, field),
@@ -42,30 +55,33 @@ export function validateContainers(spec: PodSpec, field: string): FieldError[] {
 function validateContainer(container: Container, field: string, parts: PodParts): FieldError[] {
   return all(
     named(`${field}.name`, container.name, dnsLabel),
-    validateImage(container.image, `${field}.image`),
+    !container.image && [required(`${field}.image`)],
     oneOf(`${field}.imagePullPolicy`, container.imagePullPolicy, ['Always', 'IfNotPresent', 'Never']),
-    oneOf(`${field}.terminationMessagePolicy`, container.terminationMessagePolicy, ['FallbackToLogsOnError', 'File']),
+    oneOf(`${field}.terminationMessagePolicy`, container.terminationMessagePolicy, ['File', 'FallbackToLogsOnError']),
     container.ports && validatePorts(container.ports, `${field}.ports`),
     container.env && validateEnv(container.env, `${field}.env`, parts.volumes),
     container.envFrom && validateEnvFrom(container.envFrom, `${field}.envFrom`),
-    container.volumeMounts && validateMounts(container, `${field}.volumeMounts`, parts.volumes),
+    container.volumeMounts && validateMounts(container, `${field}.volumeMounts`, parts.mountable),
     container.resources && validateContainerResources(container.resources, `${field}.resources`, parts.claims),
-    container.securityContext && validateSecurityContext(container.securityContext, `${field}.securityContext`),
+    container.resizePolicy &&
+      validateResizePolicy(container.resizePolicy, parts.spec.restartPolicy, `${field}.resizePolicy`),
+    container.securityContext &&
+      validateSecurityContext(container.securityContext, parts.spec.hostUsers, `${field}.securityContext`),
   );
 }
 
-function validateMainContainer(container: Container, field: string): FieldError[] {
+function validateMainContainer(container: Container, grace: number, field: string): FieldError[] {
   const { lifecycle } = container;
   return all(
     validateProbes(container, field),
-    lifecycle && validateLifecycle(lifecycle, `${field}.lifecycle`),
+    lifecycle && validateLifecycle(lifecycle, grace, `${field}.lifecycle`),
     validateRestart(container, field),
   );
 }
 
 /** An init container that does not stay (`restartPolicy: Always` makes it a sidecar) has no life to probe. */
-function validateInitContainer(container: Container, field: string): FieldError[] {
-  if (container.restartPolicy === 'Always') return validateMainContainer(container, field);
+function validateInitContainer(container: Container, grace: number, field: string): FieldError[] {
+  if (container.restartPolicy === 'Always') return validateMainContainer(container, grace, field);
   const lasting = ['lifecycle', 'livenessProbe', 'readinessProbe', 'startupProbe'] as const;
   const detail = 'may not be set for init containers without restartPolicy=Always';
   const errors = lasting
@@ -92,25 +108,33 @@ function validateEphemeralContainer(container: EphemeralContainer, spec: PodSpec
   return errors;
 }
 
-function validateImage(image: string | undefined, field: string): FieldError[] {
-  if (!image) return [required(field)];
-  return image === image.trim() ? [] : [invalid(field, image, 'must not have leading or trailing whitespace')];
+/** Of a pod only: a template may have an image that is still to be filled in. */
+export function validateImages(spec: PodSpec, field: string): FieldError[] {
+  return all(
+    each(spec.containers, `${field}.containers`, validateImage),
+    each(spec.initContainers, `${field}.initContainers`, validateImage),
+    each(spec.ephemeralContainers, `${field}.ephemeralContainers`, validateImage),
+  );
+}
+
+function validateImage({ image = '' }: { readonly image?: string }, field: string): FieldError[] {
+  if (image === image.trim()) return [];
+  return [invalid(`${field}.image`, image, 'must not have leading or trailing whitespace')];
 }
 
 function validatePorts(ports: readonly Port[], field: string): FieldError[] {
   const names = ports.map((port) => port.name);
   return each(ports, field, (port, at, i) => {
-    const again = port.name !== undefined && port.name !== '' && names.indexOf(port.name) < i;
-    return all(validatePort(port, at), again ? [duplicate(`${at}.name`, port.name)] : []);
+    const again = port.name && names.indexOf(port.name) < i && portName(port.name) === undefined;
+    return all(validatePort(port, at), again && [duplicate(`${at}.name`, port.name)]);
   });
 }
 
 function validatePort(port: Port, field: string): FieldError[] {
-  const wrongName = port.name ? portName(port.name) : undefined;
   const wrongPort = port.containerPort ? portNumber(port.containerPort) : undefined;
   const wrongHostPort = port.hostPort ? portNumber(port.hostPort) : undefined;
   return all(
-    wrongName ? [invalid(`${field}.name`, port.name, wrongName)] : [],
+    ruledIfGiven(`${field}.name`, port.name, portName),
     port.containerPort ? [] : [required(`${field}.containerPort`)],
     wrongPort ? [invalid(`${field}.containerPort`, port.containerPort, wrongPort)] : [],
     wrongHostPort ? [invalid(`${field}.hostPort`, port.hostPort, wrongHostPort)] : [],
@@ -118,63 +142,53 @@ function validatePort(port: Port, field: string): FieldError[] {
   );
 }
 
-function validateMounts(container: Container, field: string, volumes: PodParts['volumes']): FieldError[] {
+function validateMounts(container: Container, field: string, mountable: ReadonlySet<string>): FieldError[] {
   const mounts = container.volumeMounts ?? [];
-  const paths = mounts.map((mount) => mount.mountPath);
+  const paths = mounts.map((mount) => mount.mountPath ?? '');
   return each(mounts, field, (mount, at, i) => {
-    const again = mount.mountPath && paths.indexOf(mount.mountPath) < i;
+    const path = mount.mountPath ?? '';
     return all(
-      validateMount(mount, at, volumes),
-      again ? [invalid(`${at}.mountPath`, mount.mountPath, 'must be unique')] : [],
-      validatePropagation(mount, container, `${at}.mountPropagation`),
+      validateMount(mount, at, mountable),
+      paths.indexOf(path) < i && [invalid(`${at}.mountPath`, path, 'must be unique')],
+      // Kubernetes names the list for these, not the mount in it.
+      validateLocalPath(mount.subPath, `${field}.subPath`),
+      validateLocalPath(mount.subPathExpr, `${field}.subPathExpr`),
+      validatePropagation(mount, container, `${field}.mountPropagation`),
+      validateRecursiveReadOnly(mount, `${field}.recursiveReadOnly`),
     );
   });
 }
 
-function validateMount(mount: Mount, field: string, volumes: PodParts['volumes']): FieldError[] {
-  const errors: FieldError[] = [];
-  if (!mount.name) errors.push(required(`${field}.name`));
-  else if (!volumes.has(mount.name)) errors.push(notFound(`${field}.name`, mount.name));
-  if (!mount.mountPath) errors.push(required(`${field}.mountPath`));
-  if (mount.subPath && mount.subPathExpr) {
-    errors.push(invalid(`${field}.subPathExpr`, mount.subPathExpr, 'subPathExpr and subPath are mutually exclusive'));
-  }
-  errors.push(...validateLocalPath(mount.subPath, `${field}.subPath`));
-  errors.push(...validateLocalPath(mount.subPathExpr, `${field}.subPathExpr`));
-  return errors;
+function validateMount(mount: Mount, field: string, mountable: ReadonlySet<string>): FieldError[] {
+  const name = mount.name ?? '';
+  const exclusive = 'subPathExpr and subPath are mutually exclusive';
+  return all(
+    name === '' && [required(`${field}.name`)],
+    !mountable.has(name) && [notFound(`${field}.name`, name)],
+    !mount.mountPath && [required(`${field}.mountPath`)],
+    mount.subPath && mount.subPathExpr && [invalid(`${field}.subPathExpr`, mount.subPathExpr, exclusive)],
+  );
 }
 
-/** A path below another one: relative, and never upwards. */
-export function validateLocalPath(path: string | undefined, field: string): FieldError[] {
-  if (!path) return [];
-  if (path.startsWith('/')) return [invalid(field, path, 'must be a relative path')];
-  return path.split('/').includes('..') ? [invalid(field, path, "must not contain '..'")] : [];
+/** KEP-3857 */
+function validateRecursiveReadOnly(mount: Mount, field: string): FieldError[] {
+  const { recursiveReadOnly: asked, mountPropagation: propagation = 'None' } = mount;
+  if (asked === undefined || asked === 'Disabled') return [];
+  if (asked !== 'Enabled' && asked !== 'IfPossible') {
+    return oneOf(field, asked, ['Disabled', 'Enabled', 'IfPossible']);
+  }
+  const alone = 'may only be specified when mountPropagation is None or not specified';
+  return all(
+    !mount.readOnly && [forbidden(field, 'may only be specified when readOnly is true')],
+    propagation !== 'None' && [forbidden(field, alone)],
+  );
 }
 
 function validatePropagation(mount: Mount, container: Container, field: string): FieldError[] {
-  if (!mount.mountPropagation) return [];
+  if (mount.mountPropagation === undefined) return [];
   const unknown = oneOf(field, mount.mountPropagation, ['Bidirectional', 'HostToContainer', 'None']);
   if (mount.mountPropagation !== 'Bidirectional' || container.securityContext?.privileged) return unknown;
   return [forbidden(field, 'Bidirectional mount propagation is available only to privileged containers')];
-}
-
-function validateSecurityContext(context: Container['securityContext'], field: string): FieldError[] {
-  if (!context) return [];
-  const errors = all(
-    validateUserId(context.runAsUser, `${field}.runAsUser`),
-    validateUserId(context.runAsGroup, `${field}.runAsGroup`),
-  );
-  if (context.privileged && context.allowPrivilegeEscalation === false) {
-    const detail = 'cannot set `allowPrivilegeEscalation` to false and `privileged` to true';
-    errors.push(invalid(field, context, detail));
-  }
-  return errors;
-}
-
-/** A user's or group's number. */
-export function validateUserId(id: number | undefined, field: string): FieldError[] {
-  if (id === undefined || (id >= 0 && id <= 2147483647)) return [];
-  return [invalid(field, id, 'must be between 0 and 2147483647, inclusive')];
 }
 
 function validateUniqueNames(spec: PodSpec, field: string): FieldError[] {
@@ -192,22 +206,37 @@ function validateUniqueNames(spec: PodSpec, field: string): FieldError[] {
   );
 }
 
-function validateHostPorts(spec: PodSpec, field: string): FieldError[] {
-  if (!spec.containers?.some(({ ports }) => ports?.some(({ hostPort }) => hostPort))) return [];
+function validateHostPorts({ containers, initContainers }: PodSpec, field: string): FieldError[] {
+  return all(
+    usesHostPorts(containers) && validateTakenOnce(containers, `${field}.containers`),
+    // These run one after the other, so each may take what another had.
+    initContainers?.flatMap((one) => (usesHostPorts([one]) ? validateTakenOnce([one], `${field}.initContainers`) : [])),
+  );
+}
+
+const usesHostPorts = (containers: readonly Container[] | undefined): boolean =>
+  containers?.some(({ ports }) => ports?.some(({ hostPort }) => hostPort)) ?? false;
+
+function validateTakenOnce(containers: readonly Container[], field: string): FieldError[] {
   const taken = new Set<string>();
-  return each(spec.containers, `${field}.containers`, (container, place) =>
+  return each(containers, field, (container, place) =>
     each(container.ports, `${place}.ports`, (port, at) => {
       if (!port.hostPort) return [];
       const key = `${port.protocol}/${port.hostIP ?? ''}/${port.hostPort}`;
-      const again = taken.has(key);
+      if (taken.has(key)) return [duplicate(`${at}.hostPort`, key)];
       taken.add(key);
-      const differs = spec.hostNetwork && port.hostPort !== port.containerPort;
-      return all(
-        again ? [duplicate(`${at}.hostPort`, key)] : [],
-        differs
-          ? [invalid(`${at}.containerPort`, port.containerPort, 'must match `hostPort` when `hostNetwork` is true')]
-          : [],
-      );
+      return [];
+    }),
+  );
+}
+
+/** On the host's network a port is the host's; a template need not say so yet. */
+export function validateHostNetworkPorts(spec: PodSpec, field: string, ofPod: boolean): FieldError[] {
+  return each(spec.containers, `${field}.containers`, (container, place) =>
+    each(container.ports, `${place}.ports`, ({ hostPort = 0, containerPort }, at) => {
+      if (hostPort === containerPort || (hostPort === 0 && !ofPod)) return [];
+      const detail = 'must match `containerPort` when `hostNetwork` is true';
+      return [invalid(`${at}.hostPort`, hostPort, detail)];
     }),
   );
 }

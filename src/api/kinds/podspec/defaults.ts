@@ -7,6 +7,7 @@ const fileMode = 0o644;
 
 type EnvVar = NonNullable<Container['env']>[number];
 type LifecycleHandler = NonNullable<NonNullable<Container['lifecycle']>['postStart']>;
+type ClaimTemplate = NonNullable<NonNullable<Volume['ephemeral']>['volumeClaimTemplate']>;
 type Projection = NonNullable<NonNullable<Volume['projected']>['sources']>[number];
 
 /** Defaults of a pod template: those of the pod's specification that templates have as well. */
@@ -15,9 +16,10 @@ export function setTemplateDefaults(template: PodTemplateSpec | undefined): void
 }
 
 export function setPodSpecDefaults(spec: PodSpec): void {
-  spec.restartPolicy ??= 'Always';
+  spec.containers ??= [];
+  spec.restartPolicy ||= 'Always';
   spec.terminationGracePeriodSeconds ??= 30;
-  spec.dnsPolicy ??= 'ClusterFirst';
+  spec.dnsPolicy ||= 'ClusterFirst';
   spec.securityContext ??= {};
   spec.schedulerName ||= 'default-scheduler';
   setServiceAccount(spec);
@@ -81,11 +83,17 @@ function setVolumeDefaults(volume: Volume): void {
   if (volume.configMap) volume.configMap.defaultMode ??= fileMode;
   if (volume.hostPath) volume.hostPath.type ??= '';
   if (volume.image) volume.image.pullPolicy ||= pullPolicyFor(volume.image.reference ?? '');
-  if (volume.ephemeral?.volumeClaimTemplate) volume.ephemeral.volumeClaimTemplate.spec.volumeMode ??= 'Filesystem';
+  setClaimTemplateDefaults(volume.ephemeral?.volumeClaimTemplate);
   setDownwardDefaults(volume.downwardAPI);
   if (!volume.projected) return;
   volume.projected.defaultMode ??= fileMode;
   for (const source of volume.projected.sources ?? []) setProjectionDefaults(source);
+}
+
+function setClaimTemplateDefaults(template: ClaimTemplate | undefined): void {
+  if (!template) return;
+  template.spec ??= {};
+  template.spec.volumeMode ??= 'Filesystem';
 }
 
 function setDownwardDefaults(volume: Volume['downwardAPI']): void {

@@ -2,8 +2,8 @@ import type { FieldError } from '../../kind.ts';
 import { containerQuantities } from '../../pod-resources.ts';
 import { compareQuantities, formatQuantity, parseQuantity } from '../../quantity.ts';
 import type { PodSpec } from '../../types.ts';
-import { forbidden, invalid, notSupported } from '../errors.ts';
-import { validateAmounts, validateRequestsWithinLimits } from './resources.ts';
+import { all, forbidden, invalid, notSupported } from '../errors.ts';
+import { validateRequirements, validateResourceName } from './resources.ts';
 
 // What a pod asks for as a whole (KEP-2837).
 
@@ -24,21 +24,18 @@ export function setPodRequests(spec: PodSpec): void {
 export function validatePodResources(spec: PodSpec, field: string): FieldError[] {
   const { resources } = spec;
   if (!resources) return [];
-  const { limits = {}, requests = {} } = resources;
-  const errors = [
-    ...(resources.claims ? [forbidden(`${field}.claims`, 'claims may not be set for Resources at pod-level')] : []),
-    ...validateNames(limits, `${field}.limits`),
-    ...validateAmounts(limits, `${field}.limits`),
-    ...validateNames(requests, `${field}.requests`),
-    ...validateAmounts(requests, `${field}.requests`),
-  ];
-  if (errors.length > 0) return errors;
-  return [...validateRequestsWithinLimits(requests, limits, field), ...validateContainersWithin(spec, field)];
+  const claims = (spec.resourceClaims ?? []).map(({ name }) => name);
+  return all(
+    resources.claims && [forbidden(`${field}.claims`, 'claims may not be set for Resources at pod-level')],
+    validateRequirements(resources, validatePodResource, field, claims),
+    validateContainersWithin(spec, field),
+  );
 }
 
-function validateNames(amounts: Readonly<Record<string, string>>, field: string): FieldError[] {
-  const wrong = Object.keys(amounts).filter((name) => !isOfPods(name));
-  return wrong.map((name) => notSupported(`${field}[${name}]`, name, ['cpu', 'hugepages-', 'memory']));
+function validatePodResource(name: string, field: string): FieldError[] {
+  const wrong = validateResourceName(name, field);
+  if (wrong.length > 0 || isOfPods(name)) return wrong;
+  return [notSupported(field, name, ['cpu', 'hugepages-', 'memory'])];
 }
 
 function validateContainersWithin(spec: PodSpec, field: string): FieldError[] {

@@ -1,7 +1,7 @@
 import type { FieldError } from '../../kind.ts';
 import type { Container, Probe } from '../../types.ts';
-import { all, forbidden, invalid, oneOf, required } from '../errors.ts';
-import { portName, portNumber } from '../names.ts';
+import { all, forbidden, invalid, oneOf, required, ruled } from '../errors.ts';
+import { headerName, portName, portNumber } from '../names.ts';
 
 type Lifecycle = Container['lifecycle'];
 type Handler = Pick<Probe, 'exec' | 'httpGet' | 'tcpSocket' | 'grpc'> & { sleep?: { seconds: number } };
@@ -53,11 +53,16 @@ function validateNoGrace(probe: Probe, field: string): FieldError[] {
   return [invalid(`${field}.terminationGracePeriodSeconds`, grace, 'must not be set for readinessProbes')];
 }
 
-export function validateLifecycle(lifecycle: Lifecycle, field: string): FieldError[] {
+/** `grace`: the seconds that the pod has to end, within which a hook may sleep. */
+export function validateLifecycle(lifecycle: Lifecycle, grace: number, field: string): FieldError[] {
   return all(
-    lifecycle?.postStart ? validateHandler(lifecycle.postStart, `${field}.postStart`) : [],
-    lifecycle?.preStop ? validateHandler(lifecycle.preStop, `${field}.preStop`) : [],
+    lifecycle?.postStart && validateHook(lifecycle.postStart, grace, `${field}.postStart`),
+    lifecycle?.preStop && validateHook(lifecycle.preStop, grace, `${field}.preStop`),
   );
+}
+
+function validateHook(hook: Handler, grace: number, field: string): FieldError[] {
+  return all(validateHandler(hook, field), hook.sleep && validateSleep(hook, grace, `${field}.sleep`));
 }
 
 /** Exactly one way to ask. */
@@ -81,7 +86,7 @@ function validateChosen(handler: Handler, chosen: (typeof handlers)[number], fie
     case 'grpc':
       return validatePortOrName(handler.grpc?.port, `${field}.port`);
     case 'sleep':
-      return validateSleep(handler.sleep?.seconds ?? 0, `${field}.seconds`);
+      return [];
   }
 }
 
@@ -91,27 +96,21 @@ function validateHttpGet(action: Probe['httpGet'], field: string): FieldError[] 
     action?.path ? [] : [required(`${field}.path`)],
     validatePortOrName(action?.port, `${field}.port`),
     oneOf(`${field}.scheme`, action?.scheme, ['HTTP', 'HTTPS']),
-    headers
-      .filter(({ name }) => !/^[-A-Za-z0-9]+$/.test(name))
-      .map(({ name }) => invalid(`${field}.httpHeaders`, name, headerText)),
+    headers.flatMap(({ name }) => ruled(`${field}.httpHeaders`, name ?? '', headerName)),
   );
 }
 
-const headerText =
-  "a valid HTTP header must consist of alphanumeric characters or '-' (e.g. 'X-Header-Name', regex used for validation is '[-A-Za-z0-9]+')";
-
-function validateSleep(seconds: number, field: string): FieldError[] {
-  return seconds < 0
-    ? [invalid(field, seconds, 'must be non-negative and less than terminationGracePeriodSeconds')]
-    : [];
+/** Of several handlers only the first is looked at. */
+function validateSleep(hook: Handler, grace: number, field: string): FieldError[] {
+  const seconds = hook.sleep?.seconds ?? 0;
+  if (hook.exec || hook.httpGet || hook.tcpSocket || (seconds >= 0 && seconds <= grace)) return [];
+  const detail = `must be non-negative and less than terminationGracePeriodSeconds (${grace})`;
+  return [invalid(field, seconds, detail)];
 }
 
 /** A port's number, or the name of one of the container's ports. */
 export function validatePortOrName(port: unknown, field: string): FieldError[] {
-  if (typeof port === 'string') {
-    const wrong = portName(port);
-    return wrong ? [invalid(field, port, wrong)] : [];
-  }
+  if (typeof port === 'string') return ruled(field, port, portName);
   const wrong = portNumber(Number(port ?? 0));
   return wrong ? [invalid(field, port ?? 0, wrong)] : [];
 }

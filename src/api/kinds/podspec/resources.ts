@@ -2,13 +2,12 @@ import { KnitError } from '../../../base/errors.ts';
 import type { FieldError } from '../../kind.ts';
 import { parseQuantity } from '../../quantity.ts';
 import type { Container, PodSpec } from '../../types.ts';
-import { all, each, invalid, notFound, required } from '../errors.ts';
-import { qualifiedName } from '../names.ts';
+import { all, duplicate, each, forbidden, invalid, notFound, required, ruled, ruledIfGiven } from '../errors.ts';
+import { dnsLabel, qualifiedName } from '../names.ts';
 
 type Amounts = Readonly<Record<string, string>>;
 
 const nativeResources = ['cpu', 'memory', 'ephemeral-storage'];
-const claimedByVolumes = 'storage';
 
 /** The amount of a quantity in billionths, or `undefined` where the text is none. */
 export function amountOf(text: string | number): bigint | undefined {
@@ -22,10 +21,9 @@ export function amountOf(text: string | number): bigint | undefined {
 
 /** Checks `{ cpu: '100m' … }`: known names, amounts that are not negative. */
 export function validateAmounts(amounts: Amounts | undefined, field: string): FieldError[] {
-  return Object.entries(amounts ?? {}).flatMap(([name, text]) => {
-    const wrongName = qualifiedName(name);
-    return all(wrongName ? [invalid(field, name, wrongName)] : [], validateAmount(text, `${field}[${name}]`));
-  });
+  return Object.entries(amounts ?? {}).flatMap(([name, text]) =>
+    all(ruled(field, name, qualifiedName), validateAmount(text, `${field}[${name}]`)),
+  );
 }
 
 /** A quantity that is not negative. */
@@ -37,54 +35,138 @@ export function validateAmount(text: string | number, field: string): FieldError
 
 const quantityText = "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'";
 
-/** `resources` of a container. */
+type Requirements = NonNullable<Container['resources']>;
+
+/** `resources` of a container. `claims`: the names of the pod's. */
 export function validateContainerResources(
-  resources: Container['resources'],
+  resources: Requirements,
   field: string,
   claims: readonly string[],
 ): FieldError[] {
-  const requests = resources?.requests ?? {};
-  const limits = resources?.limits ?? {};
-  const errors = all(
-    validateContainerNames(limits, `${field}.limits`),
-    validateAmounts(limits, `${field}.limits`),
-    validateContainerNames(requests, `${field}.requests`),
-    validateAmounts(requests, `${field}.requests`),
-  );
-  if (errors.length > 0) return errors;
-  const unknownClaims = each(resources?.claims, `${field}.claims`, ({ name }, at) =>
-    claims.includes(name) ? [] : [notFound(at, name)],
-  );
-  return all(validateRequestsWithinLimits(requests, limits, field), unknownClaims);
+  return validateRequirements(resources, validateContainerResource, field, claims);
 }
 
-function validateContainerNames(amounts: Amounts, field: string): FieldError[] {
-  return Object.keys(amounts).flatMap((name) => {
-    const known = nativeResources.includes(name) || name.startsWith('hugepages-') || name.includes('/');
-    if (known && name !== claimedByVolumes) return [];
-    return [invalid(`${field}[${name}]`, name, 'must be a standard resource for containers')];
+/** Amounts of what has the right name, with requests that keep within limits. */
+export function validateRequirements(
+  { limits, requests, claims: used }: Requirements,
+  validateName: (name: string, field: string) => FieldError[],
+  field: string,
+  claims: readonly string[],
+): FieldError[] {
+  return all(
+    limits && validateAmountsOf(limits, validateName, `${field}.limits`),
+    requests && validateAmountsOf(requests, validateName, `${field}.requests`),
+    requests && validateRequestsWithinLimits(requests, limits ?? {}, field),
+    hugePagesAlone({ ...limits, ...requests }) && [forbidden(field, 'HugePages require cpu or memory')],
+    used && validateUsedClaims(used, claims, `${field}.claims`),
+  );
+}
+
+function validateAmountsOf(
+  amounts: Amounts,
+  validateName: (name: string, field: string) => FieldError[],
+  field: string,
+): FieldError[] {
+  return Object.entries(amounts).flatMap(([name, text]) => {
+    const at = `${field}[${name}]`;
+    return all(validateName(name, at), validateAmount(text, at), validateDivisible(name, text, at));
   });
 }
 
-export function validateRequestsWithinLimits(requests: Amounts, limits: Amounts, field: string): FieldError[] {
+const isHugePages = (name: string): boolean => name.startsWith(hugePages);
+const hugePages = 'hugepages-';
+
+function hugePagesAlone(amounts: Amounts): boolean {
+  const names = Object.keys(amounts);
+  return names.some(isHugePages) && !names.includes('cpu') && !names.includes('memory');
+}
+
+/** Some things cannot be halved. */
+function validateDivisible(name: string, text: string, field: string): FieldError[] {
+  const amount = amountOf(text);
+  if (amount === undefined) return [];
+  if (isHugePages(name)) {
+    const size = amountOf(name.slice(hugePages.length)) ?? 0n;
+    if (size > 0n && size % billion === 0n && divideUp(amount) % (size / billion) === 0n) return [];
+    return [invalid(field, text, `${text} is not positive integer multiple of ${name}`)];
+  }
+  if (!isExtended(name) || amount % (billion / 1000n) !== 0n || amount % billion === 0n) return [];
+  return [invalid(field, text, 'must be an integer')];
+}
+
+const billion = 1_000_000_000n;
+/** Whole units of so many billionths, rounded away from zero. */
+const divideUp = (nanos: bigint): bigint => {
+  const whole = nanos / billion;
+  if (nanos % billion === 0n) return whole;
+  return nanos < 0n ? whole - 1n : whole + 1n;
+};
+
+/** Names of resources that clusters know without a prefix, of which containers have few. */
+const standardNames: ReadonlySet<string> = new Set([
+  ...['', 'requests.', 'limits.'].flatMap((part) => nativeResources.map((name) => `${part}${name}`)),
+  ...['configmaps', 'persistentvolumeclaims', 'pods', 'replicationcontrollers', 'resourcequotas', 'secrets'],
+  ...['services', 'services.loadbalancers', 'services.nodeports', 'storage', 'requests.storage'],
+]);
+
+const isStandard = (name: string): boolean =>
+  standardNames.has(name) || isHugePages(name) || name.startsWith(`requests.${hugePages}`);
+const isNative = (name: string): boolean => !name.includes('/') || name.includes('kubernetes.io/');
+const isExtended = (name: string): boolean =>
+  !isNative(name) && !name.startsWith('requests.') && qualifiedName(`requests.${name}`) === undefined;
+
+/** The name of a resource of any kind. */
+export function validateResourceName(name: string, field: string): FieldError[] {
+  const wrong = ruled(field, name, qualifiedName);
+  if (wrong.length > 0 || name.includes('/') || isStandard(name)) return wrong;
+  return [invalid(field, name, 'must be a standard resource type or fully qualified')];
+}
+
+function validateContainerResource(name: string, field: string): FieldError[] {
+  if (nativeResources.includes(name)) return [];
+  const errors = validateResourceName(name, field);
+  if (name.split('/').length === 2 || name.includes('/')) {
+    if (isNative(name) || isExtended(name)) return errors;
+    return [...errors, invalid(field, name, "doesn't follow extended resource name standard")];
+  }
+  return isHugePages(name) ? errors : [...errors, invalid(field, name, 'must be a standard resource for containers')];
+}
+
+type Claim = NonNullable<Requirements['claims']>[number];
+
+function validateUsedClaims(used: readonly Claim[], claims: readonly string[], field: string): FieldError[] {
+  const known = claims.length === 0 ? ' which is empty' : `: ${[...claims].sort().join(', ')}`;
+  return each(used, field, ({ name, request }, at, i) => {
+    if (!name) return [required(at)];
+    const before = used.slice(0, i).filter((other) => other.name === name);
+    const again = before.some((other) => !request || !other.request || other.request === request);
+    return all(
+      ruledIfGiven(`${at}.request`, request, dnsLabel),
+      again && [duplicate(at, request && before.every((other) => other.request) ? `${name}/${request}` : name)],
+      !claims.includes(name) && [notFound(at, name, `must be one of the names in pod.spec.resourceClaims${known}`)],
+    );
+  });
+}
+
+function validateRequestsWithinLimits(requests: Amounts, limits: Amounts, field: string): FieldError[] {
   return Object.entries(requests).flatMap(([name, request]) => {
     const limit = limits[name];
-    const at = `${field}.requests`;
     if (limit === undefined) {
-      return mayOvercommit(name)
-        ? []
-        : [required(`${field}.limits`, 'Limit must be set for non overcommitable resources')];
+      if (mayOvercommit(name)) return [];
+      return [required(`${field}.limits`, 'Limit must be set for non overcommitable resources')];
     }
+    if (limit === request) return [];
+    const at = `${field}.requests`;
     const [asked, most] = [amountOf(request) ?? 0n, amountOf(limit) ?? 0n];
-    if (!mayOvercommit(name) && asked !== most) {
-      return [invalid(at, request, `must be equal to ${name} limit of ${limit}`)];
+    if (!mayOvercommit(name)) {
+      return asked === most ? [] : [invalid(at, request, `must be equal to ${name} limit of ${limit}`)];
     }
     return asked > most ? [invalid(at, request, `must be less than or equal to ${name} limit of ${limit}`)] : [];
   });
 }
 
 function mayOvercommit(name: string): boolean {
-  return nativeResources.includes(name);
+  return nativeResources.includes(name) || (isNative(name) && !isHugePages(name));
 }
 
 export type QosClass = 'Guaranteed' | 'Burstable' | 'BestEffort';

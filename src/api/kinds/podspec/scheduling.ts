@@ -1,21 +1,34 @@
 import type { FieldError } from '../../kind.ts';
 import type { LabelSelector, PodSpec, Toleration } from '../../types.ts';
-import { all, each, forbidden, invalid, oneOf, required } from '../errors.ts';
-import { validateLabelSelector, validateOperator } from '../label-selector.ts';
+import {
+  all,
+  duplicate,
+  each,
+  forbidden,
+  invalid,
+  notSupported,
+  oneOf,
+  required,
+  ruled,
+  ruledIfGiven,
+} from '../errors.ts';
+import { validateLabelSelector, validateLabelValue, validateOperator } from '../label-selector.ts';
 import { validateLabels } from '../metadata.ts';
-import { labelValue, qualifiedName } from '../names.ts';
+import { dnsLabel, dnsSubdomain, faults, labelValue, qualifiedName } from '../names.ts';
 
 type Affinity = NonNullable<PodSpec['affinity']>;
 type NodeTerm = NonNullable<
   NonNullable<Affinity['nodeAffinity']>['preferredDuringSchedulingIgnoredDuringExecution']
 >[number]['preference'];
 type NodeRequirement = NonNullable<NodeTerm['matchExpressions']>[number];
-type PodTerm = { labelSelector?: LabelSelector; namespaceSelector?: LabelSelector; topologyKey: string };
+type PodTerm = NonNullable<
+  NonNullable<Affinity['podAffinity']>['requiredDuringSchedulingIgnoredDuringExecution']
+>[number];
 type Spread = NonNullable<PodSpec['topologySpreadConstraints']>[number];
 
 const requiredTerms = 'requiredDuringSchedulingIgnoredDuringExecution';
 const preferredTerms = 'preferredDuringSchedulingIgnoredDuringExecution';
-const effects = ['NoExecute', 'NoSchedule', 'PreferNoSchedule'];
+const effects = ['NoSchedule', 'PreferNoSchedule', 'NoExecute'];
 
 /** All that says on which nodes the pod may stand. */
 export function validateScheduling(spec: PodSpec, field: string): FieldError[] {
@@ -23,26 +36,21 @@ export function validateScheduling(spec: PodSpec, field: string): FieldError[] {
     spec.nodeSelector && validateLabels(spec.nodeSelector, `${field}.nodeSelector`),
     spec.affinity && validateAffinity(spec.affinity, `${field}.affinity`),
     each(spec.tolerations, `${field}.tolerations`, validateToleration),
-    each(spec.topologySpreadConstraints, `${field}.topologySpreadConstraints`, validateSpread),
-    validateGates(spec, field),
+    validateSpreads(spec.topologySpreadConstraints, `${field}.topologySpreadConstraints`),
+    validateGates(spec.schedulingGates, `${field}.schedulingGates`),
   );
 }
 
-function validateGates(spec: PodSpec, field: string): FieldError[] {
-  const gates = spec.schedulingGates;
-  if (!gates) return [];
-  const wrong = each(gates, `${field}.schedulingGates`, ({ name }, at) => {
-    const detail = qualifiedName(name ?? '');
-    return detail ? [invalid(at, name ?? '', detail)] : [];
+function validateGates(gates: PodSpec['schedulingGates'], field: string): FieldError[] {
+  return each(gates, field, ({ name = '' }, at, i) => {
+    const again = gates?.slice(0, i).some((other) => (other.name ?? '') === name);
+    return all(ruled(at, name, qualifiedName), again && [duplicate(at, name)]);
   });
-  if (gates.length === 0 || !spec.nodeName) return wrong;
-  return [...wrong, forbidden(`${field}.nodeName`, 'cannot be set until all schedulingGates have been cleared')];
 }
 
 function validateToleration(toleration: Toleration, field: string): FieldError[] {
   const { key = '', operator = '', value = '', effect = '', tolerationSeconds } = toleration;
-  const wrongKey = key === '' ? undefined : qualifiedName(key);
-  const errors = wrongKey ? [invalid(`${field}.key`, key, wrongKey)] : [];
+  const errors = ruledIfGiven(`${field}.key`, key, qualifiedName);
   if (key === '' && operator !== 'Exists') {
     const detail = 'operator must be Exists when `key` is empty, which means "match all values and all keys"';
     errors.push(invalid(`${field}.operator`, operator, detail));
@@ -51,21 +59,34 @@ function validateToleration(toleration: Toleration, field: string): FieldError[]
     const detail = "effect must be 'NoExecute' when `tolerationSeconds` is set";
     errors.push(invalid(`${field}.effect`, effect, detail));
   }
-  const wrongValue = operator === 'Exists' ? undefined : labelValue(value);
-  if (wrongValue) errors.push(invalid(`${field}.operator`, value, wrongValue));
-  if (operator === 'Exists' && value !== '') {
-    errors.push(invalid(`${field}.operator`, toleration, "value must be empty when `operator` is 'Exists'"));
-  }
   return all(
     errors,
-    operator === '' ? [] : oneOf(`${field}.operator`, operator, ['Equal', 'Exists']),
-    effect === '' ? [] : oneOf(`${field}.effect`, effect, effects),
+    validateTolerated(operator, value, `${field}.operator`),
+    effect !== '' && oneOf(`${field}.effect`, effect, effects),
   );
+}
+
+function validateTolerated(operator: string, value: string, field: string): FieldError[] {
+  switch (operator) {
+    case '':
+    case 'Equal': {
+      const wrong = faults(labelValue, value);
+      return wrong.length > 0 ? [invalid(field, value, wrong.join(';'))] : [];
+    }
+    case 'Exists':
+      return value === '' ? [] : [invalid(field, value, "value must be empty when `operator` is 'Exists'")];
+    // Known, but refused until they are switched on (KEP-5471).
+    case 'Lt':
+    case 'Gt':
+      return [notSupported(field, operator, ['Equal', 'Exists', 'Lt', 'Gt'])];
+    default:
+      return [notSupported(field, operator, ['Equal', 'Exists'])];
+  }
 }
 
 /** Taints of a node. */
 export function validateTaintEffect(effect: string | undefined, field: string): FieldError[] {
-  return effect ? oneOf(field, effect, ['NoSchedule', 'PreferNoSchedule', 'NoExecute']) : [required(field)];
+  return effect ? oneOf(field, effect, effects) : [required(field)];
 }
 
 function validateAffinity(affinity: Affinity | undefined, field: string): FieldError[] {
@@ -88,14 +109,42 @@ function validateNodeAffinity(affinity: Affinity['nodeAffinity'], field: string)
 
 function validateNodeTerms(terms: readonly NodeTerm[], field: string): FieldError[] {
   if (terms.length === 0) return [required(field, 'must have at least one node selector term')];
-  return each(terms, field, validateNodeTerm);
+  return each(terms, field, (term, at) =>
+    all(
+      validateNodeTerm(term, at),
+      each(term.matchExpressions, `${at}.matchExpressions`, ({ values }, place) =>
+        each(values, `${place}.values`, validateLabelValue),
+      ),
+    ),
+  );
 }
 
+/** Values may be what no label has: a preference is then just not met. */
 function validateNodeTerm(term: NodeTerm | undefined, field: string): FieldError[] {
-  return each(term?.matchExpressions, `${field}.matchExpressions`, (one, at) => {
-    const wrongKey = qualifiedName(one.key ?? '');
-    return all(validateNodeRequirement(one, at), wrongKey ? [invalid(`${at}.key`, one.key ?? '', wrongKey)] : []);
-  });
+  return all(
+    each(term?.matchExpressions, `${field}.matchExpressions`, (one, at) =>
+      all(validateNodeRequirement(one, at), ruled(`${at}.key`, one.key ?? '', qualifiedName)),
+    ),
+    each(term?.matchFields, `${field}.matchFields`, validateNodeField),
+  );
+}
+
+/** The only field of a node that can be asked for is its name, one at a time. */
+function validateNodeField({ key, operator, values = [] }: NodeRequirement, field: string): FieldError[] {
+  const errors: FieldError[] = [];
+  if (operator !== 'In' && operator !== 'NotIn') {
+    errors.push(invalid(`${field}.operator`, operator ?? '', 'not a valid selector operator'));
+  } else if (values.length !== 1) {
+    const detail = "must be only one value when `operator` is 'In' or 'NotIn' for node field selector";
+    errors.push(required(`${field}.values`, detail));
+  }
+  if (key !== 'metadata.name') {
+    return [...errors, invalid(`${field}.key`, key ?? '', 'not a valid field selector key')];
+  }
+  return all(
+    errors,
+    each(values, `${field}.values`, (name, at) => ruled(at, name, dnsSubdomain)),
+  );
 }
 
 function validateNodeRequirement(requirement: NodeRequirement, field: string): FieldError[] {
@@ -118,26 +167,91 @@ function validatePodTerm(term: PodTerm | undefined, field: string): FieldError[]
   return all(
     validateLabelSelector(term?.labelSelector, `${field}.labelSelector`),
     validateLabelSelector(term?.namespaceSelector, `${field}.namespaceSelector`),
+    term?.namespaces?.flatMap((name) => ruled(`${field}.namespace`, name, dnsLabel)),
+    validateMatchedKeys(term, field),
     validateTopologyKey(term?.topologyKey, `${field}.topologyKey`),
+    ruled(`${field}.topologyKey`, term?.topologyKey ?? '', qualifiedName),
   );
 }
 
 function validateTopologyKey(key: string | undefined, field: string): FieldError[] {
-  if (!key) return [required(field, 'can not be empty')];
-  const wrong = qualifiedName(key);
-  return wrong ? [invalid(field, key, wrong)] : [];
+  return key ? [] : [required(field, 'can not be empty')];
+}
+
+interface MatchedKeys {
+  readonly labelSelector?: LabelSelector;
+  readonly matchLabelKeys?: readonly string[];
+  readonly mismatchLabelKeys?: readonly string[];
+}
+
+/** Keys whose values are the pod's own (KEP-3633): none twice, and none that the selector asks for itself. */
+function validateMatchedKeys(term: MatchedKeys | undefined, field: string): FieldError[] {
+  const { labelSelector, matchLabelKeys, mismatchLabelKeys } = term ?? {};
+  if (!matchLabelKeys?.length && !mismatchLabelKeys?.length) return [];
+  const selected = [
+    ...Object.keys(labelSelector?.matchLabels ?? {}),
+    ...(labelSelector?.matchExpressions ?? []).map(({ key }) => key),
+  ];
+  return all(
+    validateLabelKeys(matchLabelKeys, labelSelector, `${field}.matchLabelKeys`),
+    validateLabelKeys(mismatchLabelKeys, labelSelector, `${field}.mismatchLabelKeys`),
+    matchLabelKeys?.flatMap((key, i) =>
+      selected.includes(key) ? [invalid(`${field}[${i}]`, key, 'exists in both matchLabelKeys and labelSelector')] : [],
+    ),
+    each(matchLabelKeys, `${field}.matchLabelKeys`, (key, at) =>
+      mismatchLabelKeys?.includes(key) ? [invalid(at, key, 'exists in both matchLabelKeys and mismatchLabelKeys')] : [],
+    ),
+  );
+}
+
+function validateLabelKeys(
+  keys: readonly string[] | undefined,
+  selector: LabelSelector | undefined,
+  field: string,
+): FieldError[] {
+  if (!keys?.length) return [];
+  if (!selector) return [forbidden(field, 'must not be specified when labelSelector is not set')];
+  return each(keys, field, (key, at) => ruled(at, key, qualifiedName));
 }
 
 function validateWeight(weight: number, field: string): FieldError[] {
   return weight >= 1 && weight <= 100 ? [] : [invalid(field, weight ?? 0, 'must be in the range 1-100')];
 }
 
+function validateSpreads(spreads: readonly Spread[] | undefined, field: string): FieldError[] {
+  return each(spreads, field, (spread, at, i) => {
+    const { topologyKey = '', whenUnsatisfiable = '' } = spread;
+    const again = spreads
+      ?.slice(i + 1)
+      .some(
+        (other) => (other.topologyKey ?? '') === topologyKey && (other.whenUnsatisfiable ?? '') === whenUnsatisfiable,
+      );
+    const place = `${at}.{topologyKey, whenUnsatisfiable}`;
+    return all(validateSpread(spread, at), again && [duplicate(place, `{${topologyKey}, ${whenUnsatisfiable}}`)]);
+  });
+}
+
+const nodePolicies = ['Honor', 'Ignore'];
+
 function validateSpread(spread: Spread, field: string): FieldError[] {
-  const skew = spread.maxSkew ?? 0;
+  const { maxSkew: skew = 0, nodeAffinityPolicy, nodeTaintsPolicy } = spread;
   return all(
     skew > 0 ? [] : [invalid(`${field}.maxSkew`, skew, 'must be greater than zero')],
     validateTopologyKey(spread.topologyKey, `${field}.topologyKey`),
     oneOf(`${field}.whenUnsatisfiable`, spread.whenUnsatisfiable, ['DoNotSchedule', 'ScheduleAnyway']),
+    validateMinDomains(spread, `${field}.minDomains`),
+    nodeAffinityPolicy !== undefined && oneOf(`${field}.nodeAffinityPolicy`, nodeAffinityPolicy, nodePolicies),
+    nodeTaintsPolicy !== undefined && oneOf(`${field}.nodeTaintsPolicy`, nodeTaintsPolicy, nodePolicies),
+    validateMatchedKeys(spread, field),
     validateLabelSelector(spread.labelSelector, `${field}.labelSelector`),
+  );
+}
+
+function validateMinDomains({ minDomains, whenUnsatisfiable = '' }: Spread, field: string): FieldError[] {
+  if (minDomains === undefined) return [];
+  const detail = `can only use minDomains if whenUnsatisfiable=DoNotSchedule, not ${whenUnsatisfiable}`;
+  return all(
+    minDomains <= 0 && [invalid(field, minDomains, 'must be greater than zero')],
+    whenUnsatisfiable !== 'DoNotSchedule' && [invalid(field, minDomains, detail)],
   );
 }

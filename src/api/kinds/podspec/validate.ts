@@ -1,23 +1,28 @@
 import type { FieldError } from '../../kind.ts';
-import type { PodSpec, PodTemplateSpec } from '../../types.ts';
+import type { ObjectMeta, PodSpec, PodTemplateSpec } from '../../types.ts';
 import { validateIp } from '../addresses.ts';
-import { all, duplicate, each, forbidden, invalid, oneOf, required, tooLong } from '../errors.ts';
+import { all, each, forbidden, invalid, oneOf, required, ruled, tooLong } from '../errors.ts';
 import { validateAnnotations, validateLabels } from '../metadata.ts';
-import { dnsLabel, dnsSubdomain, qualifiedName, type Rule } from '../names.ts';
-import { validateContainers, validateUserId } from './containers.ts';
+import { dnsLabel, dnsSubdomain, dnsSubdomainWithUnderscore, qualifiedName, type Rule } from '../names.ts';
+import { validateContainers, validateHostNetworkPorts, validateImages } from './containers.ts';
 import { validatePodResources } from './pod-resources.ts';
-import { validateAmounts } from './resources.ts';
+import { validateContainerResources } from './resources.ts';
 import { validateScheduling } from './scheduling.ts';
-import { validateVolumes } from './volumes.ts';
+import { validatePodSecurity } from './security.ts';
+import { validateTokens, validateVolumes } from './volumes.ts';
 
 const maxInt32 = 2147483647;
 
-/** What a pod's specification must hold, wherever it stands. */
-export function validatePodSpec(spec: PodSpec | undefined, field: string): FieldError[] {
+/** What a pod's specification must hold, wherever it stands. `pod`: the metadata of the pod that it makes. */
+export function validatePodSpec(spec: PodSpec | undefined, field: string, pod?: ObjectMeta): FieldError[] {
   if (!spec) return [required(`${field}.containers`)];
+  const volumes = validateVolumes(spec.volumes ?? [], `${field}.volumes`, pod);
   return all(
-    validateVolumes(spec.volumes ?? [], `${field}.volumes`),
-    validateContainers(spec, field),
+    volumes.errors,
+    validateContainers(spec, field, volumes.sound),
+    pod && validateImages(spec, field),
+    pod && !spec.serviceAccountName && validateTokens(spec.volumes, `${field}.volumes`),
+    spec.hostNetwork && validateHostNetworkPorts(spec, field, pod !== undefined),
     oneOf(`${field}.restartPolicy`, spec.restartPolicy, ['Always', 'OnFailure', 'Never']),
     validateDns(spec, field),
     validateTimes(spec, field),
@@ -25,37 +30,68 @@ export function validatePodSpec(spec: PodSpec | undefined, field: string): Field
     validateHostnameOverride(spec, `${field}.hostnameOverride`),
     validateScheduling(spec, field),
     spec.securityContext && validatePodSecurity(spec.securityContext, `${field}.securityContext`),
+    validateProcesses(spec, field),
+    validateHostUsers(spec, field),
     spec.hostAliases && validateHostAliases(spec.hostAliases, `${field}.hostAliases`),
     spec.readinessGates && validateReadinessGates(spec, `${field}.readinessGates`),
-    spec.overhead && validateAmounts(spec.overhead, `${field}.overhead`),
+    spec.preemptionPolicy !== undefined && validatePreemption(spec.preemptionPolicy, `${field}.preemptionPolicy`),
+    spec.overhead && validateContainerResources({ limits: spec.overhead }, `${field}.overhead`, []),
+    spec.os && validateOs(spec.os, `${field}.os`),
     spec.resources && validatePodResources(spec, `${field}.resources`),
   );
 }
 
 /** A pod template: labels, annotations, specification. */
 export function validatePodTemplate(template: PodTemplateSpec | undefined, field: string): FieldError[] {
+  const ephemeral = template?.spec?.ephemeralContainers?.length;
   return all(
     validateLabels(template?.metadata?.labels, `${field}.labels`),
     validateAnnotations(template?.metadata?.annotations, `${field}.annotations`),
     validatePodSpec(template?.spec, `${field}.spec`),
+    ephemeral && [forbidden(`${field}.spec.ephemeralContainers`, 'ephemeral containers not allowed in pod template')],
   );
 }
 
 const dnsPolicies = ['ClusterFirstWithHostNet', 'ClusterFirst', 'Default', 'None'];
 
 function validateDns({ dnsPolicy, dnsConfig }: PodSpec, field: string): FieldError[] {
-  const servers = dnsConfig?.nameservers ?? [];
-  const errors = oneOf(`${field}.dnsPolicy`, dnsPolicy, dnsPolicies);
+  const ofPolicy = oneOf(`${field}.dnsPolicy`, dnsPolicy, dnsPolicies);
+  const at = `${field}.dnsConfig`;
   if (dnsPolicy === 'None' && !dnsConfig) {
-    errors.push(required(`${field}.dnsConfig`, 'must provide `dnsConfig` when `dnsPolicy` is None'));
-  } else if (dnsPolicy === 'None' && servers.length === 0) {
+    return [...ofPolicy, required(at, 'must provide `dnsConfig` when `dnsPolicy` is None')];
+  }
+  if (dnsPolicy === 'None' && !dnsConfig?.nameservers?.length) {
     const detail = 'must provide at least one DNS nameserver when `dnsPolicy` is None';
-    errors.push(required(`${field}.dnsConfig.nameservers`, detail));
+    return [...ofPolicy, required(`${at}.nameservers`, detail)];
   }
-  if (servers.length > 3) {
-    errors.push(invalid(`${field}.dnsConfig.nameservers`, servers, 'must not have more than 3 nameservers'));
-  }
-  return all(errors, dnsConfig && each(servers, `${field}.dnsConfig.nameservers`, validateIp));
+  return all(ofPolicy, dnsConfig && validateDnsConfig(dnsConfig, at));
+}
+
+type DnsConfig = NonNullable<PodSpec['dnsConfig']>;
+
+const MAX_NAMESERVERS = 3;
+const MAX_SEARCHES = 32;
+const MAX_SEARCH_LIST = 2048;
+
+/** The limits are those of resolvers in C libraries. */
+function validateDnsConfig({ nameservers = [], searches = [], options }: DnsConfig, field: string): FieldError[] {
+  const at = `${field}.searches`;
+  const manyServers = `must not have more than ${MAX_NAMESERVERS} nameservers`;
+  const manySearches = `must not have more than ${MAX_SEARCHES} search paths`;
+  const longSearches = `must not have more than ${MAX_SEARCH_LIST} characters (including spaces) in the search list`;
+  return all(
+    nameservers.length > MAX_NAMESERVERS && [invalid(`${field}.nameservers`, nameservers, manyServers)],
+    each(nameservers, `${field}.nameservers`, validateIp),
+    searches.length > MAX_SEARCHES && [invalid(at, searches, manySearches)],
+    Buffer.byteLength(searches.join(' ')) > MAX_SEARCH_LIST && [invalid(at, searches, longSearches)],
+    each(searches, at, validateSearch),
+    each(options, `${field}.options`, ({ name }, place) => (name ? [] : [required(place, 'must not be empty')])),
+  );
+}
+
+/** A lone dot searches the root only. */
+function validateSearch(search: string, field: string): FieldError[] {
+  return search === '.' ? [] : ruled(field, search.replace(/\.$/, ''), dnsSubdomainWithUnderscore);
 }
 
 function validateTimes(spec: PodSpec, field: string): FieldError[] {
@@ -70,17 +106,16 @@ const namesAndRules: readonly (readonly [keyof PodSpec, Rule])[] = [
   ['hostname', dnsLabel],
   ['subdomain', dnsLabel],
   ['priorityClassName', dnsSubdomain],
-  ['runtimeClassName', dnsSubdomain],
 ];
 
 function validateNames(spec: PodSpec, field: string): FieldError[] {
   const errors: FieldError[] = [];
   for (const [key, rule] of namesAndRules) {
     const name = spec[key];
-    const wrong = typeof name === 'string' && name !== '' ? rule(name) : undefined;
-    if (wrong) errors.push(invalid(`${field}.${key}`, name, wrong));
+    if (typeof name === 'string' && name !== '') errors.push(...ruled(`${field}.${key}`, name, rule));
   }
-  return errors;
+  const { runtimeClassName: name } = spec;
+  return name === undefined ? errors : [...errors, ...ruled(`${field}.runtimeClassName`, name, dnsSubdomain)];
 }
 
 const MAX_HOSTNAME_OVERRIDE = 64;
@@ -89,38 +124,12 @@ const MAX_HOSTNAME_OVERRIDE = 64;
 function validateHostnameOverride(spec: PodSpec, field: string): FieldError[] {
   const name = spec.hostnameOverride;
   if (name === undefined) return [];
-  const wrong = dnsSubdomain(name);
   return all(
     spec.setHostnameAsFQDN && [forbidden(field, 'may not be specified when setHostnameAsFQDN is true')],
     spec.hostNetwork && [forbidden(field, 'may not be specified when hostNetwork is true')],
     name.length > MAX_HOSTNAME_OVERRIDE ? [tooLong(field, MAX_HOSTNAME_OVERRIDE)] : [],
-    wrong ? [invalid(field, name, wrong)] : [],
+    ruled(field, name, dnsSubdomain),
   );
-}
-
-function validatePodSecurity(context: NonNullable<PodSpec['securityContext']>, field: string): FieldError[] {
-  const { runAsUser, runAsGroup, fsGroup, supplementalGroups, sysctls } = context;
-  return all(
-    validateUserId(runAsUser, `${field}.runAsUser`),
-    validateUserId(runAsGroup, `${field}.runAsGroup`),
-    validateUserId(fsGroup, `${field}.fsGroup`),
-    supplementalGroups && each(supplementalGroups, `${field}.supplementalGroups`, validateUserId),
-    sysctls && validateSysctls(sysctls, `${field}.sysctls`),
-  );
-}
-
-const MAX_SYSCTL = 253;
-const sysctlSegment = '[a-z0-9]([-_a-z0-9]*[a-z0-9])?';
-const sysctlName = new RegExp(`^(${sysctlSegment}[\\./])*${sysctlSegment}$`);
-
-function validateSysctls(sysctls: readonly { readonly name?: string }[], field: string): FieldError[] {
-  return each(sysctls, field, ({ name = '' }, place, i) => {
-    const at = `${place}.name`;
-    if (name === '') return [required(at)];
-    if (name.length > MAX_SYSCTL || !sysctlName.test(name))
-      return [invalid(at, name, `must have at most ${MAX_SYSCTL} characters and match regex ${sysctlName.source}`)];
-    return sysctls.findIndex((each) => each.name === name) < i ? [duplicate(at, name)] : [];
-  });
 }
 
 function validateHostAliases(aliases: NonNullable<PodSpec['hostAliases']>, field: string): FieldError[] {
@@ -130,13 +139,37 @@ function validateHostAliases(aliases: NonNullable<PodSpec['hostAliases']>, field
 }
 
 function validateHostname(name: string, field: string): FieldError[] {
-  const wrong = dnsSubdomain(name);
-  return wrong ? [invalid(field, name, wrong)] : [];
+  return ruled(field, name, dnsSubdomain);
 }
 
 function validateReadinessGates(spec: PodSpec, field: string): FieldError[] {
-  return each(spec.readinessGates, field, ({ conditionType }, at) => {
-    const wrong = qualifiedName(conditionType ?? '');
-    return wrong ? [invalid(`${at}.conditionType`, conditionType ?? '', wrong)] : [];
-  });
+  return each(spec.readinessGates, field, ({ conditionType }, at) =>
+    ruled(`${at}.conditionType`, conditionType ?? '', qualifiedName),
+  );
+}
+
+function validatePreemption(policy: string, field: string): FieldError[] {
+  return policy ? oneOf(field, policy, ['PreemptLowerPriority', 'Never']) : [required(field)];
+}
+
+function validateOs({ name }: { readonly name?: string }, field: string): FieldError[] {
+  return name ? oneOf(field, name, ['linux', 'windows']) : [required(`${field}.name`)];
+}
+
+/** One that shares its processes among its containers cannot share the host's. */
+function validateProcesses({ shareProcessNamespace, hostPID }: PodSpec, field: string): FieldError[] {
+  if (!shareProcessNamespace || !hostPID) return [];
+  const detail = 'ShareProcessNamespace and HostPID cannot both be enabled';
+  return [invalid(`${field}.securityContext.shareProcessNamespace`, true, detail)];
+}
+
+/** A pod with users of its own cannot have the host's other namespaces (KEP-127). */
+function validateHostUsers(spec: PodSpec, field: string): FieldError[] {
+  if (spec.hostUsers !== false) return [];
+  const detail = 'when `hostUsers` is false';
+  return all(
+    spec.hostNetwork && [forbidden(`${field}.hostNetwork`, detail)],
+    spec.hostPID && [forbidden(`${field}.HostPID`, detail)],
+    spec.hostIPC && [forbidden(`${field}.HostIPC`, detail)],
+  );
 }
