@@ -35,7 +35,7 @@ test('labels, annotations, owners and finalizers are checked', () => {
     'metadata.ownerReferences.uid: Invalid value: "": must not be empty',
   ]);
   assert.deepEqual(errors({ finalizers: ['mine'] }), [
-    'metadata.finalizers: Invalid value: "mine": name is neither a standard finalizer name nor is it fully qualified',
+    'metadata.finalizers[0]: Invalid value: "mine": name is neither a standard finalizer name nor is it fully qualified',
   ]);
 });
 

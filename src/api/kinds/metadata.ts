@@ -1,6 +1,6 @@
 import type { FieldError } from '../kind.ts';
 import type { KubeObject, Labels, ObjectMeta, OwnerReference } from '../types.ts';
-import { all, forbidden, invalid, required, ruled, tooLong, unchanged } from './errors.ts';
+import { all, each, forbidden, invalid, required, ruled, tooLong, unchanged } from './errors.ts';
 import { dnsSubdomain, faults, labelValue, qualifiedName, type Rule } from './names.ts';
 
 const maxAnnotationBytes = 256 * 1024;
@@ -57,13 +57,14 @@ export function validateAnnotations(annotations: Labels | undefined, field: stri
 
 function validateOwners(owners: readonly OwnerReference[]): FieldError[] {
   const field = 'metadata.ownerReferences';
-  const errors = owners.flatMap((owner) =>
-    (['apiVersion', 'kind', 'name', 'uid'] as const)
+  const errors = owners.flatMap((owner) => [
+    ...(hasVersion(owner.apiVersion ?? '')
+      ? []
+      : [invalid(`${field}.apiVersion`, owner.apiVersion ?? '', 'version must not be empty')]),
+    ...(['kind', 'name', 'uid'] as const)
       .filter((key) => !owner[key])
-      .map((key) =>
-        invalid(`${field}.${key}`, owner[key] ?? '', `${key === 'apiVersion' ? 'version ' : ''}must not be empty`),
-      ),
-  );
+      .map((key) => invalid(`${field}.${key}`, owner[key] ?? '', 'must not be empty')),
+  ]);
   const [first, second] = owners.filter((owner) => owner.controller);
   if (first && second) {
     const detail = `Only one reference can have Controller set to true. Found "true" in references for ${first.kind}/${first.name} and ${second.kind}/${second.name}`;
@@ -72,23 +73,30 @@ function validateOwners(owners: readonly OwnerReference[]): FieldError[] {
   return errors;
 }
 
+/** `VERSION` or `GROUP/VERSION`; of all else Kubernetes finds no version in it. */
+function hasVersion(apiVersion: string): boolean {
+  const parts = apiVersion.split('/');
+  return parts.length <= 2 && parts.at(-1) !== '';
+}
+
 const standardFinalizers = ['kubernetes', 'orphan', 'foregroundDeletion'];
 
 function validateFinalizers(finalizers: readonly string[], any: boolean): FieldError[] {
   const field = 'metadata.finalizers';
-  const errors = finalizers.flatMap((finalizer) =>
-    any ? ruled(field, finalizer, qualifiedName) : validateFinalizer(finalizer, field),
+  const both = finalizers.includes('orphan') && finalizers.includes('foregroundDeletion');
+  return all(
+    finalizers.flatMap((finalizer) => ruled(field, finalizer, qualifiedName)),
+    both && [invalid(field, finalizers, 'finalizer orphan and foregroundDeletion cannot be both set')],
+    !any && each(finalizers, field, validateKnownFinalizer),
   );
-  if (finalizers.includes('orphan') && finalizers.includes('foregroundDeletion')) {
-    errors.push(invalid(field, finalizers, 'finalizer orphan and foregroundDeletion cannot be both set'));
-  }
-  return errors;
 }
 
 /** A finalizer's name: a standard one, or one with a prefix. */
 export function validateFinalizer(finalizer: string, field: string): FieldError[] {
-  const wrong = ruled(field, finalizer, qualifiedName);
-  if (wrong.length > 0) return wrong;
+  return all(ruled(field, finalizer, qualifiedName), validateKnownFinalizer(finalizer, field));
+}
+
+function validateKnownFinalizer(finalizer: string, field: string): FieldError[] {
   if (finalizer.includes('/') || standardFinalizers.includes(finalizer)) return [];
   return [invalid(field, finalizer, 'name is neither a standard finalizer name nor is it fully qualified')];
 }

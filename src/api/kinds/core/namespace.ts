@@ -36,7 +36,7 @@ export const namespace = defineKind<Namespace>({
     if (subresource !== 'finalize') object.spec = { ...object.spec, finalizers: old.spec?.finalizers };
   },
   validate({ spec }): FieldError[] {
-    return (spec?.finalizers ?? []).flatMap((one, i) => validateFinalizer(one, `spec.finalizers[${i}]`));
+    return (spec?.finalizers ?? []).flatMap((one) => validateFinalizer(one, 'spec.finalizers'));
   },
   fieldLabels: {
     'status.phase': ({ status }) => status?.phase ?? '',

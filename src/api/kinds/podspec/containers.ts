@@ -2,6 +2,7 @@ import type { FieldError } from '../../kind.ts';
 import type { Container, PodSpec, Volume } from '../../types.ts';
 import { all, duplicate, each, forbidden, invalid, named, notFound, oneOf, required, ruledIfGiven } from '../errors.ts';
 import { dnsLabel, portName, portNumber } from '../names.ts';
+import { validateDevices } from './devices.ts';
 import { validateEnv, validateEnvFrom } from './env.ts';
 import { validateLocalPath } from './paths.ts';
 import { validateLifecycle, validateProbes } from './probes.ts';
@@ -13,24 +14,26 @@ import { validateSecurityContext } from './security.ts';
 type Port = NonNullable<Container['ports']>[number];
 type Mount = NonNullable<Container['volumeMounts']>[number];
 
+type VolumesByName = ReadonlyMap<string, Volume>;
+
 /** What containers refer to in the rest of the pod. */
 interface PodParts {
   readonly spec: PodSpec;
-  readonly volumes: ReadonlyMap<string, Volume>;
-  readonly mountable: ReadonlySet<string>;
+  readonly volumes: VolumesByName;
+  readonly mountable: VolumesByName;
   readonly claims: readonly string[];
 }
 
 /**
  * All containers of a pod: each by itself, names unique among them, host ports taken once.
- * `mountable`: the names of its volumes that nothing is wrong with.
+ * `mountable`: its volumes that nothing is wrong with.
  */
-export function validateContainers(spec: PodSpec, field: string, mountable: ReadonlySet<string>): FieldError[] {
+export function validateContainers(spec: PodSpec, field: string, mountable: VolumesByName): FieldError[] {
   const parts: PodParts = {
     spec,
     volumes: new Map((spec.volumes ?? []).map((volume) => [volume.name, volume])),
     mountable,
-    claims: (spec.resourceClaims ?? []).map((claim) => claim.name),
+    claims: (spec.resourceClaims ?? []).map((claim) => claim.name).filter(Boolean),
   };
   const grace = spec.terminationGracePeriodSeconds ?? 0;
   const validateMain = (one: Container, at: string) => validateMainContainer(one, grace, at);
@@ -62,6 +65,7 @@ function validateContainer(container: Container, field: string, parts: PodParts)
     container.env && validateEnv(container.env, `${field}.env`, parts.volumes),
     container.envFrom && validateEnvFrom(container.envFrom, `${field}.envFrom`),
     container.volumeMounts && validateMounts(container, `${field}.volumeMounts`, parts.mountable),
+    container.volumeDevices && validateDevices(container, `${field}.volumeDevices`, parts.mountable),
     container.resources && validateContainerResources(container.resources, `${field}.resources`, parts.claims),
     container.resizePolicy &&
       validateResizePolicy(container.resizePolicy, parts.spec.restartPolicy, `${field}.resizePolicy`),
@@ -142,7 +146,7 @@ function validatePort(port: Port, field: string): FieldError[] {
   );
 }
 
-function validateMounts(container: Container, field: string, mountable: ReadonlySet<string>): FieldError[] {
+function validateMounts(container: Container, field: string, mountable: VolumesByName): FieldError[] {
   const mounts = container.volumeMounts ?? [];
   const paths = mounts.map((mount) => mount.mountPath ?? '');
   return each(mounts, field, (mount, at, i) => {
@@ -150,6 +154,7 @@ function validateMounts(container: Container, field: string, mountable: Readonly
     return all(
       validateMount(mount, at, mountable),
       paths.indexOf(path) < i && [invalid(`${at}.mountPath`, path, 'must be unique')],
+      container.volumeDevices && validateNotDevice(mount, container.volumeDevices, at),
       // Kubernetes names the list for these, not the mount in it.
       validateLocalPath(mount.subPath, `${field}.subPath`),
       validateLocalPath(mount.subPathExpr, `${field}.subPathExpr`),
@@ -159,7 +164,7 @@ function validateMounts(container: Container, field: string, mountable: Readonly
   });
 }
 
-function validateMount(mount: Mount, field: string, mountable: ReadonlySet<string>): FieldError[] {
+function validateMount(mount: Mount, field: string, mountable: VolumesByName): FieldError[] {
   const name = mount.name ?? '';
   const exclusive = 'subPathExpr and subPath are mutually exclusive';
   return all(
@@ -167,6 +172,20 @@ function validateMount(mount: Mount, field: string, mountable: ReadonlySet<strin
     !mountable.has(name) && [notFound(`${field}.name`, name)],
     !mount.mountPath && [required(`${field}.mountPath`)],
     mount.subPath && mount.subPathExpr && [invalid(`${field}.subPathExpr`, mount.subPathExpr, exclusive)],
+  );
+}
+
+function validateNotDevice(
+  { name = '', mountPath = '' }: Mount,
+  devices: NonNullable<Container['volumeDevices']>,
+  field: string,
+): FieldError[] {
+  const named = devices.some((device) => device.name === name);
+  const placed = devices.some((device) => device.devicePath === mountPath);
+  const path = 'must not already exist as a path in volumeDevices';
+  return all(
+    named && [invalid(`${field}.name`, name, 'must not already exist in volumeDevices')],
+    placed && [invalid(`${field}.mountPath`, mountPath, path)],
   );
 }
 

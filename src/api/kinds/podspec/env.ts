@@ -150,7 +150,7 @@ function validateFileRef(ref: Source['fileKeyRef'], field: string, volumes: Volu
   if (!ref.path) errors.push(required(`${field}.path`));
   else if (ref.path.split('/').includes('..')) errors.push(invalid(`${field}.path`, ref.path, "must not contain '..'"));
   const volume = volumes.get(ref.volumeName);
-  if (!volume) errors.push(notFound(at, ref.volumeName));
+  if (!volume) errors.push(notFound(at, ref.volumeName ?? ''));
   else if (!volume.emptyDir) errors.push(invalid(at, ref.volumeName, 'referenced volume must be of type emptyDir'));
   return errors;
 }

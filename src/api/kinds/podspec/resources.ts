@@ -57,7 +57,7 @@ export function validateRequirements(
     limits && validateAmountsOf(limits, validateName, `${field}.limits`),
     requests && validateAmountsOf(requests, validateName, `${field}.requests`),
     requests && validateRequestsWithinLimits(requests, limits ?? {}, field),
-    hugePagesAlone({ ...limits, ...requests }) && [forbidden(field, 'HugePages require cpu or memory')],
+    hugePagesAlone(limits, requests) && [forbidden(field, 'HugePages require cpu or memory')],
     used && validateUsedClaims(used, claims, `${field}.claims`),
   );
 }
@@ -76,22 +76,24 @@ function validateAmountsOf(
 const isHugePages = (name: string): boolean => name.startsWith(hugePages);
 const hugePages = 'hugepages-';
 
-function hugePagesAlone(amounts: Amounts): boolean {
-  const names = Object.keys(amounts);
+function hugePagesAlone(limits: Amounts = {}, requests: Amounts = {}): boolean {
+  const names = [...Object.keys(limits), ...Object.keys(requests)];
   return names.some(isHugePages) && !names.includes('cpu') && !names.includes('memory');
 }
 
 /** Some things cannot be halved. */
 function validateDivisible(name: string, text: string, field: string): FieldError[] {
-  const amount = amountOf(text);
+  const ofPages = isHugePages(name);
+  const amount = ofPages || isExtended(name) ? amountOf(text) : undefined;
   if (amount === undefined) return [];
-  if (isHugePages(name)) {
+  if (ofPages) {
     const size = amountOf(name.slice(hugePages.length)) ?? 0n;
     if (size > 0n && size % billion === 0n && divideUp(amount) % (size / billion) === 0n) return [];
     return [invalid(field, text, `${text} is not positive integer multiple of ${name}`)];
   }
-  if (!isExtended(name) || amount % (billion / 1000n) !== 0n || amount % billion === 0n) return [];
-  return [invalid(field, text, 'must be an integer')];
+  // To a thousandth, upwards: that is how finely Kubernetes looks.
+  const thousandths = divideUp(amount * 1000n);
+  return thousandths % 1000n === 0n ? [] : [invalid(field, text, 'must be an integer')];
 }
 
 const billion = 1_000_000_000n;
@@ -125,7 +127,7 @@ export function validateResourceName(name: string, field: string): FieldError[] 
 function validateContainerResource(name: string, field: string): FieldError[] {
   if (nativeResources.includes(name)) return [];
   const errors = validateResourceName(name, field);
-  if (name.split('/').length === 2 || name.includes('/')) {
+  if (name.includes('/')) {
     if (isNative(name) || isExtended(name)) return errors;
     return [...errors, invalid(field, name, "doesn't follow extended resource name standard")];
   }

@@ -1,5 +1,5 @@
 import type { FieldError } from '../../kind.ts';
-import type { LabelSelector, PodSpec, Toleration } from '../../types.ts';
+import type { LabelSelector, Labels, ObjectMeta, PodSpec, Toleration } from '../../types.ts';
 import {
   all,
   duplicate,
@@ -30,13 +30,13 @@ const requiredTerms = 'requiredDuringSchedulingIgnoredDuringExecution';
 const preferredTerms = 'preferredDuringSchedulingIgnoredDuringExecution';
 const effects = ['NoSchedule', 'PreferNoSchedule', 'NoExecute'];
 
-/** All that says on which nodes the pod may stand. */
-export function validateScheduling(spec: PodSpec, field: string): FieldError[] {
+/** All that says on which nodes the pod may stand. `pod`: its metadata, if it is one and no template. */
+export function validateScheduling(spec: PodSpec, field: string, pod?: ObjectMeta): FieldError[] {
   return all(
     spec.nodeSelector && validateLabels(spec.nodeSelector, `${field}.nodeSelector`),
-    spec.affinity && validateAffinity(spec.affinity, `${field}.affinity`),
+    spec.affinity && validateAffinity(spec.affinity, `${field}.affinity`, pod?.labels),
     each(spec.tolerations, `${field}.tolerations`, validateToleration),
-    validateSpreads(spec.topologySpreadConstraints, `${field}.topologySpreadConstraints`),
+    validateSpreads(spec.topologySpreadConstraints, `${field}.topologySpreadConstraints`, pod?.labels),
     validateGates(spec.schedulingGates, `${field}.schedulingGates`),
   );
 }
@@ -89,11 +89,11 @@ export function validateTaintEffect(effect: string | undefined, field: string): 
   return effect ? oneOf(field, effect, effects) : [required(field)];
 }
 
-function validateAffinity(affinity: Affinity | undefined, field: string): FieldError[] {
+function validateAffinity(affinity: Affinity, field: string, labels: Labels | undefined): FieldError[] {
   return all(
-    validateNodeAffinity(affinity?.nodeAffinity, `${field}.nodeAffinity`),
-    validatePodAffinity(affinity?.podAffinity, `${field}.podAffinity`),
-    validatePodAffinity(affinity?.podAntiAffinity, `${field}.podAntiAffinity`),
+    validateNodeAffinity(affinity.nodeAffinity, `${field}.nodeAffinity`),
+    validatePodAffinity(affinity.podAffinity, `${field}.podAffinity`, labels),
+    validatePodAffinity(affinity.podAntiAffinity, `${field}.podAntiAffinity`, labels),
   );
 }
 
@@ -154,21 +154,26 @@ function validateNodeRequirement(requirement: NodeRequirement, field: string): F
   return [required(`${field}.values`, "must be specified single value when `operator` is 'Lt' or 'Gt'")];
 }
 
-function validatePodAffinity(affinity: Affinity['podAffinity'], field: string): FieldError[] {
+function validatePodAffinity(
+  affinity: Affinity['podAffinity'],
+  field: string,
+  labels: Labels | undefined,
+): FieldError[] {
+  const validateTerm = (term: PodTerm, at: string) => validatePodTerm(term, at, labels);
   return all(
-    each(affinity?.[requiredTerms], `${field}.${requiredTerms}`, validatePodTerm),
+    each(affinity?.[requiredTerms], `${field}.${requiredTerms}`, validateTerm),
     each(affinity?.[preferredTerms], `${field}.${preferredTerms}`, ({ weight, podAffinityTerm }, at) =>
-      all(validateWeight(weight, `${at}.weight`), validatePodTerm(podAffinityTerm, `${at}.podAffinityTerm`)),
+      all(validateWeight(weight, `${at}.weight`), validateTerm(podAffinityTerm, `${at}.podAffinityTerm`)),
     ),
   );
 }
 
-function validatePodTerm(term: PodTerm | undefined, field: string): FieldError[] {
+function validatePodTerm(term: PodTerm | undefined, field: string, labels: Labels | undefined): FieldError[] {
   return all(
     validateLabelSelector(term?.labelSelector, `${field}.labelSelector`),
     validateLabelSelector(term?.namespaceSelector, `${field}.namespaceSelector`),
     term?.namespaces?.flatMap((name) => ruled(`${field}.namespace`, name, dnsLabel)),
-    validateMatchedKeys(term, field),
+    validateMatchedKeys(term, field, labels),
     validateTopologyKey(term?.topologyKey, `${field}.topologyKey`),
     ruled(`${field}.topologyKey`, term?.topologyKey ?? '', qualifiedName),
   );
@@ -184,19 +189,25 @@ interface MatchedKeys {
   readonly mismatchLabelKeys?: readonly string[];
 }
 
-/** Keys whose values are the pod's own (KEP-3633): none twice, and none that the selector asks for itself. */
-function validateMatchedKeys(term: MatchedKeys | undefined, field: string): FieldError[] {
+/**
+ * Keys whose values are the pod's own (KEP-3633). Those that the pod has join the selector, which then must not ask
+ * for them itself.
+ */
+function validateMatchedKeys(term: MatchedKeys | undefined, field: string, labels: Labels | undefined): FieldError[] {
   const { labelSelector, matchLabelKeys, mismatchLabelKeys } = term ?? {};
   if (!matchLabelKeys?.length && !mismatchLabelKeys?.length) return [];
   const selected = [
     ...Object.keys(labelSelector?.matchLabels ?? {}),
     ...(labelSelector?.matchExpressions ?? []).map(({ key }) => key),
+    ...(matchLabelKeys ?? []).filter((key) => labels?.[key] !== undefined),
   ];
   return all(
     validateLabelKeys(matchLabelKeys, labelSelector, `${field}.matchLabelKeys`),
     validateLabelKeys(mismatchLabelKeys, labelSelector, `${field}.mismatchLabelKeys`),
     matchLabelKeys?.flatMap((key, i) =>
-      selected.includes(key) ? [invalid(`${field}[${i}]`, key, 'exists in both matchLabelKeys and labelSelector')] : [],
+      selected.indexOf(key) !== selected.lastIndexOf(key)
+        ? [invalid(`${field}[${i}]`, key, 'exists in both matchLabelKeys and labelSelector')]
+        : [],
     ),
     each(matchLabelKeys, `${field}.matchLabelKeys`, (key, at) =>
       mismatchLabelKeys?.includes(key) ? [invalid(at, key, 'exists in both matchLabelKeys and mismatchLabelKeys')] : [],
@@ -218,7 +229,11 @@ function validateWeight(weight: number, field: string): FieldError[] {
   return weight >= 1 && weight <= 100 ? [] : [invalid(field, weight ?? 0, 'must be in the range 1-100')];
 }
 
-function validateSpreads(spreads: readonly Spread[] | undefined, field: string): FieldError[] {
+function validateSpreads(
+  spreads: readonly Spread[] | undefined,
+  field: string,
+  labels: Labels | undefined,
+): FieldError[] {
   return each(spreads, field, (spread, at, i) => {
     const { topologyKey = '', whenUnsatisfiable = '' } = spread;
     const again = spreads
@@ -227,13 +242,16 @@ function validateSpreads(spreads: readonly Spread[] | undefined, field: string):
         (other) => (other.topologyKey ?? '') === topologyKey && (other.whenUnsatisfiable ?? '') === whenUnsatisfiable,
       );
     const place = `${at}.{topologyKey, whenUnsatisfiable}`;
-    return all(validateSpread(spread, at), again && [duplicate(place, `{${topologyKey}, ${whenUnsatisfiable}}`)]);
+    return all(
+      validateSpread(spread, at, labels),
+      again && [duplicate(place, `{${topologyKey}, ${whenUnsatisfiable}}`)],
+    );
   });
 }
 
 const nodePolicies = ['Honor', 'Ignore'];
 
-function validateSpread(spread: Spread, field: string): FieldError[] {
+function validateSpread(spread: Spread, field: string, labels: Labels | undefined): FieldError[] {
   const { maxSkew: skew = 0, nodeAffinityPolicy, nodeTaintsPolicy } = spread;
   return all(
     skew > 0 ? [] : [invalid(`${field}.maxSkew`, skew, 'must be greater than zero')],
@@ -242,7 +260,7 @@ function validateSpread(spread: Spread, field: string): FieldError[] {
     validateMinDomains(spread, `${field}.minDomains`),
     nodeAffinityPolicy !== undefined && oneOf(`${field}.nodeAffinityPolicy`, nodeAffinityPolicy, nodePolicies),
     nodeTaintsPolicy !== undefined && oneOf(`${field}.nodeTaintsPolicy`, nodeTaintsPolicy, nodePolicies),
-    validateMatchedKeys(spread, field),
+    validateMatchedKeys(spread, field, labels),
     validateLabelSelector(spread.labelSelector, `${field}.labelSelector`),
   );
 }

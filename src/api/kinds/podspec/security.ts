@@ -22,10 +22,11 @@ export function validatePodSecurity(context: PodContext, field: string): FieldEr
   );
 }
 
+/** `seLinuxChangePolicy` has another one that is refused until it is switched on (KEP-1710). */
 const choices = [
   ['fsGroupChangePolicy', ['Always', 'OnRootMismatch']],
   ['supplementalGroupsPolicy', ['Merge', 'Strict']],
-  ['seLinuxChangePolicy', ['MountOption', 'Recursive']],
+  ['seLinuxChangePolicy', ['Recursive']],
 ] as const;
 
 function validateChoices(context: PodContext, field: string): FieldError[] {

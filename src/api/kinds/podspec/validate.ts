@@ -1,9 +1,10 @@
 import type { FieldError } from '../../kind.ts';
-import type { ObjectMeta, PodSpec, PodTemplateSpec } from '../../types.ts';
+import type { Container, ObjectMeta, PodSpec, PodTemplateSpec } from '../../types.ts';
 import { validateIp } from '../addresses.ts';
 import { all, each, forbidden, invalid, oneOf, required, ruled, tooLong } from '../errors.ts';
 import { validateAnnotations, validateLabels } from '../metadata.ts';
 import { dnsLabel, dnsSubdomain, dnsSubdomainWithUnderscore, qualifiedName, type Rule } from '../names.ts';
+import { validateResourceClaims } from './claims.ts';
 import { validateContainers, validateHostNetworkPorts, validateImages } from './containers.ts';
 import { validatePodResources } from './pod-resources.ts';
 import { validateContainerResources } from './resources.ts';
@@ -19,6 +20,7 @@ export function validatePodSpec(spec: PodSpec | undefined, field: string, pod?: 
   const volumes = validateVolumes(spec.volumes ?? [], `${field}.volumes`, pod);
   return all(
     volumes.errors,
+    spec.resourceClaims && validateResourceClaims(spec.resourceClaims, `${field}.resourceClaims`),
     validateContainers(spec, field, volumes.sound),
     pod && validateImages(spec, field),
     pod && !spec.serviceAccountName && validateTokens(spec.volumes, `${field}.volumes`),
@@ -28,7 +30,7 @@ export function validatePodSpec(spec: PodSpec | undefined, field: string, pod?: 
     validateTimes(spec, field),
     validateNames(spec, field),
     validateHostnameOverride(spec, `${field}.hostnameOverride`),
-    validateScheduling(spec, field),
+    validateScheduling(spec, field, pod),
     spec.securityContext && validatePodSecurity(spec.securityContext, `${field}.securityContext`),
     validateProcesses(spec, field),
     validateHostUsers(spec, field),
@@ -171,5 +173,10 @@ function validateHostUsers(spec: PodSpec, field: string): FieldError[] {
     spec.hostNetwork && [forbidden(`${field}.hostNetwork`, detail)],
     spec.hostPID && [forbidden(`${field}.HostPID`, detail)],
     spec.hostIPC && [forbidden(`${field}.HostIPC`, detail)],
+    (['initContainers', 'containers', 'ephemeralContainers'] as const).flatMap((list) =>
+      each<Pick<Container, 'volumeDevices'>>(spec[list], `${field}.${list}`, ({ volumeDevices }, at) =>
+        volumeDevices?.length ? [forbidden(`${at}.volumeDevices`, detail)] : [],
+      ),
+    ),
   );
 }

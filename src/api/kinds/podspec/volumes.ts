@@ -1,7 +1,19 @@
 import type { FieldError } from '../../kind.ts';
 import type { ObjectMeta, Volume } from '../../types.ts';
 import { validateClaimSpec } from '../core/claim-spec.ts';
-import { all, duplicate, each, forbidden, givenFields, invalid, named, oneOf, required } from '../errors.ts';
+import {
+  all,
+  duplicate,
+  each,
+  forbidden,
+  givenFields,
+  invalid,
+  named,
+  oneOf,
+  required,
+  ruledIfGiven,
+  tooLong,
+} from '../errors.ts';
 import { validateAnnotations, validateLabels } from '../metadata.ts';
 import { dnsLabel, dnsSubdomain, faults } from '../names.ts';
 import { fileFields, validateFieldRef, validateResourceRef } from './env.ts';
@@ -14,13 +26,13 @@ type DownwardItem = NonNullable<NonNullable<Volume['downwardAPI']>['items']>[num
 
 interface ValidatedVolumes {
   readonly errors: readonly FieldError[];
-  /** The names of those that nothing is wrong with: containers can mount no others. */
-  readonly sound: ReadonlySet<string>;
+  /** Those that nothing is wrong with, by name: containers can mount no others. */
+  readonly sound: ReadonlyMap<string, Volume>;
 }
 
 /** `pod`: the metadata of the pod whose volumes they are; a template's have none. */
 export function validateVolumes(volumes: readonly Volume[], field: string, pod?: ObjectMeta): ValidatedVolumes {
-  const sound = new Set<string>();
+  const sound = new Map<string, Volume>();
   const errors = each(volumes, field, (volume, at) => {
     const again = sound.has(volume.name);
     const wrong = all(
@@ -29,7 +41,7 @@ export function validateVolumes(volumes: readonly Volume[], field: string, pod?:
       validateSource(volume, at, pod),
       volume.ephemeral && validateClaimName(volume.name, pod, `${at}.name`),
     );
-    if (wrong.length === 0) sound.add(volume.name);
+    if (wrong.length === 0) sound.set(volume.name, volume);
     return all(wrong, pod?.name && validateNoOwnClaim(volume, volumes, pod.name, at));
   });
   return { errors, sound };
@@ -64,7 +76,7 @@ export function validateTokens(volumes: readonly Volume[] | undefined, field: st
 
 function validateSource(volume: Volume, field: string, pod: ObjectMeta | undefined): FieldError[] {
   const { emptyDir, hostPath, secret, configMap, downwardAPI, projected, persistentVolumeClaim } = volume;
-  const { ephemeral, image, nfs } = volume;
+  const { csi, ephemeral, image, nfs } = volume;
   const given = givenFields(volume).filter((key) => key !== 'name');
   if (given.length === 0) return [required(field, 'must specify a volume type')];
   return all(
@@ -75,6 +87,7 @@ function validateSource(volume: Volume, field: string, pod: ObjectMeta | undefin
     configMap && validateConfigMap(configMap, `${field}.configMap`),
     downwardAPI && validateDownward(downwardAPI, `${field}.downwardAPI`),
     projected && validateProjected(projected, `${field}.projected`),
+    csi && validateCsi(csi, `${field}.csi`),
     ephemeral && validateEphemeral(ephemeral, `${field}.ephemeral`),
     image && validateImage(image, `${field}.image`, pod !== undefined),
     nfs && validateNfs(nfs, `${field}.nfs`),
@@ -89,6 +102,27 @@ function validateOnlyOne(given: readonly string[], field: string): FieldError[] 
 function validateSizeLimit(size: string, field: string): FieldError[] {
   if ((amountOf(size) ?? -1n) >= 0n) return [];
   return [forbidden(field, 'SizeLimit field must be a valid resource quantity')];
+}
+
+const MAX_DRIVER_NAME = 63;
+
+function validateCsi(
+  { driver, nodePublishSecretRef: secret }: NonNullable<Volume['csi']>,
+  field: string,
+): FieldError[] {
+  return all(
+    driver ? validateDriver(driver, `${field}.driver`) : [required(`${field}.driver`)],
+    secret && !secret.name && [required(`${field}.nodePublishSecretRef.name`)],
+    ruledIfGiven(`${field}.name`, secret?.name, dnsSubdomain),
+  );
+}
+
+/** Drivers may be written with capitals. */
+function validateDriver(driver: string, field: string): FieldError[] {
+  return all(
+    Buffer.byteLength(driver) > MAX_DRIVER_NAME && [tooLong(field, MAX_DRIVER_NAME)],
+    faults(dnsSubdomain, driver.toLowerCase()).map((wrong) => invalid(field, driver, wrong)),
+  );
 }
 
 type Ephemeral = NonNullable<Volume['ephemeral']>;
