@@ -94,7 +94,8 @@ export function named(field: string, name: string | undefined, rule: Rule): Fiel
 
 /** An error for all that the rule finds wrong with `value`. */
 export function ruled(field: string, value: string, rule: Rule): FieldError[] {
-  return faults(rule, value).map((wrong) => invalid(field, value, wrong));
+  const found = faults(rule, value);
+  return found.length === 0 ? [] : found.map((wrong) => invalid(field, value, wrong));
 }
 
 /** As {@link ruled}, of a value that need not be there. */

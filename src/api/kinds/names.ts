@@ -47,7 +47,8 @@ const isKey = whole(`(${subdomain}/)?${qualified}`);
 /** A length in bytes. Kubernetes calls them so for the keys and values of labels, and characters for all else. */
 function atMost(max: number, unit: 'bytes' | 'characters' = 'characters'): Check {
   const text = `must be no more than ${max} ${unit}`;
-  return (value) => (Buffer.byteLength(value) > max ? text : undefined);
+  // A unit of UTF-16 has three bytes at most: what is short enough for that need not be counted.
+  return (value) => (value.length * 3 > max && Buffer.byteLength(value) > max ? text : undefined);
 }
 
 function matches(pattern: string, ...text: readonly [string, ...string[]]): Check {

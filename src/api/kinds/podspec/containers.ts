@@ -19,6 +19,7 @@ type VolumesByName = ReadonlyMap<string, Volume>;
 /** What containers refer to in the rest of the pod. */
 interface PodParts {
   readonly spec: PodSpec;
+  readonly ofPod: boolean;
   readonly volumes: VolumesByName;
   readonly mountable: VolumesByName;
   readonly claims: readonly string[];
@@ -28,9 +29,15 @@ interface PodParts {
  * All containers of a pod: each by itself, names unique among them, host ports taken once.
  * `mountable`: its volumes that nothing is wrong with.
  */
-export function validateContainers(spec: PodSpec, field: string, mountable: VolumesByName): FieldError[] {
+export function validateContainers(
+  spec: PodSpec,
+  field: string,
+  mountable: VolumesByName,
+  ofPod: boolean,
+): FieldError[] {
   const parts: PodParts = {
     spec,
+    ofPod,
     volumes: new Map((spec.volumes ?? []).map((volume) => [volume.name, volume])),
     mountable,
     claims: (spec.resourceClaims ?? []).map((claim) => claim.name).filter(Boolean),
@@ -58,7 +65,7 @@ export function validateContainers(spec: PodSpec, field: string, mountable: Volu
 function validateContainer(container: Container, field: string, parts: PodParts): FieldError[] {
   return all(
     named(`${field}.name`, container.name, dnsLabel),
-    !container.image && [required(`${field}.image`)],
+    validateImage(container.image, `${field}.image`, parts.ofPod),
     oneOf(`${field}.imagePullPolicy`, container.imagePullPolicy, ['Always', 'IfNotPresent', 'Never']),
     oneOf(`${field}.terminationMessagePolicy`, container.terminationMessagePolicy, ['File', 'FallbackToLogsOnError']),
     container.ports && validatePorts(container.ports, `${field}.ports`),
@@ -112,18 +119,11 @@ function validateEphemeralContainer(container: EphemeralContainer, spec: PodSpec
   return errors;
 }
 
-/** Of a pod only: a template may have an image that is still to be filled in. */
-export function validateImages(spec: PodSpec, field: string): FieldError[] {
-  return all(
-    each(spec.containers, `${field}.containers`, validateImage),
-    each(spec.initContainers, `${field}.initContainers`, validateImage),
-    each(spec.ephemeralContainers, `${field}.ephemeralContainers`, validateImage),
-  );
-}
-
-function validateImage({ image = '' }: { readonly image?: string }, field: string): FieldError[] {
-  if (image === image.trim()) return [];
-  return [invalid(`${field}.image`, image, 'must not have leading or trailing whitespace')];
+/** A template may have an image that is still to be filled in: ` `. */
+function validateImage(image: string | undefined, field: string, ofPod: boolean): FieldError[] {
+  if (!image) return [required(field)];
+  if (!ofPod || image === image.trim()) return [];
+  return [invalid(field, image, 'must not have leading or trailing whitespace')];
 }
 
 function validatePorts(ports: readonly Port[], field: string): FieldError[] {
@@ -156,10 +156,10 @@ function validateMounts(container: Container, field: string, mountable: VolumesB
       paths.indexOf(path) < i && [invalid(`${at}.mountPath`, path, 'must be unique')],
       container.volumeDevices && validateNotDevice(mount, container.volumeDevices, at),
       // Kubernetes names the list for these, not the mount in it.
-      validateLocalPath(mount.subPath, `${field}.subPath`),
-      validateLocalPath(mount.subPathExpr, `${field}.subPathExpr`),
-      validatePropagation(mount, container, `${field}.mountPropagation`),
-      validateRecursiveReadOnly(mount, `${field}.recursiveReadOnly`),
+      mount.subPath && validateLocalPath(mount.subPath, `${field}.subPath`),
+      mount.subPathExpr && validateLocalPath(mount.subPathExpr, `${field}.subPathExpr`),
+      mount.mountPropagation !== undefined && validatePropagation(mount, container, `${field}.mountPropagation`),
+      mount.recursiveReadOnly !== undefined && validateRecursiveReadOnly(mount, `${field}.recursiveReadOnly`),
     );
   });
 }
@@ -192,7 +192,7 @@ function validateNotDevice(
 /** KEP-3857 */
 function validateRecursiveReadOnly(mount: Mount, field: string): FieldError[] {
   const { recursiveReadOnly: asked, mountPropagation: propagation = 'None' } = mount;
-  if (asked === undefined || asked === 'Disabled') return [];
+  if (asked === 'Disabled') return [];
   if (asked !== 'Enabled' && asked !== 'IfPossible') {
     return oneOf(field, asked, ['Disabled', 'Enabled', 'IfPossible']);
   }
@@ -204,7 +204,6 @@ function validateRecursiveReadOnly(mount: Mount, field: string): FieldError[] {
 }
 
 function validatePropagation(mount: Mount, container: Container, field: string): FieldError[] {
-  if (mount.mountPropagation === undefined) return [];
   const unknown = oneOf(field, mount.mountPropagation, ['Bidirectional', 'HostToContainer', 'None']);
   if (mount.mountPropagation !== 'Bidirectional' || container.securityContext?.privileged) return unknown;
   return [forbidden(field, 'Bidirectional mount propagation is available only to privileged containers')];

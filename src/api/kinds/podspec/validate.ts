@@ -5,7 +5,7 @@ import { all, each, forbidden, invalid, oneOf, required, ruled, tooLong } from '
 import { validateAnnotations, validateLabels } from '../metadata.ts';
 import { dnsLabel, dnsSubdomain, dnsSubdomainWithUnderscore, qualifiedName, type Rule } from '../names.ts';
 import { validateResourceClaims } from './claims.ts';
-import { validateContainers, validateHostNetworkPorts, validateImages } from './containers.ts';
+import { validateContainers, validateHostNetworkPorts } from './containers.ts';
 import { validatePodResources } from './pod-resources.ts';
 import { validateContainerResources } from './resources.ts';
 import { validateScheduling } from './scheduling.ts';
@@ -21,8 +21,7 @@ export function validatePodSpec(spec: PodSpec | undefined, field: string, pod?: 
   return all(
     volumes.errors,
     spec.resourceClaims && validateResourceClaims(spec.resourceClaims, `${field}.resourceClaims`),
-    validateContainers(spec, field, volumes.sound),
-    pod && validateImages(spec, field),
+    validateContainers(spec, field, volumes.sound, pod !== undefined),
     pod && !spec.serviceAccountName && validateTokens(spec.volumes, `${field}.volumes`),
     spec.hostNetwork && validateHostNetworkPorts(spec, field, pod !== undefined),
     oneOf(`${field}.restartPolicy`, spec.restartPolicy, ['Always', 'OnFailure', 'Never']),
