@@ -6,8 +6,19 @@ import type { Rule } from './names.ts';
 
 /** An address of either family. */
 export function validateIp(address: string | undefined, field: string): FieldError[] {
-  if (isIP(address ?? '') !== 0) return [];
-  return [invalid(field, address ?? '', 'must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)')];
+  const wrong = wrongAddress(address ?? '');
+  return wrong ? [invalid(field, address ?? '', wrong)] : [];
+}
+
+function wrongAddress(address: string): string | undefined {
+  const family = isIP(address);
+  if (family === 4) return undefined;
+  if (family === 6) {
+    return isMapped(canonicalAddress(address) ?? '') ? 'must not be an IPv4-mapped IPv6 address' : undefined;
+  }
+  // Some read `010` as eight, others as ten.
+  if (isIP(address.replace(/(?<=^|\.)0+(?=\d)/g, '')) === 4) return 'must not have leading 0s';
+  return 'must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)';
 }
 
 /** A range of addresses: `10.0.0.0/8`. */

@@ -98,7 +98,11 @@ function validateInitContainer(container: Container, grace: number, field: strin
   const errors = lasting
     .filter((key) => container[key] !== undefined)
     .map((key) => forbidden(`${field}.${key}`, detail));
-  return [...errors, ...validateRestart(container, field)];
+  const again = "must not be set to 'RestartContainer' for non-sidecar initContainers";
+  const ofResize = each(container.resizePolicy, `${field}.resizePolicy`, ({ restartPolicy }, at) =>
+    restartPolicy === 'RestartContainer' ? [invalid(`${at}.restartPolicy`, restartPolicy, again)] : [],
+  );
+  return all(errors, validateRestart(container, field), ofResize);
 }
 
 type EphemeralContainer = NonNullable<PodSpec['ephemeralContainers']>[number];
@@ -211,8 +215,8 @@ function validatePropagation(mount: Mount, container: Container, field: string):
 
 function validateUniqueNames(spec: PodSpec, field: string): FieldError[] {
   const seen = new Set<string>();
-  const validateName = ({ name }: { readonly name: string }, at: string): FieldError[] => {
-    if (name && seen.has(name)) return [duplicate(`${at}.name`, name)];
+  const validateName = ({ name = '' }: { readonly name?: string }, at: string): FieldError[] => {
+    if (seen.has(name)) return [duplicate(`${at}.name`, name)];
     seen.add(name);
     return [];
   };

@@ -53,6 +53,14 @@ const ofSpec: readonly [Partial<PodSpec>, ...string[]][] = [
     'topologySpreadConstraints[1].minDomains: Invalid value: 2: can only use minDomains if whenUnsatisfiable=DoNotSchedule, not ScheduleAnyway',
   ],
   [{ preemptionPolicy: '' }, 'preemptionPolicy: Required value'],
+  [
+    { os: { name: 'windows' }, securityContext: { runAsUser: 1 } },
+    'securityContext.runAsUser: Forbidden: cannot be set for a windows pod',
+  ],
+  [
+    { dnsConfig: { nameservers: ['10.0.0.010'] } },
+    'dnsConfig.nameservers[0]: Invalid value: "10.0.0.010": must not have leading 0s',
+  ],
   [{ os: { name: 'plan9' } }, 'os: Unsupported value: "plan9": supported values: "linux", "windows"'],
   [
     { resourceClaims: [{ name: 'gpu' }] },
@@ -100,6 +108,7 @@ const ofVolumes: readonly [Partial<Volume>, ...string[]][] = [
     'nfs.path: Invalid value: "p": must be an absolute path',
   ],
   [{ csi: { driver: '' } }, 'csi.driver: Required value'],
+  [{ secret: {}, emptyDir: {} }, 'secret: Forbidden: may not specify more than 1 volume type'],
 ];
 
 for (const [volume, ...messages] of ofVolumes) {

@@ -6,6 +6,7 @@ import { validateAnnotations, validateLabels } from '../metadata.ts';
 import { dnsLabel, dnsSubdomain, dnsSubdomainWithUnderscore, qualifiedName, type Rule } from '../names.ts';
 import { validateResourceClaims } from './claims.ts';
 import { validateContainers, validateHostNetworkPorts } from './containers.ts';
+import { validateOs } from './os.ts';
 import { validatePodResources } from './pod-resources.ts';
 import { validateContainerResources } from './resources.ts';
 import { validateScheduling } from './scheduling.ts';
@@ -37,7 +38,7 @@ export function validatePodSpec(spec: PodSpec | undefined, field: string, pod?: 
     spec.readinessGates && validateReadinessGates(spec, `${field}.readinessGates`),
     spec.preemptionPolicy !== undefined && validatePreemption(spec.preemptionPolicy, `${field}.preemptionPolicy`),
     spec.overhead && validateContainerResources({ limits: spec.overhead }, `${field}.overhead`, []),
-    spec.os && validateOs(spec.os, `${field}.os`),
+    spec.os && validateOs(spec, field),
     spec.resources && validatePodResources(spec, `${field}.resources`),
   );
 }
@@ -151,10 +152,6 @@ function validateReadinessGates(spec: PodSpec, field: string): FieldError[] {
 
 function validatePreemption(policy: string, field: string): FieldError[] {
   return policy ? oneOf(field, policy, ['PreemptLowerPriority', 'Never']) : [required(field)];
-}
-
-function validateOs({ name }: { readonly name?: string }, field: string): FieldError[] {
-  return name ? oneOf(field, name, ['linux', 'windows']) : [required(`${field}.name`)];
 }
 
 /** One that shares its processes among its containers cannot share the host's. */

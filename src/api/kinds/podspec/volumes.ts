@@ -17,7 +17,7 @@ import {
 import { validateAnnotations, validateLabels } from '../metadata.ts';
 import { dnsLabel, dnsSubdomain, faults } from '../names.ts';
 import { fileFields, validateFieldRef, validateResourceRef } from './env.ts';
-import { validateFilePath, validateNoBacksteps } from './paths.ts';
+import { validateFilePath, validateLocalPath, validateNoBacksteps } from './paths.ts';
 import { amountOf } from './resources.ts';
 
 type Projection = NonNullable<NonNullable<Volume['projected']>['sources']>[number];
@@ -75,28 +75,42 @@ export function validateTokens(volumes: readonly Volume[] | undefined, field: st
 }
 
 function validateSource(volume: Volume, field: string, pod: ObjectMeta | undefined): FieldError[] {
-  const { emptyDir, hostPath, secret, configMap, downwardAPI, projected, persistentVolumeClaim } = volume;
-  const { csi, ephemeral, image, nfs } = volume;
   const given = givenFields(volume).filter((key) => key !== 'name');
   if (given.length === 0) return [required(field, 'must specify a volume type')];
+  if (given.length === 1) return validateOnlySource(volume, field, pod);
+  // The first is looked at, in the order in which Kubernetes looks.
+  const [first = '', ...more] = given.sort((a, b) => sources.indexOf(a) - sources.indexOf(b));
   return all(
-    given.length > 1 && validateOnlyOne(given, field),
+    validateOnlySource({ name: volume.name, [first]: volume[first as keyof Volume] }, field, pod),
+    more.map((key) => forbidden(`${field}.${key}`, 'may not specify more than 1 volume type')),
+  );
+}
+
+const sources = [
+  ...['emptyDir', 'hostPath', 'gitRepo', 'gcePersistentDisk', 'awsElasticBlockStore', 'secret', 'nfs', 'iscsi'],
+  ...['glusterfs', 'flocker', 'persistentVolumeClaim', 'rbd', 'cinder', 'cephfs', 'quobyte', 'downwardAPI', 'fc'],
+  ...['flexVolume', 'configMap', 'azureFile', 'vsphereVolume', 'photonPersistentDisk', 'portworxVolume', 'azureDisk'],
+  ...['storageos', 'projected', 'scaleIO', 'csi', 'ephemeral', 'image'],
+];
+
+function validateOnlySource(volume: Volume, field: string, pod: ObjectMeta | undefined): FieldError[] {
+  const { emptyDir, hostPath, secret, configMap, downwardAPI, projected, persistentVolumeClaim } = volume;
+  const { csi, ephemeral, gitRepo, image, nfs } = volume;
+  return all(
     emptyDir?.sizeLimit !== undefined && validateSizeLimit(emptyDir.sizeLimit, `${field}.emptyDir.sizeLimit`),
     hostPath && validateHostPath(hostPath, `${field}.hostPath`),
     secret && validateSecret(secret, `${field}.secret`),
     configMap && validateConfigMap(configMap, `${field}.configMap`),
     downwardAPI && validateDownward(downwardAPI, `${field}.downwardAPI`),
     projected && validateProjected(projected, `${field}.projected`),
+    gitRepo && !gitRepo.repository && [required(`${field}.gitRepo.repository`)],
+    gitRepo && validateLocalPath(gitRepo.directory, `${field}.gitRepo.directory`),
     csi && validateCsi(csi, `${field}.csi`),
     ephemeral && validateEphemeral(ephemeral, `${field}.ephemeral`),
     image && validateImage(image, `${field}.image`, pod !== undefined),
     nfs && validateNfs(nfs, `${field}.nfs`),
     persistentVolumeClaim && !persistentVolumeClaim.claimName && [required(`${field}.persistentVolumeClaim.claimName`)],
   );
-}
-
-function validateOnlyOne(given: readonly string[], field: string): FieldError[] {
-  return given.slice(1).map((key) => forbidden(`${field}.${key}`, 'may not specify more than 1 volume type'));
 }
 
 function validateSizeLimit(size: string, field: string): FieldError[] {
@@ -142,7 +156,7 @@ function validateTemplateMetadata(metadata: ObjectMeta, field: string): FieldErr
   return all(
     validateAnnotations(annotations, `${field}.metadata.annotations`),
     validateLabels(labels, `${field}.metadata.labels`),
-    givenFields(rest).map((key) => forbidden(`${field}.${key}`, 'cannot be set')),
+    givenFields(rest).map((key) => forbidden(`${field}.metadata.${key}`, 'cannot be set')),
   );
 }
 
