@@ -107,15 +107,21 @@ function validateInitContainer(container: Container, grace: number, field: strin
 
 type EphemeralContainer = NonNullable<PodSpec['ephemeralContainers']>[number];
 
+const cannotBeSet = 'cannot be set for an Ephemeral Container';
+const notOfEphemeral = [
+  ...(['ports', 'livenessProbe', 'readinessProbe', 'startupProbe', 'lifecycle'] as const),
+  ...(['resources', 'resizePolicy', 'restartPolicy', 'restartPolicyRules'] as const),
+];
+
 /** It is there to look, not to serve, and nothing was set aside for it. */
 function validateEphemeralContainer(container: EphemeralContainer, spec: PodSpec, field: string): FieldError[] {
-  const serving = ['ports', 'livenessProbe', 'readinessProbe', 'startupProbe', 'lifecycle', 'resources'] as const;
-  const errors = serving
+  const errors = notOfEphemeral
     .filter((key) => container[key] !== undefined && Object.keys(container[key]).length > 0)
-    .map((key) => forbidden(`${field}.${key}`, 'cannot be set for an Ephemeral Container'));
+    .map((key) => forbidden(`${field}.${key}`, cannotBeSet));
   for (const [i, mount] of (container.volumeMounts ?? []).entries()) {
-    if (mount.subPath)
-      errors.push(forbidden(`${field}.volumeMounts[${i}].subPath`, 'cannot be set for an Ephemeral Container'));
+    for (const key of ['subPath', 'subPathExpr'] as const) {
+      if (mount[key]) errors.push(forbidden(`${field}.volumeMounts[${i}].${key}`, cannotBeSet));
+    }
   }
   const target = container.targetContainerName;
   const names = [...(spec.containers ?? []), ...(spec.initContainers ?? [])].map(({ name }) => name);
