@@ -13,6 +13,11 @@ test('a name is judged in the words of Kubernetes', () => {
     `metadata.name: Invalid value: "Foo": a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')`,
   ]);
   assert.deepEqual(errors({ name: '' }), ['metadata.name: Required value: name or generateName is required']);
+  assert.deepEqual(errors({ generateName: 'foo-' }), []);
+  assert.match(
+    errors({ generateName: 'Foo-' })[0] ?? '',
+    /^metadata\.generateName: Invalid value: "Foo-": a lowercase/,
+  );
 });
 
 test('a namespace is there where the kind has one, and nowhere else', () => {

@@ -1,7 +1,7 @@
 import type { FieldError } from '../kind.ts';
 import type { KubeObject, Labels, ObjectMeta, OwnerReference } from '../types.ts';
 import { all, each, forbidden, invalid, required, ruled, tooLong, unchanged } from './errors.ts';
-import { dnsSubdomain, faults, labelValue, qualifiedName, type Rule } from './names.ts';
+import { dnsSubdomain, faults, faultsOfPrefix, labelValue, qualifiedName, type Rule } from './names.ts';
 
 const maxAnnotationBytes = 256 * 1024;
 
@@ -13,7 +13,7 @@ export interface MetadataRules {
   readonly anyFinalizer?: boolean;
 }
 
-/** What holds for the `metadata` of every kind. `name` is there already: `generateName` was used up. */
+/** What holds for the `metadata` of every kind. `name` is there already, made of `generateName` or not. */
 export function validateMetadata(object: KubeObject, old: KubeObject | undefined, rules: MetadataRules): FieldError[] {
   const meta = object.metadata ?? {};
   return all(
@@ -27,9 +27,13 @@ export function validateMetadata(object: KubeObject, old: KubeObject | undefined
   );
 }
 
-function validateName(meta: ObjectMeta, rules: MetadataRules): FieldError[] {
-  if (!meta.name) return [required('metadata.name', 'name or generateName is required')];
-  return ruled('metadata.name', meta.name, rules.nameRule ?? dnsSubdomain);
+function validateName({ name, generateName }: ObjectMeta, { nameRule = dnsSubdomain }: MetadataRules): FieldError[] {
+  const ofName = name
+    ? ruled('metadata.name', name, nameRule)
+    : [required('metadata.name', 'name or generateName is required')];
+  if (!generateName) return ofName;
+  const wrong = faultsOfPrefix(nameRule, generateName);
+  return [...wrong.map((detail) => invalid('metadata.generateName', generateName, detail)), ...ofName];
 }
 
 function validateNamespace(meta: ObjectMeta, namespaced: boolean): FieldError[] {

@@ -16,6 +16,11 @@ export function faults(rule: Rule, value: string): readonly string[] {
   return rule.all?.(value) ?? [first];
 }
 
+/** All that is wrong with the beginning of a name, which may end with a hyphen: more is to follow. */
+export function faultsOfPrefix(rule: Rule, value: string): readonly string[] {
+  return faults(rule, value.length > 1 && value.endsWith('-') ? `${value.slice(0, -2)}a` : value);
+}
+
 /** A rule of several checks, each of which may find something. */
 function ruleOf(...checks: readonly Check[]): Rule {
   const first = (value: string): string | undefined => {

@@ -1,7 +1,7 @@
 import type { FieldError } from '../../kind.ts';
 import type { Container, Volume } from '../../types.ts';
 import { all, each, invalid, named, notFound, notSupported, required, ruled, ruledIfGiven } from '../errors.ts';
-import { dataKey, dnsLabel, dnsSubdomain, envName, faults, qualifiedName } from '../names.ts';
+import { dataKey, dnsLabel, dnsSubdomain, envName, faultsOfPrefix, qualifiedName } from '../names.ts';
 
 type EnvVar = NonNullable<Container['env']>[number];
 type EnvFrom = NonNullable<Container['envFrom']>[number];
@@ -171,8 +171,6 @@ export function validateEnvFrom(sources: readonly EnvFrom[], field: string): Fie
 function validateNameRef(ref: { name?: string } | undefined, field: string): FieldError[] {
   if (!ref) return [];
   const { name = '' } = ref;
-  // Judged as the beginning of a name, which may end with a hyphen.
-  const judged = name.length > 1 && name.endsWith('-') ? `${name.slice(0, -2)}a` : name;
   if (name === '') return [required(`${field}.name`)];
-  return faults(dnsSubdomain, judged).map((wrong) => invalid(`${field}.name`, name, wrong));
+  return faultsOfPrefix(dnsSubdomain, name).map((wrong) => invalid(`${field}.name`, name, wrong));
 }
