@@ -27,6 +27,17 @@ export function validateCidr(range: string | undefined, field: string): FieldErr
   return [invalid(field, range ?? '', 'must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)')];
 }
 
+/** A range in a field that is older than strict spelling: it names a network, but in any of its spellings. */
+export function validateNetwork(range: string | undefined, field: string): FieldError[] {
+  const wrong = strictCidr(range ?? '');
+  return wrong && !wrong.startsWith('must be in canonical form') ? [invalid(field, range ?? '', wrong)] : [];
+}
+
+/** Whether old fields take it for an address: numbers of IPv4 may have leading zeros there. */
+export function isLegacyAddress(text: string): boolean {
+  return isIP(text.replace(/(^|[.:])0+(?=\d+(\.|$))/g, '$1')) !== 0;
+}
+
 /** Whether it reads as `address/prefix`. */
 export function isCidr(range: string): boolean {
   const [address = '', prefix = '', ...rest] = range.split('/');

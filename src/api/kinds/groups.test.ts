@@ -25,7 +25,7 @@ test('no two kinds share a name, a path or a short name in their group', () => {
 
 test('a disruption budget counts in one way', () => {
   assert.deepEqual(errorsOf(podDisruptionBudget, { ...named, spec: { minAvailable: 1, maxUnavailable: '50%' } }), [
-    'spec: Invalid value: {"minAvailable":1,"maxUnavailable":"50%"}: minAvailable and maxUnavailable cannot be both set',
+    'spec: Invalid value: {"MinAvailable":1,"Selector":null,"MaxUnavailable":"50%","UnhealthyPodEvictionPolicy":null}: minAvailable and maxUnavailable cannot be both set',
   ]);
   assert.deepEqual(errorsOf(podDisruptionBudget, { ...named, spec: { minAvailable: '120%' } }), [
     'spec.minAvailable: Invalid value: "120%": must not be greater than 100%',
@@ -74,7 +74,7 @@ test('a rule of a role has verbs, groups and resources', () => {
 });
 
 test('an autoscaler measures the cpu where nothing is said', () => {
-  const scaleTargetRef = { kind: 'Deployment', name: 'web' };
+  const scaleTargetRef = { apiVersion: 'apps/v1', kind: 'Deployment', name: 'web' };
   const object = created(horizontalPodAutoscaler, { ...named, spec: { scaleTargetRef, maxReplicas: 5 } });
   assert.deepEqual(horizontalPodAutoscaler.validate?.(object, undefined), []);
   const { Reference, Targets, MinPods, MaxPods } = rowOf(horizontalPodAutoscaler, object);

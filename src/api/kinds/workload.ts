@@ -11,29 +11,76 @@ export interface WorkloadSpec {
   template?: PodTemplateSpec;
 }
 
+interface Words {
+  /** What an empty selector is wrong for. */
+  readonly name: string;
+  /** Who does not support a deadline. */
+  readonly stays: string;
+  /** What is said of a selector as a whole that has wrong parts; its template is then not looked at. */
+  readonly unreadable?: string;
+  /** Kubernetes never came to ask it of a DaemonSet. */
+  readonly selectorMayMiss?: boolean;
+}
+
+const words = {
+  DaemonSet: { name: 'daemonset', stays: 'DaemonSet', selectorMayMiss: true },
+  ReplicaSet: { name: 'deployment', stays: 'ReplicaSet', unreadable: 'invalid label selector' },
+  ReplicationController: { name: 'deployment', stays: 'ReplicaSet' },
+  StatefulSet: { name: 'statefulset', stays: 'StatefulSet', unreadable: '' },
+} as const satisfies Record<string, Words>;
+
 /**
  * A selector that says something, selects the template's own pods and never changes; a template that may stay.
- * `name` is what messages call the kind.
+ * `kind` is the one whose words are used: a Deployment has a ReplicaSet's.
  */
 export function validateWorkload(
   spec: WorkloadSpec | undefined,
   old: WorkloadSpec | undefined,
-  name = 'deployment',
+  kind: keyof typeof words = 'ReplicaSet',
 ): FieldError[] {
+  const own: Words = words[kind];
+  const wrongParts = validateLabelSelector(spec?.selector, 'spec.selector');
+  const isUnreadable = wrongParts.length > 0 && own.unreadable !== undefined;
   return [
-    ...validateSelector(spec?.selector, 'spec.selector', name),
-    // Where there is no selector, nothing is selected: Kubernetes says both.
-    ...(spec?.selector ? validateSelectorMatches(spec) : [unselected(spec?.template)]),
-    ...validatePodTemplate(spec?.template, 'spec.template'),
-    ...validateTemplateStays(spec?.template),
+    ...wrongParts,
+    ...validateSelector(spec?.selector, 'spec.selector', own),
+    ...(isUnreadable ? [unreadable(spec?.selector, own.unreadable)] : validateTemplate(spec, own)),
     ...(old ? unchanged('spec.selector', spec?.selector, old.selector) : []),
   ];
 }
 
-function validateSelector(selector: LabelSelector | undefined, field: string, name: string): FieldError[] {
-  if (!selector) return [required(field)];
-  if (!isEmptySelector(selector)) return validateLabelSelector(selector, field);
-  return [invalid(field, selector, `empty selector is invalid for ${name}`)];
+function validateTemplate(spec: WorkloadSpec | undefined, { stays }: Words): FieldError[] {
+  return [
+    // Where there is no selector, nothing is selected: Kubernetes says both.
+    ...(spec?.selector ? validateSelectorMatches(spec) : [unselected(spec?.template)]),
+    ...validatePodTemplate(spec?.template, 'spec.template'),
+    ...validateTemplateStays(spec?.template, stays),
+  ];
+}
+
+function validateSelector(selector: LabelSelector | undefined, field: string, own: Words): FieldError[] {
+  if (!selector) return own.selectorMayMiss ? [] : [required(field)];
+  if (!isEmptySelector(selector)) return [];
+  return [invalid(field, selectorInGo(selector), `empty selector is invalid for ${own.name}`)];
+}
+
+function unreadable(selector: LabelSelector | undefined, detail: string | undefined): FieldError {
+  const error = invalid('spec.selector', selectorInGo(selector), detail ?? '');
+  return detail ? error : { ...error, message: error.message.replace(/: $/, '') };
+}
+
+/** A selector as Go's JSON shows it: without what is empty, in the order of its fields. */
+export function selectorInGo({ matchLabels = {}, matchExpressions = [] }: LabelSelector = {}): object {
+  const sorted = Object.entries(matchLabels).sort(([a], [b]) => (a < b ? -1 : 1));
+  const expressions = matchExpressions.map(({ key = '', operator = '', values = [] }) => ({
+    key,
+    operator,
+    ...(values.length > 0 ? { values } : {}),
+  }));
+  return {
+    ...(sorted.length > 0 ? { matchLabels: Object.fromEntries(sorted) } : {}),
+    ...(expressions.length > 0 ? { matchExpressions: expressions } : {}),
+  };
 }
 
 /** An error where a selector that is valid does not select the template's pods. */
@@ -43,18 +90,19 @@ export function validateSelectorMatches(spec: WorkloadSpec | undefined): FieldEr
   return selectorMatches(selector, template?.metadata?.labels) ? [] : [unselected(template)];
 }
 
-function unselected(template: PodTemplateSpec | undefined): FieldError {
+/** The error of a template whose pods the selector does not find. */
+export function unselected(template: PodTemplateSpec | undefined): FieldError {
   const labels = template?.metadata?.labels ?? null;
   return invalid('spec.template.metadata.labels', labels, '`selector` does not match template `labels`');
 }
 
-function validateTemplateStays(template: PodTemplateSpec | undefined): FieldError[] {
+function validateTemplateStays(template: PodTemplateSpec | undefined, stays: string): FieldError[] {
   const policy = template?.spec?.restartPolicy;
   const errors: FieldError[] = [];
   if (policy && policy !== 'Always') errors.push(notSupported('spec.template.spec.restartPolicy', policy, ['Always']));
   if (template?.spec?.activeDeadlineSeconds !== undefined) {
     errors.push(
-      forbidden('spec.template.spec.activeDeadlineSeconds', 'activeDeadlineSeconds in ReplicaSet is not Supported'),
+      forbidden('spec.template.spec.activeDeadlineSeconds', `activeDeadlineSeconds in ${stays} is not Supported`),
     );
   }
   return errors;
@@ -89,9 +137,21 @@ export function validateIntOrPercent(value: unknown, field: string): FieldError[
   return Number(share) > 100 ? [invalid(field, value, 'must not be greater than 100%')] : [];
 }
 
-/** Whether it comes to nothing: `0`, `0%`, or not there. */
+/** Whether it comes to nothing: `0`, `0%`, not there, or a text without a number. */
 export function isZero(value: unknown): boolean {
-  return value === undefined || value === 0 || /^0+%$/.test(String(value));
+  return Number(/^([+-]?\d+)%?$/.exec(String(value))?.[1] ?? 0) === 0;
+}
+
+/** How pods are replaced, as Go's JSON shows it in messages. */
+export function strategyInGo({
+  type,
+  rollingUpdate,
+}: {
+  type?: string;
+  rollingUpdate?: { maxUnavailable?: unknown; maxSurge?: unknown };
+}): object {
+  const { maxUnavailable = 0, maxSurge = 0 } = rollingUpdate ?? {};
+  return { Type: type, RollingUpdate: rollingUpdate ? { MaxUnavailable: maxUnavailable, MaxSurge: maxSurge } : null };
 }
 
 /** With `-o wide`: names and images of the template's containers. */

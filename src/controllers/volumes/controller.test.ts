@@ -79,7 +79,9 @@ test('a claim takes the smallest volume that is large enough, and leaves it rele
 test('a claim takes a volume of its class of attributes, and says which one it has', async (t) => {
   const cluster = await start(t);
   await cluster.client.create(persistentVolumes, volume('plain', '1Gi'));
-  await cluster.client.create(persistentVolumes, volume('gold', '5Gi', { volumeAttributesClassName: 'gold' }));
+  const csi = { driver: 'disks.example.com', volumeHandle: 'gold' };
+  const gold = volume('gold', '5Gi', { volumeAttributesClassName: 'gold', hostPath: undefined, csi });
+  await cluster.client.create(persistentVolumes, gold);
   for (const name of ['plain', 'gold']) await volumeIn(cluster, name, 'Available');
   const spec = { storageClassName: '', volumeAttributesClassName: 'gold' };
   await cluster.client.create(persistentVolumeClaims, claim(spec));

@@ -42,7 +42,7 @@ const wrong: readonly [string, Partial<Spec>, string][] = [
   [
     'an unknown strategy',
     { strategy: { type: 'Canary' } },
-    'spec.strategy: Unsupported value: {"type":"Canary"}: supported values: "Recreate", "RollingUpdate"',
+    'spec.strategy: Unsupported value: {"Type":"Canary","RollingUpdate":null}: supported values: "Recreate", "RollingUpdate"',
   ],
   [
     'an update that cannot move',

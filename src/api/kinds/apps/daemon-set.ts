@@ -9,6 +9,7 @@ import {
   containerColumns,
   isZero,
   selectorColumn,
+  strategyInGo,
   validateIntOrPercent,
   validateNotNegative,
   validateWorkload,
@@ -30,7 +31,7 @@ export const daemonSet = defineKind<DaemonSet>({
   validate(object, old): FieldError[] {
     return [
       ...validateNotNegative(object.spec, ['minReadySeconds', 'revisionHistoryLimit']),
-      ...validateWorkload(object.spec, old?.spec, 'daemonset'),
+      ...validateWorkload(object.spec, old?.spec, 'DaemonSet'),
       ...validateStrategy(object.spec?.updateStrategy, 'spec.updateStrategy'),
     ];
   },
@@ -70,8 +71,10 @@ function setDefaults({ spec }: DaemonSet): void {
 }
 
 function validateStrategy(strategy: Strategy, field: string): FieldError[] {
-  if (strategy?.type === 'OnDelete') return [];
-  if (strategy?.type !== 'RollingUpdate') return [notSupported(field, strategy ?? null, ['RollingUpdate', 'OnDelete'])];
+  if (!strategy || strategy.type === 'OnDelete') return [];
+  if (strategy.type !== 'RollingUpdate') {
+    return [notSupported(field, strategyInGo(strategy), ['RollingUpdate', 'OnDelete'])];
+  }
   const rolling = strategy.rollingUpdate;
   if (!rolling) return [required(`${field}.rollingUpdate`)];
   const errors = [

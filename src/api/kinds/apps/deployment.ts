@@ -8,6 +8,7 @@ import {
   containerColumns,
   isZero,
   selectorColumn,
+  strategyInGo,
   validateIntOrPercent,
   validateNotNegative,
   validateWorkload,
@@ -71,20 +72,22 @@ function setDefaults({ spec }: Deployment): void {
 }
 
 function validateStrategy(strategy: Spec['strategy'], field: string): FieldError[] {
-  const rolling = strategy?.rollingUpdate;
-  if (strategy?.type === 'Recreate') {
+  if (!strategy) return [];
+  const rolling = strategy.rollingUpdate;
+  if (strategy.type === 'Recreate') {
     if (!rolling) return [];
     return [forbidden(`${field}.rollingUpdate`, "may not be specified when strategy `type` is 'Recreate'")];
   }
-  if (strategy?.type !== 'RollingUpdate') {
-    return [notSupported(field, strategy ?? null, ['Recreate', 'RollingUpdate'])];
+  if (strategy.type !== 'RollingUpdate') {
+    return [notSupported(field, strategyInGo(strategy), ['Recreate', 'RollingUpdate'])];
   }
   const errors = [
     ...validateIntOrPercent(rolling?.maxUnavailable ?? 0, `${field}.rollingUpdate.maxUnavailable`),
     ...validateSurge(rolling?.maxSurge ?? 0, `${field}.rollingUpdate.maxSurge`),
   ];
-  if (errors.length > 0 || !isZero(rolling?.maxUnavailable) || !isZero(rolling?.maxSurge)) return errors;
+  if (!isZero(rolling?.maxUnavailable) || !isZero(rolling?.maxSurge)) return errors;
   return [
+    ...errors,
     invalid(`${field}.rollingUpdate.maxUnavailable`, rolling?.maxUnavailable ?? 0, 'may not be 0 when `maxSurge` is 0'),
   ];
 }

@@ -1,9 +1,10 @@
 import type { FieldError } from '../../kind.ts';
 import type { StatefulSet } from '../../types.ts';
 import { ageColumn, nameColumn, text } from '../columns.ts';
+import { validateClaimSpec } from '../core/claim-spec.ts';
 import { setClaimSpecDefaults } from '../core/volume.ts';
 import { defineKind, replicaScale } from '../define.ts';
-import { forbidden, invalid, notSupported, required, sameValue } from '../errors.ts';
+import { each, forbidden, invalid, named, oneOf, sameValue } from '../errors.ts';
 import { dnsLabel } from '../names.ts';
 import { setTemplateDefaults } from '../podspec/defaults.ts';
 import { containerColumns, validateIntOrPercent, validateNotNegative, validateWorkload } from '../workload.ts';
@@ -25,9 +26,10 @@ export const statefulSet = defineKind<StatefulSet>({
   setDefaults,
   validate(object, old): FieldError[] {
     return [
-      ...validateNotNegative(object.spec, ['replicas', 'minReadySeconds', 'revisionHistoryLimit']),
-      ...validateWorkload(withClaims(object.spec), undefined, 'statefulset'),
+      ...validateNotNegative(object.spec, ['replicas', 'minReadySeconds']),
+      ...validateWorkload(withClaims(object.spec), undefined, 'StatefulSet'),
       ...validatePolicies(object.spec),
+      ...validateIdentity(object.spec),
       ...(old?.spec && object.spec ? validateUpdate(object.spec, old.spec) : []),
     ];
   },
@@ -68,34 +70,55 @@ function setDefaults({ spec }: StatefulSet): void {
 
 /** Containers mount the claims by the names of their templates, as volumes that each pod will have. */
 function withClaims(spec: Spec | undefined): Spec | undefined {
-  const claims = (spec?.volumeClaimTemplates ?? []).flatMap(({ metadata }) => metadata?.name ?? []);
+  const claims = [...new Set((spec?.volumeClaimTemplates ?? []).map(({ metadata }) => metadata?.name ?? ''))];
   if (!spec?.template?.spec || claims.length === 0) return spec;
   const { template } = spec;
   const others = (template.spec?.volumes ?? []).filter(({ name }) => !claims.includes(name));
-  const volumes = [...others, ...claims.map((name) => ({ name, emptyDir: {} }))];
+  const volumes = [...others, ...claims.map((name) => ({ name, persistentVolumeClaim: { claimName: name } }))];
   return { ...spec, template: { ...template, spec: { containers: [], ...template.spec, volumes } } };
 }
 
 function validatePolicies(spec: Spec | undefined): FieldError[] {
+  if (!spec) return [];
   const errors: FieldError[] = [];
-  const management = spec?.podManagementPolicy ?? '';
+  const management = spec.podManagementPolicy ?? '';
   if (management !== 'OrderedReady' && management !== 'Parallel') {
     errors.push(invalid('spec.podManagementPolicy', management, "must be 'OrderedReady' or 'Parallel'"));
   }
-  const { type = '', rollingUpdate } = spec?.updateStrategy ?? {};
-  if (type === '') errors.push(required('spec.updateStrategy'));
-  else if (type !== 'RollingUpdate' && type !== 'OnDelete') {
-    errors.push(notSupported('spec.updateStrategy', type, ['RollingUpdate', 'OnDelete']));
+  const { type, rollingUpdate } = spec.updateStrategy ?? {};
+  if (type !== 'RollingUpdate' && type !== 'OnDelete') {
+    const { partition = 0, maxUnavailable = null } = rollingUpdate ?? {};
+    const inGo = rollingUpdate ? { Partition: partition, MaxUnavailable: maxUnavailable } : null;
+    const detail = "must be 'RollingUpdate' or 'OnDelete'";
+    errors.push(invalid('spec.updateStrategy', { Type: type, RollingUpdate: inGo }, detail));
   } else if (type === 'OnDelete' && rollingUpdate) {
     errors.push(
       invalid('spec.updateStrategy.rollingUpdate', rollingUpdate, "only allowed for updateStrategy 'RollingUpdate'"),
     );
   }
+  if (type !== 'RollingUpdate') return errors;
   const most = rollingUpdate?.maxUnavailable;
   return [
     ...errors,
     ...validateNotNegative(rollingUpdate, ['partition'], 'spec.updateStrategy.rollingUpdate'),
     ...(most === undefined ? [] : validateIntOrPercent(most, 'spec.updateStrategy.rollingUpdate.maxUnavailable')),
+  ];
+}
+
+/** What the pods are called by, and what each of them keeps. */
+function validateIdentity(spec: Spec | undefined): FieldError[] {
+  const { serviceName, persistentVolumeClaimRetentionPolicy: retention } = spec ?? {};
+  return [
+    ...validateNotNegative(spec?.ordinals, ['start'], 'spec.ordinals'),
+    ...(serviceName ? named('spec.serviceName', serviceName, dnsLabel) : []),
+    ...(['whenDeleted', 'whenScaled'] as const).flatMap((when) =>
+      retention
+        ? oneOf(`spec.persistentVolumeClaimRetentionPolicy.${when}`, retention[when], ['Retain', 'Delete'])
+        : [],
+    ),
+    ...each(spec?.volumeClaimTemplates, 'spec.volumeClaimTemplates', (claim, field) =>
+      validateClaimSpec(claim.spec, `${field}.spec`),
+    ),
   ];
 }
 

@@ -2,15 +2,18 @@ import type { FieldError } from '../../kind.ts';
 import type { HorizontalPodAutoscaler } from '../../types.ts';
 import { ageColumn, integer, nameColumn, text } from '../columns.ts';
 import { defineKind } from '../define.ts';
-import { invalid, oneOf, required } from '../errors.ts';
-import { pathSegment } from '../names.ts';
+import { each, invalid, oneOf, required } from '../errors.ts';
+import { validateAmount } from '../podspec/resources.ts';
+import { validateMetric, validateReference } from './metric-sources.ts';
 import { formatMetrics } from './metrics.ts';
 
 type Spec = NonNullable<HorizontalPodAutoscaler['spec']>;
 type Behavior = NonNullable<Spec['behavior']>;
 type Rules = NonNullable<Behavior['scaleUp']>;
+type Policy = NonNullable<Rules['policies']>[number];
 
-const metricTypes = ['ContainerResource', 'External', 'Object', 'Pods', 'Resource'];
+const maxPeriodSeconds = 1800;
+const maxWindowSeconds = 3600;
 
 export const horizontalPodAutoscaler = defineKind<HorizontalPodAutoscaler>({
   group: 'autoscaling',
@@ -30,11 +33,13 @@ export const horizontalPodAutoscaler = defineKind<HorizontalPodAutoscaler>({
     }
     setBehaviorDefaults(spec.behavior);
   },
-  validate({ spec }): FieldError[] {
+  validate({ spec }, old): FieldError[] {
     return [
       ...validateReplicas(spec),
-      ...validateTarget(spec?.scaleTargetRef),
-      ...(spec?.metrics ?? []).flatMap((metric, i) => validateMetric(metric, `spec.metrics[${i}]`)),
+      ...validateReference(spec?.scaleTargetRef, 'spec.scaleTargetRef', { groupRequired: !old }),
+      ...each(spec?.metrics, 'spec.metrics', validateMetric),
+      ...validateRules(spec?.behavior?.scaleUp, 'spec.behavior.scaleUp'),
+      ...validateRules(spec?.behavior?.scaleDown, 'spec.behavior.scaleDown'),
     ];
   },
   columns: [
@@ -74,38 +79,52 @@ function completeRules(rules: Rules | undefined, window: number | undefined, pol
 }
 
 function validateReplicas(spec: Spec | undefined): FieldError[] {
-  const [least, most] = [spec?.minReplicas ?? 1, spec?.maxReplicas ?? 0];
+  const [least, most] = [spec?.minReplicas, spec?.maxReplicas ?? 0];
   return [
-    ...(least < 1 ? [invalid('spec.minReplicas', least, 'must be greater than or equal to 1')] : []),
-    ...(most < 1 ? [invalid('spec.maxReplicas', most, 'must be greater than 0')] : []),
-    ...(most < least ? [invalid('spec.maxReplicas', most, 'must be greater than or equal to `minReplicas`')] : []),
+    ...(least !== undefined && least < 1
+      ? [invalid('spec.minReplicas', least, 'must be greater than or equal to 1')]
+      : []),
+    ...(most === 0 ? [required('spec.maxReplicas', 'must be set and greater than 0')] : []),
+    ...(most < 0 ? [invalid('spec.maxReplicas', most, 'must be greater than or equal to 1')] : []),
+    ...(least !== undefined && most < least
+      ? [invalid('spec.maxReplicas', most, 'must be greater than or equal to `minReplicas`')]
+      : []),
   ];
 }
 
-function validateTarget(target: Spec['scaleTargetRef'] | undefined): FieldError[] {
-  return (['kind', 'name'] as const).flatMap((key) => {
-    const at = `spec.scaleTargetRef.${key}`;
-    const value = target?.[key];
-    if (!value) return [required(at)];
-    const wrong = pathSegment(value);
-    return wrong ? [invalid(at, value, wrong)] : [];
-  });
+function validateRules(rules: Rules | undefined, field: string): FieldError[] {
+  if (!rules) return [];
+  const { stabilizationWindowSeconds: window, selectPolicy, policies, tolerance } = rules;
+  return [
+    ...validateSeconds(
+      window,
+      'greater than or equal to zero',
+      0,
+      maxWindowSeconds,
+      `${field}.stabilizationWindowSeconds`,
+    ),
+    ...(selectPolicy === undefined ? [] : oneOf(`${field}.selectPolicy`, selectPolicy, ['Disabled', 'Max', 'Min'])),
+    ...(policies?.length ? [] : [required(`${field}.policies`, 'must specify at least one Policy')]),
+    ...each(policies, `${field}.policies`, validatePolicy),
+    ...(tolerance === undefined ? [] : validateAmount(tolerance, `${field}.tolerance`)),
+  ];
 }
 
-type Metric = NonNullable<Spec['metrics']>[number];
+function validatePolicy({ type, value = 0, periodSeconds = 0 }: Policy, field: string): FieldError[] {
+  return [
+    ...oneOf(`${field}.type`, type, ['Percent', 'Pods']),
+    ...(value > 0 ? [] : [invalid(`${field}.value`, value, 'must be greater than zero')]),
+    ...validateSeconds(periodSeconds, 'greater than zero', 1, maxPeriodSeconds, `${field}.periodSeconds`),
+  ];
+}
 
-const sources: Readonly<Record<string, keyof Metric>> = {
-  ContainerResource: 'containerResource',
-  External: 'external',
-  Object: 'object',
-  Pods: 'pods',
-  Resource: 'resource',
-};
-
-function validateMetric(metric: Metric, field: string): FieldError[] {
-  if (!metric.type) return [required(`${field}.type`, 'must specify a metric source type')];
-  const unknown = oneOf(`${field}.type`, metric.type, metricTypes);
-  const source = sources[metric.type];
-  if (unknown.length > 0 || source === undefined || metric[source]) return unknown;
-  return [required(`${field}.${source}`, 'must populate information for the given metric source')];
+function validateSeconds(
+  value: number | undefined,
+  atLeast: string,
+  min: number,
+  max: number,
+  field: string,
+): FieldError[] {
+  if (value === undefined || (value >= min && value <= max)) return [];
+  return [invalid(field, value, `must be ${value < min ? atLeast : `less than or equal to ${max}`}`)];
 }

@@ -22,9 +22,7 @@ export const cronJob = defineKind<CronJob>({
   hasStatus: true,
   initialStatus: {},
   generation: true,
-  nameRule: (name) =>
-    dnsSubdomain(name) ??
-    (Buffer.byteLength(name) > maxNameBytes ? `must be no more than ${maxNameBytes} characters` : undefined),
+  nameRule: dnsSubdomain,
   setDefaults({ spec }) {
     if (!spec) return;
     spec.concurrencyPolicy ||= 'Allow';
@@ -33,12 +31,13 @@ export const cronJob = defineKind<CronJob>({
     spec.failedJobsHistoryLimit ??= 1;
     if (spec.jobTemplate?.spec) setJobSpecDefaults(spec.jobTemplate.spec);
   },
-  validate({ spec }): FieldError[] {
+  validate({ metadata, spec }, old): FieldError[] {
     return [
+      ...(old ? [] : validateNameLength(metadata?.name ?? '')),
       ...validateSchedule(spec?.schedule),
       ...validateTimeZone(spec?.timeZone),
       ...validateNotNegative(spec, ['startingDeadlineSeconds', 'successfulJobsHistoryLimit', 'failedJobsHistoryLimit']),
-      ...oneOf('spec.concurrencyPolicy', spec?.concurrencyPolicy, ['Allow', 'Forbid', 'Replace']),
+      ...(spec ? oneOf('spec.concurrencyPolicy', spec.concurrencyPolicy, ['Allow', 'Forbid', 'Replace']) : []),
       ...validateJobSpec(spec?.jobTemplate?.spec, 'spec.jobTemplate.spec'),
     ];
   },
@@ -54,6 +53,11 @@ export const cronJob = defineKind<CronJob>({
     selectorColumn<CronJob>(({ spec }) => spec?.jobTemplate?.spec?.selector),
   ],
 });
+
+function validateNameLength(name: string): FieldError[] {
+  if (Buffer.byteLength(name) <= maxNameBytes) return [];
+  return [invalid('metadata.name', name, `must be no more than ${maxNameBytes} characters`)];
+}
 
 function validateSchedule(schedule: string | undefined): FieldError[] {
   if (!schedule) return [required('spec.schedule')];

@@ -2,16 +2,36 @@ import type { FieldError } from '../../kind.ts';
 import type { Container, Job, JobSpec } from '../../types.ts';
 import { ageColumn, nameColumn, text } from '../columns.ts';
 import { defineKind } from '../define.ts';
+import { validateDomainPath } from '../domain-path.ts';
 import { humanDuration } from '../duration.ts';
-import { invalid, notSupported, oneOf, required, sameValue } from '../errors.ts';
+import { invalid, notSupported, required, sameValue, tooLong } from '../errors.ts';
 import { validateLabelSelector } from '../label-selector.ts';
+import { dnsLabel } from '../names.ts';
 import { setTemplateDefaults } from '../podspec/defaults.ts';
 import { validatePodTemplate } from '../podspec/validate.ts';
-import { containerColumns, selectorColumn, validateNotNegative, validateSelectorMatches } from '../workload.ts';
+import {
+  containerColumns,
+  selectorColumn,
+  selectorInGo,
+  unselected,
+  validateNotNegative,
+  validateSelectorMatches,
+} from '../workload.ts';
+import { validateIndexing, validateJobPolicies } from './job-policies.ts';
 
 /** Labels that tie pods to one job; the short ones are what they were called at first. */
 const uidLabels = ['batch.kubernetes.io/controller-uid', 'controller-uid'];
 const nameLabels = ['batch.kubernetes.io/job-name', 'job-name'];
+const counts = [
+  'parallelism',
+  'completions',
+  'activeDeadlineSeconds',
+  'backoffLimit',
+  'ttlSecondsAfterFinished',
+  'backoffLimitPerIndex',
+  'maxFailedIndexes',
+] as const;
+const maxManagerBytes = 63;
 const maxBackoffLimit = 2147483647;
 
 export const job = defineKind<Job>({
@@ -34,10 +54,11 @@ export const job = defineKind<Job>({
     }
   },
   prepareForCreate: generateSelector,
-  validate({ spec }, old): FieldError[] {
+  validate({ metadata, spec }, old): FieldError[] {
     return [
       ...validateJobSpec(spec, 'spec'),
       ...validateSelector(spec),
+      ...(old ? [] : validateNew(metadata?.name, spec)),
       ...(spec && old?.spec ? validateUpdate(spec, old.spec, isAtRest(old)) : []),
     ];
   },
@@ -61,6 +82,9 @@ export function setJobSpecDefaults(spec: JobSpec): void {
   spec.backoffLimit ??= spec.backoffLimitPerIndex === undefined ? 6 : maxBackoffLimit;
   spec.suspend ??= false;
   spec.podReplacementPolicy ??= spec.podFailurePolicy ? 'Failed' : 'TerminatingOrFailed';
+  for (const rule of spec.podFailurePolicy?.rules ?? []) {
+    for (const condition of rule.onPodConditions ?? []) condition.status ||= 'True';
+  }
   setTemplateDefaults(spec.template);
 }
 
@@ -68,7 +92,8 @@ export function setJobSpecDefaults(spec: JobSpec): void {
 function generateSelector(object: Job): void {
   delete object.status;
   const { spec, metadata } = object;
-  if (!spec?.template || spec.manualSelector || !metadata?.uid || !metadata.name) return;
+  if (!spec || spec.manualSelector || !metadata?.uid || !metadata.name) return;
+  spec.template ??= {};
   spec.template.metadata ??= {};
   spec.template.metadata.labels ??= {};
   const { labels } = spec.template.metadata;
@@ -81,18 +106,20 @@ function generateSelector(object: Job): void {
 /** What a job must hold, but for its selector, which a CronJob's template has none of. */
 export function validateJobSpec(spec: JobSpec | undefined, field: string): FieldError[] {
   return [
-    ...validateNotNegative(
-      spec,
-      ['parallelism', 'completions', 'activeDeadlineSeconds', 'backoffLimit', 'ttlSecondsAfterFinished'],
-      field,
-    ),
-    ...oneOf(`${field}.completionMode`, spec?.completionMode, ['NonIndexed', 'Indexed']),
-    ...(spec?.completionMode === 'Indexed' && spec.completions === undefined
-      ? [required(`${field}.completions`, 'when completion mode is Indexed')]
-      : []),
+    ...validateNotNegative(spec, counts, field),
+    ...(spec ? validateManager(spec.managedBy, `${field}.managedBy`) : []),
+    ...(spec ? validateIndexing(spec, field) : []),
+    ...(spec ? validateJobPolicies(spec, field) : []),
     ...validatePodTemplate(spec?.template, `${field}.template`),
     ...validateRestartPolicy(spec, field),
   ];
+}
+
+/** Another controller than the built-in one is named by a path below a domain (KEP-4368). */
+function validateManager(manager: string | undefined, field: string): FieldError[] {
+  if (manager === undefined) return [];
+  const tooMany = Buffer.byteLength(manager) > maxManagerBytes ? [tooLong(field, maxManagerBytes)] : [];
+  return [...validateDomainPath(manager, field), ...tooMany];
 }
 
 /** A job's pods end: they are never restarted for ever. */
@@ -106,8 +133,21 @@ function validateRestartPolicy(spec: JobSpec | undefined, field: string): FieldE
 }
 
 function validateSelector(spec: JobSpec | undefined): FieldError[] {
-  if (!spec?.selector) return [required('spec.selector')];
+  if (!spec?.selector) return [required('spec.selector'), ...(spec ? [unselected(spec.template)] : [])];
   return [...validateLabelSelector(spec.selector, 'spec.selector'), ...validateSelectorMatches(spec)];
+}
+
+/** The selector is the one that was generated; the pods' hostnames, which end in their index, are labels. */
+function validateNew(name: string | undefined, spec: JobSpec | undefined): FieldError[] {
+  const errors = spec?.manualSelector ? [] : validateSelectorMatches(spec);
+  const hostname = `${name}-${(spec?.completions ?? 0) - 1}`;
+  const isNamed = spec?.completionMode === 'Indexed' && (spec.completions ?? 0) > 0;
+  return [
+    ...errors.map(() => invalid('spec.selector', selectorInGo(spec?.selector), '`selector` not auto-generated')),
+    ...(isNamed && dnsLabel(hostname)
+      ? [invalid('metadata.name', name ?? '', `will not able to create pod with invalid DNS label: ${hostname}`)]
+      : []),
+  ];
 }
 
 function validateUpdate(spec: JobSpec, old: JobSpec, wasAtRest: boolean): FieldError[] {

@@ -47,8 +47,8 @@ test('a taint is complete and there once', () => {
     { key: 'b', effect: 'Never' },
   ];
   assert.deepEqual(errorsOf(node, { metadata: { name: 'n' }, spec: { taints } }), [
-    'spec.taints[1]: Duplicate value: {"key":"a","effect":"NoSchedule"}',
-    'spec.taints[2].effect: Unsupported value: "Never": supported values: "NoSchedule", "PreferNoSchedule", "NoExecute"',
+    'metadata.taints[1]: Duplicate value: {"Key":"a","Value":"","Effect":"NoSchedule","TimeAdded":null}: taints must be unique by key and effect pair',
+    'metadata.taints[2].effect: Unsupported value: "Never": supported values: "NoSchedule", "PreferNoSchedule", "NoExecute"',
   ]);
 });
 

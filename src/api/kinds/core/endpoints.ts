@@ -1,13 +1,14 @@
 import { isIP } from 'node:net';
 import type { FieldError } from '../../kind.ts';
 import type { Endpoints } from '../../types.ts';
-import { validateIp } from '../addresses.ts';
+import { isLegacyAddress, validateIp } from '../addresses.ts';
 import { ageColumn, nameColumn, text } from '../columns.ts';
 import { defineKind } from '../define.ts';
-import { invalid, oneOf, required } from '../errors.ts';
-import { dnsLabel, portNumber } from '../names.ts';
+import { each, invalid, named, oneOf, required } from '../errors.ts';
+import { dnsLabel, dnsSubdomain, portNumber, qualifiedName } from '../names.ts';
 
 type Subset = NonNullable<Endpoints['subsets']>[number];
+type Address = NonNullable<Subset['addresses']>[number];
 type Port = NonNullable<Subset['ports']>[number];
 
 /** How many addresses a cell shows. */
@@ -35,10 +36,27 @@ function validateSubset(subset: Subset, field: string): FieldError[] {
   const empty = ready.length === 0 && notReadyAddresses.length === 0;
   return [
     ...(empty ? [required(field, 'must specify `addresses` or `notReadyAddresses`')] : []),
-    ...ready.flatMap(({ ip }, i) => validateEndpointIp(ip, `${field}.addresses[${i}].ip`)),
-    ...notReadyAddresses.flatMap(({ ip }, i) => validateEndpointIp(ip, `${field}.notReadyAddresses[${i}].ip`)),
+    ...each(ready, `${field}.addresses`, validateAddress),
+    ...each(notReadyAddresses, `${field}.notReadyAddresses`, validateAddress),
     ...ports.flatMap((port, i) => validatePort(port, `${field}.ports[${i}]`, ports.length > 1)),
   ];
+}
+
+function validateAddress({ ip = '', hostname, nodeName }: Address, field: string): FieldError[] {
+  const wrongNode = nodeName === undefined ? undefined : dnsSubdomain(nodeName);
+  return [
+    ...validateEndpointIp(ip, `${field}.ip`),
+    // Kubernetes looks twice at what cannot be read, and says so twice.
+    ...(isLegacyAddress(ip) ? [] : [invalid(`${field}.ip`, ip, 'must be a valid IP address')]),
+    ...(hostname ? named(`${field}.hostname`, hostname, dnsLabel) : []),
+    ...(wrongNode ? [invalid(`${field}.nodeName`, nodeName, wrongNode)] : []),
+  ];
+}
+
+/** Which protocol a port speaks, beyond the transport: a name, if anything. */
+export function validateAppProtocol(protocol: string | undefined, field: string): FieldError[] {
+  const wrong = protocol === undefined ? undefined : qualifiedName(protocol);
+  return wrong ? [invalid(field, protocol, wrong)] : [];
 }
 
 function validatePort(port: Port, field: string, nameRequired: boolean): FieldError[] {
@@ -49,6 +67,7 @@ function validatePort(port: Port, field: string, nameRequired: boolean): FieldEr
     ...(wrongName ? [invalid(`${field}.name`, port.name, wrongName)] : []),
     ...(wrongPort ? [invalid(`${field}.port`, port.port ?? 0, wrongPort)] : []),
     ...oneOf(`${field}.protocol`, port.protocol, ['SCTP', 'TCP', 'UDP']),
+    ...validateAppProtocol(port.appProtocol, `${field}.appProtocol`),
   ];
 }
 
@@ -61,7 +80,8 @@ const reserved: readonly [RegExp, string][] = [
 
 /** An address that traffic may be sent to on somebody's behalf: none of the sender's own. */
 export function validateEndpointIp(address: string, field: string): FieldError[] {
-  if (isIP(address ?? '') === 0) return validateIp(address, field);
+  const wrong = validateIp(address, field);
+  if (wrong.length > 0) return wrong;
   const [, detail] = reserved.find(([pattern]) => pattern.test(address)) ?? [];
   return detail === undefined ? [] : [invalid(field, address, detail)];
 }

@@ -1,6 +1,6 @@
 import type { FieldError } from '../../kind.ts';
 import type { Node, Taint } from '../../types.ts';
-import { validateCidr } from '../addresses.ts';
+import { isCidr, validateNetwork } from '../addresses.ts';
 import { ageColumn, nameColumn, text, wide } from '../columns.ts';
 import { defineKind, subresource } from '../define.ts';
 import { duplicate, forbidden, invalid, required } from '../errors.ts';
@@ -28,8 +28,9 @@ export const node = defineKind<Node>({
   validate(object, old): FieldError[] {
     const taints = object.spec?.taints ?? [];
     return [
-      ...taints.flatMap((taint, i) => validateTaint(taint, taints.slice(0, i), `spec.taints[${i}]`)),
-      ...(object.spec?.podCIDRs ?? []).flatMap((range, i) => validateCidr(range, `spec.podCIDRs[${i}]`)),
+      // Kubernetes, too, says `metadata` here.
+      ...taints.flatMap((taint, i) => validateTaint(taint, taints.slice(0, i), `metadata.taints[${i}]`)),
+      ...validateRanges(object.spec?.podCIDRs ?? [], 'spec.podCIDRs'),
       ...validateAmounts(object.status?.capacity, 'status.capacity'),
       ...validateAmounts(object.status?.allocatable, 'status.allocatable'),
       ...(old ? validateUpdate(object, old) : []),
@@ -64,7 +65,23 @@ function validateTaint(taint: Taint, before: readonly Taint[], field: string): F
     ...(wrongKey ? [invalid(`${field}.key`, taint.key ?? '', wrongKey)] : []),
     ...(wrongValue ? [invalid(`${field}.value`, taint.value, wrongValue)] : []),
     ...(taint.effect ? validateTaintEffect(taint.effect, `${field}.effect`) : [required(`${field}.effect`)]),
-    ...(again ? [duplicate(field, taint)] : []),
+    ...(again ? [validateAgain(taint, field)] : []),
+  ];
+}
+
+function validateAgain({ key, value = '', effect, timeAdded }: Taint, field: string): FieldError {
+  const again = duplicate(field, { Key: key, Value: value, Effect: effect, TimeAdded: timeAdded ?? null });
+  return { ...again, message: `${again.message}: taints must be unique by key and effect pair` };
+}
+
+function validateRanges(ranges: readonly string[], field: string): FieldError[] {
+  const families = ranges.filter(isCidr).map((range) => (range.includes(':') ? 6 : 4));
+  const isTwice = ranges.length > 2 || new Set(families).size < families.length;
+  return [
+    ...ranges.flatMap((range, i) => validateNetwork(range, `${field}[${i}]`)),
+    ...(ranges.length > 1 && isTwice
+      ? [invalid(field, ranges, 'may specify no more than one CIDR for each IP family')]
+      : []),
   ];
 }
 

@@ -31,7 +31,11 @@ export const replicationController = defineKind<ReplicationController>({
   validate({ spec }): FieldError[] {
     return [
       ...validateNotNegative(spec, ['replicas', 'minReadySeconds']),
-      ...validateWorkload(spec && { selector: { matchLabels: spec.selector }, template: spec.template }, undefined),
+      ...validateWorkload(
+        spec && { selector: { matchLabels: spec.selector }, template: spec.template },
+        undefined,
+        'ReplicationController',
+      ),
     ];
   },
   fieldLabels: { 'status.replicas': ({ status }) => String(status?.replicas ?? 0) },

@@ -1,14 +1,17 @@
+import { posix } from 'node:path';
 import type { FieldError } from '../../kind.ts';
 import type { KubeObject, PersistentVolume, PersistentVolumeClaim, PersistentVolumeClaimSpec } from '../../types.ts';
 import { ageColumn, nameColumn, text, wide } from '../columns.ts';
 import { defineKind } from '../define.ts';
-import { forbidden, invalid, oneOf, required, sameValue } from '../errors.ts';
+import { all, forbidden, invalid, named, notSupported, oneOf, required, sameValue } from '../errors.ts';
 import { dnsSubdomain } from '../names.ts';
-import { amountOf, validateAmounts } from '../podspec/resources.ts';
-import { validateHostPath } from '../podspec/volumes.ts';
+import { amountOf, validateAmount } from '../podspec/resources.ts';
 import { validateAccessModes, validateClaimSpec, volumeModes } from './claim-spec.ts';
+import { validateNodeSelector } from './node-selector.ts';
+import { sourceOf, validateSources } from './volume-sources.ts';
 
 type VolumeSpec = NonNullable<PersistentVolume['spec']>;
+type DataSource = NonNullable<PersistentVolumeClaimSpec['dataSource']>;
 
 const shortModes: Readonly<Record<string, string>> = {
   ReadWriteOnce: 'RWO',
@@ -16,6 +19,7 @@ const shortModes: Readonly<Record<string, string>> = {
   ReadWriteMany: 'RWX',
   ReadWriteOncePod: 'RWOP',
 };
+const policies = ['Delete', 'Recycle', 'Retain'];
 const betaClass = 'volume.beta.kubernetes.io/storage-class';
 
 export const persistentVolume = defineKind<PersistentVolume>({
@@ -36,7 +40,7 @@ export const persistentVolume = defineKind<PersistentVolume>({
   },
   validate(object, old): FieldError[] {
     return [
-      ...validateVolume(object.spec),
+      ...validateVolume(object.spec, object.metadata?.name ?? ''),
       ...(old?.spec && object.spec ? validateVolumeUpdate(object.spec, old.spec) : []),
     ];
   },
@@ -75,6 +79,7 @@ export const persistentVolumeClaim = defineKind<PersistentVolumeClaim>({
   },
   prepareForCreate(object) {
     object.status = { phase: 'Pending' };
+    if (object.spec) normalizeDataSources(object.spec);
   },
   validate(object, old): FieldError[] {
     return [
@@ -108,52 +113,83 @@ export function setClaimSpecDefaults(spec: PersistentVolumeClaimSpec): void {
   spec.volumeMode ??= 'Filesystem';
 }
 
-/** Fields of a PersistentVolume's specification that are no source. */
-const notSources = new Set([
-  'accessModes',
-  'capacity',
-  'claimRef',
-  'mountOptions',
-  'nodeAffinity',
-  'persistentVolumeReclaimPolicy',
-  'storageClassName',
-  'volumeAttributesClassName',
-  'volumeMode',
-]);
+function validateVolume(spec: VolumeSpec | undefined, name: string): FieldError[] {
+  const { storageClassName, nodeAffinity, volumeAttributesClassName: attributes } = spec ?? {};
+  const recyclesRoot = spec?.persistentVolumeReclaimPolicy === 'Recycle' && isRoot(spec.hostPath?.path);
+  return all(
+    validateAccessModes(spec?.accessModes, 'spec.accessModes', ''),
+    validateCapacity(spec?.capacity, 'spec.capacity'),
+    validateSources(spec ?? {}, name, 'spec'),
+    nodeAffinity &&
+      (nodeAffinity.required
+        ? validateNodeSelector(nodeAffinity.required, 'spec.nodeAffinity.required')
+        : [required('spec.nodeAffinity.required', 'must specify required node constraints')]),
+    spec && oneOf('spec.persistentVolumeReclaimPolicy', spec.persistentVolumeReclaimPolicy, policies),
+    recyclesRoot && [
+      forbidden('spec.persistentVolumeReclaimPolicy', "may not be 'recycle' for a hostPath mount of '/'"),
+    ],
+    spec && oneOf('spec.volumeMode', spec.volumeMode, volumeModes),
+    storageClassName && named('spec.storageClassName', storageClassName, dnsSubdomain),
+    attributes === '' && [required('spec.volumeAttributesClassName', 'an empty string is disallowed')],
+    attributes && named('spec.volumeAttributesClassName', attributes, dnsSubdomain),
+    attributes !== undefined &&
+      !spec?.csi && [required('spec.csi', 'has to be specified when using volumeAttributesClassName')],
+  );
+}
 
-const sourcesOf = (spec: VolumeSpec) => Object.keys(spec).filter((key) => !notSources.has(key));
+const isRoot = (path: string | undefined): boolean => path?.startsWith('/') === true && posix.normalize(path) === '/';
 
-function validateVolume(spec: VolumeSpec | undefined): FieldError[] {
-  const sources = sourcesOf(spec ?? {});
-  const wrongClass = spec?.storageClassName ? dnsSubdomain(spec.storageClassName) : undefined;
-  return [
-    ...validateAccessModes(spec?.accessModes, 'spec.accessModes'),
-    ...(spec?.capacity?.storage ? validateAmounts(spec.capacity, 'spec.capacity') : [required('spec.capacity')]),
-    ...(sources.length === 0 ? [required('spec', 'must specify a volume type')] : []),
-    ...sources.slice(1).map((key) => forbidden(`spec.${key}`, 'may not specify more than 1 volume type')),
-    ...validateHostPath(spec?.hostPath, 'spec.hostPath'),
-    ...(spec?.local && !spec.nodeAffinity
-      ? [required('spec.nodeAffinity', 'Local volume requires node affinity')]
-      : []),
-    ...oneOf('spec.persistentVolumeReclaimPolicy', spec?.persistentVolumeReclaimPolicy, [
-      'Delete',
-      'Recycle',
-      'Retain',
-    ]),
-    ...oneOf('spec.volumeMode', spec?.volumeMode, volumeModes),
-    ...(wrongClass ? [invalid('spec.storageClassName', spec?.storageClassName, wrongClass)] : []),
-  ];
+function validateCapacity(capacity: Readonly<Record<string, string>> | undefined, field: string): FieldError[] {
+  const names = Object.keys(capacity ?? {});
+  const isOnlyStorage = names.length === 1 && names[0] === 'storage';
+  return all(
+    names.length === 0 && [required(field)],
+    !isOnlyStorage && [notSupported(field, capacity ? sortKeys(capacity) : null, ['storage'])],
+    names.flatMap((name) => validateBasicAmount(capacity?.[name] ?? '', `${field}[${name}]`)),
+  );
+}
+
+const sortKeys = (amounts: Readonly<Record<string, string>>) =>
+  Object.fromEntries(Object.entries(amounts).sort(([a], [b]) => (a < b ? -1 : 1)));
+
+function validateBasicAmount(text: string, field: string): FieldError[] {
+  const amount = amountOf(text);
+  if (amount === undefined) return validateAmount(text, field);
+  return all(
+    amount < 0n && [invalid(field, text, 'must be a valid resource quantity')],
+    amount <= 0n && [invalid(field, text, 'must be greater than zero')],
+  );
 }
 
 function validateVolumeUpdate(spec: VolumeSpec, old: VolumeSpec): FieldError[] {
-  const source = (one: VolumeSpec) => Object.fromEntries(Object.entries(one).filter(([key]) => !notSources.has(key)));
   const errors: FieldError[] = [];
-  if (!sameValue(source(spec), source(old))) {
+  if (!sameValue(sourceOf(spec), sourceOf(old))) {
     errors.push(forbidden('spec.persistentvolumesource', 'spec.persistentvolumesource is immutable after creation'));
   }
   if (spec.volumeMode !== old.volumeMode)
     errors.push(invalid('spec.volumeMode', spec.volumeMode, 'field is immutable'));
   return errors;
+}
+
+/**
+ * What a volume is filled from, in both of the fields that say it. Alone, the old one is for claims and snapshots
+ * (KEP-1495).
+ */
+function normalizeDataSources(spec: PersistentVolumeClaimSpec): void {
+  const { dataSource, dataSourceRef } = spec;
+  if (dataSource && !dataSourceRef) {
+    if (isOldSource(dataSource)) spec.dataSourceRef = { ...dataSource };
+    else delete spec.dataSource;
+  }
+  if (dataSourceRef && !dataSource && !dataSourceRef.namespace) {
+    const { apiGroup, kind, name } = dataSourceRef;
+    spec.dataSource = { apiGroup, kind, name };
+  }
+}
+
+function isOldSource({ apiGroup = '', kind }: DataSource): boolean {
+  if (apiGroup === '') return kind === 'PersistentVolumeClaim';
+  return apiGroup === 'snapshot.storage.k8s.io' && kind === 'VolumeSnapshot';
 }
 
 const claimText =

@@ -1,16 +1,17 @@
 import { isIP } from 'node:net';
 import type { FieldError } from '../../kind.ts';
 import type { EndpointSlice } from '../../types.ts';
+import { strictAddress, validateIp } from '../addresses.ts';
 import { ageColumn, nameColumn, text } from '../columns.ts';
-import { firstOf, validateEndpointIp } from '../core/endpoints.ts';
+import { firstOf, validateAppProtocol, validateEndpointIp } from '../core/endpoints.ts';
 import { defineKind } from '../define.ts';
 import { duplicate, invalid, oneOf, required, tooMany, unchanged } from '../errors.ts';
-import { dnsLabel, dnsSubdomain, portNumber } from '../names.ts';
+import { dnsLabel, dnsSubdomain, labelValue, type Rule } from '../names.ts';
 
 type Endpoint = NonNullable<EndpointSlice['endpoints']>[number];
 type Port = NonNullable<EndpointSlice['ports']>[number];
 
-const most = { endpoints: 1000, ports: 20000, addresses: 100 };
+const most = { endpoints: 1000, ports: 20000, addresses: 100, hints: 8 };
 const families: Readonly<Record<string, number>> = { IPv4: 4, IPv6: 6 };
 
 export const endpointSlice = defineKind<EndpointSlice>({
@@ -22,7 +23,7 @@ export const endpointSlice = defineKind<EndpointSlice>({
   setDefaults({ ports }) {
     for (const port of ports ?? []) {
       port.name ??= '';
-      port.protocol ||= 'TCP';
+      port.protocol ??= 'TCP';
     }
   },
   validate(object, old): FieldError[] {
@@ -51,17 +52,16 @@ function validatePorts(ports: readonly Port[]): FieldError[] {
     const name = port.name ?? '';
     const again = names.has(name);
     names.add(name);
-    return [...validatePort(port, `ports[${i}]`), ...(again ? [duplicate('ports', name)] : [])];
+    return [...validatePort(port, `ports[${i}]`), ...(again ? [duplicate(`ports[${i}].name`, name)] : [])];
   });
 }
 
 function validatePort(port: Port, field: string): FieldError[] {
   const wrongName = port.name ? dnsLabel(port.name) : undefined;
-  const wrongPort = port.port === undefined ? undefined : portNumber(port.port);
   return [
     ...(wrongName ? [invalid(`${field}.name`, port.name, wrongName)] : []),
-    ...(wrongPort ? [invalid(`${field}.port`, port.port, wrongPort)] : []),
     ...oneOf(`${field}.protocol`, port.protocol, ['SCTP', 'TCP', 'UDP']),
+    ...validateAppProtocol(port.appProtocol, `${field}.appProtocol`),
   ];
 }
 
@@ -72,24 +72,59 @@ function validateEndpoints(endpoints: readonly Endpoint[], type: string): FieldE
 
 function validateEndpoint(endpoint: Endpoint, type: string, field: string): FieldError[] {
   const addresses = endpoint.addresses ?? [];
-  const wrongHost = endpoint.hostname ? dnsLabel(endpoint.hostname) : undefined;
+  const wrongHost = endpoint.hostname === undefined ? undefined : dnsLabel(endpoint.hostname);
+  const wrongNode = endpoint.nodeName === undefined ? undefined : dnsSubdomain(endpoint.nodeName);
   return [
     ...(addresses.length === 0 ? [required(`${field}.addresses`, 'must contain at least 1 address')] : []),
     ...(addresses.length > most.addresses ? [tooMany(`${field}.addresses`, addresses.length, most.addresses)] : []),
     ...addresses.flatMap((address, i) => validateAddress(address, type, `${field}.addresses[${i}]`)),
     ...(wrongHost ? [invalid(`${field}.hostname`, endpoint.hostname, wrongHost)] : []),
+    ...(wrongNode ? [invalid(`${field}.nodeName`, endpoint.nodeName, wrongNode)] : []),
+    ...validateHints(endpoint.hints?.forZones, labelValue, `${field}.hints.forZones`),
+    ...validateHints(endpoint.hints?.forNodes, dnsSubdomain, `${field}.hints.forNodes`),
   ];
 }
 
 function validateAddress(address: string, type: string, field: string): FieldError[] {
-  if (type === 'FQDN') {
-    const wrong = dnsSubdomain(address);
-    return wrong ? [invalid(field, address, wrong)] : [];
-  }
+  if (type === 'FQDN') return validateDomainName(address, field);
   const family = families[type];
   if (family === undefined) return [];
-  if (isIP(address) === family) return validateEndpointIp(address, field);
-  return [invalid(field, address, `must be an ${type} address`)];
+  // IPv4 came when addresses could still be spelled in several ways.
+  const spelled = family === 6 ? validateStrictly(address, field) : validateIp(address, field);
+  if (spelled.length > 0) return spelled;
+  const ofFamily = `must be an ${type} address`;
+  return [
+    ...(isIP(address) === family ? [] : [invalid(field.replace(/\[\d+\]$/, ''), address, ofFamily)]),
+    ...validateEndpointIp(address, field),
+  ];
+}
+
+function validateStrictly(address: string, field: string): FieldError[] {
+  const wrong = strictAddress(address);
+  return wrong ? [invalid(field, address, wrong)] : [];
+}
+
+/** A name with a dot in it; one at its end is the root's. */
+function validateDomainName(name: string, field: string): FieldError[] {
+  if (name === '') return [required(field)];
+  const relative = name.replace(/\.$/, '');
+  const wrong = dnsSubdomain(relative);
+  if (wrong) return [invalid(field, relative, wrong)];
+  if (relative.includes('.')) return [];
+  return [invalid(field, relative, 'should be a domain with at least two segments separated by dots')];
+}
+
+/** Where an endpoint should be used from: each place once. */
+function validateHints(hints: readonly { name: string }[] | undefined, rule: Rule, field: string): FieldError[] {
+  const names = (hints ?? []).map(({ name }) => name ?? '');
+  if (names.length > most.hints) return [tooMany(field, names.length, most.hints)];
+  return names.flatMap((name, i) => {
+    const wrong = rule(name);
+    return [
+      ...(names.indexOf(name) < i ? [duplicate(`${field}[${i}].name`, name)] : []),
+      ...(wrong ? [invalid(`${field}[${i}].name`, name, wrong)] : []),
+    ];
+  });
 }
 
 function formatPorts(ports: readonly Port[]): string {

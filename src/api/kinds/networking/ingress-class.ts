@@ -2,8 +2,12 @@ import type { FieldError } from '../../kind.ts';
 import type { IngressClass } from '../../types.ts';
 import { ageColumn, nameColumn, text } from '../columns.ts';
 import { defineKind } from '../define.ts';
-import { invalid, oneOf, required, unchanged } from '../errors.ts';
-import { qualifiedName } from '../names.ts';
+import { validateDomainPath } from '../domain-path.ts';
+import { forbidden, invalid, oneOf, required, tooLong, unchanged } from '../errors.ts';
+import { dnsLabel } from '../names.ts';
+import { validateObjectName } from '../object-name.ts';
+
+const maxControllerBytes = 250;
 
 type Parameters = NonNullable<IngressClass['spec']>['parameters'];
 
@@ -14,15 +18,13 @@ export const ingressClass = defineKind<IngressClass>({
   namespaced: false,
   generation: true,
   setDefaults({ spec }) {
-    if (spec?.parameters) spec.parameters.scope ||= 'Cluster';
+    if (spec?.parameters) spec.parameters.scope ??= 'Cluster';
   },
   validate({ spec }, old): FieldError[] {
     const controller = spec?.controller ?? '';
-    const wrong = controller.includes('/')
-      ? qualifiedName(controller)
-      : 'must be a domain-prefixed path (such as "acme.io/foo")';
     return [
-      ...(wrong ? [invalid('spec.controller', controller, wrong)] : []),
+      ...(Buffer.byteLength(controller) > maxControllerBytes ? [tooLong('spec.controller', maxControllerBytes)] : []),
+      ...validateDomainPath(controller, 'spec.controller'),
       ...validateParameters(spec?.parameters, 'spec.parameters'),
       ...(old ? unchanged('spec.controller', controller, old.spec?.controller ?? '') : []),
     ];
@@ -37,15 +39,22 @@ export const ingressClass = defineKind<IngressClass>({
 
 function validateParameters(parameters: Parameters, field: string): FieldError[] {
   if (!parameters) return [];
-  const { kind, name, scope, namespace } = parameters;
+  const { scope, namespace } = parameters;
   return [
-    ...(kind ? [] : [required(`${field}.kind`)]),
-    ...(name ? [] : [required(`${field}.name`)]),
+    ...validateObjectName(parameters, field),
     ...oneOf(`${field}.scope`, scope, ['Cluster', 'Namespace']),
-    ...(scope === 'Namespace' && !namespace
-      ? [required(`${field}.namespace`, "`parameters.scope` is set to 'Namespace'")]
-      : []),
+    ...validateNamespace(scope, namespace, `${field}.namespace`),
   ];
+}
+
+function validateNamespace(scope: string | undefined, namespace: string | undefined, field: string): FieldError[] {
+  if (scope === 'Cluster' && namespace !== undefined) {
+    return [forbidden(field, "`parameters.scope` is set to 'Cluster'")];
+  }
+  if (scope !== 'Namespace') return [];
+  if (namespace === undefined) return [required(field, "`parameters.scope` is set to 'Namespace'")];
+  const wrong = dnsLabel(namespace);
+  return wrong ? [invalid(field, namespace, wrong)] : [];
 }
 
 function formatParameters({ spec }: IngressClass): string {

@@ -1,10 +1,11 @@
-import { isIP } from 'node:net';
 import type { FieldError } from '../../kind.ts';
 import type { Ingress } from '../../types.ts';
+import { isLegacyAddress } from '../addresses.ts';
 import { ageColumn, nameColumn, text } from '../columns.ts';
 import { defineKind } from '../define.ts';
-import { forbidden, invalid, oneOf, required } from '../errors.ts';
+import { each, invalid, named, oneOf, required } from '../errors.ts';
 import { dnsLabel, dnsSubdomain, portName, portNumber, wildcardSubdomain } from '../names.ts';
+import { validateObjectName } from '../object-name.ts';
 
 type Spec = NonNullable<Ingress['spec']>;
 type Rule = NonNullable<Spec['rules']>[number];
@@ -12,6 +13,7 @@ type Path = NonNullable<Rule['http']>['paths'][number];
 type Backend = NonNullable<Spec['defaultBackend']>;
 
 const shown = 3;
+const classAnnotation = 'kubernetes.io/ingress.class';
 /** Spellings that proxies read differently, and so can be used to reach what a rule does not mean. */
 const badSequences = ['//', '/./', '/../', '%2f', '%2F'];
 const badEndings = ['/..', '/.'];
@@ -27,17 +29,21 @@ export const ingress = defineKind<Ingress>({
   prepareForCreate(object) {
     object.status = { loadBalancer: {} };
   },
-  validate({ spec }): FieldError[] {
+  validate({ metadata, spec }, old): FieldError[] {
     const wrongClass = spec?.ingressClassName === undefined ? undefined : dnsSubdomain(spec.ingressClassName);
     const nothing = !spec?.rules?.length && !spec?.defaultBackend;
     return [
-      ...(nothing ? [invalid('spec', spec?.rules ?? [], 'either `defaultBackend` or `rules` must be specified')] : []),
+      ...(nothing
+        ? [invalid('spec', spec?.rules ?? null, 'either `defaultBackend` or `rules` must be specified')]
+        : []),
       ...(spec?.defaultBackend ? validateBackend(spec.defaultBackend, 'spec.defaultBackend') : []),
       ...(wrongClass ? [invalid('spec.ingressClassName', spec?.ingressClassName, wrongClass)] : []),
       ...(spec?.rules ?? []).flatMap((rule, i) => validateRule(rule, `spec.rules[${i}]`)),
-      ...(spec?.tls ?? []).flatMap(({ hosts }, i) =>
-        (hosts ?? []).flatMap((host, j) => validateHost(host, `spec.tls[${i}].hosts[${j}]`)),
-      ),
+      ...each(spec?.tls, 'spec.tls', ({ hosts, secretName }, at) => [
+        ...each(hosts, `${at}.hosts`, validateHostName),
+        ...(secretName ? named(`${at}.secretName`, secretName, dnsSubdomain) : []),
+      ]),
+      ...(old ? [] : validateOneClass(metadata?.annotations?.[classAnnotation], spec?.ingressClassName)),
     ];
   },
   columns: [
@@ -50,6 +56,14 @@ export const ingress = defineKind<Ingress>({
   ],
 });
 
+/** Of an Ingress that names its class in the old way, too. */
+function validateOneClass(annotation: string | undefined, className: string | undefined): FieldError[] {
+  if (annotation === undefined || className === undefined || annotation === className) return [];
+  // Kubernetes, too, leaves out that annotations stand in `metadata`.
+  const field = `annotations.${classAnnotation}`;
+  return [invalid(field, annotation, 'must match `ingressClassName` when both are specified')];
+}
+
 function validateRule(rule: Rule, field: string): FieldError[] {
   const paths = rule.http?.paths ?? [];
   return [
@@ -60,20 +74,24 @@ function validateRule(rule: Rule, field: string): FieldError[] {
 }
 
 function validateHost(host: string, field: string): FieldError[] {
-  if (isIP(host) !== 0) return [invalid(field, host, 'must be a DNS name, not an IP address')];
+  const isAddress = isLegacyAddress(host);
+  return [
+    ...(isAddress ? [invalid(field, host, 'must be a DNS name, not an IP address')] : []),
+    ...validateHostName(host, field),
+  ];
+}
+
+function validateHostName(host: string, field: string): FieldError[] {
   const wrong = host.includes('*') ? wildcardSubdomain(host) : dnsSubdomain(host);
   return wrong ? [invalid(field, host, wrong)] : [];
 }
 
 function validatePath({ path = '', pathType, backend }: Path, field: string): FieldError[] {
-  return [
-    ...validatePathText(path, pathType, field),
-    ...(backend ? validateBackend(backend, `${field}.backend`) : [required(`${field}.backend`)]),
-  ];
+  return [...validatePathText(path, pathType, field), ...validateBackend(backend ?? {}, `${field}.backend`)];
 }
 
 function validatePathText(path: string, pathType: string | undefined, field: string): FieldError[] {
-  if (!pathType) return [required(`${field}.pathType`, 'pathType must be specified')];
+  if (pathType === undefined) return [required(`${field}.pathType`, 'pathType must be specified')];
   const unknown = oneOf(`${field}.pathType`, pathType, ['Exact', 'ImplementationSpecific', 'Prefix']);
   if (unknown.length > 0) return unknown;
   const mayBeEmpty = pathType === 'ImplementationSpecific' && path === '';
@@ -89,8 +107,8 @@ function validatePathText(path: string, pathType: string | undefined, field: str
 
 function validateBackend({ service, resource }: Backend, field: string): FieldError[] {
   if (service && resource) return [invalid(field, '', 'cannot set both resource and service backends')];
-  if (resource) return [];
-  if (!service) return [required(field, 'resource or service backend is required')];
+  if (resource) return validateObjectName(resource, `${field}.resource`);
+  if (!service) return [invalid(field, '', 'resource or service backend is required')];
   const wrongName = service.name ? dnsLabel(service.name) : undefined;
   return [
     ...(service.name ? [] : [required(`${field}.service.name`)]),
@@ -103,7 +121,7 @@ type BackendPort = NonNullable<Backend['service']>['port'];
 
 function validateBackendPort(port: BackendPort, field: string): FieldError[] {
   const { name, number } = port ?? {};
-  if (name && number) return [forbidden(field, 'cannot set both port name & port number')];
+  if (name && number) return [invalid(field, '', 'cannot set both port name & port number')];
   if (!name && !number) return [required(field, 'port name or number is required')];
   const wrong = name ? portName(name) : portNumber(number ?? 0);
   return wrong ? [invalid(`${field}.service.port.${name ? 'name' : 'number'}`, name || number, wrong)] : [];

@@ -1,9 +1,9 @@
 import type { FieldError } from '../../kind.ts';
 import type { NetworkPolicy } from '../../types.ts';
-import { containsCidr, isCidr, validateCidr } from '../addresses.ts';
+import { containsCidr, isCidr, validateNetwork } from '../addresses.ts';
 import { ageColumn, nameColumn, text } from '../columns.ts';
 import { defineKind } from '../define.ts';
-import { forbidden, invalid, oneOf, required } from '../errors.ts';
+import { each, forbidden, invalid, oneOf, required } from '../errors.ts';
 import { formatLabelSelector, validateLabelSelector } from '../label-selector.ts';
 import { validatePortOrName } from '../podspec/probes.ts';
 
@@ -23,7 +23,7 @@ export const networkPolicy = defineKind<NetworkPolicy>({
     if (!spec) return;
     spec.podSelector ??= {};
     for (const port of [...(spec.ingress ?? []), ...(spec.egress ?? [])].flatMap(({ ports }) => ports ?? [])) {
-      port.protocol ||= 'TCP';
+      port.protocol ??= 'TCP';
     }
     if (!spec.policyTypes?.length) spec.policyTypes = spec.egress?.length ? ['Ingress', 'Egress'] : ['Ingress'];
   },
@@ -50,14 +50,14 @@ export const networkPolicy = defineKind<NetworkPolicy>({
 
 function validateTypes(types: readonly string[]): FieldError[] {
   if (types.length > 2) return [invalid('spec.policyTypes', types, 'may not specify more than two policyTypes')];
-  return types.flatMap((type, i) => oneOf(`spec.policyTypes[${i}]`, type, ['Egress', 'Ingress']));
+  return types.flatMap((type, i) => oneOf(`spec.policyTypes[${i}]`, type, ['Ingress', 'Egress']));
 }
 
 function validatePorts(ports: readonly Port[], field: string): FieldError[] {
   return ports.flatMap((port, i) => {
     const at = `${field}[${i}]`;
     return [
-      ...oneOf(`${at}.protocol`, port.protocol, ['SCTP', 'TCP', 'UDP']),
+      ...oneOf(`${at}.protocol`, port.protocol, ['TCP', 'UDP', 'SCTP']),
       ...(port.port === undefined ? [] : validatePortOrName(port.port, `${at}.port`)),
       ...(port.endPort === undefined ? [] : validateEndPort(port.port, port.endPort, `${at}.endPort`)),
     ];
@@ -65,11 +65,13 @@ function validatePorts(ports: readonly Port[], field: string): FieldError[] {
 }
 
 function validateEndPort(port: unknown, endPort: number, field: string): FieldError[] {
-  if (port === undefined)
-    return [required(field.replace(/endPort$/, 'port'), 'may not be empty when `endPort` is specified')];
+  if (port === undefined) return [invalid(field, endPort, 'may not be specified when `port` is not specified')];
   if (typeof port !== 'number') return [invalid(field, endPort, 'may not be specified when `port` is non-numeric')];
-  if (endPort < port) return [invalid(field, endPort, 'must be greater than or equal to `port`')];
-  return validatePortOrName(endPort, field);
+  return [
+    // Kubernetes, too, shows the port here, not the end.
+    ...(endPort < port ? [invalid(field, port, 'must be greater than or equal to `port`')] : []),
+    ...validatePortOrName(endPort, field),
+  ];
 }
 
 function validatePeers(peers: readonly Peer[], field: string): FieldError[] {
@@ -92,12 +94,13 @@ function validatePeer(peer: Peer, field: string): FieldError[] {
 function validateBlock(block: Peer['ipBlock'], field: string): FieldError[] {
   if (!block) return [];
   if (!block.cidr) return [required(`${field}.cidr`)];
-  const wrong = validateCidr(block.cidr, `${field}.cidr`);
-  if (wrong.length > 0) return wrong;
-  return (block.except ?? []).flatMap((range, i) => {
-    const at = `${field}.except[${i}]`;
-    if (!isCidr(range)) return validateCidr(range, at);
+  const wrong = validateNetwork(block.cidr, `${field}.cidr`);
+  if (!isCidr(block.cidr)) return wrong;
+  const excepted = each(block.except, `${field}.except`, (range, at) => {
+    const unclear = validateNetwork(range, at);
+    if (!isCidr(range)) return unclear;
     const inside = containsCidr(block.cidr, range) && !containsCidr(range, block.cidr);
-    return inside ? [] : [invalid(at, range, 'must be a strict subset of `cidr`')];
+    return inside ? unclear : [...unclear, invalid(at, range, 'must be a strict subset of `cidr`')];
   });
+  return [...wrong, ...excepted];
 }

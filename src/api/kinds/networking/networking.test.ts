@@ -73,7 +73,7 @@ test('an Ingress says where paths lead', () => {
     'spec.rules[0].host: Invalid value: "10.0.0.1": must be a DNS name, not an IP address',
   ]);
   assert.deepEqual(errorsOf(ingress, front({ path: '/', backend: {} })), [
-    'spec.rules[0].http.paths[0].backend: Required value: resource or service backend is required',
+    'spec.rules[0].http.paths[0].backend: Invalid value: "": resource or service backend is required',
   ]);
 });
 
@@ -85,7 +85,7 @@ test('a row shows whom an Ingress answers to', () => {
 test('an EndpointSlice holds addresses of its family that others may be sent to', () => {
   assert.deepEqual(errorsOf(endpointSlice, slice('10.244.1.2')), []);
   assert.deepEqual(errorsOf(endpointSlice, slice('fd00::1')), [
-    'endpoints[0].addresses[0]: Invalid value: "fd00::1": must be an IPv4 address',
+    'endpoints[0].addresses: Invalid value: "fd00::1": must be an IPv4 address',
   ]);
   assert.deepEqual(errorsOf(endpointSlice, slice('169.254.169.254')), [
     'endpoints[0].addresses[0]: Invalid value: "169.254.169.254": may not be in the link-local range (169.254.0.0/16, fe80::/10)',

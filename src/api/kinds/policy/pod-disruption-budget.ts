@@ -4,7 +4,19 @@ import { ageColumn, integer, nameColumn, text } from '../columns.ts';
 import { defineKind } from '../define.ts';
 import { invalid, notSupported } from '../errors.ts';
 import { validateLabelSelector } from '../label-selector.ts';
-import { validateIntOrPercent } from '../workload.ts';
+import { selectorInGo, validateIntOrPercent } from '../workload.ts';
+
+type Spec = NonNullable<PodDisruptionBudget['spec']>;
+
+/** The specification as Go's JSON shows it in messages. */
+function specInGo({ minAvailable, maxUnavailable, selector, unhealthyPodEvictionPolicy }: Spec): object {
+  return {
+    MinAvailable: minAvailable ?? null,
+    Selector: selector ? selectorInGo(selector) : null,
+    MaxUnavailable: maxUnavailable ?? null,
+    UnhealthyPodEvictionPolicy: unhealthyPodEvictionPolicy ?? null,
+  };
+}
 
 export const podDisruptionBudget = defineKind<PodDisruptionBudget>({
   group: 'policy',
@@ -20,7 +32,7 @@ export const podDisruptionBudget = defineKind<PodDisruptionBudget>({
     const both = minAvailable !== undefined && maxUnavailable !== undefined;
     const policies = ['AlwaysAllow', 'IfHealthyBudget'];
     return [
-      ...(both ? [invalid('spec', spec, 'minAvailable and maxUnavailable cannot be both set')] : []),
+      ...(both ? [invalid('spec', specInGo(spec ?? {}), 'minAvailable and maxUnavailable cannot be both set')] : []),
       ...(minAvailable === undefined ? [] : validateIntOrPercent(minAvailable, 'spec.minAvailable')),
       ...(maxUnavailable === undefined ? [] : validateIntOrPercent(maxUnavailable, 'spec.maxUnavailable')),
       ...validateLabelSelector(spec?.selector, 'spec.selector'),

@@ -49,9 +49,9 @@ function validateBinding(object: Binding, old: Binding | undefined, { kinds, nam
   const { roleRef, subjects = [] } = object;
   const wrongName = roleRef?.name ? pathSegment(roleRef.name) : undefined;
   return [
-    ...(roleRef?.apiGroup === rbacGroup
+    ...(!roleRef || roleRef.apiGroup === rbacGroup
       ? []
-      : [notSupported('roleRef.apiGroup', roleRef?.apiGroup ?? '', [rbacGroup])]),
+      : [notSupported('roleRef.apiGroup', roleRef.apiGroup ?? '', [rbacGroup])]),
     ...(kinds.includes(roleRef?.kind ?? '') ? [] : [notSupported('roleRef.kind', roleRef?.kind ?? '', kinds)]),
     ...(roleRef?.name ? [] : [required('roleRef.name')]),
     ...(wrongName ? [invalid('roleRef.name', roleRef?.name, wrongName)] : []),
@@ -61,7 +61,11 @@ function validateBinding(object: Binding, old: Binding | undefined, { kinds, nam
 }
 
 function validateSubject(subject: Subject, field: string, namespaced: boolean): FieldError[] {
-  if (!subject.name) return [required(`${field}.name`)];
+  const missing = subject.name ? [] : [required(`${field}.name`)];
+  return [...missing, ...validateSubjectKind(subject, field, namespaced)];
+}
+
+function validateSubjectKind(subject: Subject, field: string, namespaced: boolean): FieldError[] {
   switch (subject.kind) {
     case 'ServiceAccount':
       return validateServiceAccount(subject, field, !namespaced);
@@ -75,7 +79,7 @@ function validateSubject(subject: Subject, field: string, namespaced: boolean): 
 
 /** In a namespace a subject without one is the namespace's own. */
 function validateServiceAccount(subject: Subject, field: string, namespaceRequired: boolean): FieldError[] {
-  const wrongName = dnsSubdomain(subject.name);
+  const wrongName = subject.name ? dnsSubdomain(subject.name) : undefined;
   return [
     ...(wrongName ? [invalid(`${field}.name`, subject.name, wrongName)] : []),
     ...(subject.apiGroup ? [notSupported(`${field}.apiGroup`, subject.apiGroup, [''])] : []),

@@ -2,7 +2,7 @@ import type { FieldError } from '../../kind.ts';
 import type { ClusterRole, Role } from '../../types.ts';
 import { createdColumn, nameColumn } from '../columns.ts';
 import { defineKind } from '../define.ts';
-import { invalid, required } from '../errors.ts';
+import { each, invalid, required } from '../errors.ts';
 import { validateLabelSelector } from '../label-selector.ts';
 import { pathSegment } from '../names.ts';
 
@@ -32,7 +32,12 @@ export const clusterRole = defineKind<ClusterRole>({
       ...(aggregationRule && selectors.length === 0
         ? [required(at, 'at least one clusterRoleSelector required if aggregationRule is non-nil')]
         : []),
-      ...selectors.flatMap((selector, i) => validateLabelSelector(selector, `${at}[${i}]`)),
+      ...each(selectors, at, (selector, field) => {
+        // Kubernetes shows what came of reading it: nothing.
+        const wrong = validateLabelSelector(selector, field);
+        if (wrong.length === 0) return [];
+        return [...wrong, invalid(field, null, 'invalid label selector.')];
+      }),
     ];
   },
   columns: [nameColumn, createdColumn],

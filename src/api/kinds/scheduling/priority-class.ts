@@ -2,7 +2,7 @@ import type { FieldError } from '../../kind.ts';
 import type { PriorityClass } from '../../types.ts';
 import { ageColumn, integer, nameColumn, text } from '../columns.ts';
 import { defineKind } from '../define.ts';
-import { forbidden, oneOf, unchanged } from '../errors.ts';
+import { forbidden, oneOf, required, unchanged } from '../errors.ts';
 
 const systemPrefix = 'system-';
 const systemClasses = ['system-cluster-critical', 'system-node-critical'];
@@ -21,7 +21,9 @@ export const priorityClass = defineKind<PriorityClass>({
   validate(object, old): FieldError[] {
     return [
       ...validateReserved(object),
-      ...oneOf('preemptionPolicy', object.preemptionPolicy, ['Never', 'PreemptLowerPriority']),
+      ...(object.preemptionPolicy === ''
+        ? [required('preemptionPolicy')]
+        : oneOf('preemptionPolicy', object.preemptionPolicy, ['PreemptLowerPriority', 'Never'])),
       ...(old ? validateUpdate(object, old) : []),
     ];
   },

@@ -2,7 +2,7 @@ import type { FieldError } from '../../kind.ts';
 import type { StorageClass } from '../../types.ts';
 import { ageColumn, nameColumn, text } from '../columns.ts';
 import { defineKind } from '../define.ts';
-import { forbidden, invalid, notSupported, required, sameValue, unchanged } from '../errors.ts';
+import { duplicate, each, forbidden, invalid, notSupported, required, sameValue, unchanged } from '../errors.ts';
 import { qualifiedName } from '../names.ts';
 
 const defaultMarks = [
@@ -25,6 +25,7 @@ export const storageClass = defineKind<StorageClass>({
       ...validateProvisioner(object.provisioner),
       ...validateChoice('reclaimPolicy', object.reclaimPolicy, ['Delete', 'Retain']),
       ...validateChoice('volumeBindingMode', object.volumeBindingMode, ['Immediate', 'WaitForFirstConsumer']),
+      ...validateTopologies(object.allowedTopologies),
       ...(old ? validateUpdate(object, old) : []),
     ];
   },
@@ -59,7 +60,38 @@ function isDefault({ metadata }: StorageClass): boolean {
 function validateProvisioner(provisioner: string | undefined): FieldError[] {
   if (!provisioner) return [required('provisioner')];
   const wrong = qualifiedName(provisioner.toLowerCase());
-  return wrong ? [invalid('provisioner', provisioner, wrong)] : [];
+  return wrong ? [invalid('provisioner', provisioner.toLowerCase(), wrong)] : [];
+}
+
+type Topology = NonNullable<StorageClass['allowedTopologies']>[number];
+
+/** Where volumes may be: no place is named twice. */
+function validateTopologies(topologies: readonly Topology[] = []): FieldError[] {
+  const terms = topologies.map(termOf);
+  return each(topologies, 'allowedTopologies', ({ matchLabelExpressions = [] }, field, i) => {
+    const at = `${field}.matchLabelExpressions`;
+    const again = terms.indexOf(terms[i] ?? '') < i;
+    return [
+      ...each(matchLabelExpressions, at, ({ key = '', values = [] }, one, j) => {
+        const wrongKey = qualifiedName(key);
+        const keyAgain = matchLabelExpressions.findIndex((other) => (other.key ?? '') === key) < j;
+        return [
+          ...(values.length === 0 ? [required(`${one}.values`)] : []),
+          ...each(values, `${one}.values`, (value, place, k) =>
+            values.indexOf(value) < k ? [duplicate(place, value)] : [],
+          ),
+          ...(wrongKey ? [invalid(`${one}.key`, key, wrongKey)] : []),
+          ...(keyAgain ? [duplicate(`${one}.key`, key)] : []),
+        ];
+      }),
+      ...(again ? [duplicate(at, '')] : []),
+    ];
+  });
+}
+
+/** The same text for terms that say the same. */
+function termOf({ matchLabelExpressions = [] }: Topology): string {
+  return JSON.stringify(matchLabelExpressions.map(({ key = '', values = [] }) => [key, [...values].sort()]).sort());
 }
 
 function validateChoice(field: string, value: string | undefined, supported: readonly string[]): FieldError[] {

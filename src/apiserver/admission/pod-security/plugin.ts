@@ -140,7 +140,7 @@ const templates: Readonly<Record<string, (object: KubeObject) => PodTemplateSpec
   'apps/statefulsets': ofSpec,
   'apps/daemonsets': ofSpec,
   'batch/jobs': ofSpec,
-  'batch/cronjobs': (object) => (object as CronJob).spec?.jobTemplate.spec?.template,
+  'batch/cronjobs': (object) => (object as CronJob).spec?.jobTemplate?.spec?.template,
 };
 
 /** Other images, or other containers; all else of a pod that is looked at cannot be changed. */

@@ -1,0 +1,184 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { KubeObject } from '../types.ts';
+import { builtinKinds } from './index.ts';
+import { errorsOf } from './testing.ts';
+
+const container = { name: 'c', image: 'i' };
+const template = { metadata: { labels: { a: 'b' } }, spec: { containers: [container] } };
+const selector = { matchLabels: { a: 'b' } };
+const ending = { spec: { restartPolicy: 'Never', containers: [container] } };
+const indexed = { completionMode: 'Indexed', completions: 4, template: ending };
+const scaleTargetRef = { apiVersion: 'apps/v1', kind: 'Deployment', name: 'web' };
+const volume = { capacity: { storage: '1Gi' }, accessModes: ['ReadWriteOnce'] };
+const claim = { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } };
+const backend = { service: { name: 'web', port: { number: 80 } } };
+
+/** A kind, what is written, and what is wrong with it. */
+const cases: readonly (readonly [string, KubeObject & Record<string, unknown>, ...string[]])[] = [
+  [
+    'Deployment',
+    { spec: { selector: { matchLabels: { a: '-' } }, template } },
+    'spec.selector: Invalid value: {"matchLabels":{"a":"-"}}: invalid label selector',
+  ],
+  [
+    'DaemonSet',
+    { spec: { selector, template, updateStrategy: { rollingUpdate: { maxUnavailable: '0%', maxSurge: 0 } } } },
+    'spec.updateStrategy.rollingUpdate.maxUnavailable: Required value: cannot be 0 when maxSurge is 0',
+  ],
+  [
+    'StatefulSet',
+    { spec: { selector, template, ordinals: { start: -1 }, volumeClaimTemplates: [{ metadata: { name: 'd' } }] } },
+    'spec.ordinals.start: Invalid value: -1: must be greater than or equal to 0',
+    'spec.volumeClaimTemplates[0].spec.accessModes: Required value: at least 1 access mode is required',
+    'spec.volumeClaimTemplates[0].spec.resources[storage]: Required value',
+  ],
+  [
+    'Job',
+    {
+      spec: {
+        ...indexed,
+        podFailurePolicy: { rules: [{ action: 'Count', onExitCodes: { operator: 'In', values: [2, 0] } }] },
+      },
+    },
+    'spec.podFailurePolicy.rules[0].onExitCodes.values[1]: Invalid value: 0: must not be 0 for the In operator',
+    'spec.podFailurePolicy.rules[0].onExitCodes.values: Invalid value: [2,0]: must be ordered',
+  ],
+  [
+    'Job',
+    { spec: { ...indexed, successPolicy: { rules: [{ succeededIndexes: '0,2-9' }, {}] } } },
+    'spec.successPolicy.rules[0].succeededIndexes: Invalid value: "0,2-9": error parsing succeededIndexes: too large index: "9"',
+    'spec.successPolicy.rules[1]: Required value: at least one of succeededCount or succeededIndexes must be specified',
+  ],
+  [
+    'CronJob',
+    { spec: { schedule: '* * * * *', jobTemplate: { spec: { backoffLimitPerIndex: 1, template: ending } } } },
+    'spec.jobTemplate.spec.backoffLimitPerIndex: Invalid value: 1: requires indexed completion mode',
+  ],
+  [
+    'Ingress',
+    {
+      metadata: { annotations: { 'kubernetes.io/ingress.class': 'a' } },
+      spec: { ingressClassName: 'b', defaultBackend: backend },
+    },
+    'annotations.kubernetes.io/ingress.class: Invalid value: "a": must match `ingressClassName` when both are specified',
+  ],
+  [
+    'Ingress',
+    { spec: { defaultBackend: { resource: { kind: 'a/b' } } } },
+    'spec.defaultBackend.resource.kind: Invalid value: "a/b": may not contain \'/\'',
+    'spec.defaultBackend.resource.name: Required value',
+  ],
+  [
+    'IngressClass',
+    { spec: { controller: 'a.b/c', parameters: { kind: 'K', name: 'n', namespace: 'x' } } },
+    "spec.parameters.namespace: Forbidden: `parameters.scope` is set to 'Cluster'",
+  ],
+  [
+    'NetworkPolicy',
+    { spec: { ingress: [{ ports: [{ endPort: 9 }], from: [{ ipBlock: { cidr: '10.0.0.5/8' } }] }] } },
+    'spec.ingress[0].ports[0].endPort: Invalid value: 9: may not be specified when `port` is not specified',
+    'spec.ingress[0].from[0].ipBlock.cidr: Invalid value: "10.0.0.5/8": must not have bits set beyond the prefix length',
+  ],
+  [
+    'HorizontalPodAutoscaler',
+    {
+      spec: {
+        scaleTargetRef,
+        maxReplicas: 3,
+        metrics: [{ type: 'Pods', pods: { metric: { name: 'm' }, target: { type: 'Value' } } }],
+      },
+    },
+    'spec.metrics[0].pods.target.averageValue: Required value: must specify a positive target averageValue',
+  ],
+  [
+    'HorizontalPodAutoscaler',
+    {
+      spec: {
+        scaleTargetRef,
+        maxReplicas: 3,
+        behavior: { scaleUp: { policies: [{ type: 'Pods', periodSeconds: 9000 }] } },
+      },
+    },
+    'spec.behavior.scaleUp.policies[0].value: Invalid value: 0: must be greater than zero',
+    'spec.behavior.scaleUp.policies[0].periodSeconds: Invalid value: 9000: must be less than or equal to 1800',
+  ],
+  [
+    'PersistentVolume',
+    { spec: { ...volume, csi: { driver: 'd' }, nfs: { server: 's', path: 'p' } } },
+    'spec.nfs.path: Invalid value: "p": must be an absolute path',
+    'spec.csi: Forbidden: may not specify more than 1 volume type',
+  ],
+  [
+    'PersistentVolume',
+    { spec: { ...volume, fc: { targetWWNs: ['a'] }, nodeAffinity: { required: { nodeSelectorTerms: [] } } } },
+    'spec.fc.lun: Required value: lun is required if targetWWNs is specified',
+    'spec.nodeAffinity.required.nodeSelectorTerms: Required value: must have at least one node selector term',
+  ],
+  [
+    'PersistentVolumeClaim',
+    {
+      spec: {
+        ...claim,
+        dataSource: { kind: 'PersistentVolumeClaim', name: 'a' },
+        dataSourceRef: { kind: 'PersistentVolumeClaim', name: 'b' },
+      },
+    },
+    'spec: Invalid value: {}: must match dataSourceRef',
+  ],
+  [
+    'StorageClass',
+    { provisioner: 'p', allowedTopologies: [{ matchLabelExpressions: [{ key: 'k', values: ['a', 'a'] }] }] },
+    'allowedTopologies[0].matchLabelExpressions[0].values[1]: Duplicate value: "a"',
+  ],
+  [
+    'ResourceQuota',
+    { spec: { hard: { pods: '1.5', foo: '1', cpu: '1' }, scopes: ['BestEffort'] } },
+    'spec.hard[pods]: Invalid value: "1.5": must be an integer',
+    'spec.hard[foo]: Invalid value: "foo": must be a standard resource type or fully qualified',
+    'spec.hard[foo]: Invalid value: "foo": must be a standard resource for quota',
+    'spec.scopes: Invalid value: ["BestEffort"]: unsupported scope applied to resource',
+  ],
+  [
+    'LimitRange',
+    { spec: { limits: [{ type: 'Container', max: { cpu: '1' }, min: { cpu: '2' }, default: { cpu: '2' } }] } },
+    'spec.limits[0].min[cpu]: Invalid value: "2": min value 2 is greater than max value 1',
+    'spec.limits[0].defaultRequest[cpu]: Invalid value: "2": default request value 2 is greater than max value 1',
+    'spec.limits[0].default[cpu]: Invalid value: "1": default value 2 is greater than max value 1',
+  ],
+  [
+    'PriorityClass',
+    { value: 1, preemptionPolicy: 'x' },
+    'preemptionPolicy: Unsupported value: "x": supported values: "PreemptLowerPriority", "Never"',
+  ],
+  [
+    'Endpoints',
+    { subsets: [{ addresses: [{ ip: '10.0.0.1' }], ports: [{ port: 80, appProtocol: '/a' }] }] },
+    'subsets[0].ports[0].appProtocol: Invalid value: "/a": prefix part must be non-empty',
+  ],
+  [
+    'EndpointSlice',
+    { addressType: 'FQDN', endpoints: [{ addresses: ['a'], hints: { forZones: [{ name: 'z' }, { name: 'z' }] } }] },
+    'endpoints[0].addresses[0]: Invalid value: "a": should be a domain with at least two segments separated by dots',
+    'endpoints[0].hints.forZones[1].name: Duplicate value: "z"',
+  ],
+  [
+    'Namespace',
+    { spec: { finalizers: ['x'] } },
+    'spec.finalizers: Invalid value: "x": name is neither a standard finalizer name nor is it fully qualified',
+  ],
+];
+
+test('objects are refused for what Kubernetes refuses, in its words', () => {
+  for (const [name, object, ...expected] of cases) {
+    const kind = builtinKinds.find((one) => one.kind === name);
+    assert.ok(kind, name);
+    const scoped = { name: 'n', uid: 'u', ...(kind.namespaced ? { namespace: 'default' } : {}), ...object.metadata };
+    const found = errorsOf(kind, structuredClone({ ...object, metadata: scoped }));
+    assert.deepEqual(
+      found.filter((error) => !error.startsWith('spec.selector.match')),
+      expected,
+      name,
+    );
+  }
+});
