@@ -1,7 +1,7 @@
 import type { FieldError } from '../../kind.ts';
 import type { ResourceQuota } from '../../types.ts';
 import { all, invalid, required } from '../errors.ts';
-import { isQuotaResource } from './resource-names.ts';
+import { isQuotaResource } from '../resource-names.ts';
 
 type Spec = NonNullable<ResourceQuota['spec']>;
 type Requirement = NonNullable<NonNullable<Spec['scopeSelector']>['matchExpressions']>[number];

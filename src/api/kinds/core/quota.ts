@@ -5,14 +5,14 @@ import { defineKind } from '../define.ts';
 import { all, duplicate, each, forbidden, invalid, required, unchanged } from '../errors.ts';
 import { qualifiedName } from '../names.ts';
 import { amountOf, validateAmount } from '../podspec/resources.ts';
-import { validateScopes } from './quota-scopes.ts';
 import {
   isCounted,
   mayOvercommit,
   validateContainerResourceName,
   validateQuotaResourceName,
   validateResourceName,
-} from './resource-names.ts';
+} from '../resource-names.ts';
+import { validateScopes } from './quota-scopes.ts';
 
 type Limit = NonNullable<LimitRange['spec']>['limits'][number];
 type Amounts = Record<string, string>;

@@ -3,7 +3,8 @@ import { containerQuantities } from '../../pod-resources.ts';
 import { compareQuantities, formatQuantity, parseQuantity } from '../../quantity.ts';
 import type { PodSpec } from '../../types.ts';
 import { all, forbidden, invalid, notSupported } from '../errors.ts';
-import { validateRequirements, validateResourceName } from './resources.ts';
+import { validateResourceName } from '../resource-names.ts';
+import { validateRequirements } from './resources.ts';
 
 // What a pod asks for as a whole (KEP-2837).
 

@@ -4,10 +4,9 @@ import { parseQuantity } from '../../quantity.ts';
 import type { Container, PodSpec } from '../../types.ts';
 import { all, duplicate, each, forbidden, invalid, notFound, required, ruled, ruledIfGiven } from '../errors.ts';
 import { dnsLabel, qualifiedName } from '../names.ts';
+import { hugePages, isExtended, isHugePages, mayOvercommit, validateContainerResourceName } from '../resource-names.ts';
 
 type Amounts = Readonly<Record<string, string>>;
-
-const nativeResources = ['cpu', 'memory', 'ephemeral-storage'];
 
 /** The amount of a quantity in billionths, or `undefined` where the text is none. */
 export function amountOf(text: string | number): bigint | undefined {
@@ -43,7 +42,7 @@ export function validateContainerResources(
   field: string,
   claims: readonly string[],
 ): FieldError[] {
-  return validateRequirements(resources, validateContainerResource, field, claims);
+  return validateRequirements(resources, validateContainerResourceName, field, claims);
 }
 
 /** Amounts of what has the right name, with requests that keep within limits. */
@@ -73,9 +72,6 @@ function validateAmountsOf(
   });
 }
 
-const isHugePages = (name: string): boolean => name.startsWith(hugePages);
-const hugePages = 'hugepages-';
-
 function hugePagesAlone(limits: Amounts = {}, requests: Amounts = {}): boolean {
   const names = [...Object.keys(limits), ...Object.keys(requests)];
   return names.some(isHugePages) && !names.includes('cpu') && !names.includes('memory');
@@ -103,36 +99,6 @@ const divideUp = (nanos: bigint): bigint => {
   if (nanos % billion === 0n) return whole;
   return nanos < 0n ? whole - 1n : whole + 1n;
 };
-
-/** Names of resources that clusters know without a prefix, of which containers have few. */
-const standardNames: ReadonlySet<string> = new Set([
-  ...['', 'requests.', 'limits.'].flatMap((part) => nativeResources.map((name) => `${part}${name}`)),
-  ...['configmaps', 'persistentvolumeclaims', 'pods', 'replicationcontrollers', 'resourcequotas', 'secrets'],
-  ...['services', 'services.loadbalancers', 'services.nodeports', 'storage', 'requests.storage'],
-]);
-
-const isStandard = (name: string): boolean =>
-  standardNames.has(name) || isHugePages(name) || name.startsWith(`requests.${hugePages}`);
-const isNative = (name: string): boolean => !name.includes('/') || name.includes('kubernetes.io/');
-const isExtended = (name: string): boolean =>
-  !isNative(name) && !name.startsWith('requests.') && qualifiedName(`requests.${name}`) === undefined;
-
-/** The name of a resource of any kind. */
-export function validateResourceName(name: string, field: string): FieldError[] {
-  const wrong = ruled(field, name, qualifiedName);
-  if (wrong.length > 0 || name.includes('/') || isStandard(name)) return wrong;
-  return [invalid(field, name, 'must be a standard resource type or fully qualified')];
-}
-
-function validateContainerResource(name: string, field: string): FieldError[] {
-  if (nativeResources.includes(name)) return [];
-  const errors = validateResourceName(name, field);
-  if (name.includes('/')) {
-    if (isNative(name) || isExtended(name)) return errors;
-    return [...errors, invalid(field, name, "doesn't follow extended resource name standard")];
-  }
-  return isHugePages(name) ? errors : [...errors, invalid(field, name, 'must be a standard resource for containers')];
-}
 
 type Claim = NonNullable<Requirements['claims']>[number];
 
@@ -165,10 +131,6 @@ function validateRequestsWithinLimits(requests: Amounts, limits: Amounts, field:
     }
     return asked > most ? [invalid(at, request, `must be less than or equal to ${name} limit of ${limit}`)] : [];
   });
-}
-
-function mayOvercommit(name: string): boolean {
-  return nativeResources.includes(name) || (isNative(name) && !isHugePages(name));
 }
 
 export type QosClass = 'Guaranteed' | 'Burstable' | 'BestEffort';
