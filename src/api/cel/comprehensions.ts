@@ -123,24 +123,39 @@ function twoVariables({ result, evaluate }: Comprehension) {
 }
 
 /** Orders a list by a key of each item (cel-go's ext.Lists). */
-function sortBy({ receiver, args: [variable, key] }: Call) {
-  let inner: Scope;
-  return {
-    async: false,
-    typeCheck(checker: Checker, _macro: unknown, scope: Scope) {
-      const type = checker.check(receiver, scope);
-      const item = type.kind === 'list' ? type.valueType : checker.getType('dyn');
-      inner = scope.forkWithVariable(nameOf(checker, variable!), item);
-      checker.check(key!, inner);
-      return type;
-    },
-    evaluate(evaluator: Evaluator, _macro: unknown, scope: Scope) {
-      const keyed = entriesOf(evaluator.run(receiver, scope)).map(([, item]) => ({
-        item,
-        key: evaluator.run(key!, inner.reuse(scope).setIterValue(item, evaluator)),
-      }));
-      return keyed.sort((a, b) => compare(a.key, b.key)).map(({ item }) => item);
-    },
+const sortBy = oneVariable('list', undefined, (list, run) => {
+  const keyed = entriesOf(list).map(([, item]) => ({ item, key: run(item) }));
+  return keyed.sort((a, b) => compare(a.key, b.key)).map(({ item }) => item);
+});
+
+const optional = (wrap: (value: unknown) => unknown) =>
+  oneVariable('optional', 'optional<dyn>', (given, run) => {
+    if (!(given instanceof Optional)) throw new Error('receiver must be optional');
+    return given.hasValue() ? wrap(run(given.value())) : Optional.none();
+  });
+
+/** A macro whose variable is each value in a receiver of this kind. Without `result` it gives what it was given. */
+function oneVariable(
+  kind: 'list' | 'optional',
+  result: string | undefined,
+  evaluate: (given: unknown, run: (value: unknown) => unknown) => unknown,
+) {
+  return ({ receiver, args: [variable, expression] }: Call) => {
+    let inner: Scope;
+    return {
+      async: false,
+      typeCheck(checker: Checker, _macro: unknown, scope: Scope) {
+        const type = checker.check(receiver, scope);
+        const value = type.kind === kind ? type.valueType : checker.getType('dyn');
+        inner = scope.forkWithVariable(nameOf(checker, variable!), value);
+        checker.check(expression!, inner);
+        return result === undefined ? type : checker.getType(result);
+      },
+      evaluate(evaluator: Evaluator, _macro: unknown, scope: Scope) {
+        const run = (value: unknown) => evaluator.run(expression!, inner.reuse(scope).setIterValue(value, evaluator));
+        return evaluate(evaluator.run(receiver, scope), run);
+      },
+    };
   };
 }
 
@@ -149,28 +164,6 @@ function entriesOf(value: unknown): readonly Entry[] {
   if (value instanceof Map) return [...value];
   if (typeof value === 'object' && value !== null) return Object.entries(value);
   throw new Error('expression is neither a list nor a map');
-}
-
-function optional(wrap: (value: unknown) => unknown) {
-  return ({ receiver, args: [variable, expression] }: Call) => {
-    let inner: Scope;
-    return {
-      async: false,
-      typeCheck(checker: Checker, _macro: unknown, scope: Scope) {
-        const type = checker.check(receiver, scope);
-        const value = type.kind === 'optional' ? type.valueType : checker.getType('dyn');
-        inner = scope.forkWithVariable(nameOf(checker, variable!), value);
-        checker.check(expression!, inner);
-        return checker.getType('optional<dyn>');
-      },
-      evaluate(evaluator: Evaluator, _macro: unknown, scope: Scope) {
-        const given = evaluator.run(receiver, scope);
-        if (!(given instanceof Optional)) throw new Error('receiver must be optional');
-        if (!given.hasValue()) return Optional.none();
-        return wrap(evaluator.run(expression!, inner.reuse(scope).setIterValue(given.value(), evaluator)));
-      },
-    };
-  };
 }
 
 function nameOf(checker: Checker, node: Node): string {

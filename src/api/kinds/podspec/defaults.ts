@@ -51,7 +51,7 @@ function setContainerDefaults(container: Container): void {
 }
 
 /** An image without a tag, or with `latest`, may change under its name. A digest or another tag may not. */
-export function pullPolicyFor(image: string): 'Always' | 'IfNotPresent' {
+function pullPolicyFor(image: string): 'Always' | 'IfNotPresent' {
   if (image.includes('@')) return 'IfNotPresent';
   const tag = image.slice(image.lastIndexOf('/') + 1).split(':')[1];
   return tag === undefined || tag === '' || tag === 'latest' ? 'Always' : 'IfNotPresent';

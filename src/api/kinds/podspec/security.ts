@@ -121,7 +121,7 @@ function validateAppArmor({ type, localhostProfile: path }: Profile, field: stri
 }
 
 /** A user's or group's number. */
-export function validateUserId(id: number | undefined, field: string): FieldError[] {
+function validateUserId(id: number | undefined, field: string): FieldError[] {
   if (id === undefined || (id >= 0 && id <= 2147483647)) return [];
   return [invalid(field, id, 'must be between 0 and 2147483647, inclusive')];
 }
