@@ -63,6 +63,9 @@ test('a Gateway has an address of its own as long as it is there, and the proxy 
   assert.ok(!cluster.config.addresses.ingress.includes(first));
   await becomes('one', first, 'any.test');
   assert.equal(await whoAnswers(second, 'any.test'), '404');
+  const traced = await cluster.knit(['trace', 'client/alice', first, '--port', '80']);
+  assert.match(traced, /fabric +c-alice → ingress.*\n.*ingress +eth0/);
+  assert.match(traced, / · as predicted$/m);
   const columns = await cluster.kubectl(['get', 'gateway', 'first', '--no-headers']);
   assert.match(columns, new RegExp(`^first +knit +${first} +True `));
   await cluster.kubectl(['delete', 'gateway', 'first', 'second']);

@@ -11,7 +11,7 @@ import type {
 import { addressAt, familyOf, parseCIDR } from '../base/cidr.ts';
 import { canonicalAddress } from '../base/prefixes.ts';
 import type { RoutingPlan } from '../edge/ingress/plan.ts';
-import type { AddressPool } from '../edge/loadbalancer/addresses.ts';
+import { type AddressPool, gatewayAddressClass } from '../edge/loadbalancer/addresses.ts';
 import { type LoadBalancerPlan, planLoadBalancers } from '../edge/loadbalancer/plan.ts';
 import type { FabricSpec } from '../machine/fabric.ts';
 import { type PolicyPlan, planPolicies } from '../policy/index.ts';
@@ -206,6 +206,11 @@ function indexPlaces({ objects, network: { fabric, loadBalancerPools } }: World)
   }
   for (const { reserved } of loadBalancerPools)
     for (const address of reserved) places.set(address, { kind: 'ingress' });
+  // A Gateway's addresses are held by a Service that leads nowhere itself.
+  for (const { spec, status } of objects.services) {
+    if (spec?.loadBalancerClass !== gatewayAddressClass) continue;
+    for (const { ip } of status?.loadBalancer?.ingress ?? []) if (ip) places.set(ip, { kind: 'ingress' });
+  }
   return places;
 }
 

@@ -131,7 +131,7 @@ function oneToOne(fabric: FabricSpec, packet: Tuple, from: string | undefined): 
 }
 
 function route({ atlas }: Walk, packet: Tuple): Departure | undefined {
-  const { fabric, loadBalancerPools } = atlas.world.network;
+  const { fabric } = atlas.world.network;
   const { destination } = packet;
   const node = fabric.nodes.find(({ name }) => {
     const { addresses, podCIDRs } = atlas.node(name);
@@ -143,7 +143,7 @@ function route({ atlas }: Walk, packet: Tuple): Departure | undefined {
   const client = fabric.clients.find(({ address, ipv6 }) => address === destination || ipv6 === destination);
   if (client)
     return { interface: `c-${client.name}`, packet, to: { kind: 'client', name: client.name }, toInterface: 'eth0' };
-  if (loadBalancerPools.some(({ reserved }) => reserved.includes(destination))) {
+  if (atlas.placeOf(destination)?.kind === 'ingress') {
     return { interface: 'ingress', packet, to: { kind: 'ingress' }, toInterface: 'eth0' };
   }
   return isNowhere(fabric, destination) ? undefined : wayOut(fabric, packet);
