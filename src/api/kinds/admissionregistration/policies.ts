@@ -1,7 +1,9 @@
-import type { FieldError } from '../../kind.ts';
-import type { KubeObject } from '../../types.ts';
+import type { Column, FieldError } from '../../kind.ts';
+import type { KubeObject, LabelSelector } from '../../types.ts';
+import { ageColumn, integer, nameColumn, text } from '../columns.ts';
 import { defineKind } from '../define.ts';
 import { invalid, oneOf, required } from '../errors.ts';
+import { selectorInGoText } from '../label-selector.ts';
 
 interface Rule {
   operations?: readonly string[];
@@ -18,6 +20,7 @@ interface MatchResources {
 
 interface Policy extends KubeObject {
   spec?: {
+    paramKind?: { apiVersion?: string; kind?: string };
     failurePolicy?: string;
     matchConstraints?: MatchResources;
     matchConditions?: readonly { readonly expression?: string }[];
@@ -28,7 +31,12 @@ interface Policy extends KubeObject {
 }
 
 interface Binding extends KubeObject {
-  spec?: { policyName?: string; validationActions?: readonly string[]; matchResources?: MatchResources };
+  spec?: {
+    policyName?: string;
+    paramRef?: { name?: string; namespace?: string; selector?: LabelSelector };
+    validationActions?: readonly string[];
+    matchResources?: MatchResources;
+  };
 }
 
 function setMatchDefaults(match: MatchResources | undefined): void {
@@ -72,6 +80,23 @@ function wrongExpressions(
   });
 }
 
+function paramKindOf({ spec }: Policy | MutatingPolicy): string {
+  return spec?.paramKind ? `${spec.paramKind.apiVersion ?? ''}/${spec.paramKind.kind ?? ''}` : '<unset>';
+}
+
+const bindingColumns: readonly Column<Binding>[] = [
+  nameColumn,
+  text('PolicyName', ({ spec }) => spec?.policyName ?? '', 'What it puts into force.'),
+  text('ParamRef', paramsOf, 'Which parameters it has.'),
+  ageColumn,
+];
+
+function paramsOf({ spec }: Binding): string {
+  const { name, namespace, selector } = spec?.paramRef ?? {};
+  if (name) return `${namespace || '*'}/${name}`;
+  return selector ? selectorInGoText(selector) : '<unset>';
+}
+
 export const validatingAdmissionPolicy = defineKind<Policy>({
   group: 'admissionregistration.k8s.io',
   kind: 'ValidatingAdmissionPolicy',
@@ -101,6 +126,12 @@ export const validatingAdmissionPolicy = defineKind<Policy>({
     const { admissionErrorOf } = await import('../../cel/admission.ts');
     return wrongExpressions(expressionsOf(policy), admissionErrorOf);
   },
+  columns: [
+    nameColumn,
+    integer('Validations', ({ spec }) => (spec?.validations ?? []).length, 'How many rules it has.'),
+    text('ParamKind', paramKindOf, 'What its parameters are.'),
+    ageColumn,
+  ],
 });
 
 export const validatingAdmissionPolicyBinding = defineKind<Binding>({
@@ -119,6 +150,7 @@ export const validatingAdmissionPolicyBinding = defineKind<Binding>({
       ...actions.flatMap((action, i) => oneOf(`spec.validationActions[${i}]`, action, ['Audit', 'Deny', 'Warn'])),
     ];
   },
+  columns: bindingColumns,
 });
 
 interface Mutation {
@@ -198,6 +230,12 @@ export const mutatingAdmissionPolicy = defineKind<MutatingPolicy>({
       ...wrongExpressions(mutationsOf(policy), mutationErrorOf),
     ];
   },
+  columns: [
+    nameColumn,
+    integer('Mutations', ({ spec }) => (spec?.mutations ?? []).length, 'How many changes it makes.'),
+    text('ParamKind', paramKindOf, 'What its parameters are.'),
+    ageColumn,
+  ],
 });
 
 export const mutatingAdmissionPolicyBinding = defineKind<Binding>({
@@ -209,4 +247,5 @@ export const mutatingAdmissionPolicyBinding = defineKind<Binding>({
   generation: true,
   setDefaults: ({ spec }) => setMatchDefaults(spec?.matchResources),
   validate: ({ spec }) => (spec?.policyName ? [] : [required('spec.policyName')]),
+  columns: bindingColumns,
 });

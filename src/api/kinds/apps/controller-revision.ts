@@ -1,6 +1,6 @@
 import type { FieldError } from '../../kind.ts';
 import type { ControllerRevision } from '../../types.ts';
-import { ageColumn, integer, nameColumn, text } from '../columns.ts';
+import { ageColumn, nameColumn, text } from '../columns.ts';
 import { defineKind } from '../define.ts';
 import { invalid, unchanged } from '../errors.ts';
 
@@ -19,7 +19,7 @@ export const controllerRevision = defineKind<ControllerRevision>({
   columns: [
     nameColumn,
     text('Controller', controllerOf, 'What it is a revision of.'),
-    integer('Revision', ({ revision }) => revision ?? 0, 'Its number.'),
+    text('Revision', ({ revision }) => revision ?? 0, 'Its number.'),
     ageColumn,
   ],
 });

@@ -58,12 +58,13 @@ function firstSeen({ firstTimestamp, eventTime }: Event, now: number): string {
 }
 
 function lastSeen(object: Event, now: number): string {
-  const last = object.series?.lastObservedTime ?? object.lastTimestamp;
-  return last ? ageOf(last, now) : firstSeen(object, now);
+  const { series, lastTimestamp } = object;
+  if (series) return ageOf(series.lastObservedTime, now);
+  return lastTimestamp ? ageOf(lastTimestamp, now) : firstSeen(object, now);
 }
 
 function countOf({ series, count }: Event): number {
-  return series?.count || count || 1;
+  return series ? (series.count ?? 0) : count || 1;
 }
 
 function objectOf({ involvedObject }: Event): string {
@@ -73,5 +74,5 @@ function objectOf({ involvedObject }: Event): string {
 
 function sourceOf({ source, reportingComponent, reportingInstance }: Event): string {
   const host = source?.host || reportingInstance;
-  return [source?.component || reportingComponent || '', host].filter(Boolean).join(', ');
+  return `${source?.component || reportingComponent || ''}${host ? `, ${host}` : ''}`;
 }

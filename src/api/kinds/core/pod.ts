@@ -78,7 +78,7 @@ export const pod = defineKind<Pod>({
       'How often its containers were restarted, and when last.',
     ),
     ageColumn,
-    wide(text('IP', ({ status }) => status?.podIPs?.[0]?.ip || status?.podIP || '<none>', 'Address of the pod.')),
+    wide(text('IP', ({ status }) => status?.podIP || status?.podIPs?.[0]?.ip || '<none>', 'Address of the pod.')),
     wide(text('Node', ({ spec }) => spec?.nodeName || '<none>', 'Node that the pod stands on.')),
     wide(
       text('Nominated Node', ({ status }) => status?.nominatedNodeName || '<none>', 'Node where room is being made.'),

@@ -44,19 +44,22 @@ export const priorityLevelConfiguration = defineKind<PriorityLevelConfiguration>
   columns: [
     nameColumn,
     text('Type', ({ spec }) => spec?.type ?? '', 'Whether it has a limit.'),
-    text('NominalConcurrencyShares', (level) => told(sharesOf(level)), 'Its part of all seats.'),
-    text('Queues', (level) => told(queuingOf(level)?.queues), 'How many queues wait for its seats.'),
-    text('HandSize', (level) => told(queuingOf(level)?.handSize), 'How many of them a flow may use.'),
-    text('QueueLengthLimit', (level) => told(queuingOf(level)?.queueLengthLimit), 'How many requests wait in each.'),
+    text('NominalConcurrencyShares', sharesOf, 'Its part of all seats.'),
+    text('Queues', (level) => ofQueuing(level, 'queues'), 'How many queues wait for its seats.'),
+    text('HandSize', (level) => ofQueuing(level, 'handSize'), 'How many of them a flow may use.'),
+    text('QueueLengthLimit', (level) => ofQueuing(level, 'queueLengthLimit'), 'How many requests wait in each.'),
     ageColumn,
   ],
 });
 
-const told = (value: number | undefined): string => (value === undefined ? '<none>' : String(value));
+function sharesOf({ spec }: PriorityLevelConfiguration): number | string {
+  return spec?.limited ? (spec.limited.nominalConcurrencyShares ?? 0) : '<none>';
+}
 
-const sharesOf = ({ spec }: PriorityLevelConfiguration) => (spec?.limited ?? spec?.exempt)?.nominalConcurrencyShares;
-
-const queuingOf = ({ spec }: PriorityLevelConfiguration) => spec?.limited?.limitResponse?.queuing;
+function ofQueuing({ spec }: PriorityLevelConfiguration, field: keyof Queuing): number | string {
+  const queuing = spec?.limited?.limitResponse?.queuing;
+  return queuing ? (queuing[field] ?? 0) : '<none>';
+}
 
 function validateLimited({ nominalConcurrencyShares, lendablePercent, limitResponse }: Limited): FieldError[] {
   const at = 'spec.limited';

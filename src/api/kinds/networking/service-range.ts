@@ -34,13 +34,16 @@ export const ipAddress = defineKind<IPAddress>({
     ];
   },
   fieldLabels: { 'spec.parentRef.name': ({ spec }) => spec?.parentRef?.name ?? '' },
-  columns: [nameColumn, text('ParentRef', parentOf, 'What the address is for.'), ageColumn],
+  // No age: Kubernetes shows none.
+  columns: [nameColumn, text('ParentRef', parentOf, 'What the address is for.')],
 });
 
 /** `services/default/web` */
 function parentOf({ spec }: IPAddress): string {
-  const { group, resource, namespace, name } = spec?.parentRef ?? {};
-  return [group, resource, namespace, name].filter(Boolean).join('/');
+  if (!spec?.parentRef) return '<none>';
+  const { group, resource = '', namespace, name = '' } = spec.parentRef;
+  const plural = (group ? `${resource}.${group}` : resource).toLowerCase();
+  return [plural, ...(namespace ? [namespace] : []), name].join('/');
 }
 
 export const serviceCIDR = defineKind<ServiceCIDR>({
