@@ -16,6 +16,11 @@ import { hasEnded, readinessGates, summarizePod } from '../podspec/summary.ts';
 import { validatePodSpecUpdate } from '../podspec/update.ts';
 import { validatePodSpec } from '../podspec/validate.ts';
 
+/** What tables say of pods that have ended. */
+const ENDED: Readonly<Record<string, string>> = {
+  Succeeded: 'The pod has completed successfully.',
+  Failed: 'The pod failed.',
+};
 const connect = ['create', 'get'];
 const keepsSpec: ReadonlySet<string> = new Set(['binding', 'status']);
 
@@ -63,6 +68,10 @@ export const pod = defineKind<Pod>({
     'status.podIP': ({ status }) => status?.podIP ?? '',
     'status.podIPs': ({ status }) => status?.podIP ?? '',
     'status.nominatedNodeName': ({ status }) => status?.nominatedNodeName ?? '',
+  },
+  rowConditions({ status }) {
+    const message = status?.phase && ENDED[status.phase];
+    return message ? [{ type: 'Completed', status: 'True', reason: status.phase, message }] : undefined;
   },
   columns: [
     nameColumn,
