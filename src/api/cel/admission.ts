@@ -1,7 +1,7 @@
 import type { Environment } from '@marcbachmann/cel-js';
 import { AUTHORIZER, addAuthorizer } from './authorizer.ts';
 import { addLibrary, createEnvironment } from './environment.ts';
-import { CompileError, compile, type Expression } from './expression.ts';
+import { compile, type Expression } from './expression.ts';
 import { addObjectLiterals, withObjectLiterals } from './object-literals.ts';
 
 /** What expressions of webhooks and policies may speak of. */
@@ -11,7 +11,7 @@ const KEPT = 2000;
 
 let environment: Environment | undefined;
 const known = new Map<string, Expression>();
-let mutationEnvironment: Environment | undefined;
+let environmentOfMutations: Environment | undefined;
 const knownMutations = new Map<string, Expression>();
 
 /** Where expressions of admission are compiled; these variables may be anything. */
@@ -20,6 +20,17 @@ export function admissionEnvironment(names: readonly string[]): Environment {
   for (const name of names) env.registerVariable(name, 'dyn');
   addAuthorizer(env);
   return env.registerVariable('authorizer', AUTHORIZER);
+}
+
+/** Where expressions are compiled that {@link withObjectLiterals} has written. */
+export function mutationEnvironment(names: readonly string[]): Environment {
+  const env = admissionEnvironment(names);
+  addObjectLiterals(env);
+  addLibrary(env, 'jsonpatch', {
+    // RFC 6901 §4
+    'escapeKey(string): string': (key: string) => key.replaceAll('~', '~0').replaceAll('/', '~1'),
+  });
+  return env;
 }
 
 /**
@@ -41,15 +52,8 @@ export function admissionExpression(source: string): Expression {
  */
 export function mutationExpression(source: string): Expression {
   return remember(knownMutations, source, () => {
-    if (!mutationEnvironment) {
-      mutationEnvironment = admissionEnvironment(variables);
-      addObjectLiterals(mutationEnvironment);
-      addLibrary(mutationEnvironment, 'jsonpatch', {
-        // RFC 6901 §4
-        'escapeKey(string): string': (key: string) => key.replaceAll('~', '~0').replaceAll('/', '~1'),
-      });
-    }
-    return compile(mutationEnvironment, withObjectLiterals(source));
+    environmentOfMutations ??= mutationEnvironment(variables);
+    return compile(environmentOfMutations, withObjectLiterals(source));
   });
 }
 
@@ -61,20 +65,4 @@ function remember(expressions: Map<string, Expression>, source: string, make: ()
     expressions.set(source, expression);
   }
   return expression;
-}
-
-/** Why an expression cannot be a condition of admission. */
-export const admissionErrorOf = (source: string): string | undefined => errorOf(() => admissionExpression(source));
-
-/** Why an expression cannot be a mutation. */
-export const mutationErrorOf = (source: string): string | undefined => errorOf(() => mutationExpression(source));
-
-function errorOf(make: () => Expression): string | undefined {
-  try {
-    make();
-    return undefined;
-  } catch (error) {
-    if (error instanceof CompileError) return error.message;
-    throw error;
-  }
 }

@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { mutationErrorOf, mutationExpression } from './admission.ts';
+import { mutationExpression } from './admission.ts';
+import { expressionErrorOf } from './admission-errors.ts';
 import { toJson, withObjectLiterals } from './object-literals.ts';
 
+const errorOf = (source: string) =>
+  expressionErrorOf(source, 'applyConfiguration', { params: false, variables: false });
 const json = (source: string, object: unknown = new Map()) => toJson(mutationExpression(source).run({ object }));
 
 test('literals of objects have their fields, maps and lists', () => {
@@ -37,7 +40,7 @@ test('an object in a field that its type does not name is refused', () => {
 test('what is no literal of an object is left as it is', () => {
   for (const source of ['{"Object": 1}', 'x.Object{', '"Object{a: 1}"', '{a: b}', 'Objects.of({"a": 1})'])
     assert.equal(withObjectLiterals(source), source);
-  assert.match(mutationErrorOf('Object{a: }') ?? '', /compilation failed/);
-  assert.match(mutationErrorOf('Object{a: 1') ?? '', /compilation failed/);
-  assert.equal(mutationErrorOf('Object{a: 1}'), undefined);
+  assert.match(errorOf('Object{a: }') ?? '', /compilation failed/);
+  assert.match(errorOf('Object{a: 1') ?? '', /compilation failed/);
+  assert.equal(errorOf('Object{a: 1}'), undefined);
 });

@@ -1,10 +1,7 @@
 import type { Kind } from '../kind.ts';
-import {
-  mutatingAdmissionPolicy,
-  mutatingAdmissionPolicyBinding,
-  validatingAdmissionPolicy,
-  validatingAdmissionPolicyBinding,
-} from './admissionregistration/policies.ts';
+import { mutatingAdmissionPolicyBinding, validatingAdmissionPolicyBinding } from './admissionregistration/bindings.ts';
+import { mutatingAdmissionPolicy } from './admissionregistration/mutating-policies.ts';
+import { validatingAdmissionPolicy } from './admissionregistration/validating-policies.ts';
 import { mutatingWebhookConfiguration, validatingWebhookConfiguration } from './admissionregistration/webhooks.ts';
 import { customResourceDefinition } from './apiextensions/custom-resource-definition.ts';
 import { apiService } from './apiregistration/api-service.ts';

@@ -1,24 +1,32 @@
 import type { FieldError, Kind } from '../../kind.ts';
-import type { KubeObject } from '../../types.ts';
+import type { KubeObject, LabelSelector } from '../../types.ts';
 import { ageColumn, integer, nameColumn } from '../columns.ts';
 import { defineKind } from '../define.ts';
-import { duplicate, invalid, oneOf, required, tooMany } from '../errors.ts';
-import { dnsSubdomain, qualifiedName } from '../names.ts';
+import { all, duplicate, each, invalid, oneOf, required, sameValue } from '../errors.ts';
+import { validateLabelSelector } from '../label-selector.ts';
+import { dnsSubdomain, faults } from '../names.ts';
+import { validateWebhookClient, type WebhookClient } from '../webhook-client.ts';
+import { wrongExpressions } from './expressions.ts';
+import { conditionExpressions, type MatchCondition, validateMatchConditions } from './match-conditions.ts';
+import { matchPolicies } from './match-resources.ts';
+import { reinvocationPolicies } from './mutating-policies.ts';
+import { isReviewed, validateReviewVersions } from './review-versions.ts';
+import { type Rule, setRuleDefaults, validateRule } from './rules.ts';
 
 /** What both kinds of webhooks have. */
 interface Webhook {
   name?: string;
-  clientConfig?: { url?: string; service?: { name?: string; namespace?: string; port?: number } };
-  rules?: { scope?: string; operations?: readonly string[] }[];
+  clientConfig?: WebhookClient;
+  rules?: readonly Rule[];
   failurePolicy?: string;
   matchPolicy?: string;
   reinvocationPolicy?: string;
-  namespaceSelector?: object;
-  objectSelector?: object;
+  namespaceSelector?: LabelSelector;
+  objectSelector?: LabelSelector;
   timeoutSeconds?: number;
   sideEffects?: string;
   admissionReviewVersions?: readonly string[];
-  matchConditions?: readonly { readonly name?: string; readonly expression?: string }[];
+  matchConditions?: readonly MatchCondition[];
 }
 
 interface WebhookConfiguration extends KubeObject {
@@ -48,15 +56,13 @@ function define(kind: string, setDefaults: (webhook: Webhook) => void): Kind<Web
     generation: true,
     columns,
     setDefaults: ({ webhooks }) => webhooks?.forEach(setDefaults),
-    validate: ({ webhooks = [] }) => webhooks.flatMap((webhook, index) => validateWebhook(webhook, index, webhooks)),
-    async validateRules({ webhooks = [] }) {
-      const { admissionErrorOf } = await import('../../cel/admission.ts');
-      return webhooks.flatMap(({ matchConditions = [] }, index) =>
-        matchConditions.flatMap(({ expression = '' }, i) => {
-          const wrong = expression && admissionErrorOf(expression);
-          return wrong ? [invalid(`webhooks[${index}].matchConditions[${i}].expression`, expression, wrong)] : [];
-        }),
+    validate: ({ webhooks = [] }, old) => validateWebhooks(webhooks, rulesFor(webhooks, old)),
+    async validateRules({ webhooks = [] }, old) {
+      if (!rulesFor(webhooks, old).conditions) return [];
+      const expressions = webhooks.flatMap(({ matchConditions }, index) =>
+        conditionExpressions(matchConditions, `webhooks[${index}].matchConditions`),
       );
+      return wrongExpressions(expressions, { params: false, variables: false });
     },
   });
 }
@@ -67,59 +73,79 @@ function setWebhookDefaults(webhook: Webhook): void {
   webhook.namespaceSelector ??= {};
   webhook.objectSelector ??= {};
   webhook.timeoutSeconds ??= 10;
-  for (const rule of webhook.rules ?? []) rule.scope ??= '*';
+  setRuleDefaults(webhook.rules);
   const { service } = webhook.clientConfig ?? {};
   if (service) service.port ??= 443;
 }
 
-function validateWebhook(webhook: Webhook, index: number, all: readonly Webhook[]): FieldError[] {
-  const path = `webhooks[${index}]`;
-  const { name = '', clientConfig = {}, timeoutSeconds = 10, admissionReviewVersions = [] } = webhook;
-  const errors: FieldError[] = [];
-  const wrong =
-    dnsSubdomain(name) ??
-    (name.split('.').length < 3 ? 'should be a domain with at least three segments separated by dots' : undefined);
-  if (name === '') errors.push(required(`${path}.name`));
-  else if (wrong) errors.push(invalid(`${path}.name`, name, wrong));
-  if (all.findIndex((each) => each.name === name) < index) errors.push(duplicate(`${path}.name`, name));
-  if ((clientConfig.url === undefined) === (clientConfig.service === undefined)) {
-    errors.push(required(`${path}.clientConfig`, 'exactly one of url or service is required'));
-  }
-  if (clientConfig.url !== undefined && !clientConfig.url.startsWith('https://')) {
-    const detail = `'https' is the only allowed URL scheme`;
-    errors.push(invalid(`${path}.clientConfig.url`, clientConfig.url, detail));
-  }
-  if (timeoutSeconds < 1 || timeoutSeconds > 30) {
-    const detail = 'the timeout value must be between 1 and 30 seconds';
-    errors.push(invalid(`${path}.timeoutSeconds`, timeoutSeconds, detail));
-  }
-  if (admissionReviewVersions.length === 0) {
-    const detail = 'must specify one of v1, v1beta1';
-    errors.push(required(`${path}.admissionReviewVersions`, detail));
-  } else if (!admissionReviewVersions.includes('v1')) {
-    const detail = 'must include at least one of v1';
-    errors.push(invalid(`${path}.admissionReviewVersions`, admissionReviewVersions, detail));
-  }
-  return [
-    ...errors,
-    ...validateConditions(`${path}.matchConditions`, webhook.matchConditions ?? []),
-    ...oneOf(`${path}.sideEffects`, webhook.sideEffects, ['None', 'NoneOnDryRun']),
-    ...oneOf(`${path}.failurePolicy`, webhook.failurePolicy, ['Fail', 'Ignore']),
-    ...oneOf(`${path}.matchPolicy`, webhook.matchPolicy, ['Equivalent', 'Exact']),
-  ];
+/** The rules that came later: what broke one before may go on to do so. */
+interface LaterRules {
+  readonly uniqueNames: boolean;
+  readonly noSideEffects: boolean;
+  readonly knownVersions: boolean;
+  readonly conditions: boolean;
 }
 
-const MAX_CONDITIONS = 64;
+function rulesFor(webhooks: readonly Webhook[], old: WebhookConfiguration | undefined): LaterRules {
+  if (!old) return { uniqueNames: true, noSideEffects: true, knownVersions: true, conditions: true };
+  const { webhooks: before = [] } = old;
+  const conditionsOf = (list: readonly Webhook[]) => list.map(({ matchConditions = [] }) => matchConditions);
+  return {
+    uniqueNames: new Set(before.map(({ name }) => name)).size === before.length,
+    noSideEffects: before.every(({ sideEffects = '' }) => withoutSideEffects.includes(sideEffects)),
+    knownVersions: before.every(({ admissionReviewVersions = [] }) => isReviewed(admissionReviewVersions)),
+    conditions: !sameValue(conditionsOf(webhooks), conditionsOf(before)),
+  };
+}
 
-function validateConditions(path: string, conditions: NonNullable<Webhook['matchConditions']>): FieldError[] {
-  if (conditions.length > MAX_CONDITIONS) return [tooMany(path, conditions.length, MAX_CONDITIONS)];
-  return conditions.flatMap(({ name = '', expression = '' }, i) => {
-    const wrong = name ? qualifiedName(name) : undefined;
-    return [
-      ...(name ? [] : [required(`${path}[${i}].name`)]),
-      ...(wrong ? [invalid(`${path}[${i}].name`, name, wrong)] : []),
-      ...(conditions.findIndex((each) => each.name === name) < i ? [duplicate(`${path}[${i}].name`, name)] : []),
-      ...(expression.trim() ? [] : [required(`${path}[${i}].expression`)]),
-    ];
-  });
+function validateWebhooks(webhooks: readonly Webhook[], rules: LaterRules): FieldError[] {
+  return each(webhooks, 'webhooks', (webhook, path, index) =>
+    all(
+      validateWebhook(webhook, path, rules),
+      validateReviewVersions(
+        webhook.admissionReviewVersions ?? [],
+        `${path}.admissionReviewVersions`,
+        rules.knownVersions,
+      ),
+      rules.uniqueNames &&
+        webhook.name &&
+        webhooks.findIndex(({ name }) => name === webhook.name) < index && [duplicate(`${path}.name`, webhook.name)],
+    ),
+  );
+}
+
+function validateWebhook(webhook: Webhook, path: string, rules: LaterRules): FieldError[] {
+  const { timeoutSeconds = 10, reinvocationPolicy } = webhook;
+  return all(
+    validateName(webhook.name, `${path}.name`),
+    each(webhook.rules, `${path}.rules`, validateRule),
+    oneOf(`${path}.failurePolicy`, webhook.failurePolicy, ['Fail', 'Ignore']),
+    oneOf(`${path}.matchPolicy`, webhook.matchPolicy, matchPolicies),
+    validateSideEffects(webhook.sideEffects, `${path}.sideEffects`, rules.noSideEffects),
+    (timeoutSeconds < 1 || timeoutSeconds > 30) && [
+      invalid(`${path}.timeoutSeconds`, timeoutSeconds, 'the timeout value must be between 1 and 30 seconds'),
+    ],
+    validateLabelSelector(webhook.namespaceSelector, `${path}.namespaceSelector`),
+    validateLabelSelector(webhook.objectSelector, `${path}.objectSelector`),
+    reinvocationPolicy !== undefined && oneOf(`${path}.reinvocationPolicy`, reinvocationPolicy, reinvocationPolicies),
+    validateWebhookClient(webhook.clientConfig ?? {}, `${path}.clientConfig`),
+    rules.conditions && validateMatchConditions(webhook.matchConditions ?? [], `${path}.matchConditions`),
+  );
+}
+
+function validateName(name: string | undefined, field: string): FieldError[] {
+  if (!name) return [required(field)];
+  const wrong = faults(dnsSubdomain, name);
+  if (wrong.length > 0) return [invalid(field, name, wrong.join(','))];
+  if (name.split('.').length >= 3) return [];
+  return [invalid(field, name, 'should be a domain with at least three segments separated by dots')];
+}
+
+const withoutSideEffects = ['None', 'NoneOnDryRun'];
+const allSideEffects = ['None', 'NoneOnDryRun', 'Some', 'Unknown'];
+
+function validateSideEffects(sideEffects: string | undefined, field: string, none: boolean): FieldError[] {
+  const allowed = none ? withoutSideEffects : allSideEffects;
+  if (sideEffects === undefined) return [required(field, `must specify one of ${allowed.join(', ')}`)];
+  return oneOf(field, sideEffects, allowed);
 }
