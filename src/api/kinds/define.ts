@@ -1,4 +1,4 @@
-import type { FieldError, Kind, Subresource } from '../kind.ts';
+import type { FieldError, Kind, MetadataPart, Subresource } from '../kind.ts';
 import type { KubeObject } from '../types.ts';
 import { ageColumn, nameColumn } from './columns.ts';
 import { all } from './errors.ts';
@@ -39,6 +39,15 @@ export function defineKind<T extends KubeObject>(parts: KindParts<T>): Kind<T> {
     },
   };
 }
+
+/** For kinds whose status is written without any of the metadata (`keptByStatus`). */
+export const allMetadata: readonly MetadataPart[] = [
+  'labels',
+  'annotations',
+  'finalizers',
+  'ownerReferences',
+  'deletionTimestamp',
+];
 
 /** A subresource in discovery. */
 export function subresource(name: string, kind: string, verbs: readonly string[], groupVersion = ''): Subresource {

@@ -9,6 +9,7 @@ export const eventsEvent = defineKind<EventsEvent>({
   kind: 'Event',
   plural: 'events',
   namespaced: true,
+  createdByPut: true,
   shortNames: ['ev'],
   fieldLabels: {
     reason: ({ reason }) => reason ?? '',

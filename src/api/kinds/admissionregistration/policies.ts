@@ -1,6 +1,6 @@
 import type { FieldError } from '../../kind.ts';
 import type { KubeObject } from '../../types.ts';
-import { defineKind } from '../define.ts';
+import { allMetadata, defineKind } from '../define.ts';
 import { invalid, oneOf, required } from '../errors.ts';
 
 interface Rule {
@@ -77,6 +77,8 @@ export const validatingAdmissionPolicy = defineKind<Policy>({
   kind: 'ValidatingAdmissionPolicy',
   plural: 'validatingadmissionpolicies',
   namespaced: false,
+  keptByStatus: allMetadata,
+  needsVersion: true,
   categories: ['api-extensions'],
   hasStatus: true,
   generation: true,
@@ -108,6 +110,7 @@ export const validatingAdmissionPolicyBinding = defineKind<Binding>({
   kind: 'ValidatingAdmissionPolicyBinding',
   plural: 'validatingadmissionpolicybindings',
   namespaced: false,
+  needsVersion: true,
   categories: ['api-extensions'],
   generation: true,
   setDefaults: ({ spec }) => setMatchDefaults(spec?.matchResources),
@@ -164,6 +167,7 @@ export const mutatingAdmissionPolicy = defineKind<MutatingPolicy>({
   kind: 'MutatingAdmissionPolicy',
   plural: 'mutatingadmissionpolicies',
   namespaced: false,
+  needsVersion: true,
   categories: ['api-extensions'],
   generation: true,
   setDefaults({ spec }) {
@@ -205,6 +209,7 @@ export const mutatingAdmissionPolicyBinding = defineKind<Binding>({
   kind: 'MutatingAdmissionPolicyBinding',
   plural: 'mutatingadmissionpolicybindings',
   namespaced: false,
+  needsVersion: true,
   categories: ['api-extensions'],
   generation: true,
   setDefaults: ({ spec }) => setMatchDefaults(spec?.matchResources),

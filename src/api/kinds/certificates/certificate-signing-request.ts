@@ -3,7 +3,8 @@ import type { CertificateSigningRequest } from '../../types.ts';
 import { ageColumn, nameColumn, text } from '../columns.ts';
 import { defineKind, subresource } from '../define.ts';
 import { humanDuration } from '../duration.ts';
-import { invalid, required, unchanged } from '../errors.ts';
+import { invalid, required } from '../errors.ts';
+import { completeStatus, validateRequestStatus } from './request-status.ts';
 
 const minSeconds = 600;
 
@@ -18,7 +19,17 @@ export const certificateSigningRequest = defineKind<CertificateSigningRequest>({
   setDefaults({ spec }) {
     if (spec && !spec.usages?.length) spec.usages = ['digital signature', 'key encipherment'];
   },
-  validate({ spec }, old): FieldError[] {
+  /** What was asked for stays as it was asked for. */
+  prepareForUpdate(object, old, subresource = '') {
+    object.spec = old.spec;
+    if (subresource === '') return;
+    object.status ??= {};
+    completeStatus(object.status, old.status ?? {}, subresource === 'approval');
+  },
+  validate({ spec, status }, old, subresource = ''): FieldError[] {
+    if (old && subresource !== '') {
+      return validateRequestStatus(status ?? {}, old.status ?? {}, subresource === 'approval');
+    }
     const seconds = spec?.expirationSeconds;
     return [
       ...(spec?.request ? [] : [required('spec.request')]),
@@ -26,7 +37,6 @@ export const certificateSigningRequest = defineKind<CertificateSigningRequest>({
       ...(seconds !== undefined && seconds < minSeconds
         ? [invalid('spec.expirationSeconds', seconds, 'may not specify a duration less than 600 seconds (10 minutes)')]
         : []),
-      ...(old ? unchanged('spec', spec, old.spec) : []),
     ];
   },
   fieldLabels: { 'spec.signerName': ({ spec }) => spec?.signerName ?? '' },

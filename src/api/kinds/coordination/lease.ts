@@ -10,6 +10,8 @@ export const lease = defineKind<Lease>({
   kind: 'Lease',
   plural: 'leases',
   namespaced: true,
+  createdByPut: true,
+  needsVersion: true,
   validate({ spec }): FieldError[] {
     const seconds = spec?.leaseDurationSeconds;
     const wrong = seconds !== undefined && seconds <= 0;

@@ -3,7 +3,7 @@ import type { PersistentVolumeClaimSpec } from '../../types.ts';
 import { all, forbidden, invalid, named, notSupported, oneOf, required } from '../errors.ts';
 import { validateLabelSelector } from '../label-selector.ts';
 import { dnsSubdomain } from '../names.ts';
-import { amountOf } from '../podspec/resources.ts';
+import { amountOf, validateAmount } from '../podspec/resources.ts';
 
 type DataSource = NonNullable<PersistentVolumeClaimSpec['dataSource']>;
 
@@ -47,6 +47,13 @@ function validateDataSource({ apiGroup, kind = '', name }: DataSource, field: st
 
 function isSameSource(a: DataSource, b: DataSource): boolean {
   return (['apiGroup', 'kind', 'name'] as const).every((key) => a[key] === b[key]);
+}
+
+/** An amount of something a volume has. */
+export function validateBasicAmount(text: string, field: string): FieldError[] {
+  const amount = amountOf(text);
+  if (amount === undefined) return validateAmount(text, field);
+  return amount < 0n ? [invalid(field, text, 'must be a valid resource quantity')] : [];
 }
 
 function validateSize(size: string | undefined, field: string): FieldError[] {

@@ -13,6 +13,7 @@ export const event = defineKind<Event>({
   kind: 'Event',
   plural: 'events',
   namespaced: true,
+  createdByPut: true,
   shortNames: ['ev'],
   validate: ({ metadata, involvedObject }) =>
     validateEventNamespace(metadata?.namespace, involvedObject?.namespace, 'involvedObject.namespace'),

@@ -4,7 +4,11 @@ import { ageColumn, integer, nameColumn, text, wide } from '../columns.ts';
 import { defineKind, replicaScale } from '../define.ts';
 import { formatLabels } from '../label-selector.ts';
 import { setTemplateDefaults } from '../podspec/defaults.ts';
+import { validateReplicaCounts } from '../status.ts';
 import { containerColumns, validateNotNegative, validateWorkload } from '../workload.ts';
+
+const parts = ['fullyLabeledReplicas', 'readyReplicas', 'availableReplicas'] as const;
+const counts = ['replicas', ...parts, 'observedGeneration'] as const;
 
 export const replicationController = defineKind<ReplicationController>({
   group: '',
@@ -28,7 +32,8 @@ export const replicationController = defineKind<ReplicationController>({
     spec.replicas ??= 1;
     setTemplateDefaults(spec.template);
   },
-  validate({ spec }): FieldError[] {
+  validate({ spec, status }, _old, subresource): FieldError[] {
+    if (subresource === 'status') return validateReplicaCounts(status ?? { replicas: 0 }, counts, parts);
     return [
       ...validateNotNegative(spec, ['replicas', 'minReadySeconds']),
       ...validateWorkload(

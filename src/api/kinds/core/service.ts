@@ -2,14 +2,15 @@ import { isIP } from 'node:net';
 import type { FieldError } from '../../kind.ts';
 import type { Service } from '../../types.ts';
 import { validateCidr, validateIp } from '../addresses.ts';
+import { validateServicePoints } from '../balancer-status.ts';
 import { ageColumn, nameColumn, text, wide } from '../columns.ts';
 import { defineKind, subresource } from '../define.ts';
-import { duplicate, forbidden, invalid, oneOf, required } from '../errors.ts';
+import { duplicate, forbidden, invalid, oneOf, required, ruled } from '../errors.ts';
 import { formatLabels } from '../label-selector.ts';
 import { validateLabels } from '../metadata.ts';
 import { dnsLabel, dnsSubdomain, portNumber, qualifiedName } from '../names.ts';
 import { formatServicePorts, validateServicePorts } from './service-ports.ts';
-import { keepAllocated } from './service-update.ts';
+import { keepAllocated, validateServiceUpdate } from './service-update.ts';
 
 type Spec = NonNullable<Service['spec']>;
 
@@ -21,6 +22,7 @@ export const service = defineKind<Service>({
   kind: 'Service',
   plural: 'services',
   namespaced: true,
+  createdByPut: true,
   shortNames: ['svc'],
   categories: ['all'],
   hasStatus: true,
@@ -29,13 +31,23 @@ export const service = defineKind<Service>({
   setDefaults,
   warnings,
   prepareForCreate(object) {
+    const { spec } = object;
+    if (spec?.clusterIP && !spec.clusterIPs?.length) spec.clusterIPs = [spec.clusterIP];
     object.status = { loadBalancer: {} };
   },
-  prepareForUpdate(object, old) {
+  prepareForUpdate(object, old, subresource) {
     if (object.spec && old.spec) keepAllocated(object.spec, old.spec);
+    const isReached = object.status?.loadBalancer?.ingress !== undefined;
+    if (isReached && subresource !== 'status' && object.spec?.type !== 'LoadBalancer') {
+      object.status = { ...object.status, loadBalancer: {} };
+    }
   },
-  validate(object, old): FieldError[] {
+  validate(object, old, subresource): FieldError[] {
     const spec = object.spec ?? {};
+    if (subresource === 'status') {
+      const [now, before] = [object.status?.loadBalancer?.ingress, old?.status?.loadBalancer?.ingress];
+      return validateServicePoints(spec.type, now, before);
+    }
     return [
       ...validateServicePorts(spec, 'spec.ports'),
       ...oneOf('spec.type', spec.type, ['ClusterIP', 'ExternalName', 'LoadBalancer', 'NodePort']),
@@ -45,7 +57,7 @@ export const service = defineKind<Service>({
       ...validateExternalName(spec),
       ...validatePolicies(spec),
       ...validateAffinityTime(spec),
-      ...(old?.spec ? validateUpdate(spec, old.spec) : []),
+      ...(old?.spec ? validateServiceUpdate(spec, old.spec) : []),
     ];
   },
   fieldLabels: {
@@ -63,8 +75,11 @@ export const service = defineKind<Service>({
   ],
 });
 
-function setDefaults({ metadata, spec }: Service): void {
+function setDefaults({ metadata, spec, status }: Service): void {
   if (!spec) return;
+  if (spec.type === 'LoadBalancer') {
+    for (const point of status?.loadBalancer?.ingress ?? []) if (point.ip) point.ipMode ??= 'VIP';
+  }
   spec.type ||= 'ClusterIP';
   spec.sessionAffinity ||= 'None';
   if (spec.sessionAffinity === 'None') delete spec.sessionAffinityConfig;
@@ -80,7 +95,6 @@ function setDefaults({ metadata, spec }: Service): void {
   if (spec.type !== 'ExternalName') spec.internalTrafficPolicy ??= 'Cluster';
   if (hasNodePorts(spec)) spec.externalTrafficPolicy ||= legacyPolicy(metadata?.annotations) ?? 'Cluster';
   if (spec.type === 'LoadBalancer') spec.allocateLoadBalancerNodePorts ??= true;
-  if (spec.clusterIP && !spec.clusterIPs?.length) spec.clusterIPs = [spec.clusterIP];
 }
 
 /** What the policy was called before it had a field (Kubernetes 1.4 to 1.6). */
@@ -203,8 +217,7 @@ function validateBalancer(spec: Spec): FieldError[] {
       spec[field] === undefined ? [] : [forbidden(`spec.${field}`, onlyForLoadBalancers)],
     );
   }
-  const wrong = loadBalancerClass === undefined ? undefined : qualifiedName(loadBalancerClass);
-  return wrong ? [invalid('spec.loadBalancerClass', loadBalancerClass, wrong)] : [];
+  return loadBalancerClass === undefined ? [] : ruled('spec.loadBalancerClass', loadBalancerClass, qualifiedName);
 }
 
 function validateAffinityTime(spec: Spec): FieldError[] {
@@ -212,13 +225,6 @@ function validateAffinityTime(spec: Spec): FieldError[] {
   if (seconds === undefined || (seconds > 0 && seconds <= maxAffinitySeconds)) return [];
   const detail = `must be greater than 0 and less than ${maxAffinitySeconds}`;
   return [invalid('spec.sessionAffinityConfig.clientIP.timeoutSeconds', seconds, detail)];
-}
-
-/** A Service keeps its address for as long as it has one. */
-function validateUpdate(spec: Spec, old: Spec): FieldError[] {
-  const stays = spec.type !== 'ExternalName' && old.type !== 'ExternalName';
-  if (!stays || !old.clusterIP || spec.clusterIP === old.clusterIP) return [];
-  return [invalid('spec.clusterIPs[0]', spec.clusterIPs ?? [], 'may not change once set')];
 }
 
 function externalAddress({ spec, status }: Service): string {

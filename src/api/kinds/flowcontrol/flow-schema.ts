@@ -1,8 +1,9 @@
 import type { FieldError } from '../../kind.ts';
 import type { FlowSchema } from '../../types.ts';
 import { ageColumn, integer, nameColumn, text } from '../columns.ts';
-import { defineKind } from '../define.ts';
+import { allMetadata, defineKind } from '../define.ts';
 import { invalid, notSupported, required } from '../errors.ts';
+import { validateConditionTypes } from '../status.ts';
 
 const defaultPrecedence = 1000;
 const maxPrecedence = 10_000;
@@ -15,13 +16,14 @@ export const flowSchema = defineKind<FlowSchema>({
   plural: 'flowschemas',
   definition: 'io.k8s.api.flowcontrol.v1.FlowSchema',
   namespaced: false,
+  keptByStatus: allMetadata,
   hasStatus: true,
   generation: true,
   setDefaults({ spec }) {
     if (spec) spec.matchingPrecedence ||= defaultPrecedence;
   },
-  validate({ metadata, spec }, _old, subresource): FieldError[] {
-    if (subresource === 'status') return [];
+  validate({ metadata, spec, status }, _old, subresource): FieldError[] {
+    if (subresource === 'status') return validateConditionTypes(status?.conditions, 'status.conditions');
     const level = spec?.priorityLevelConfiguration?.name;
     const method = spec?.distinguisherMethod?.type;
     return [

@@ -1,8 +1,9 @@
 import type { FieldError } from '../../kind.ts';
 import type { PriorityLevelConfiguration } from '../../types.ts';
 import { ageColumn, nameColumn, text } from '../columns.ts';
-import { defineKind } from '../define.ts';
+import { allMetadata, defineKind } from '../define.ts';
 import { forbidden, invalid, notSupported, required } from '../errors.ts';
+import { validateConditionTypes } from '../status.ts';
 
 type Limited = NonNullable<NonNullable<PriorityLevelConfiguration['spec']>['limited']>;
 type Queuing = NonNullable<NonNullable<Limited['limitResponse']>['queuing']>;
@@ -15,6 +16,7 @@ export const priorityLevelConfiguration = defineKind<PriorityLevelConfiguration>
   plural: 'prioritylevelconfigurations',
   definition: 'io.k8s.api.flowcontrol.v1.PriorityLevelConfiguration',
   namespaced: false,
+  keptByStatus: allMetadata,
   hasStatus: true,
   generation: true,
   setDefaults({ spec }) {
@@ -28,8 +30,8 @@ export const priorityLevelConfiguration = defineKind<PriorityLevelConfiguration>
     const { queuing } = spec.limited.limitResponse ?? {};
     if (queuing) for (const [key, value] of Object.entries(defaultQueuing)) queuing[key as keyof Queuing] ||= value;
   },
-  validate({ spec }, _old, subresource): FieldError[] {
-    if (subresource === 'status') return [];
+  validate({ spec, status }, _old, subresource): FieldError[] {
+    if (subresource === 'status') return validateConditionTypes(status?.conditions, 'status.conditions');
     switch (spec?.type) {
       case 'Exempt':
         return spec.limited ? [forbidden('spec.limited', 'must be nil if the type is not Limited')] : [];

@@ -3,7 +3,7 @@ import type { FieldError } from '../../kind.ts';
 import type { IPAddress, ServiceCIDR } from '../../types.ts';
 import { strictAddress, strictCidr } from '../addresses.ts';
 import { ageColumn, nameColumn, text } from '../columns.ts';
-import { defineKind } from '../define.ts';
+import { allMetadata, defineKind } from '../define.ts';
 import { invalid, required, unchanged } from '../errors.ts';
 import { dnsSubdomain, pathSegment, type Rule } from '../names.ts';
 
@@ -48,6 +48,7 @@ export const serviceCIDR = defineKind<ServiceCIDR>({
   kind: 'ServiceCIDR',
   plural: 'servicecidrs',
   namespaced: false,
+  keptByStatus: allMetadata,
   hasStatus: true,
   validate({ spec }, old): FieldError[] {
     const ranges = spec?.cidrs ?? [];

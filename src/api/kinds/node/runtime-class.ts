@@ -10,6 +10,8 @@ export const runtimeClass = defineKind<RuntimeClass>({
   kind: 'RuntimeClass',
   plural: 'runtimeclasses',
   namespaced: false,
+  createdByPut: true,
+  needsVersion: true,
   validate({ handler }, old): FieldError[] {
     const wrong = handler ? dnsLabel(handler) : undefined;
     return [

@@ -2,7 +2,7 @@ import type { FieldError } from '../../kind.ts';
 import type { StorageClass } from '../../types.ts';
 import { ageColumn, nameColumn, text } from '../columns.ts';
 import { defineKind } from '../define.ts';
-import { duplicate, each, forbidden, invalid, notSupported, required, sameValue, unchanged } from '../errors.ts';
+import { duplicate, each, invalid, notSupported, required, unchanged } from '../errors.ts';
 import { qualifiedName } from '../names.ts';
 
 const defaultMarks = [
@@ -99,14 +99,6 @@ function validateChoice(field: string, value: string | undefined, supported: rea
 }
 
 function validateUpdate(object: StorageClass, old: StorageClass): FieldError[] {
-  return [
-    ...(sameValue(object.parameters, old.parameters)
-      ? []
-      : [forbidden('parameters', 'updates to parameters are forbidden.')]),
-    ...(object.provisioner === old.provisioner
-      ? []
-      : [forbidden('provisioner', 'updates to provisioner are forbidden.')]),
-    ...unchanged('reclaimPolicy', object.reclaimPolicy, old.reclaimPolicy),
-    ...unchanged('volumeBindingMode', object.volumeBindingMode, old.volumeBindingMode),
-  ];
+  const fixed = ['parameters', 'provisioner', 'reclaimPolicy', 'volumeBindingMode'] as const;
+  return fixed.flatMap((field) => unchanged(field, object[field], old[field]));
 }
