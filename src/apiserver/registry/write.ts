@@ -11,6 +11,7 @@ import type { User } from '../request.ts';
 import { recordsAlong } from '../service-addresses/records.ts';
 import { equalFields } from './equality.ts';
 import type { Manage } from './managers.ts';
+import { assertSameUid, assertSameVersion } from './preconditions.ts';
 import { storedForm, viewOf } from './view.ts';
 
 /** What a write is about. */
@@ -192,15 +193,8 @@ async function replace(
   old: KubeObject,
 ): Promise<CachedObject> {
   const { kind, name } = target;
-  const given = next.metadata?.resourceVersion;
-  if (given !== undefined && given !== '' && given !== '0' && given !== String(current.revision)) {
-    throw objectModified(kind, name);
-  }
-  const uid = next.metadata?.uid;
-  if (uid !== undefined && uid !== '' && uid !== old.metadata?.uid) {
-    const have = `UID in precondition: ${uid}, UID in object meta: ${old.metadata?.uid}`;
-    throw conflict(kind, name, `Precondition failed: ${have}`);
-  }
+  assertSameUid(kind, target, next, old);
+  assertSameVersion(kind, name, next, current.revision);
   const managers = next.metadata?.managedFields;
   carryOver(target, next, old);
   kind.setDefaults?.(next);
@@ -243,29 +237,32 @@ function carryOver({ kind, subresource }: WriteTarget, next: KubeObject, old: Ku
   metadata.uid = before.uid;
   metadata.creationTimestamp = before.creationTimestamp;
   metadata.generation = before.generation;
-  metadata.deletionTimestamp = before.deletionTimestamp;
-  metadata.deletionGracePeriodSeconds = before.deletionGracePeriodSeconds;
+  // Who sets these on an object that is not being deleted is told by validation that they cannot be written.
+  if (before.deletionTimestamp) metadata.deletionTimestamp = before.deletionTimestamp;
+  metadata.deletionGracePeriodSeconds ??= before.deletionGracePeriodSeconds;
   delete metadata.selfLink;
   delete metadata.managedFields;
   dropEmpty(metadata);
   const [to, from] = [next as { status?: unknown }, old as { status?: unknown }];
-  if (subresource === 'status') keepAllButStatus(next, old);
-  else if (subresource === '' && kind.hasStatus) {
+  if (subresource === 'status') {
+    keepAllButStatus(kind, next, old);
+    // These fields are always there.
+    if (kind.initialStatus) to.status = { ...kind.initialStatus, ...(to.status as object | undefined) };
+  } else if (subresource === '' && kind.hasStatus) {
     if (from.status === undefined) delete to.status;
     else to.status = cloneJson(from.status as Json);
   }
 }
 
-/** A write of the status changes nothing else but labels and annotations. */
-function keepAllButStatus(next: KubeObject, old: KubeObject): void {
+/** A write of the status changes nothing else but, of most kinds, metadata. */
+function keepAllButStatus({ keptByStatus = [] }: Kind, next: KubeObject, old: KubeObject): void {
   const target = next as Record<string, unknown>;
   for (const field of Object.keys(target)) if (field !== 'status' && field !== 'metadata') delete target[field];
   for (const [field, value] of Object.entries(old)) {
     if (field !== 'status' && field !== 'metadata') target[field] = cloneJson(value as Json);
   }
-  const metadata = metaOf(next);
-  metadata.finalizers = old.metadata?.finalizers;
-  metadata.ownerReferences = old.metadata?.ownerReferences;
+  const kept = Object.fromEntries(keptByStatus.map((part) => [part, old.metadata?.[part]]));
+  Object.assign(metaOf(next), kept);
 }
 
 /** Subresources through which something else than the author's intent is written. */
