@@ -181,6 +181,22 @@ describe('updates over HTTPS', () => {
     assert.deepEqual([plain.status, plain.json.spec.ports[0]?.nodePort], [200, undefined]);
   });
 
+  it('of a Service change no address, and say first what cannot be one', async () => {
+    const service = await create(SERVICES, { metadata: { name: 'addressed' }, spec: { ports: [{ port: 80 }] } });
+    const spec = service.spec as { readonly clusterIP: string };
+    const put = (change: object) =>
+      causes(`${SERVICES}/addressed`, { metadata: { name: 'addressed' }, spec: { ...spec, ...change } });
+    assert.deepEqual(await put({ clusterIP: '10.96.9.9' }), [
+      'spec.clusterIPs[0]: Invalid value: ["10.96.9.9"]: may not change once set',
+    ]);
+    assert.deepEqual(await put({ clusterIPs: ['10.96.9.9'] }), [
+      'spec.clusterIPs: Invalid value: ["10.96.9.9"]: first value must match `clusterIP`',
+    ]);
+    assert.deepEqual(await put({ ports: [{ port: 80, nodePort: 30080 }] }), [
+      "spec.ports[0].nodePort: Forbidden: may not be used when `type` is 'ClusterIP'",
+    ]);
+  });
+
   it('of a certificate request are decided by its approval alone', async () => {
     const spec = { request: 'Y3Ny', signerName: 'example.com/s', usages: ['client auth'] };
     const request = await create(REQUESTS, { metadata: { name: 'r' }, spec });

@@ -10,6 +10,10 @@ type Spec = NonNullable<Service['spec']>;
  */
 export function keepAllocated(spec: Spec, old: Spec): void {
   if (hasAddress(old) && hasAddress(spec)) keepAddress(spec, old);
+  // Who knows of one address only may change that one.
+  if (spec.clusterIP && spec.clusterIP !== old.clusterIP && sameValue(spec.clusterIPs, old.clusterIPs)) {
+    spec.clusterIPs = [spec.clusterIP];
+  }
   if (givesNodePorts(old) && givesNodePorts(spec)) keepNodePorts(spec, old);
   if (isChecked(old) && isChecked(spec)) spec.healthCheckNodePort ||= old.healthCheckNodePort;
   if (hasAddress(old) && !hasAddress(spec)) dropAddress(spec, old);
@@ -25,16 +29,13 @@ const givesNodePorts = (spec: Spec) =>
   hasNodePorts(spec) && (!isBalancer(spec) || spec.allocateLoadBalancerNodePorts !== false);
 /** Whether a port of its own tells load balancers which nodes have endpoints. */
 const isChecked = (spec: Spec) => isBalancer(spec) && spec.externalTrafficPolicy === 'Local';
-const isReachable = (spec: Spec) =>
+/** Whether traffic from outside the cluster is meant to reach it. */
+export const isReachable = (spec: Spec) =>
   hasNodePorts(spec) || (spec.type === 'ClusterIP' && (spec.externalIPs ?? []).length > 0);
 
 function keepAddress(spec: Spec, old: Spec): void {
   spec.clusterIP ||= old.clusterIP;
   if (!spec.clusterIPs?.length && old.clusterIPs) spec.clusterIPs = [...old.clusterIPs];
-  // Who knows of one address only may change that one.
-  if (spec.clusterIP !== old.clusterIP && sameValue(spec.clusterIPs, old.clusterIPs)) {
-    spec.clusterIPs = [spec.clusterIP ?? ''];
-  }
   spec.ipFamilyPolicy ??= old.ipFamilyPolicy;
   spec.ipFamilies ??= old.ipFamilies && [...old.ipFamilies];
   if (spec.ipFamilyPolicy === 'SingleStack' && old.ipFamilyPolicy !== 'SingleStack') dropSecondFamily(spec, old);
