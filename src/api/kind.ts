@@ -101,8 +101,8 @@ export interface Kind<T extends KubeObject = KubeObject> extends Resource<T> {
   readonly scale?: ScalePaths;
   /** Further subresources that discovery lists (`log`, `exec`, `binding`, `eviction`, `token` …). */
   readonly subresources: readonly Subresource[];
-  /** Changes of these parts do not raise `metadata.generation`; `undefined`: no generation is kept. */
-  readonly generation: boolean;
+  /** Whether changes of what is wanted raise `metadata.generation`; `first`: it is there, and stays 1. */
+  readonly generation: boolean | 'first';
   /** Fills in what the author left out. Called on every write, before validation. */
   setDefaults?(object: T): void;
   /** The object as it may be born: called on create after the defaults, when name, namespace and uid are known. */

@@ -270,7 +270,7 @@ const tellsNoIntent: ReadonlySet<string> = new Set(['status', 'binding']);
 
 /** Everything except metadata and status is intent: a change of it is a new generation. */
 function raiseGeneration(kind: Kind, next: KubeObject, old: KubeObject): void {
-  if (!kind.generation) return;
+  if (kind.generation !== true) return;
   const isIntent = !equalFields(next, old, ['metadata', 'status']);
   if (isIntent) metaOf(next).generation = (old.metadata?.generation ?? 0) + 1;
 }

@@ -2,14 +2,15 @@ import type { FieldError, Kind } from '../../kind.ts';
 import type { KubeObject } from '../../types.ts';
 import { ageColumn, integer, nameColumn } from '../columns.ts';
 import { defineKind } from '../define.ts';
-import { duplicate, invalid, oneOf, required, tooMany } from '../errors.ts';
-import { dnsSubdomain, qualifiedName } from '../names.ts';
+import { duplicate, each, invalid, oneOf, required, ruled, tooMany } from '../errors.ts';
+import { dnsLabel1035, dnsSubdomain, qualifiedName } from '../names.ts';
+import { type OperationRule, validateOperationRule } from './rules.ts';
 
 /** What both kinds of webhooks have. */
 interface Webhook {
   name?: string;
   clientConfig?: { url?: string; service?: { name?: string; namespace?: string; port?: number } };
-  rules?: { scope?: string; operations?: readonly string[] }[];
+  rules?: (OperationRule & { scope?: string })[];
   failurePolicy?: string;
   matchPolicy?: string;
   reinvocationPolicy?: string;
@@ -82,12 +83,12 @@ function validateWebhook(webhook: Webhook, index: number, all: readonly Webhook[
     (name.split('.').length < 3 ? 'should be a domain with at least three segments separated by dots' : undefined);
   if (name === '') errors.push(required(`${path}.name`));
   else if (wrong) errors.push(invalid(`${path}.name`, name, wrong));
-  if (all.findIndex((each) => each.name === name) < index) errors.push(duplicate(`${path}.name`, name));
+  if (name !== '' && all.findIndex((each) => each.name === name) < index) errors.push(duplicate(`${path}.name`, name));
   if ((clientConfig.url === undefined) === (clientConfig.service === undefined)) {
     errors.push(required(`${path}.clientConfig`, 'exactly one of url or service is required'));
   }
   if (clientConfig.url !== undefined && !clientConfig.url.startsWith('https://')) {
-    const detail = `'https' is the only allowed URL scheme`;
+    const detail = "'https' is the only allowed URL scheme; desired format: https://host[/path]";
     errors.push(invalid(`${path}.clientConfig.url`, clientConfig.url, detail));
   }
   if (timeoutSeconds < 1 || timeoutSeconds > 30) {
@@ -97,18 +98,29 @@ function validateWebhook(webhook: Webhook, index: number, all: readonly Webhook[
   if (admissionReviewVersions.length === 0) {
     const detail = 'must specify one of v1, v1beta1';
     errors.push(required(`${path}.admissionReviewVersions`, detail));
-  } else if (!admissionReviewVersions.includes('v1')) {
-    const detail = 'must include at least one of v1';
+  } else if (!reviewVersions.some((version) => admissionReviewVersions.includes(version))) {
+    const detail = `must include at least one of ${reviewVersions.join(', ')}`;
     errors.push(invalid(`${path}.admissionReviewVersions`, admissionReviewVersions, detail));
   }
   return [
     ...errors,
     ...validateConditions(`${path}.matchConditions`, webhook.matchConditions ?? []),
-    ...oneOf(`${path}.sideEffects`, webhook.sideEffects, ['None', 'NoneOnDryRun']),
+    ...each(admissionReviewVersions, `${path}.admissionReviewVersions`, (version, at, i) =>
+      admissionReviewVersions.indexOf(version) < i
+        ? [invalid(at, version, 'duplicate version')]
+        : ruled(at, version, dnsLabel1035),
+    ),
+    ...each(webhook.rules, `${path}.rules`, validateOperationRule),
+    ...(webhook.sideEffects === undefined
+      ? [required(`${path}.sideEffects`, 'must specify one of None, NoneOnDryRun')]
+      : oneOf(`${path}.sideEffects`, webhook.sideEffects, ['None', 'NoneOnDryRun'])),
     ...oneOf(`${path}.failurePolicy`, webhook.failurePolicy, ['Fail', 'Ignore']),
     ...oneOf(`${path}.matchPolicy`, webhook.matchPolicy, ['Equivalent', 'Exact']),
   ];
 }
+
+/** Forms of the question that Kubernetes knows. */
+const reviewVersions = ['v1', 'v1beta1'];
 
 const MAX_CONDITIONS = 64;
 

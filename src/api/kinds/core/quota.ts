@@ -60,7 +60,7 @@ export const resourceQuota = defineKind<ResourceQuota>({
 function validateScopesStay(scopes: readonly string[], old: readonly string[]): FieldError[] {
   const [now, before] = [new Set(scopes), new Set(old)];
   if (now.size === before.size && now.isSubsetOf(before)) return [];
-  return [invalid('spec.scopes', scopes, 'field is immutable')];
+  return [invalid('spec.scopes', scopes.length > 0 ? scopes : null, 'field is immutable')];
 }
 
 function validateQuantities(amounts: Amounts = {}, field: string): FieldError[] {

@@ -15,7 +15,9 @@ export const ipAddress = defineKind<IPAddress>({
   shortNames: ['ip'],
   nameRule: strictAddress,
   validate({ spec }, old): FieldError[] {
-    if (!spec?.parentRef) return [required('spec.parentRef')];
+    if (!spec?.parentRef) {
+      return [required('spec.parentRef'), ...(old ? unchanged('spec.parentRef', undefined, old.spec?.parentRef) : [])];
+    }
     const { group, resource, namespace, name } = spec.parentRef;
     const parts: [field: string, value: string | undefined, rule: Rule][] = [
       ['group', group, dnsSubdomain],
@@ -76,7 +78,8 @@ function wrongRanges(ranges: readonly string[]): FieldError[] {
 /** The second family may be added; all else stays. */
 function changedRanges(ranges: readonly string[], old: readonly string[]): FieldError[] {
   const grows = old.length === 1 && ranges.length === 2;
-  if (ranges.length !== old.length && !grows) return [invalid('spec.cidrs', ranges, 'field is immutable')];
+  if (ranges.length !== old.length && !grows)
+    return [invalid('spec.cidrs', ranges.length > 0 ? ranges : null, 'field is immutable')];
   const changed = old.flatMap((range, i) => unchanged(`spec.cidrs[${i}]`, ranges[i], range));
   return grows ? [...changed, ...wrongRanges(ranges)] : changed;
 }

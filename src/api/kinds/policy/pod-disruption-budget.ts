@@ -34,6 +34,7 @@ export const podDisruptionBudget = defineKind<PodDisruptionBudget>({
   kind: 'PodDisruptionBudget',
   plural: 'poddisruptionbudgets',
   namespaced: true,
+  anyFinalizer: true,
   needsVersion: true,
   shortNames: ['pdb'],
   hasStatus: true,

@@ -108,19 +108,16 @@ function validateDriverName(name: string, field: string): FieldError[] {
   return all(
     name === '' && [required(field)],
     Buffer.byteLength(name) > maxDriverBytes && [tooLong(field, maxDriverBytes)],
-    ruled(field, name.toLowerCase(), dnsSubdomain),
+    // Kubernetes shows the name as it was written.
+    name !== '' && ruled(field, name.toLowerCase(), dnsSubdomain).length > 0 && ruled(field, name, dnsSubdomain),
   );
 }
 
 export function validateStorageCapacity(one: CSIStorageCapacity, old: CSIStorageCapacity | undefined): FieldError[] {
   const { storageClassName = '', nodeTopology, capacity } = one;
-  if (old) {
-    return all(
-      unchanged('nodeTopology', nodeTopology, old.nodeTopology),
-      unchanged('storageClassName', storageClassName, old.storageClassName),
-    );
-  }
   return all(
+    old && unchanged('nodeTopology', nodeTopology, old.nodeTopology),
+    old && unchanged('storageClassName', storageClassName, old.storageClassName),
     validateLabelSelector(nodeTopology, 'nodeTopology'),
     ruled('storageClassName', storageClassName, dnsSubdomain),
     capacity !== undefined && validateAmount(capacity, 'capacity'),

@@ -3,6 +3,7 @@ import { ageColumn, createdColumn, integer, nameColumn, text } from '../columns.
 import { allMetadata, defineKind } from '../define.ts';
 import { all, forbidden, required, sameValue } from '../errors.ts';
 import { validateAttachment, validateDriver, validateNodeDrivers, validateStorageCapacity } from './csi-rules.ts';
+import { validateProvisioner } from './storage-class.ts';
 
 const group = 'storage.k8s.io';
 
@@ -92,7 +93,10 @@ export const volumeAttributesClass = defineKind<VolumeAttributesClass>({
   shortNames: ['vac'],
   validate: ({ driverName, parameters }, old) =>
     all(
-      !driverName && [required('driverName')],
+      validateProvisioner(driverName, 'driverName'),
+      Object.keys(parameters ?? {}).length === 0 && [
+        required('parameters', 'must contain at least one key/value pair'),
+      ],
       old && driverName !== old.driverName && [forbidden('driverName', 'updates to driverName are forbidden.')],
       old &&
         !sameValue(parameters, old.parameters) && [forbidden('parameters', 'updates to parameters are forbidden.')],
