@@ -103,6 +103,8 @@ export interface Kind<T extends KubeObject = KubeObject> extends Resource<T> {
   readonly subresources: readonly Subresource[];
   /** Whether changes of what is wanted raise `metadata.generation`; `first`: it is there, and stays 1. */
   readonly generation: boolean | 'first';
+  /** Parts of the metadata whose change raises it too; default: none. */
+  readonly raisedBy?: readonly MetadataPart[];
   /** Fills in what the author left out. Called on every write, before validation. */
   setDefaults?(object: T): void;
   /** The object as it may be born: called on create after the defaults, when name, namespace and uid are known. */

@@ -95,6 +95,10 @@ describe('updates over HTTPS', () => {
     const { json } = await wire.put(`${DEPLOYMENTS}/d/status`, { ...deployment, metadata });
     const { labels, annotations, finalizers } = json.metadata as unknown as Record<string, unknown>;
     assert.deepEqual([labels, annotations, finalizers], [{ a: 'b' }, { e: 'f' }, ['a.b/c']]);
+    // Kubernetes takes a Deployment's annotations for a part of what is wanted, unless they come with its status.
+    assert.equal(json.metadata.generation, 1);
+    const noted = { ...deployment, metadata: { name: 'd', annotations: { g: 'h' } } };
+    assert.equal((await wire.put(`${DEPLOYMENTS}/d`, noted)).json.metadata.generation, 2);
     const counted = { ...deployment, metadata: { name: 'd' } };
     assert.deepEqual(
       await causes(`${DEPLOYMENTS}/d/status`, { ...counted, status: { replicas: 1, readyReplicas: 2 } }),

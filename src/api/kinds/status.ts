@@ -25,7 +25,7 @@ export function validateReplicaCounts<T extends Counts>(
     validateNotNegative(status, counts, 'status'),
     parts
       .filter(isMore)
-      .map((part) => invalid(`status.${part}`, status[part], 'cannot be greater than status.replicas')),
+      .map((part) => invalid(`status.${part}`, status[part] ?? 0, 'cannot be greater than status.replicas')),
     available > ready && [invalid('status.availableReplicas', available, detail)],
   );
 }

@@ -9,7 +9,7 @@ import type { Context } from '../context.ts';
 import { alreadyExists, badRequest, conflict, invalid, methodNotAllowed, notFound, objectModified } from '../errors.ts';
 import type { User } from '../request.ts';
 import { recordsAlong } from '../service-addresses/records.ts';
-import { equalFields } from './equality.ts';
+import { equalAsJson, equalFields } from './equality.ts';
 import type { Manage } from './managers.ts';
 import { assertSameUid, assertSameVersion } from './preconditions.ts';
 import { storedForm, viewOf } from './view.ts';
@@ -268,10 +268,11 @@ function keepAllButStatus({ keptByStatus = [] }: Kind, next: KubeObject, old: Ku
 /** Subresources through which something else than the author's intent is written. */
 const tellsNoIntent: ReadonlySet<string> = new Set(['status', 'binding']);
 
-/** Everything except metadata and status is intent: a change of it is a new generation. */
+/** Everything except status and most metadata is intent: a change of it is a new generation. */
 function raiseGeneration(kind: Kind, next: KubeObject, old: KubeObject): void {
   if (kind.generation !== true) return;
-  const isIntent = !equalFields(next, old, ['metadata', 'status']);
+  const isTold = kind.raisedBy?.some((part) => !equalAsJson(next.metadata?.[part] ?? {}, old.metadata?.[part] ?? {}));
+  const isIntent = isTold || !equalFields(next, old, ['metadata', 'status']);
   if (isIntent) metaOf(next).generation = (old.metadata?.generation ?? 0) + 1;
 }
 

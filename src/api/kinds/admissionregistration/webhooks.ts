@@ -87,10 +87,7 @@ function validateWebhook(webhook: Webhook, index: number, all: readonly Webhook[
   if ((clientConfig.url === undefined) === (clientConfig.service === undefined)) {
     errors.push(required(`${path}.clientConfig`, 'exactly one of url or service is required'));
   }
-  if (clientConfig.url !== undefined && !clientConfig.url.startsWith('https://')) {
-    const detail = "'https' is the only allowed URL scheme; desired format: https://host[/path]";
-    errors.push(invalid(`${path}.clientConfig.url`, clientConfig.url, detail));
-  }
+  if (clientConfig.url !== undefined) errors.push(...validateUrl(clientConfig.url, `${path}.clientConfig.url`));
   if (timeoutSeconds < 1 || timeoutSeconds > 30) {
     const detail = 'the timeout value must be between 1 and 30 seconds';
     errors.push(invalid(`${path}.timeoutSeconds`, timeoutSeconds, detail));
@@ -114,8 +111,27 @@ function validateWebhook(webhook: Webhook, index: number, all: readonly Webhook[
     ...(webhook.sideEffects === undefined
       ? [required(`${path}.sideEffects`, 'must specify one of None, NoneOnDryRun')]
       : oneOf(`${path}.sideEffects`, webhook.sideEffects, ['None', 'NoneOnDryRun'])),
+    ...(webhook.reinvocationPolicy === undefined
+      ? []
+      : oneOf(`${path}.reinvocationPolicy`, webhook.reinvocationPolicy, ['IfNeeded', 'Never'])),
     ...oneOf(`${path}.failurePolicy`, webhook.failurePolicy, ['Fail', 'Ignore']),
     ...oneOf(`${path}.matchPolicy`, webhook.matchPolicy, ['Equivalent', 'Exact']),
+  ];
+}
+
+/** `https://host[/path]`; Kubernetes shows the part that is wrong. */
+function validateUrl(url: string, field: string): FieldError[] {
+  const [, scheme = '', place, path = ''] = /^(?:([a-z][a-z0-9+.-]*):)?(?:\/\/([^/?#]*))?(.*)$/is.exec(url) ?? [];
+  const [user, host = ''] = place?.includes('@') ? place.split('@', 2) : [undefined, place];
+  const form = '; desired format: https://host[/path]';
+  const [beforeFragment = '', fragment] = path.split('#', 2);
+  const query = beforeFragment.split('?')[1];
+  return [
+    ...(scheme === 'https' ? [] : [invalid(field, scheme, `'https' is the only allowed URL scheme${form}`)]),
+    ...(host === '' ? [invalid(field, host, `host must be specified${form}`)] : []),
+    ...(user ? [invalid(field, user, 'user information is not permitted in the URL')] : []),
+    ...(fragment ? [invalid(field, fragment, 'fragments are not permitted in the URL')] : []),
+    ...(query ? [invalid(field, query, 'query parameters are not permitted in the URL')] : []),
   ];
 }
 

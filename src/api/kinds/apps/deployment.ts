@@ -28,6 +28,7 @@ export const deployment = defineKind<Deployment>({
   hasStatus: true,
   initialStatus: {},
   generation: true,
+  raisedBy: ['annotations'],
   scale: { ...replicaScale, labelSelector: '.spec.selector' },
   setDefaults,
   validate(object, old, subresource): FieldError[] {

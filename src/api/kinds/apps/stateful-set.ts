@@ -74,9 +74,10 @@ function setDefaults({ spec }: StatefulSet): void {
   spec.persistentVolumeClaimRetentionPolicy.whenDeleted ||= 'Retain';
   spec.persistentVolumeClaimRetentionPolicy.whenScaled ||= 'Retain';
   for (const claim of spec.volumeClaimTemplates ?? []) {
-    claim.apiVersion ||= 'v1';
-    claim.kind ||= 'PersistentVolumeClaim';
-    claim.status ??= { phase: 'Pending' };
+    claim.apiVersion = 'v1';
+    claim.kind = 'PersistentVolumeClaim';
+    claim.status ??= {};
+    claim.status.phase ||= 'Pending';
     if (claim.spec) setClaimSpecDefaults(claim.spec);
   }
   setTemplateDefaults(spec.template);
@@ -150,19 +151,9 @@ const mutable: readonly (keyof Spec)[] = [
   'minReadySeconds',
 ];
 
-/** What kind of object a template of a claim says it is says nothing. */
-const comparable = (spec: Spec): Spec => ({
-  ...spec,
-  volumeClaimTemplates: spec.volumeClaimTemplates?.map((claim) => ({
-    ...claim,
-    apiVersion: undefined,
-    kind: undefined,
-  })),
-});
-
 function validateUpdate(spec: Spec, old: Spec): FieldError[] {
   const keys = [...new Set([...Object.keys(spec), ...Object.keys(old)])] as (keyof Spec)[];
-  if (keys.every((key) => mutable.includes(key) || sameValue(comparable(spec)[key], comparable(old)[key]))) return [];
+  if (keys.every((key) => mutable.includes(key) || sameValue(spec[key], old[key]))) return [];
   const [last, ...names] = [...mutable].reverse();
   const list = `${names
     .reverse()

@@ -46,8 +46,8 @@ export const job = defineKind<Job>({
   initialStatus: {},
   generation: true,
   setDefaults(object) {
+    object.spec ??= { template: {} };
     const { spec } = object;
-    if (!spec) return;
     setJobSpecDefaults(spec);
     spec.manualSelector ??= false;
     const labels = spec.template?.metadata?.labels;
@@ -91,6 +91,8 @@ function setJobSpecDefaults(spec: JobSpec): void {
 
 /** Defaults of a job where it stands in a CronJob. */
 export function setJobTemplateDefaults(spec: JobSpec): void {
+  spec.template ??= {};
+  spec.template.spec ??= { containers: [] };
   for (const rule of spec.podFailurePolicy?.rules ?? []) {
     for (const condition of rule.onPodConditions ?? []) condition.status ||= 'True';
   }

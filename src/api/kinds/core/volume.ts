@@ -101,7 +101,7 @@ export const persistentVolumeClaim = defineKind<PersistentVolumeClaim>({
   },
   validate(object, old, subresource): FieldError[] {
     if (subresource === 'status') return validateClaimStatus(object.status);
-    return [...validateClaimSpec(object.spec, 'spec'), ...(old ? validateClaimUpdate(object, old) : [])];
+    return [...validateClaimSpec(object.spec, 'spec', old?.spec), ...(old ? validateClaimUpdate(object, old) : [])];
   },
   columns: [
     nameColumn,

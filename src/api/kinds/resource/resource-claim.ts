@@ -52,8 +52,10 @@ export const resourceClaimTemplate = defineKind<ResourceClaimTemplate>({
     if (spec?.spec?.devices) defaultRequests(spec.spec.devices);
   },
   validate({ spec }, old): FieldError[] {
-    if (old) return unchanged('spec', spec, old.spec);
-    return claimErrors('spec.spec.devices', spec?.spec?.devices ?? {});
+    return [
+      ...claimErrors('spec.spec.devices', spec?.spec?.devices ?? {}),
+      ...(old ? unchanged('spec', spec, old.spec) : []),
+    ];
   },
 });
 
