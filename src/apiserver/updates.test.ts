@@ -213,4 +213,32 @@ describe('updates over HTTPS', () => {
       'status.conditions: Forbidden: updates may not remove a condition of type "Approved"',
     ]);
   });
+
+  it('of policies are held to the same rules as new ones', async () => {
+    const group = '/apis/admissionregistration.k8s.io/v1';
+    const path = `${group}/validatingadmissionpolicybindings`;
+    const spec = { policyName: 'p', validationActions: ['Deny'] };
+    const binding = await create(path, { metadata: { name: 'b' }, spec });
+    const put = (change: object) => causes(`${path}/b`, { ...binding, spec: { ...spec, ...change } });
+    assert.deepEqual(await put({ validationActions: ['Deny', 'Deny'] }), [
+      'spec.validationActions[1]: Duplicate value: "Deny"',
+    ]);
+    assert.deepEqual(await put({ paramRef: {} }), [
+      'spec.paramRef: Required value: one of name or selector must be specified',
+      'spec.paramRef.parameterNotFoundAction: Required value',
+    ]);
+    const schemas = '/apis/flowcontrol.apiserver.k8s.io/v1/flowschemas';
+    const verbs = { verbs: ['fly'], nonResourceURLs: ['/a*'] };
+    const subjects = [{ kind: 'User', user: { name: 'u' } }];
+    const schema = { priorityLevelConfiguration: { name: 'exempt' }, rules: [{ subjects, nonResourceRules: [verbs] }] };
+    const refused = await wire.post(schemas, { metadata: { name: 'f' }, spec: schema });
+    assert.match(
+      refused.json.message,
+      /nonResourceRules\[0\]\.verbs: Unsupported value: \["fly"\]: supported values: "create"/,
+    );
+    assert.match(
+      refused.json.message,
+      /nonResourceURLs\[0\]: Invalid value: "\/a\*": wildcard can only do suffix matching/,
+    );
+  });
 });

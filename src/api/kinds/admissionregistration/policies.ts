@@ -2,33 +2,31 @@ import type { FieldError } from '../../kind.ts';
 import type { KubeObject } from '../../types.ts';
 import { allMetadata, defineKind } from '../define.ts';
 import { invalid, oneOf, required } from '../errors.ts';
-
-interface Rule {
-  operations?: readonly string[];
-  scope?: string;
-}
-
-interface MatchResources {
-  matchPolicy?: string;
-  namespaceSelector?: object;
-  objectSelector?: object;
-  resourceRules?: Rule[];
-  excludeResourceRules?: Rule[];
-}
+import { validateConditions } from '../status.ts';
+import {
+  type BindingParts,
+  type MatchResources,
+  type PolicyParts,
+  validateActions,
+  validateAuditAnnotations,
+  validateBindingParts,
+  validateMatchResources,
+  validateValidations,
+  validateVariables,
+} from './policy-parts.ts';
+import { validateMatchConditions } from './webhooks.ts';
 
 interface Policy extends KubeObject {
-  spec?: {
+  spec?: PolicyParts & {
     failurePolicy?: string;
     matchConstraints?: MatchResources;
-    matchConditions?: readonly { readonly expression?: string }[];
-    variables?: readonly { readonly expression?: string }[];
-    validations?: readonly { readonly expression?: string; readonly messageExpression?: string }[];
-    auditAnnotations?: readonly { readonly valueExpression?: string }[];
+    matchConditions?: readonly { readonly name?: string; readonly expression?: string }[];
   };
+  status?: { conditions?: readonly object[] };
 }
 
 interface Binding extends KubeObject {
-  spec?: { policyName?: string; validationActions?: readonly string[]; matchResources?: MatchResources };
+  spec?: BindingParts;
 }
 
 function setMatchDefaults(match: MatchResources | undefined): void {
@@ -87,14 +85,21 @@ export const validatingAdmissionPolicy = defineKind<Policy>({
     spec.failurePolicy ??= 'Fail';
     setMatchDefaults(spec.matchConstraints);
   },
-  validate({ spec }) {
+  validate({ metadata, spec, status }, _old, subresource) {
+    if (subresource === 'status') return validateConditions(status?.conditions, 'status.conditions');
     const rules = spec?.matchConstraints?.resourceRules ?? [];
+    const nothing = 'validations or auditAnnotations must contain at least one item';
     return [
+      ...validateMatchResources(spec?.matchConstraints, 'spec.matchConstraints'),
+      ...validateMatchConditions('spec.matchConditions', spec?.matchConditions ?? []),
+      ...validateVariables(spec ?? {}),
+      ...validateValidations(spec ?? {}),
+      ...validateAuditAnnotations(spec ?? {}, metadata?.name ?? ''),
       ...(spec?.matchConstraints ? [] : [required('spec.matchConstraints')]),
       ...(spec?.matchConstraints && rules.length === 0 ? [required('spec.matchConstraints.resourceRules')] : []),
       ...(spec?.validations?.length || spec?.auditAnnotations?.length
         ? []
-        : [required('spec.validations', 'validations or auditAnnotations must contain at least one item')]),
+        : [required('spec.validations', nothing), required('spec.auditAnnotations', nothing)]),
       ...oneOf('spec.failurePolicy', spec?.failurePolicy ?? 'Fail', ['Fail', 'Ignore']),
     ];
   },
@@ -114,14 +119,7 @@ export const validatingAdmissionPolicyBinding = defineKind<Binding>({
   categories: ['api-extensions'],
   generation: true,
   setDefaults: ({ spec }) => setMatchDefaults(spec?.matchResources),
-  validate({ spec }) {
-    const actions = spec?.validationActions ?? [];
-    return [
-      ...(spec?.policyName ? [] : [required('spec.policyName')]),
-      ...(actions.length > 0 ? [] : [required('spec.validationActions')]),
-      ...actions.flatMap((action, i) => oneOf(`spec.validationActions[${i}]`, action, ['Audit', 'Deny', 'Warn'])),
-    ];
-  },
+  validate: ({ spec = {} }) => [...validateBindingParts(spec), ...validateActions(spec)],
 });
 
 interface Mutation {
@@ -213,5 +211,5 @@ export const mutatingAdmissionPolicyBinding = defineKind<Binding>({
   categories: ['api-extensions'],
   generation: true,
   setDefaults: ({ spec }) => setMatchDefaults(spec?.matchResources),
-  validate: ({ spec }) => (spec?.policyName ? [] : [required('spec.policyName')]),
+  validate: ({ spec = {} }) => validateBindingParts(spec),
 });

@@ -101,7 +101,7 @@ function validateWebhook(webhook: Webhook, index: number, all: readonly Webhook[
   }
   return [
     ...errors,
-    ...validateConditions(`${path}.matchConditions`, webhook.matchConditions ?? []),
+    ...validateMatchConditions(`${path}.matchConditions`, webhook.matchConditions ?? []),
     ...each(admissionReviewVersions, `${path}.admissionReviewVersions`, (version, at, i) =>
       admissionReviewVersions.indexOf(version) < i
         ? [invalid(at, version, 'duplicate version')]
@@ -140,13 +140,15 @@ const reviewVersions = ['v1', 'v1beta1'];
 
 const MAX_CONDITIONS = 64;
 
-function validateConditions(path: string, conditions: NonNullable<Webhook['matchConditions']>): FieldError[] {
+/** Expressions that must hold before anybody is asked. */
+export function validateMatchConditions(
+  path: string,
+  conditions: NonNullable<Webhook['matchConditions']>,
+): FieldError[] {
   if (conditions.length > MAX_CONDITIONS) return [tooMany(path, conditions.length, MAX_CONDITIONS)];
   return conditions.flatMap(({ name = '', expression = '' }, i) => {
-    const wrong = name ? qualifiedName(name) : undefined;
     return [
-      ...(name ? [] : [required(`${path}[${i}].name`)]),
-      ...(wrong ? [invalid(`${path}[${i}].name`, name, wrong)] : []),
+      ...(name ? ruled(`${path}[${i}].name`, name, qualifiedName) : [required(`${path}[${i}].name`)]),
       ...(conditions.findIndex((each) => each.name === name) < i ? [duplicate(`${path}[${i}].name`, name)] : []),
       ...(expression.trim() ? [] : [required(`${path}[${i}].expression`)]),
     ];
