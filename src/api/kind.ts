@@ -101,8 +101,8 @@ export interface Kind<T extends KubeObject = KubeObject> extends Resource<T> {
   readonly scale?: ScalePaths;
   /** Further subresources that discovery lists (`log`, `exec`, `binding`, `eviction`, `token` …). */
   readonly subresources: readonly Subresource[];
-  /** Whether changes of what is wanted raise `metadata.generation`; `first`: it is there, and stays 1. */
-  readonly generation: boolean | 'first';
+  /** Whether changes of what is wanted raise `metadata.generation`; `first`: it stays 1, `later`: it comes with them. */
+  readonly generation: boolean | 'first' | 'later';
   /** Parts of the metadata whose change raises it too; default: none. */
   readonly raisedBy?: readonly MetadataPart[];
   /** Fills in what the author left out. Called on every write, before validation. */

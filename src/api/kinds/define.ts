@@ -3,6 +3,7 @@ import type { KubeObject } from '../types.ts';
 import { ageColumn, nameColumn } from './columns.ts';
 import { all } from './errors.ts';
 import { validateMetadata } from './metadata.ts';
+import { pathSegment } from './names.ts';
 
 type Required = 'group' | 'kind' | 'plural' | 'namespaced';
 
@@ -32,8 +33,10 @@ export function defineKind<T extends KubeObject>(parts: KindParts<T>): Kind<T> {
     columns: [nameColumn, ageColumn],
     ...parts,
     validate(object: T, old: T | undefined, subresource?: string): FieldError[] {
+      // With a status nobody looks at what a name that is there could have been made of.
+      const rule = subresource === 'status' ? pathSegment : nameRule;
       return all(
-        validateMetadata(object, old, { namespaced: parts.namespaced, nameRule, anyFinalizer }),
+        validateMetadata(object, old, { namespaced: parts.namespaced, nameRule: rule, anyFinalizer }),
         validateRest?.(object, old, subresource) ?? [],
       );
     },

@@ -127,7 +127,7 @@ function prepareNew({ kind, namespace, keepsStatus }: WriteTarget, object: KubeO
   delete metadata.selfLink;
   delete metadata.managedFields;
   dropEmpty(metadata);
-  if (kind.generation) metadata.generation = 1;
+  if (kind.generation && kind.generation !== 'later') metadata.generation = 1;
   else delete metadata.generation;
   if (kind.hasStatus && !kind.statusOnCreate && !keepsStatus) delete (object as { status?: unknown }).status;
 }
@@ -270,7 +270,7 @@ const tellsNoIntent: ReadonlySet<string> = new Set(['status', 'binding']);
 
 /** Everything except status and most metadata is intent: a change of it is a new generation. */
 function raiseGeneration(kind: Kind, next: KubeObject, old: KubeObject): void {
-  if (kind.generation !== true) return;
+  if (!kind.generation || kind.generation === 'first') return;
   const isTold = kind.raisedBy?.some((part) => !equalAsJson(next.metadata?.[part] ?? {}, old.metadata?.[part] ?? {}));
   const isIntent = isTold || !equalFields(next, old, ['metadata', 'status']);
   if (isIntent) metaOf(next).generation = (old.metadata?.generation ?? 0) + 1;

@@ -14,6 +14,7 @@ export const csiDriver = defineKind<CSIDriver>({
   kind: 'CSIDriver',
   plural: 'csidrivers',
   namespaced: false,
+  generation: 'later',
   needsVersion: true,
   setDefaults({ spec }) {
     if (!spec) return;
