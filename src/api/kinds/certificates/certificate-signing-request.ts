@@ -1,11 +1,10 @@
-import type { FieldError } from '../../kind.ts';
 import type { CertificateSigningRequest } from '../../types.ts';
 import { ageColumn, nameColumn, text } from '../columns.ts';
 import { defineKind, subresource } from '../define.ts';
 import { humanDuration } from '../duration.ts';
-import { invalid, required, unchanged } from '../errors.ts';
-
-const minSeconds = 600;
+import { unchanged } from '../errors.ts';
+import { pathSegment } from '../names.ts';
+import { validateRequest } from './csr-validation.ts';
 
 export const certificateSigningRequest = defineKind<CertificateSigningRequest>({
   group: 'certificates.k8s.io',
@@ -15,20 +14,10 @@ export const certificateSigningRequest = defineKind<CertificateSigningRequest>({
   shortNames: ['csr'],
   hasStatus: true,
   subresources: [subresource('approval', 'CertificateSigningRequest', ['get', 'patch', 'update'])],
-  setDefaults({ spec }) {
-    if (spec && !spec.usages?.length) spec.usages = ['digital signature', 'key encipherment'];
-  },
-  validate({ spec }, old): FieldError[] {
-    const seconds = spec?.expirationSeconds;
-    return [
-      ...(spec?.request ? [] : [required('spec.request')]),
-      ...(spec?.signerName ? [] : [required('spec.signerName')]),
-      ...(seconds !== undefined && seconds < minSeconds
-        ? [invalid('spec.expirationSeconds', seconds, 'may not specify a duration less than 600 seconds (10 minutes)')]
-        : []),
-      ...(old ? unchanged('spec', spec, old.spec) : []),
-    ];
-  },
+  // Its names are anything that a URL can hold.
+  nameRule: pathSegment,
+  // What is there already is not looked at again.
+  validate: ({ spec }, old) => (old ? unchanged('spec', spec, old.spec) : validateRequest(spec)),
   fieldLabels: { 'spec.signerName': ({ spec }) => spec?.signerName ?? '' },
   columns: [
     nameColumn,

@@ -2,9 +2,11 @@ import type { FieldError } from '../../kind.ts';
 import type { ReplicationController } from '../../types.ts';
 import { ageColumn, integer, nameColumn, text, wide } from '../columns.ts';
 import { defineKind, replicaScale } from '../define.ts';
+import { required } from '../errors.ts';
 import { formatLabels } from '../label-selector.ts';
 import { setTemplateDefaults } from '../podspec/defaults.ts';
-import { containerColumns, validateNotNegative, validateWorkload } from '../workload.ts';
+import { validatePodTemplate } from '../podspec/validate.ts';
+import { containerColumns, unselected, validateNotNegative, validateTemplateStays } from '../workload.ts';
 
 export const replicationController = defineKind<ReplicationController>({
   group: '',
@@ -29,13 +31,17 @@ export const replicationController = defineKind<ReplicationController>({
     setTemplateDefaults(spec.template);
   },
   validate({ spec }): FieldError[] {
+    const { selector = {}, template } = spec ?? {};
+    const wanted = Object.entries(selector);
+    const labels = template?.metadata?.labels ?? {};
+    const isSelected = wanted.every(([key, value]) => labels[key] === value);
     return [
       ...validateNotNegative(spec, ['replicas', 'minReadySeconds']),
-      ...validateWorkload(
-        spec && { selector: { matchLabels: spec.selector }, template: spec.template },
-        undefined,
-        'ReplicationController',
-      ),
+      ...(wanted.length === 0 ? [required('spec.selector')] : []),
+      ...(template ? [] : [required('spec.template')]),
+      ...(template && !isSelected ? [unselected(template)] : []),
+      ...(template ? validatePodTemplate(template, 'spec.template') : []),
+      ...validateTemplateStays(template, 'ReplicationController'),
     ];
   },
   fieldLabels: { 'status.replicas': ({ status }) => String(status?.replicas ?? 0) },

@@ -2,12 +2,13 @@ import type { FieldError } from '../../kind.ts';
 import type { FlowSchema } from '../../types.ts';
 import { ageColumn, nameColumn, text } from '../columns.ts';
 import { defineKind } from '../define.ts';
-import { invalid, notSupported, required } from '../errors.ts';
+import { all, each, invalid, notSupported, required, ruled } from '../errors.ts';
+import { dnsSubdomain } from '../names.ts';
+import { validateRule } from './flow-schema-rules.ts';
 
 const defaultPrecedence = 1000;
 const maxPrecedence = 10_000;
-
-type Rule = NonNullable<NonNullable<FlowSchema['spec']>['rules']>[number];
+const methods = ['ByNamespace', 'ByUser'];
 
 export const flowSchema = defineKind<FlowSchema>({
   group: 'flowcontrol.apiserver.k8s.io',
@@ -23,15 +24,17 @@ export const flowSchema = defineKind<FlowSchema>({
   validate({ metadata, spec }, _old, subresource): FieldError[] {
     if (subresource === 'status') return [];
     const level = spec?.priorityLevelConfiguration?.name;
-    const method = spec?.distinguisherMethod?.type;
-    return [
-      ...validatePrecedence(metadata?.name ?? '', spec?.matchingPrecedence ?? 0),
-      ...(method === undefined || ['ByUser', 'ByNamespace'].includes(method)
-        ? []
-        : [notSupported('spec.distinguisherMethod.type', method, ['ByNamespace', 'ByUser'])]),
-      ...(level ? [] : [required('spec.priorityLevelConfiguration.name', 'must reference a priority level by name')]),
-      ...(spec?.rules ?? []).flatMap((rule, i) => validateRule(rule, `spec.rules[${i}]`)),
-    ];
+    const method = spec?.distinguisherMethod;
+    const levelField = 'spec.priorityLevelConfiguration.name';
+    return all(
+      validatePrecedence(metadata?.name ?? '', spec?.matchingPrecedence ?? 0),
+      method &&
+        !methods.includes(method.type ?? '') && [
+          notSupported('spec.distinguisherMethod.type', { Type: method.type ?? '' }, methods),
+        ],
+      level ? ruled(levelField, level, dnsSubdomain) : [required(levelField, 'must reference a priority level')],
+      each(spec?.rules, 'spec.rules', validateRule),
+    );
   },
   columns: [
     nameColumn,
@@ -54,29 +57,4 @@ function validatePrecedence(name: string, precedence: number): FieldError[] {
   }
   if (precedence <= 0) return wrong('must be a positive value');
   return precedence > maxPrecedence ? wrong(`must not be greater than ${maxPrecedence}`) : [];
-}
-
-function validateRule({ subjects, resourceRules, nonResourceRules }: Rule, at: string): FieldError[] {
-  return [
-    ...(subjects?.length ? [] : [required(`${at}.subjects`, 'subjects must contain at least one value')]),
-    ...(resourceRules?.length || nonResourceRules?.length
-      ? []
-      : [required(at, 'at least one of resourceRules and nonResourceRules has to be non-empty')]),
-    ...(subjects ?? []).flatMap((subject, i) => validateSubject(subject, `${at}.subjects[${i}]`)),
-  ];
-}
-
-function validateSubject({ kind, user, group, serviceAccount }: Rule['subjects'][number], at: string): FieldError[] {
-  switch (kind) {
-    case 'User':
-      return user?.name ? [] : [required(`${at}.user`, "user is required when subject kind is 'User'")];
-    case 'Group':
-      return group?.name ? [] : [required(`${at}.group`, "group is required when subject kind is 'Group'")];
-    case 'ServiceAccount':
-      return serviceAccount?.name
-        ? []
-        : [required(`${at}.serviceAccount`, "serviceAccount is required when subject kind is 'ServiceAccount'")];
-    default:
-      return [notSupported(`${at}.kind`, kind, ['Group', 'ServiceAccount', 'User'])];
-  }
 }

@@ -2,11 +2,16 @@ import type { FieldError } from '../../kind.ts';
 import type { PriorityLevelConfiguration } from '../../types.ts';
 import { ageColumn, nameColumn, text } from '../columns.ts';
 import { defineKind } from '../define.ts';
-import { forbidden, invalid, notSupported, required } from '../errors.ts';
+import { all, forbidden, invalid, notSupported, required } from '../errors.ts';
 
-type Limited = NonNullable<NonNullable<PriorityLevelConfiguration['spec']>['limited']>;
+type Spec = NonNullable<PriorityLevelConfiguration['spec']>;
+type Limited = NonNullable<Spec['limited']>;
+type Shares = NonNullable<Spec['exempt']>;
 type Queuing = NonNullable<NonNullable<Limited['limitResponse']>['queuing']>;
 
+const maxQueues = 10_000_000;
+/** Of the hash by which a flow finds its queues. */
+const maxBits = 60;
 const defaultQueuing = { queues: 64, handSize: 8, queueLengthLimit: 50 };
 
 export const priorityLevelConfiguration = defineKind<PriorityLevelConfiguration>({
@@ -28,18 +33,15 @@ export const priorityLevelConfiguration = defineKind<PriorityLevelConfiguration>
     const { queuing } = spec.limited.limitResponse ?? {};
     if (queuing) for (const [key, value] of Object.entries(defaultQueuing)) queuing[key as keyof Queuing] ||= value;
   },
-  validate({ spec }, _old, subresource): FieldError[] {
+  validate({ metadata, spec }, _old, subresource): FieldError[] {
     if (subresource === 'status') return [];
-    switch (spec?.type) {
-      case 'Exempt':
-        return spec.limited ? [forbidden('spec.limited', 'must be nil if the type is not Limited')] : [];
-      case 'Limited':
-        return spec.limited
-          ? validateLimited(spec.limited)
-          : [required('spec.limited', 'must not be empty when type is Limited')];
-      default:
-        return [notSupported('spec.type', spec?.type ?? '', ['Exempt', 'Limited'])];
-    }
+    const { type = '' } = spec ?? {};
+    // One level has no limit, and nobody makes another.
+    const isMisnamed = (metadata?.name === 'exempt') !== (type === 'Exempt');
+    return all(
+      isMisnamed && [invalid('spec.type', type, "must be 'Exempt' if and only if `name` is 'exempt'")],
+      validateSpec(spec ?? {}, type),
+    );
   },
   columns: [
     nameColumn,
@@ -61,16 +63,44 @@ function ofQueuing({ spec }: PriorityLevelConfiguration, field: keyof Queuing): 
   return queuing ? (queuing[field] ?? 0) : '<none>';
 }
 
-function validateLimited({ nominalConcurrencyShares, lendablePercent, limitResponse }: Limited): FieldError[] {
-  const at = 'spec.limited';
-  const outside = lendablePercent !== undefined && (lendablePercent < 0 || lendablePercent > 100);
-  return [
-    ...((nominalConcurrencyShares ?? 0) < 0
-      ? [invalid(`${at}.nominalConcurrencyShares`, nominalConcurrencyShares, 'must be a non-negative integer')]
-      : []),
-    ...(outside ? [invalid(`${at}.lendablePercent`, lendablePercent, 'must be between 0 and 100, inclusive')] : []),
-    ...validateResponse(limitResponse, `${at}.limitResponse`),
-  ];
+function validateSpec({ limited, exempt }: Partial<Spec>, type: string): FieldError[] {
+  switch (type) {
+    case 'Exempt':
+      return all(
+        limited && [forbidden('spec.limited', 'must be nil if the type is not Limited')],
+        exempt && validateShares(exempt, 'spec.exempt'),
+      );
+    case 'Limited':
+      return all(
+        exempt && [forbidden('spec.exempt', 'must be nil if the type is Limited')],
+        limited ? validateLimited(limited) : [required('spec.limited', 'must not be empty when type is Limited')],
+      );
+    case '':
+      return [required('spec.type')];
+    default:
+      return [notSupported('spec.type', type, ['Exempt', 'Limited'])];
+  }
+}
+
+function validateShares({ nominalConcurrencyShares: shares = 0, lendablePercent: percent = 0 }: Shares, field: string) {
+  return all(
+    shares < 0 && [invalid(`${field}.nominalConcurrencyShares`, shares, 'must be a non-negative integer')],
+    (percent < 0 || percent > 100) && [
+      invalid(`${field}.lendablePercent`, percent, 'must be between 0 and 100, inclusive'),
+    ],
+  );
+}
+
+function validateLimited(limited: Limited): FieldError[] {
+  const field = 'spec.limited';
+  const { borrowingLimitPercent: borrowed = 0 } = limited;
+  return all(
+    validateShares(limited, field),
+    validateResponse(limited.limitResponse, `${field}.limitResponse`),
+    borrowed < 0 && [
+      invalid(`${field}.borrowingLimitPercent`, borrowed, 'if specified, must be a non-negative integer'),
+    ],
+  );
 }
 
 function validateResponse(response: Limited['limitResponse'], at: string): FieldError[] {
@@ -82,8 +112,11 @@ function validateResponse(response: Limited['limitResponse'], at: string): Field
       return queuing
         ? validateQueuing(queuing, `${at}.queuing`)
         : [required(`${at}.queuing`, 'must not be empty if limited.limitResponse.type is Limited')];
+    case undefined:
+    case '':
+      return [required(`${at}.type`)];
     default:
-      return [notSupported(`${at}.type`, type ?? '', ['Queue', 'Reject'])];
+      return [notSupported(`${at}.type`, type, ['Queue', 'Reject'])];
   }
 }
 
@@ -91,6 +124,15 @@ function validateQueuing({ queues = 0, handSize = 0, queueLengthLimit = 0 }: Que
   const positive = Object.entries({ queueLengthLimit, queues, handSize }).flatMap(([field, value]) =>
     value > 0 ? [] : [invalid(`${at}.${field}`, value, 'must be positive')],
   );
-  if (handSize <= queues) return positive;
-  return [...positive, invalid(`${at}.handSize`, handSize, `should not be greater than queues (${queues})`)];
+  const bits = Math.ceil(Math.log2(queues) * handSize);
+  const entropy = `required entropy bits of deckSize ${queues} and handSize ${handSize}`;
+  return all(
+    positive,
+    queues > maxQueues && [invalid(`${at}.queues`, queues, `must not be greater than ${maxQueues}`)],
+    handSize > 0 &&
+      handSize > queues && [invalid(`${at}.handSize`, handSize, `should not be greater than queues (${queues})`)],
+    handSize > 0 &&
+      handSize <= queues &&
+      bits > maxBits && [invalid(`${at}.handSize`, handSize, `${entropy} should not be greater than ${maxBits}`)],
+  );
 }

@@ -65,7 +65,7 @@ export const serviceCIDR = defineKind<ServiceCIDR>({
 
 function wrongRanges(ranges: readonly string[]): FieldError[] {
   if (ranges.length === 0) return [required('spec.cidrs', 'at least one CIDR required')];
-  if (ranges.length > 2) return [invalid('spec.cidrs', { cidrs: ranges }, 'may only hold up to 2 values')];
+  if (ranges.length > 2) return [invalid('spec.cidrs', { CIDRs: ranges }, 'may only hold up to 2 values')];
   const errors = ranges.flatMap((range, i) => {
     const wrong = strictCidr(range);
     return wrong ? [invalid(`spec.cidrs[${i}]`, range, wrong)] : [];

@@ -1,7 +1,9 @@
 import type { CSIDriver, CSINode, CSIStorageCapacity, VolumeAttachment, VolumeAttributesClass } from '../../types.ts';
 import { ageColumn, boolean, integer, nameColumn, text } from '../columns.ts';
 import { defineKind } from '../define.ts';
-import { required, unchanged } from '../errors.ts';
+import { all, forbidden, named, required, sameValue, unchanged } from '../errors.ts';
+import { qualifiedName } from '../names.ts';
+import { validateAttachment, validateCapacity, validateDriverSpec, validateNodeDrivers } from './csi-validation.ts';
 
 const group = 'storage.k8s.io';
 
@@ -22,6 +24,12 @@ export const csiDriver = defineKind<CSIDriver>({
     spec.fsGroupPolicy ??= 'ReadWriteOnceWithFSType';
     if (!spec.volumeLifecycleModes?.length) spec.volumeLifecycleModes = ['Persistent'];
   },
+  validate: ({ spec = {} }, old) => [
+    ...validateDriverSpec(spec),
+    // Kubernetes, too, names a field that there is not.
+    ...(old ? unchanged('spec.attachedRequired', spec.attachRequired, old.spec?.attachRequired) : []),
+    ...(old ? unchanged('spec.volumeLifecycleModes', spec.volumeLifecycleModes, old.spec?.volumeLifecycleModes) : []),
+  ],
   columns: [
     nameColumn,
     boolean('AttachRequired', ({ spec }) => spec?.attachRequired ?? true, 'Whether volumes are attached first.'),
@@ -43,6 +51,7 @@ export const csiNode = defineKind<CSINode>({
   kind: 'CSINode',
   plural: 'csinodes',
   namespaced: false,
+  validate: ({ spec }) => validateNodeDrivers(spec?.drivers ?? []),
   columns: [
     nameColumn,
     integer('Drivers', ({ spec }) => (spec?.drivers ?? []).length, 'Drivers on the node.'),
@@ -55,7 +64,13 @@ export const csiStorageCapacity = defineKind<CSIStorageCapacity>({
   kind: 'CSIStorageCapacity',
   plural: 'csistoragecapacities',
   namespaced: true,
-  validate: ({ storageClassName }) => (storageClassName ? [] : [required('storageClassName')]),
+  validate: (object, old) =>
+    old
+      ? [
+          ...unchanged('nodeTopology', object.nodeTopology, old.nodeTopology),
+          ...unchanged('storageClassName', object.storageClassName, old.storageClassName),
+        ]
+      : validateCapacity(object),
   columns: [
     nameColumn,
     text('StorageClassName', ({ storageClassName }) => storageClassName ?? '', 'Class of the volumes.'),
@@ -70,11 +85,7 @@ export const volumeAttachment = defineKind<VolumeAttachment>({
   namespaced: false,
   hasStatus: true,
   initialStatus: { attached: false },
-  validate: ({ spec }, old) => [
-    ...(spec?.attacher ? [] : [required('spec.attacher')]),
-    ...(spec?.nodeName ? [] : [required('spec.nodeName')]),
-    ...(old ? unchanged('spec', spec, old.spec) : []),
-  ],
+  validate: (object, old) => [...validateAttachment(object), ...(old ? unchanged('spec', object.spec, old.spec) : [])],
   columns: [
     nameColumn,
     { ...text<VolumeAttachment>('Attacher', ({ spec }) => spec?.attacher ?? '', 'Who attaches.'), format: 'name' },
@@ -91,10 +102,13 @@ export const volumeAttributesClass = defineKind<VolumeAttributesClass>({
   plural: 'volumeattributesclasses',
   namespaced: false,
   shortNames: ['vac'],
-  validate: ({ driverName, parameters }, old) => [
-    ...(driverName ? [] : [required('driverName')]),
-    ...(old ? unchanged('driverName', driverName, old.driverName) : []),
-    ...(old ? unchanged('parameters', parameters, old.parameters) : []),
-  ],
+  validate: ({ driverName = '', parameters = {} }, old) =>
+    all(
+      old && old.driverName !== driverName && [forbidden('driverName', 'updates to driverName are forbidden.')],
+      old &&
+        !sameValue(old.parameters, parameters) && [forbidden('parameters', 'updates to parameters are forbidden.')],
+      named('driverName', driverName.toLowerCase(), qualifiedName),
+      Object.keys(parameters).length === 0 && [required('parameters', 'must contain at least one key/value pair')],
+    ),
   columns: [nameColumn, text('DriverName', ({ driverName }) => driverName ?? '', 'Its driver.'), ageColumn],
 });
