@@ -141,6 +141,12 @@ export function gatewayFaults({ expired, other }: Certificates): readonly Inject
     },
     ofRoute('ROUTE_NOT_ACCEPTED', 'mirrors', { rule: { filters: [mirror] } }),
     ofRoute('ROUTE_PATH_UNKNOWN', 'paths', { rule: { matches: [path] } }),
+    {
+      root: 'NET_POLICY_EGRESS_DENIED',
+      objects: [],
+      ask: { from: 'pod/closed-out/asker', to: 'http://paths.gw.example/api' },
+      trace: /closed-out\/nowhere/,
+    },
     ofRoute('ROUTE_NO_BACKEND', 'weightless', to({ ...webBackend, weight: 0 })),
     ofRoute('ROUTE_BACKEND_MISSING', 'backends', to({ name: 'webb', port: 80 })),
     ofRoute('ROUTE_BACKEND_PORT', 'ports', to({ name: 'web', port: 8080 })),

@@ -306,7 +306,7 @@ class Explainer {
         ...(status?.loadBalancer?.ingress ?? []).map(({ ip }) => ip),
       ].includes(address),
     );
-    if (isAddressService(service)) return await checkAddress(this.#report, this.#facts, address, asked);
+    if (isAddressService(service)) return await checkAddress(this.#report, this.#facts, address, asked, this.#from);
     if (service) return await this.#virtualAddress(service, address, asked);
     const pod = await this.#facts.podAt(address);
     if (pod) return await this.#pod(pod, asked);

@@ -6,6 +6,7 @@ import type { Backend } from './endpoints.ts';
 import { type Facts, keyOf } from './facts.ts';
 import type { Report } from './model.ts';
 import { nearest } from './near.ts';
+import { checkWayOut } from './policies.ts';
 import { type Asker, checkService, proxyFor } from './services.ts';
 
 type Rule = NonNullable<NonNullable<Ingress['spec']>['rules']>[number];
@@ -68,6 +69,9 @@ export async function checkIngressUrl(
     return [];
   }
   report.pass('ingress', `${ingressText(best.ingress)}: ${best.text}`);
+  const address = best.ingress.status?.loadBalancer?.ingress?.[0]?.ip;
+  const port = url.protocol === 'https:' ? 443 : 80;
+  if (!(await checkWayOut(report, facts, from, address, port))) return [];
   if (url.protocol === 'https:') await checkCertificate(report, facts, best.ingress, url.hostname);
   return await checkIngressBackend(report, facts, best.ingress, best.backend, from);
 }

@@ -56,8 +56,8 @@ function factsOf(objects: Objects, known = ['Gateway', 'GatewayClass', 'HTTPRout
   return new Facts(source);
 }
 
-async function ask(objects: Objects, to = `http://${address}/`, facts = factsOf(objects)) {
-  const { verdict, findings, checks } = await explain(facts, { from: 'outside', to });
+async function ask(objects: Objects, to = `http://${address}/`, facts = factsOf(objects), from = 'outside') {
+  const { verdict, findings, checks } = await explain(facts, { from, to });
   return { verdict, codes: roots(findings).map(({ code }) => code), findings, texts: checks.map(({ text }) => text) };
 }
 
@@ -261,6 +261,18 @@ test('whether a listener serves whose Secret may not be read is not known', asyn
   const { verdict, codes, texts } = await ask({}, `https://${address}/`, facts);
   assert.deepEqual([verdict, codes], ['unknown', []]);
   assert.match(texts.join(), /you may not read Secret shop\/tls/);
+});
+
+test('a pod that asks must be let out to the Gateway’s address', async () => {
+  const closed = {
+    metadata: { namespace: 'shop', name: 'closed' },
+    spec: { podSelector: {}, policyTypes: ['Egress'] },
+  };
+  for (const to of [`http://${address}/`, `${address}:80`]) {
+    const facts = factsOf({ ...routed(), networkpolicies: [closed] });
+    assert.deepEqual((await ask({}, to, facts, 'pod/shop/web')).codes, ['NET_POLICY_EGRESS_DENIED']);
+    assert.equal((await ask({}, to, factsOf(routed()), 'pod/shop/web')).verdict, 'allowed');
+  }
 });
 
 test('a sweep looks at Gateways and routes where there are some', async () => {

@@ -3,6 +3,7 @@ import { keyOf } from '../../../client/cache.ts';
 import type { FaultCode } from '../catalogue.ts';
 import type { Facts } from '../facts.ts';
 import type { Finding, Report } from '../model.ts';
+import { checkWayOut } from '../policies.ts';
 import type { Asked, Asker } from '../services.ts';
 import { checkCertificates, checkListener, isServed, listenersAt } from './listeners.ts';
 import { checkRoute } from './routes.ts';
@@ -109,7 +110,13 @@ function namesHint({ gateways }: GatewayWorld): string | undefined {
 }
 
 /** An address of a Gateway, asked for nothing but a connection. */
-export async function checkAddress(report: Report, facts: Facts, address: string, { port }: Asked): Promise<void> {
+export async function checkAddress(
+  report: Report,
+  facts: Facts,
+  address: string,
+  { port }: Asked,
+  from: Asker,
+): Promise<void> {
   const world = await gatewayWorld(facts);
   if (world === undefined || world === 'forbidden') {
     report.unknown('gateway', `${address} is a Gateway’s, and you may not read Gateways`);
@@ -117,6 +124,7 @@ export async function checkAddress(report: Report, facts: Facts, address: string
   }
   const view = world.gateways.find(({ addresses }) => addresses.includes(address));
   if (!view || !checkItself(report, world, view) || port === undefined) return;
+  if (!(await checkWayOut(report, facts, from, address, Number(port)))) return;
   const listeners = listenersAt(report, view, Number(port));
   const served = listeners.filter(isServed);
   for (const each of listeners) checkListener(report, world, view, each, served.length > 0);

@@ -6,6 +6,7 @@ import { type ChosenRoute, chooseRoute, type PlannedRequest } from '../../../edg
 import type { Backend } from '../endpoints.ts';
 import type { Facts } from '../facts.ts';
 import type { Report } from '../model.ts';
+import { checkWayOut } from '../policies.ts';
 import type { Asker } from '../services.ts';
 import { checkItself } from './gateways.ts';
 import { hostOf, listenerFor, listenerHost, portOf } from './listeners.ts';
@@ -58,6 +59,8 @@ export async function checkGatewayUrl(
   from: Asker,
 ): Promise<Backend[]> {
   if (!checkItself(report, world, view)) return [];
+  const address = view.addresses.find((each) => each === hostOf(url)) ?? view.addresses[0];
+  if (!(await checkWayOut(report, facts, from, address, portOf(url)))) return [];
   const listener = listenerFor(report, world, view, url);
   if (!listener) return [];
   if (!view.isOwn) {
