@@ -357,8 +357,15 @@ test('explain says which route has a URL, and why another one is not answered', 
 
 test('a trace to a Gateway’s URL goes on to the pod that answers', async () => {
   await cluster.apply(
-    gateway('traced'),
+    gateway('traced', [
+      { name: 'http', port: 80, protocol: 'HTTP' },
+      { name: 'passes', port: 443, protocol: 'TLS', tls: { mode: 'Passthrough' } },
+    ]),
     route('traced', 'traced', [rule('/', 'one', 'two'), rule('/three', 'three')], { hostnames: ['traced.test'] }),
+    route('passed', 'traced', [{ backendRefs: [{ name: 'two', port: 443 }] }], {
+      kind: 'TLSRoute',
+      hostnames: ['passed.test'],
+    }),
   );
   const address = await addressOf(cluster, 'traced');
   await becomes('three', address, 'traced.test', '/three');
@@ -377,7 +384,11 @@ test('a trace to a Gateway’s URL goes on to the pod that answers', async () =>
   assert.match(drawn, / · as predicted$/m);
   const nobody = await cluster.knit(['trace', 'client/alice', `http://${address}/`]);
   assert.match(nobody, / · no route has it, the proxy answers with 404\n/);
-  await cluster.kubectl(['delete', 'gateway/traced', 'httproute/traced']);
+  const passed = await cluster.knit(['trace', 'client/alice', 'https://passed.test/']);
+  assert.match(passed, /rule 1 of TLSRoute default\/passed, .*; by its time, for what is said there is encrypted\n/);
+  assert.match(passed, /pod default\/two-\S+ +eth0 .*delivered; the server sees/);
+  assert.match(passed, /client address lost · as predicted\n.*certificate for pods\.test/);
+  await cluster.kubectl(['delete', 'gateway/traced', 'httproute/traced', 'tlsroute/passed']);
 });
 
 test('pods come and go without a reload, beside an Ingress that is served by the same proxy', async () => {
