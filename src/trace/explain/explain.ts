@@ -242,10 +242,15 @@ class Explainer {
   async #receiver(backend: Backend, from: Asker, partial: boolean): Promise<void> {
     if (this.#kernel) {
       await checkReceiver(this.#report, this.#facts, this.#kernel, backend, this.#protocol, from, partial);
-    } else if (this.#protocol !== 'icmp' && !this.#report.checks.some(({ name }) => name === 'listener')) {
+    } else if (this.#protocol !== 'icmp' && !this.#isListenerNoted()) {
       const text = `whether anything listens on port ${backend.port} objects do not tell`;
       this.#report.note('listener', text);
     }
+  }
+
+  /** Once is enough; a Gateway's listener is another check of this name. */
+  #isListenerNoted(): boolean {
+    return this.#report.checks.some(({ name, outcome }) => name === 'listener' && outcome === 'note');
   }
 
   async #podNamed(path: readonly string[]): Promise<void> {

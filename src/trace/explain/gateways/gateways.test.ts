@@ -79,6 +79,7 @@ test('a URL goes by a Gateway’s address, or by a host of a route, to the pods 
   assert.deepEqual([byAddress.verdict, byAddress.codes], ['allowed', []]);
   assert.ok(byAddress.texts.includes('HTTPRoute shop/web, rule 1: any host, path /cart'));
   assert.ok(byAddress.texts.includes('1 ready: web'));
+  assert.match(byAddress.texts.at(-1) ?? '', /^whether anything listens on port 8080 objects do not tell$/);
   const byHost = await ask(routed(undefined, { hostnames: ['shop.test'] }), 'http://shop.test/');
   assert.deepEqual([byHost.verdict, byHost.codes], ['allowed', []]);
 });
