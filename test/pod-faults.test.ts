@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { milliValue } from '../src/api/quantity.ts';
 import type { EndpointSlice, Event, Node, Pod } from '../src/api/types.ts';
 import { waitFor } from '../src/base/wait.ts';
 import { fabricSpec } from '../src/cluster/fabric.ts';
@@ -338,6 +339,25 @@ describe('faults', { concurrency: true }, () => {
       rmSync(join(manifests(), 'still.yaml'));
       await eventually('its mirror to go', async () => (await uidOf(name)) === undefined);
     });
+  });
+
+  test('a pod makes room on its node for one of the system’s own', async () => {
+    const node = await cluster.get<Node>('node', 'node-2');
+    const cpu = `${Math.round(milliValue(node.status?.allocatable?.cpu ?? '0') * 0.7)}m`;
+    const requests = { resources: { requests: { cpu } } };
+    await run('lesser', requests, { nodeName: 'node-2' });
+    await running('lesser');
+    await run('system', requests, { nodeName: 'node-2', priorityClassName: 'system-node-critical' });
+    await running('system');
+    const { status } = await pod('lesser');
+    const words = 'Preempted in order to admit critical pod';
+    assert.deepEqual([status?.phase, status?.reason, status?.message], ['Failed', 'Preempting', words]);
+    const target = status?.conditions?.find(({ type }) => type === 'DisruptionTarget');
+    assert.deepEqual(
+      [target?.reason, target?.message],
+      ['TerminationByKubelet', 'Pod was preempted by Kubelet to accommodate a critical pod.'],
+    );
+    await eventHappened('lesser', 'Preempting', new RegExp(`^${words}$`));
   });
 
   describe('a node that runs short', { concurrency: false }, () => {

@@ -133,6 +133,8 @@ export interface Kind<T extends KubeObject = KubeObject> extends Resource<T> {
   /** What may be asked with `fieldSelector`, besides `metadata.name` and `metadata.namespace`. */
   readonly fieldLabels: Readonly<Record<string, FieldLabel<T>>>;
   readonly columns: readonly Column<T>[];
+  /** What a row says beside its cells (`conditions` of meta.k8s.io/v1 TableRow). */
+  rowConditions?(object: T): readonly object[] | undefined;
   /** Rule of its names. Default: DNS subdomain. */
   readonly nameRule?: (name: string) => string | undefined;
   /** Finalizers may have plain names. */

@@ -206,6 +206,26 @@ describe('objects over HTTPS', () => {
     assert.match(text, /^kind: Namespace\n/);
   });
 
+  it('say in tables which pods have ended', async () => {
+    const pods = '/api/v1/namespaces/default/pods';
+    await wire.post('/api/v1/namespaces/default/serviceaccounts', { metadata: { name: 'default' } });
+    await wire.post(pods, { metadata: { name: 'once' }, spec: { containers: [{ name: 'c', image: 'i' }] } });
+    const row = async () => {
+      const accept = 'application/json;as=Table;v=v1;g=meta.k8s.io';
+      return (await wire.get(`${pods}/once`, { accept })).json.rows[0];
+    };
+    assert.equal((await row())?.conditions, undefined);
+    await wire.patch(`${pods}/once/status`, 'merge', { status: { phase: 'Succeeded' } });
+    assert.deepEqual((await row())?.conditions, [
+      {
+        type: 'Completed',
+        status: 'True',
+        reason: 'Succeeded',
+        message: 'The pod has completed successfully.',
+      },
+    ]);
+  });
+
   it('count generations of what is wanted, not of what is', async () => {
     const deployments = '/apis/apps/v1/namespaces/default/deployments';
     const template = { metadata: { labels: { a: 'b' } }, spec: { containers: [{ name: 'c', image: 'i' }] } };

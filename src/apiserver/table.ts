@@ -39,8 +39,9 @@ function definitionOf({ name, type, format, description, priority }: Column<neve
 
 function rowOf(kind: Kind, object: KubeObject, include: IncludeObject, apiVersion: string, now: number) {
   const cells = kind.columns.map((column) => column.cell(object, now));
-  if (include === 'None') return { cells };
-  return { cells, object: include === 'Object' ? object : partialOf(object, apiVersion) };
+  const row = { cells, conditions: kind.rowConditions?.(object) };
+  if (include === 'None') return row;
+  return { ...row, object: include === 'Object' ? object : partialOf(object, apiVersion) };
 }
 
 /** An object without all but its metadata. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Node, Pod, PodSpec } from '../api/types.ts';
-import { whyNotAdmitted } from './admission.ts';
+import { rejectedUnder, whyNotAdmitted } from './admission.ts';
 import { dotted } from './sysctls.ts';
 
 const node: Node = { apiVersion: 'v1', kind: 'Node', metadata: { name: 'node-1', labels: { disk: 'ssd' } } };
@@ -85,6 +85,16 @@ for (const { name, pod: asked, others, reason, message } of rejected) {
 
 test('a pod is run that fits, also with a resource that only the cluster knows', () => {
   assert.equal(why(asking({ cpu: '2', memory: '1Gi', 'example.com/license': '1' }), [pod({}), pod({})]), undefined);
+});
+
+test('a node that is short of memory takes pods that ask for some, static pods and the system’s own', () => {
+  const short = new Set(['MemoryPressure'] as const);
+  const message = 'The node had condition: [MemoryPressure]. ';
+  assert.deepEqual(rejectedUnder(short, pod({})), { reason: 'Evicted', message });
+  assert.equal(rejectedUnder(short, asking({ memory: '1Mi' })), undefined);
+  assert.equal(rejectedUnder(short, pod({ priority: 2_000_000_000 })), undefined);
+  const fromFile = { ...pod({}), metadata: { annotations: { 'kubernetes.io/config.source': 'file' } } };
+  assert.equal(rejectedUnder(short, fromFile), undefined);
 });
 
 test('an unsafe sysctl is for nodes that allow it', () => {

@@ -2,6 +2,7 @@ import { compileNodeSelector } from '../api/node-selectors.ts';
 import { podQuantities, quantitiesOf } from '../api/pod-resources.ts';
 import type { Quantity } from '../api/quantity.ts';
 import type { Node, Pod } from '../api/types.ts';
+import { isCritical } from './critical.ts';
 import type { Pressure } from './node-status.ts';
 import { qosClass, type ResourceList } from './resources.ts';
 import { forbiddenSysctl } from './sysctls.ts';
@@ -25,10 +26,12 @@ type Check = (pod: Pod, context: AdmissionContext) => Rejection | undefined;
 
 /** In the kubelet's order. Whoever binds a pod may be wrong: a scheduler of one's own, or a `nodeName` in a manifest. */
 const checks: readonly Check[] = [sysctls, operatingSystem, resources, affinity, ports];
+/** Others make room for them. */
+const checksOfCritical = checks.filter((check) => check !== resources);
 
 /** Says why a pod must not run on this node, in the kubelet's words, or nothing. */
 export function whyNotAdmitted(pod: Pod, context: AdmissionContext): Rejection | undefined {
-  for (const check of checks) {
+  for (const check of isCritical(pod) ? checksOfCritical : checks) {
     const rejection = check(pod, context);
     if (rejection) return rejection;
   }
@@ -37,7 +40,7 @@ export function whyNotAdmitted(pod: Pod, context: AdmissionContext): Rejection |
 
 /** A node that runs short of something takes no pod that would need more of it, save the system's own. */
 export function rejectedUnder(pressures: ReadonlySet<Pressure>, pod: Pod): Rejection | undefined {
-  if (pressures.size === 0 || (pod.spec?.priority ?? 0) >= SYSTEM_CRITICAL) return undefined;
+  if (pressures.size === 0 || isCritical(pod)) return undefined;
   const onlyMemory = pressures.size === 1 && pressures.has('MemoryPressure');
   const taint = 'node.kubernetes.io/memory-pressure';
   const tolerates = (pod.spec?.tolerations ?? []).some(
@@ -46,9 +49,6 @@ export function rejectedUnder(pressures: ReadonlySet<Pressure>, pod: Pod): Rejec
   if (onlyMemory && (qosClass(pod) !== 'BestEffort' || tolerates)) return undefined;
   return { reason: 'Evicted', message: `The node had condition: [${[...pressures].join(' ')}]. ` };
 }
-
-/** The priority of `system-cluster-critical`. */
-export const SYSTEM_CRITICAL = 2_000_000_000;
 
 function sysctls(pod: Pod, { allowedUnsafeSysctls }: AdmissionContext): Rejection | undefined {
   const forbidden = forbiddenSysctl(pod, allowedUnsafeSysctls);
@@ -61,33 +61,48 @@ function operatingSystem(pod: Pod): Rejection | undefined {
   return { reason: 'PodOSNotSupported', message: "Failed to admit pod as the OS field doesn't match node OS" };
 }
 
-function resources(pod: Pod, { allocatable, others }: AdmissionContext): Rejection | undefined {
-  const most = Number(allocatable.pods ?? Number.POSITIVE_INFINITY);
-  if (others.length + 1 > most) return outOf('pods', 1, others.length, most);
-  const capacities = quantitiesOf(allocatable);
-  const requests = others.map((other) => podQuantities(other.spec, 'requests'));
-  for (const [name, amount] of podQuantities(pod.spec, 'requests')) {
-    const capacity = capacities.get(name);
-    // What a node knows nothing of may be the cluster's to give (extended resources without a device plugin).
-    if (!capacity) continue;
-    const used = requests.reduce((sum, each) => sum + countOf(name, each.get(name)), 0);
-    const wanted = countOf(name, amount);
-    const room = countOf(name, capacity);
-    if (wanted > 0 && wanted + used > room) return outOf(name, wanted, used, room);
-  }
-  return undefined;
+/** Of one resource a pod asks for more than is left; in thousandths of cores, and whole numbers of all else. */
+export interface Shortage {
+  readonly resource: string;
+  readonly requested: number;
+  readonly used: number;
+  readonly capacity: number;
 }
 
-/** Thousandths of cores, whole numbers of all else, as the message counts them. */
+export function shortagesOf(
+  pod: Pod,
+  { allocatable, others }: Pick<AdmissionContext, 'allocatable' | 'others'>,
+): Shortage[] {
+  const capacities = quantitiesOf(allocatable);
+  return ['pods', ...podQuantities(pod.spec, 'requests').keys()].flatMap((resource) => {
+    // What a node knows nothing of may be the cluster's to give (extended resources without a device plugin).
+    if (!capacities.has(resource)) return [];
+    const capacity = countOf(resource, capacities.get(resource));
+    const requested = requestOf(pod, resource);
+    const used = others.reduce((sum, other) => sum + requestOf(other, resource), 0);
+    return requested > 0 && requested + used > capacity ? { resource, requested, used, capacity } : [];
+  });
+}
+
+/** What a pod asks for, in the units of {@link Shortage}. */
+export const requestOf = (pod: Pod, resource: string): number =>
+  resource === 'pods' ? 1 : countOf(resource, podQuantities(pod.spec, 'requests').get(resource));
+
+function resources(pod: Pod, context: AdmissionContext): Rejection | undefined {
+  const [first] = shortagesOf(pod, context);
+  if (!first) return undefined;
+  const { resource, requested, used, capacity } = first;
+  const amounts = `requested: ${requested}, used: ${used}, capacity: ${capacity}`;
+  return {
+    reason: `OutOf${resource}`,
+    message: `Node didn't have enough resource: ${resource}, ${amounts}`,
+  };
+}
+
 function countOf(resource: string, amount: Quantity | undefined): number {
   const unit = resource === 'cpu' ? 1e6 : 1e9;
   return amount ? Math.ceil(Number(amount.nanos) / unit) : 0;
 }
-
-const outOf = (resource: string, requested: number, used: number, capacity: number): Rejection => ({
-  reason: `OutOf${resource}`,
-  message: `Node didn't have enough resource: ${resource}, requested: ${requested}, used: ${used}, capacity: ${capacity}`,
-});
 
 function affinity(pod: Pod, { node }: AdmissionContext): Rejection | undefined {
   const labels = node.metadata?.labels ?? {};

@@ -27,9 +27,11 @@ import { nodeAllocatable, nodeCapacity, nodeReference, type Pressure } from './n
 import { withOomReason } from './oom-reason.ts';
 import { kubeletPaths } from './paths.ts';
 import { hasEnded } from './pod-change.ts';
+import type { Eviction } from './pod-end.ts';
 import { createPodEvents } from './pod-events.ts';
 import { createPodGate } from './pod-gate.ts';
 import { createPodWorker, type PodWorker } from './pod-worker.ts';
+import { PREEMPTION } from './preemption.ts';
 import { createProber } from './probes/prober.ts';
 import { quantity, type ResourceList } from './resources.ts';
 import { createRuntimeView, type RuntimeView } from './runtime-view.ts';
@@ -151,6 +153,7 @@ export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
   };
   let pressures: ReadonlySet<Pressure> = new Set();
   const workers = new Map<string, PodWorker>();
+  const evict = async (pod: Pod, why: Eviction) => await workers.get(pod.metadata?.uid ?? '')?.evict(why);
   const prober = createProber(cri, events, (uid) => workers.get(uid)?.wake());
   const context: KubeletContext = {
     client,
@@ -173,6 +176,10 @@ export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
       allowedUnsafeSysctls: settings.allowedUnsafeSysctls,
       pods: nodePods,
       rejected: (pod) => rejectedUnder(pressures, pod) ?? shutdown.rejection(),
+      async preempt(pod) {
+        events.pod(pod, 'Warning', PREEMPTION.reason, PREEMPTION.message);
+        await evict(pod, PREEMPTION);
+      },
     }),
     restarts: createBackoff(),
     terminations: new Terminations(),
@@ -238,7 +245,7 @@ export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
     rootDir,
     periods: shutdownPeriods(settings),
     pods: () => nodePods().filter((pod) => !hasEnded(pod.status?.phase)),
-    evict: async (pod, why) => await workers.get(pod.metadata?.uid ?? '')?.evict(why),
+    evict,
     tell: (message) => recorder.event(nodeReference(nodeName), 'Normal', 'NodeShutdown', message),
     changed: () => node.wake(),
   });

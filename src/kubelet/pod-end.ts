@@ -16,10 +16,10 @@ import { removePodFolder } from './volumes/volumes.ts';
 /** Why the node ends a pod that nobody has deleted. */
 export interface Eviction {
   readonly message: string;
-  /** Seconds that its containers have at most. */
-  readonly graceSeconds: number;
-  /** It was not the pod's own fault: told as the condition `DisruptionTarget`. */
-  readonly isDisruption: boolean;
+  /** Seconds that its containers have at most; by default their own. */
+  readonly graceSeconds?: number;
+  /** Where it was not the pod's own fault: what the condition `DisruptionTarget` says. */
+  readonly disruption?: string;
   readonly reason: string;
   /** The phase of a pod whose containers all end well is `Succeeded` all the same. */
   readonly maySucceed?: boolean;

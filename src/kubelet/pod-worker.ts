@@ -364,9 +364,10 @@ class Worker implements PodWorker {
   }
 
   async #evict(pod: Pod, runtime: PodRuntime, eviction: Eviction): Promise<undefined> {
-    const { message, isDisruption, reason, graceSeconds, maySucceed = false } = eviction;
-    const condition = { type: 'DisruptionTarget', status: 'True', reason: 'TerminationByKubelet', message };
-    const how = { graceSeconds, maySucceed, ...(isDisruption ? { condition } : {}) };
+    const { message, disruption, reason, graceSeconds, maySucceed = false } = eviction;
+    const target = { type: 'DisruptionTarget', status: 'True', reason: 'TerminationByKubelet' };
+    const condition = disruption === undefined ? undefined : { ...target, message: disruption };
+    const how = { graceSeconds, maySucceed, condition };
     await this.#fail(pod, runtime, { reason, message }, how);
     this.#evicted.resolve();
     return undefined;

@@ -2,6 +2,7 @@ import { containerQuantities } from '../api/pod-resources.ts';
 import { milliValue, parseQuantity, quantityValue } from '../api/quantity.ts';
 import type { Container, Pod } from '../api/types.ts';
 import type { LinuxContainerResources } from './cri/messages.ts';
+import { isCritical } from './critical.ts';
 
 export type ResourceList = Readonly<Record<string, string>>;
 export type QosClass = 'Guaranteed' | 'Burstable' | 'BestEffort';
@@ -109,4 +110,4 @@ function shareOfRest({ spec }: Pod): number {
   return Math.floor((asked - ofContainers) / (spec.containers.length + (spec.initContainers?.length ?? 0)));
 }
 
-const isNodeCritical = (pod: Pod): boolean => (pod.spec?.priority ?? 0) >= 2_000_001_000;
+const isNodeCritical = (pod: Pod): boolean => isCritical(pod) && pod.spec?.priorityClassName === 'system-node-critical';

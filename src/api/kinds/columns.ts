@@ -14,6 +14,11 @@ export function integer<T>(name: string, cell: Cell<T>, description = ''): Colum
   return { name, type: 'integer', description, priority: 0, cell };
 }
 
+/** A column of yes and no. */
+export function boolean<T>(name: string, cell: Cell<T>, description = ''): Column<T> {
+  return { name, type: 'boolean', description, priority: 0, cell };
+}
+
 /** The same column, shown with `-o wide` only. */
 export function wide<T>(column: Column<T>): Column<T> {
   return { ...column, priority: 1 };

@@ -59,6 +59,19 @@ export function formatLabelSelector(selector: LabelSelector | undefined): string
   return (selector && selectorText(selector)) || '<none>';
 }
 
+/** A selector as Go prints one that nobody has given a form of its own. */
+export function selectorInGoText({ matchLabels = {}, matchExpressions = [] }: LabelSelector): string {
+  const labels = Object.keys(matchLabels)
+    .sort()
+    .map((key) => `${key}: ${matchLabels[key]},`);
+  const expressions = matchExpressions.map(
+    ({ key, operator, values = [] }) =>
+      `LabelSelectorRequirement{Key:${key},Operator:${operator},Values:[${values.join(' ')}],},`,
+  );
+  const all = `MatchExpressions:[]LabelSelectorRequirement{${expressions.join('')}}`;
+  return `&LabelSelector{MatchLabels:map[string]string{${labels.join('')}},${all},}`;
+}
+
 /** Labels as a cell: `a=1,b=2` in order of their keys. */
 export function formatLabels(labels: Labels | undefined): string {
   const parts = Object.keys(labels ?? {})

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Pod } from '../../api/types.ts';
+import { isCritical } from '../critical.ts';
 import { resolveSettings } from '../settings.ts';
 import { assess, calm, type Observations } from './pressure.ts';
-import { evictionMessage, isCritical, rankPods } from './ranking.ts';
+import { evictionMessage, rankPods } from './ranking.ts';
 import { type Signal, thresholdsOf } from './thresholds.ts';
 
 const GiB = 1024 ** 3;

@@ -3,11 +3,12 @@ import type { Pod } from '../../api/types.ts';
 import { messageOf } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
 import type { Running } from '../../base/running.ts';
+import { isCritical } from '../critical.ts';
 import type { Pressure } from '../node-status.ts';
 import type { Eviction } from '../pod-end.ts';
 import { durationOf, type ResolvedSettings } from '../settings.ts';
 import { type Assessment, assess, calm, isPassed, type PressureState } from './pressure.ts';
-import { evictionMessage, isCritical, rankPods } from './ranking.ts';
+import { evictionMessage, rankPods } from './ranking.ts';
 import { observe, type Sources } from './signals.ts';
 import { exceededStorage, hasStorageLimit } from './storage-limits.ts';
 import { SIGNALS, type Signal, type Threshold, thresholdsOf } from './thresholds.ts';
@@ -109,7 +110,7 @@ async function evictOne(
   }
   const message = evictionMessage(pod, threshold, observations, usage(pod));
   const graceSeconds = threshold.kind === 'hard' ? HARD_GRACE_S : options.settings.evictionMaxPodGracePeriod;
-  await options.evict(pod, { reason: 'Evicted', message, graceSeconds, isDisruption: true });
+  await options.evict(pod, { reason: 'Evicted', message, graceSeconds, disruption: message });
   return true;
 }
 
@@ -121,7 +122,7 @@ async function enforceStorageLimits(options: EvictionOptions): Promise<boolean> 
   for (const pod of limited) {
     const message = await exceededStorage(pod, usage, options.measured.paths);
     if (message === undefined) continue;
-    await options.evict(pod, { reason: 'Evicted', message, graceSeconds: HARD_GRACE_S, isDisruption: false });
+    await options.evict(pod, { reason: 'Evicted', message, graceSeconds: HARD_GRACE_S });
     evicted = true;
   }
   return evicted;

@@ -1,9 +1,7 @@
 import { podQuantities } from '../../api/pod-resources.ts';
 import { formatQuantity } from '../../api/quantity.ts';
 import type { Container, Pod } from '../../api/types.ts';
-import { SYSTEM_CRITICAL } from '../admission.ts';
 import { quantity } from '../resources.ts';
-import { configAnnotation } from '../static-pods/manifests.ts';
 import type { Observations } from './pressure.ts';
 import { amountOf, SIGNALS, type StarvedResource, type Threshold } from './thresholds.ts';
 
@@ -39,12 +37,6 @@ const compare = (a: number, b: number): number => (a === b ? 0 : a - b);
 function requestOf(pod: Pod, resource: StarvedResource): number {
   const asked = podQuantities(pod.spec, 'requests').get(resource);
   return asked ? Number(asked.nanos) / 1e9 : 0;
-}
-
-/** Static and system pods stay, whatever the node is short of. */
-export function isCritical({ metadata, spec }: Pod): boolean {
-  const isStatic = metadata?.annotations?.[configAnnotation.source] !== undefined;
-  return isStatic || (spec?.priority ?? 0) >= SYSTEM_CRITICAL;
 }
 
 /** Why a pod was ended, in the kubelet's words. */

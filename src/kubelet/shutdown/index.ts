@@ -81,7 +81,7 @@ async function endGroup(options: NodeShutdownOptions, group: ShutdownGroup, sign
   const seconds = group.shutdownGracePeriodSeconds;
   const ending = group.pods.map(async (pod) => {
     const graceSeconds = Math.min(seconds, pod.spec?.terminationGracePeriodSeconds ?? seconds);
-    const eviction = { reason: 'Terminated', message: MESSAGE, graceSeconds, isDisruption: true, maySucceed: true };
+    const eviction = { reason: 'Terminated', message: MESSAGE, graceSeconds, disruption: MESSAGE, maySucceed: true };
     await options.evict(pod, eviction);
   });
   const over = Promise.withResolvers<void>();

@@ -1,5 +1,5 @@
 import type { Pod } from '../../api/types.ts';
-import { SYSTEM_CRITICAL } from '../admission.ts';
+import { SYSTEM_CRITICAL } from '../critical.ts';
 import { durationOf, type ResolvedSettings } from '../settings.ts';
 
 /** Time that pods of this priority, and of those above it up to the next one that is named, have to end. */

@@ -120,7 +120,7 @@ function shuttingDown(t: TestContext, pods: readonly Pod[]) {
   const rootDir = mkdtempSync(join(tmpdir(), 'knit-test-shutdown-'));
   t.after(() => rmSync(rootDir, { recursive: true }));
   const waiting = new Map(pods.map(({ metadata }) => [metadata?.name, Promise.withResolvers<void>()]));
-  const asked: [string | undefined, number][] = [];
+  const asked: [string | undefined, number | undefined][] = [];
   const told: string[] = [];
   const options: NodeShutdownOptions = {
     log: createLog('test'),

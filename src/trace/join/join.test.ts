@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Flow, formatPlace, type Hop, type Place } from '../model.ts';
+import { type Flow, formatPlace, formatTuple, type Hop, type Place } from '../model.ts';
 import { predict } from '../predict/predict.ts';
 import { dropWalk, evidenceOf } from '../testing/evidence.ts';
 import { testPod, testService, testWorld } from '../testing/world.ts';
@@ -44,6 +44,25 @@ test('beyond a masquerade the packet is found, whatever port the kernel chose', 
   assert.deepEqual(joined?.differences, []);
   assert.ok(joined.complete && joined.end.kind === 'delivered');
   assert.equal(joined.end.packet.sourcePort, 61_234);
+});
+
+test('a source port that the kernel moved, since another connection has it, is told and no difference', () => {
+  const joined = join(world, flow, evidenceOf(predict(world, flow, { masqueradePort: 44_786 })));
+  assert.deepEqual(joined?.differences, []);
+  assert.deepEqual(events(joined.request), [
+    'pod shop/cart sent',
+    'node-1 dnat',
+    'node-1 snat',
+    'pod shop/web delivered',
+  ]);
+  const moved = joined.request[1]?.events[1];
+  assert.ok(moved?.kind === 'snat');
+  assert.equal(formatTuple(moved.after), '10.244.0.2:44786 → 10.244.1.2:8080');
+  assert.equal(moved.cause?.text, 'another connection to this endpoint comes from port 20000');
+  assert.equal(
+    formatTuple(joined.replyEnd?.kind === 'delivered' ? joined.replyEnd.packet : flow.packet),
+    '10.96.0.9:80 → 10.244.0.2:20000',
+  );
 });
 
 test('addresses that are not the planned ones are a difference, in the place where they came to be', () => {

@@ -6,7 +6,7 @@ import type { NodeFacts } from '../../proxy/plan.ts';
 import { type Cause, formatEndpoint, type HopEvent, type Place, type Tuple } from '../model.ts';
 import { type Atlas, gatewaysOf, tunnelEndsOf } from '../world.ts';
 import { contains, type FoundFrontEnd, formatChoice, frontEndOf, isLocal, isLoopback, ownerOf } from './services.ts';
-import { type Arrival, type Departure, masqueraded, type Step, type Walk } from './step.ts';
+import { ANY_PORT, type Arrival, type Choices, type Departure, masqueraded, type Step, type Walk } from './step.ts';
 import { peerOf } from './tunnel.ts';
 
 /** The link between a node and one of its pods, on the node's side. */
@@ -132,13 +132,20 @@ function masquerade(
 ): { packet: Tuple; cause: Cause } | undefined {
   // The rules of Services come first; what they leave alone meets those of pods that leave the cluster.
   const reason = (found && serviceMasquerade(facts, found, packet)) ?? egressMasquerade(atlas, facts, packet);
-  if (!reason) return undefined;
+  if (!reason) return found && movedPort(choices, packet);
   // masquerade takes the address of the interface that the packet leaves by.
   const isHere = contains(facts.podCIDRs, packet.destination);
   const isTunnelled = peerOf(atlas, facts.name, packet.destination) !== undefined;
   const own = isHere ? gatewaysOf(facts) : isTunnelled ? tunnelEndsOf(facts) : facts.addresses;
   const source = own.find((address) => familyOf(address) === familyOf(packet.destination));
   return { packet: masqueraded(packet, source ?? packet.source, choices), cause: reason };
+}
+
+/** Of two connections that are led from one port to one endpoint, by two Services say, the kernel moves the later one. */
+function movedPort({ masqueradePort: sourcePort = ANY_PORT }: Choices, packet: Tuple) {
+  if (sourcePort === ANY_PORT || sourcePort === packet.sourcePort) return undefined;
+  const text = `another connection to this endpoint comes from port ${packet.sourcePort}`;
+  return { packet: { ...packet, sourcePort }, cause: { text } };
 }
 
 function serviceMasquerade(facts: NodeFacts, found: FoundFrontEnd, packet: Tuple): Cause | undefined {

@@ -1,7 +1,9 @@
-import type { FieldError } from '../../kind.ts';
+import type { Column, FieldError } from '../../kind.ts';
 import type { KubeObject } from '../../types.ts';
+import { ageColumn, integer, nameColumn, text } from '../columns.ts';
 import { allMetadata, defineKind } from '../define.ts';
 import { invalid, oneOf, required } from '../errors.ts';
+import { selectorInGoText } from '../label-selector.ts';
 import { validateConditions } from '../status.ts';
 import {
   type BindingParts,
@@ -18,6 +20,7 @@ import { validateMatchConditions } from './webhooks.ts';
 
 interface Policy extends KubeObject {
   spec?: PolicyParts & {
+    paramKind?: { readonly apiVersion?: string; readonly kind?: string };
     failurePolicy?: string;
     matchConstraints?: MatchResources;
     matchConditions?: readonly { readonly name?: string; readonly expression?: string }[];
@@ -70,6 +73,23 @@ function wrongExpressions(
   });
 }
 
+function paramKindOf({ spec }: Policy | MutatingPolicy): string {
+  return spec?.paramKind ? `${spec.paramKind.apiVersion ?? ''}/${spec.paramKind.kind ?? ''}` : '<unset>';
+}
+
+const bindingColumns: readonly Column<Binding>[] = [
+  nameColumn,
+  text('PolicyName', ({ spec }) => spec?.policyName ?? '', 'What it puts into force.'),
+  text('ParamRef', paramsOf, 'Which parameters it has.'),
+  ageColumn,
+];
+
+function paramsOf({ spec }: Binding): string {
+  const { name, namespace, selector } = spec?.paramRef ?? {};
+  if (name) return `${namespace || '*'}/${name}`;
+  return selector ? selectorInGoText(selector) : '<unset>';
+}
+
 export const validatingAdmissionPolicy = defineKind<Policy>({
   group: 'admissionregistration.k8s.io',
   kind: 'ValidatingAdmissionPolicy',
@@ -108,6 +128,12 @@ export const validatingAdmissionPolicy = defineKind<Policy>({
     const { admissionErrorOf } = await import('../../cel/admission.ts');
     return wrongExpressions(expressionsOf(policy), admissionErrorOf);
   },
+  columns: [
+    nameColumn,
+    integer('Validations', ({ spec }) => (spec?.validations ?? []).length, 'How many rules it has.'),
+    text('ParamKind', paramKindOf, 'What its parameters are.'),
+    ageColumn,
+  ],
 });
 
 export const validatingAdmissionPolicyBinding = defineKind<Binding>({
@@ -120,6 +146,7 @@ export const validatingAdmissionPolicyBinding = defineKind<Binding>({
   generation: true,
   setDefaults: ({ spec }) => setMatchDefaults(spec?.matchResources),
   validate: ({ spec = {} }) => [...validateBindingParts(spec), ...validateActions(spec)],
+  columns: bindingColumns,
 });
 
 interface Mutation {
@@ -200,6 +227,12 @@ export const mutatingAdmissionPolicy = defineKind<MutatingPolicy>({
       ...wrongExpressions(mutationsOf(policy), mutationErrorOf),
     ];
   },
+  columns: [
+    nameColumn,
+    integer('Mutations', ({ spec }) => (spec?.mutations ?? []).length, 'How many changes it makes.'),
+    text('ParamKind', paramKindOf, 'What its parameters are.'),
+    ageColumn,
+  ],
 });
 
 export const mutatingAdmissionPolicyBinding = defineKind<Binding>({
@@ -212,4 +245,5 @@ export const mutatingAdmissionPolicyBinding = defineKind<Binding>({
   generation: true,
   setDefaults: ({ spec }) => setMatchDefaults(spec?.matchResources),
   validate: ({ spec = {} }) => validateBindingParts(spec),
+  columns: bindingColumns,
 });

@@ -85,6 +85,7 @@ export interface BindingParts {
   readonly matchResources?: MatchResources;
   readonly paramRef?: {
     readonly name?: string;
+    readonly namespace?: string;
     readonly selector?: LabelSelector;
     readonly parameterNotFoundAction?: string;
   };

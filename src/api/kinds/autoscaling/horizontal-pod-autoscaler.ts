@@ -1,6 +1,6 @@
 import type { FieldError } from '../../kind.ts';
 import type { HorizontalPodAutoscaler } from '../../types.ts';
-import { ageColumn, integer, nameColumn, text } from '../columns.ts';
+import { ageColumn, nameColumn, text } from '../columns.ts';
 import { defineKind } from '../define.ts';
 import { each, invalid, oneOf, required } from '../errors.ts';
 import { validateAmount } from '../podspec/resources.ts';
@@ -56,8 +56,8 @@ export const horizontalPodAutoscaler = defineKind<HorizontalPodAutoscaler>({
     ),
     text('Targets', formatMetrics, 'What is measured, and what it should be.'),
     text('MinPods', ({ spec }) => String(spec?.minReplicas ?? '<unset>'), 'Fewest pods.'),
-    integer('MaxPods', ({ spec }) => spec?.maxReplicas ?? 0, 'Most pods.'),
-    integer('Replicas', ({ status }) => status?.currentReplicas ?? 0, 'Pods now.'),
+    text('MaxPods', ({ spec }) => spec?.maxReplicas ?? 0, 'Most pods.'),
+    text('Replicas', ({ status }) => status?.currentReplicas ?? 0, 'Pods now.'),
     ageColumn,
   ],
 });

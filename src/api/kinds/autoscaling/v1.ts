@@ -1,5 +1,5 @@
 import type { HorizontalPodAutoscaler, HorizontalPodAutoscalerV1, KubeObject } from '../../types.ts';
-import { ageColumn, integer, nameColumn, text } from '../columns.ts';
+import { ageColumn, nameColumn, text } from '../columns.ts';
 import { defineKind } from '../define.ts';
 import { invalid, required } from '../errors.ts';
 import { horizontalPodAutoscaler as v2 } from './horizontal-pod-autoscaler.ts';
@@ -46,8 +46,8 @@ export const horizontalPodAutoscalerV1 = defineKind<HorizontalPodAutoscalerV1>({
     ),
     text('Targets', formatTarget, 'What is measured, and what it should be.'),
     text('MinPods', ({ spec }) => String(spec?.minReplicas ?? '<unset>'), 'Fewest pods.'),
-    integer('MaxPods', ({ spec }) => spec?.maxReplicas ?? 0, 'Most pods.'),
-    integer('Replicas', ({ status }) => status?.currentReplicas ?? 0, 'Pods now.'),
+    text('MaxPods', ({ spec }) => spec?.maxReplicas ?? 0, 'Most pods.'),
+    text('Replicas', ({ status }) => status?.currentReplicas ?? 0, 'Pods now.'),
     ageColumn,
   ],
   storedAs: { resource: v2, toStored, fromStored: (object) => fromStored(object as HorizontalPodAutoscaler) },

@@ -1,6 +1,6 @@
 import type { FieldError } from '../../kind.ts';
 import type { CronJob } from '../../types.ts';
-import { ageColumn, integer, nameColumn, text } from '../columns.ts';
+import { ageColumn, boolean, integer, nameColumn, text } from '../columns.ts';
 import { defineKind } from '../define.ts';
 import { ageOf } from '../duration.ts';
 import { invalid, oneOf, required } from '../errors.ts';
@@ -46,7 +46,7 @@ export const cronJob = defineKind<CronJob>({
     nameColumn,
     text('Schedule', ({ spec }) => spec?.schedule ?? '', 'When it runs, as cron writes it.'),
     text('Timezone', ({ spec }) => spec?.timeZone ?? '<none>', 'Whose clock that is.'),
-    text('Suspend', ({ spec }) => formatSuspend(spec?.suspend), 'Whether it waits.'),
+    boolean('Suspend', ({ spec }) => formatSuspend(spec?.suspend), 'Whether it waits.'),
     integer('Active', ({ status }) => (status?.active ?? []).length, 'Jobs that are running.'),
     text('Last Schedule', lastSchedule, 'When it last ran.'),
     ageColumn,

@@ -1,6 +1,6 @@
 import type { FieldError } from '../../kind.ts';
 import type { ConfigMap } from '../../types.ts';
-import { ageColumn, integer, nameColumn } from '../columns.ts';
+import { ageColumn, nameColumn, text } from '../columns.ts';
 import { defineKind } from '../define.ts';
 import { forbidden, invalid, sameValue, tooLong } from '../errors.ts';
 import { dataKey } from '../names.ts';
@@ -18,7 +18,7 @@ export const configMap = defineKind<ConfigMap>({
   },
   columns: [
     nameColumn,
-    integer('Data', ({ data, binaryData }) => countOf(data) + countOf(binaryData), 'How many entries it has.'),
+    text('Data', ({ data, binaryData }) => countOf(data) + countOf(binaryData), 'How many entries it has.'),
     ageColumn,
   ],
 });

@@ -87,9 +87,10 @@ export function validateEndpointIp(address: string, field: string): FieldError[]
 }
 
 function addresses({ subsets = [] }: Endpoints): string {
-  const all = subsets.flatMap(({ addresses: ready = [], ports = [] }) =>
-    ports.flatMap(({ port }) => ready.map(({ ip }) => (isIP(ip) === 6 ? `[${ip}]:${port}` : `${ip}:${port}`))),
-  );
+  const all = subsets.flatMap(({ addresses: ready = [], ports = [] }) => {
+    if (ports.length === 0) return ready.map(({ ip }) => ip);
+    return ports.flatMap(({ port }) => ready.map(({ ip }) => (isIP(ip) === 6 ? `[${ip}]:${port}` : `${ip}:${port}`)));
+  });
   return subsets.length === 0 ? '<none>' : firstOf(all);
 }
 

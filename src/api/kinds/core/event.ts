@@ -1,12 +1,9 @@
-import type { FieldError } from '../../kind.ts';
 import type { Event } from '../../types.ts';
 import { nameColumn, text, wide } from '../columns.ts';
 import { defineKind } from '../define.ts';
 import { ageOf } from '../duration.ts';
-import { invalid } from '../errors.ts';
-
-/** Where events of objects without a namespace are kept. */
-const clusterEvents = ['default', 'kube-system'];
+import { pathSegment } from '../names.ts';
+import { validateEvent } from './event-validation.ts';
 
 export const event = defineKind<Event>({
   group: '',
@@ -15,8 +12,9 @@ export const event = defineKind<Event>({
   namespaced: true,
   createdByPut: true,
   shortNames: ['ev'],
-  validate: ({ metadata, involvedObject }) =>
-    validateEventNamespace(metadata?.namespace, involvedObject?.namespace, 'involvedObject.namespace'),
+  // Its names are anything that a URL can hold.
+  nameRule: pathSegment,
+  validate: (object) => validateEvent(object, 'reportingComponent'),
   fieldLabels: {
     'involvedObject.kind': ({ involvedObject }) => involvedObject?.kind ?? '',
     'involvedObject.namespace': ({ involvedObject }) => involvedObject?.namespace ?? '',
@@ -44,27 +42,18 @@ export const event = defineKind<Event>({
   ],
 });
 
-/** An event stands in the namespace of what it is about. */
-export function validateEventNamespace(
-  here: string | undefined,
-  namespace: string | undefined,
-  field: string,
-): FieldError[] {
-  if ((namespace ?? '') === (here ?? '') || (!namespace && clusterEvents.includes(here ?? ''))) return [];
-  return [invalid(field, namespace ?? '', 'does not match event.namespace')];
-}
-
 function firstSeen({ firstTimestamp, eventTime }: Event, now: number): string {
   return ageOf(firstTimestamp || eventTime, now);
 }
 
 function lastSeen(object: Event, now: number): string {
-  const last = object.series?.lastObservedTime ?? object.lastTimestamp;
-  return last ? ageOf(last, now) : firstSeen(object, now);
+  const { series, lastTimestamp } = object;
+  if (series) return ageOf(series.lastObservedTime, now);
+  return lastTimestamp ? ageOf(lastTimestamp, now) : firstSeen(object, now);
 }
 
 function countOf({ series, count }: Event): number {
-  return series?.count || count || 1;
+  return series ? (series.count ?? 0) : count || 1;
 }
 
 function objectOf({ involvedObject }: Event): string {
@@ -74,5 +63,5 @@ function objectOf({ involvedObject }: Event): string {
 
 function sourceOf({ source, reportingComponent, reportingInstance }: Event): string {
   const host = source?.host || reportingInstance;
-  return [source?.component || reportingComponent || '', host].filter(Boolean).join(', ');
+  return `${source?.component || reportingComponent || ''}${host ? `, ${host}` : ''}`;
 }

@@ -51,7 +51,7 @@ export const node = defineKind<Node>({
     wide(text('Internal-IP', (one) => addressOf(one, 'InternalIP'), 'Its address in the cluster.')),
     wide(text('External-IP', (one) => addressOf(one, 'ExternalIP'), 'Its address outside the cluster.')),
     wide(text('OS-Image', ({ status }) => status?.nodeInfo?.osImage || '<unknown>', 'Its operating system.')),
-    wide(text('Kernel-Version', ({ status }) => status?.nodeInfo?.kernelVersion || '<unknown>', 'Its kernel.')),
+    wide(text('Kernel-Version', kernelOf, 'Its kernel, and for which processors it is.')),
     wide(
       text(
         'Container-Runtime',
@@ -130,6 +130,11 @@ function statusOf({ spec, status }: Node): string {
   const ready = status?.conditions?.find((one) => one.type === 'Ready');
   const state = ready ? (ready.status === 'True' ? 'Ready' : 'NotReady') : 'Unknown';
   return spec?.unschedulable ? `${state},SchedulingDisabled` : state;
+}
+
+function kernelOf({ status }: Node): string {
+  const { kernelVersion, architecture } = status?.nodeInfo ?? {};
+  return `${kernelVersion || '<unknown>'}${architecture ? ` (${architecture})` : ''}`;
 }
 
 function rolesOf({ metadata }: Node): string {

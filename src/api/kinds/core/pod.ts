@@ -13,6 +13,11 @@ import { hasEnded, readinessGates, summarizePod } from '../podspec/summary.ts';
 import { validatePodSpecUpdate } from '../podspec/update.ts';
 import { validatePodSpec } from '../podspec/validate.ts';
 
+/** What tables say of pods that have ended. */
+const ENDED: Readonly<Record<string, string>> = {
+  Succeeded: 'The pod has completed successfully.',
+  Failed: 'The pod failed.',
+};
 const connect = ['create', 'get'];
 const keepsSpec: ReadonlySet<string> = new Set(['binding']);
 
@@ -64,6 +69,10 @@ export const pod = defineKind<Pod>({
     'status.podIPs': ({ status }) => status?.podIP ?? '',
     'status.nominatedNodeName': ({ status }) => status?.nominatedNodeName ?? '',
   },
+  rowConditions({ status }) {
+    const message = status?.phase && ENDED[status.phase];
+    return message ? [{ type: 'Completed', status: 'True', reason: status.phase, message }] : undefined;
+  },
   columns: [
     nameColumn,
     text('Ready', (one, now) => summarizePod(one, now).ready, 'Containers that are ready, of all.'),
@@ -78,7 +87,7 @@ export const pod = defineKind<Pod>({
       'How often its containers were restarted, and when last.',
     ),
     ageColumn,
-    wide(text('IP', ({ status }) => status?.podIPs?.[0]?.ip || status?.podIP || '<none>', 'Address of the pod.')),
+    wide(text('IP', ({ status }) => status?.podIP || status?.podIPs?.[0]?.ip || '<none>', 'Address of the pod.')),
     wide(text('Node', ({ spec }) => spec?.nodeName || '<none>', 'Node that the pod stands on.')),
     wide(
       text('Nominated Node', ({ status }) => status?.nominatedNodeName || '<none>', 'Node where room is being made.'),

@@ -1,6 +1,6 @@
 import type { FieldError } from '../../kind.ts';
 import type { Secret } from '../../types.ts';
-import { ageColumn, integer, nameColumn, text } from '../columns.ts';
+import { ageColumn, nameColumn, text } from '../columns.ts';
 import { defineKind } from '../define.ts';
 import { forbidden, invalid, required, sameValue, tooLong, unchanged } from '../errors.ts';
 import { validateDataKey } from './config-map.ts';
@@ -34,7 +34,7 @@ export const secret = defineKind<Secret>({
   columns: [
     nameColumn,
     text('Type', ({ type }) => type ?? '', 'What its data is for.'),
-    integer('Data', ({ data }) => Object.keys(data ?? {}).length, 'How many entries it has.'),
+    text('Data', ({ data }) => Object.keys(data ?? {}).length, 'How many entries it has.'),
     ageColumn,
   ],
 });

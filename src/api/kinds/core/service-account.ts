@@ -1,5 +1,5 @@
 import type { ServiceAccount } from '../../types.ts';
-import { ageColumn, integer, nameColumn } from '../columns.ts';
+import { ageColumn, nameColumn } from '../columns.ts';
 import { defineKind, subresource } from '../define.ts';
 
 export const serviceAccount = defineKind<ServiceAccount>({
@@ -9,9 +9,5 @@ export const serviceAccount = defineKind<ServiceAccount>({
   namespaced: true,
   shortNames: ['sa'],
   subresources: [subresource('token', 'TokenRequest', ['create'], 'authentication.k8s.io/v1')],
-  columns: [
-    nameColumn,
-    integer('Secrets', ({ secrets }) => (secrets ?? []).length, 'Secrets that belong to it.'),
-    ageColumn,
-  ],
+  columns: [nameColumn, ageColumn],
 });

@@ -33,11 +33,16 @@ export const componentStatus = defineKind<ComponentStatus>({
   deprecation: 'v1 ComponentStatus is deprecated in v1.19+',
   columns: [
     nameColumn,
-    text('Status', (one) => (healthy(one)?.status === 'True' ? 'Healthy' : 'Unhealthy'), 'Whether it is healthy.'),
+    text('Status', stateOf, 'Whether it is healthy.'),
     text('Message', (one) => healthy(one)?.message ?? '', 'What it says of itself.'),
     text('Error', (one) => healthy(one)?.error ?? '', 'What is wrong.'),
   ],
 });
+
+function stateOf(one: ComponentStatus): string {
+  const { status } = healthy(one) ?? {};
+  return status === undefined ? 'Unknown' : status === 'True' ? 'Healthy' : 'Unhealthy';
+}
 
 function healthy({ conditions }: ComponentStatus) {
   return conditions?.find((condition) => condition.type === 'Healthy');

@@ -67,7 +67,7 @@ export const persistentVolume = defineKind<PersistentVolume>({
     text('Status', (one) => phaseOf(one, one.status?.phase), 'Whether it is bound.'),
     text(
       'Claim',
-      ({ spec }) => (spec?.claimRef ? `${spec.claimRef.namespace}/${spec.claimRef.name}` : ''),
+      ({ spec }) => (spec?.claimRef ? `${spec.claimRef.namespace ?? ''}/${spec.claimRef.name ?? ''}` : ''),
       'Its claim.',
     ),
     text('StorageClass', (one) => classOf(one, one.spec?.storageClassName), 'Its class.'),

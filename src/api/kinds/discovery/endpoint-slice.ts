@@ -144,9 +144,9 @@ function validateHints(hints: readonly { name: string }[] | undefined, rule: Rul
 }
 
 function formatPorts(ports: readonly Port[]): string {
-  return ports.length === 0 ? '<unset>' : firstOf(ports.map(({ port }) => (port === undefined ? '*' : String(port))));
+  return firstOf(ports.map(({ name, port }) => String(port ?? name ?? '*'))) || '<unset>';
 }
 
 function formatEndpoints(endpoints: readonly Endpoint[]): string {
-  return endpoints.length === 0 ? '<unset>' : firstOf(endpoints.flatMap(({ addresses }) => addresses ?? []));
+  return firstOf(endpoints.flatMap(({ addresses }) => addresses ?? [])) || '<unset>';
 }

@@ -1,6 +1,6 @@
 import type { FieldError } from '../../kind.ts';
 import type { FlowSchema } from '../../types.ts';
-import { ageColumn, integer, nameColumn, text } from '../columns.ts';
+import { ageColumn, nameColumn, text } from '../columns.ts';
 import { allMetadata, defineKind } from '../define.ts';
 import { invalid, notSupported, required, ruled } from '../errors.ts';
 import { dnsSubdomain } from '../names.ts';
@@ -40,7 +40,7 @@ export const flowSchema = defineKind<FlowSchema>({
   columns: [
     nameColumn,
     text('PriorityLevel', ({ spec }) => spec?.priorityLevelConfiguration?.name ?? '', 'Whose seats its requests take.'),
-    integer('MatchingPrecedence', ({ spec }) => spec?.matchingPrecedence ?? 0, 'The smaller is asked first.'),
+    text('MatchingPrecedence', ({ spec }) => spec?.matchingPrecedence ?? 0, 'The smaller is asked first.'),
     text('DistinguisherMethod', ({ spec }) => spec?.distinguisherMethod?.type ?? '<none>', 'What makes a flow.'),
     ageColumn,
     text('MissingPL', missingLevel, 'Whether its priority level is not there.'),

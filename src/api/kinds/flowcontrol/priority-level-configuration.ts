@@ -8,6 +8,9 @@ import { validateConditionTypes } from '../status.ts';
 type Limited = NonNullable<NonNullable<PriorityLevelConfiguration['spec']>['limited']>;
 type Queuing = NonNullable<NonNullable<Limited['limitResponse']>['queuing']>;
 
+const maxQueues = 10_000_000;
+/** Of the hash by which a flow finds its queues. */
+const maxBits = 60;
 const defaultQueuing = { queues: 64, handSize: 8, queueLengthLimit: 50 };
 
 export const priorityLevelConfiguration = defineKind<PriorityLevelConfiguration>({
@@ -37,19 +40,22 @@ export const priorityLevelConfiguration = defineKind<PriorityLevelConfiguration>
   columns: [
     nameColumn,
     text('Type', ({ spec }) => spec?.type ?? '', 'Whether it has a limit.'),
-    text('NominalConcurrencyShares', (level) => told(sharesOf(level)), 'Its part of all seats.'),
-    text('Queues', (level) => told(queuingOf(level)?.queues), 'How many queues wait for its seats.'),
-    text('HandSize', (level) => told(queuingOf(level)?.handSize), 'How many of them a flow may use.'),
-    text('QueueLengthLimit', (level) => told(queuingOf(level)?.queueLengthLimit), 'How many requests wait in each.'),
+    text('NominalConcurrencyShares', sharesOf, 'Its part of all seats.'),
+    text('Queues', (level) => ofQueuing(level, 'queues'), 'How many queues wait for its seats.'),
+    text('HandSize', (level) => ofQueuing(level, 'handSize'), 'How many of them a flow may use.'),
+    text('QueueLengthLimit', (level) => ofQueuing(level, 'queueLengthLimit'), 'How many requests wait in each.'),
     ageColumn,
   ],
 });
 
-const told = (value: number | undefined): string => (value === undefined ? '<none>' : String(value));
+function sharesOf({ spec }: PriorityLevelConfiguration): number | string {
+  return spec?.limited ? (spec.limited.nominalConcurrencyShares ?? 0) : '<none>';
+}
 
-const sharesOf = ({ spec }: PriorityLevelConfiguration) => (spec?.limited ?? spec?.exempt)?.nominalConcurrencyShares;
-
-const queuingOf = ({ spec }: PriorityLevelConfiguration) => spec?.limited?.limitResponse?.queuing;
+function ofQueuing({ spec }: PriorityLevelConfiguration, field: keyof Queuing): number | string {
+  const queuing = spec?.limited?.limitResponse?.queuing;
+  return queuing ? (queuing[field] ?? 0) : '<none>';
+}
 
 /** There is one level without a limit. */
 function validateName(name: string, type: string): FieldError[] {
@@ -117,6 +123,15 @@ function validateQueuing({ queues = 0, handSize = 0, queueLengthLimit = 0 }: Que
   const positive = Object.entries({ queueLengthLimit, queues, handSize }).flatMap(([field, value]) =>
     value > 0 ? [] : [invalid(`${at}.${field}`, value, 'must be positive')],
   );
-  if (handSize <= queues) return positive;
-  return [...positive, invalid(`${at}.handSize`, handSize, `should not be greater than queues (${queues})`)];
+  const bits = Math.ceil(Math.log2(queues) * handSize);
+  const entropy = `required entropy bits of deckSize ${queues} and handSize ${handSize}`;
+  return all(
+    positive,
+    queues > maxQueues && [invalid(`${at}.queues`, queues, `must not be greater than ${maxQueues}`)],
+    handSize > 0 &&
+      handSize > queues && [invalid(`${at}.handSize`, handSize, `should not be greater than queues (${queues})`)],
+    handSize > 0 &&
+      handSize <= queues &&
+      bits > maxBits && [invalid(`${at}.handSize`, handSize, `${entropy} should not be greater than ${maxBits}`)],
+  );
 }

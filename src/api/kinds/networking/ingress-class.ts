@@ -30,7 +30,7 @@ export const ingressClass = defineKind<IngressClass>({
     ];
   },
   columns: [
-    nameColumn,
+    { ...nameColumn, cell: (one: IngressClass) => `${one.metadata?.name ?? ''}${isDefault(one) ? ' (default)' : ''}` },
     text('Controller', ({ spec }) => spec?.controller ?? '', 'Who serves Ingresses of this class.'),
     text('Parameters', formatParameters, 'Where its settings are.'),
     ageColumn,
@@ -59,5 +59,9 @@ function validateNamespace(scope: string | undefined, namespace: string | undefi
 
 function formatParameters({ spec }: IngressClass): string {
   const { kind, name, apiGroup } = spec?.parameters ?? {};
-  return kind ? `${kind}${apiGroup ? `.${apiGroup}` : ''}/${name}` : '<none>';
+  return kind ? `${kind}${apiGroup === undefined ? '' : `.${apiGroup}`}/${name}` : '<none>';
+}
+
+function isDefault({ metadata }: IngressClass): boolean {
+  return metadata?.annotations?.['ingressclass.kubernetes.io/is-default-class'] === 'true';
 }

@@ -133,10 +133,13 @@ function validateBackendPort(port: BackendPort, field: string): FieldError[] {
 }
 
 function formatHosts(rules: readonly Rule[]): string {
-  const hosts = rules.slice(0, shown).flatMap(({ host }) => (host ? [host] : []));
-  if (hosts.length === 0) return '*';
-  const more = rules.length - shown;
-  return `${hosts.join(',')}${more > 0 ? ` + ${more} more...` : ''}`;
+  const named = rules.flatMap(({ host }, index) => (host ? [{ host, index }] : []));
+  if (named.length === 0) return '*';
+  const last = named.slice(0, shown).at(-1);
+  // Kubernetes counts rules without a host with those that it leaves out, but only behind as many as it shows.
+  const isCut = named.length >= shown && last !== undefined && last.index < rules.length - 1;
+  const hosts = named.slice(0, shown).map(({ host }) => host);
+  return `${hosts.join(',')}${isCut ? ` + ${rules.length - shown} more...` : ''}`;
 }
 
 function addressOf({ status }: Ingress): string {

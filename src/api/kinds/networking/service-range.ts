@@ -36,13 +36,16 @@ export const ipAddress = defineKind<IPAddress>({
     ];
   },
   fieldLabels: { 'spec.parentRef.name': ({ spec }) => spec?.parentRef?.name ?? '' },
-  columns: [nameColumn, text('ParentRef', parentOf, 'What the address is for.'), ageColumn],
+  // No age: Kubernetes shows none.
+  columns: [nameColumn, text('ParentRef', parentOf, 'What the address is for.')],
 });
 
 /** `services/default/web` */
 function parentOf({ spec }: IPAddress): string {
-  const { group, resource, namespace, name } = spec?.parentRef ?? {};
-  return [group, resource, namespace, name].filter(Boolean).join('/');
+  if (!spec?.parentRef) return '<none>';
+  const { group, resource = '', namespace, name = '' } = spec.parentRef;
+  const plural = (group ? `${resource}.${group}` : resource).toLowerCase();
+  return [plural, ...(namespace ? [namespace] : []), name].join('/');
 }
 
 export const serviceCIDR = defineKind<ServiceCIDR>({
@@ -65,7 +68,7 @@ export const serviceCIDR = defineKind<ServiceCIDR>({
 
 function wrongRanges(ranges: readonly string[]): FieldError[] {
   if (ranges.length === 0) return [required('spec.cidrs', 'at least one CIDR required')];
-  if (ranges.length > 2) return [invalid('spec.cidrs', { cidrs: ranges }, 'may only hold up to 2 values')];
+  if (ranges.length > 2) return [invalid('spec.cidrs', { CIDRs: ranges }, 'may only hold up to 2 values')];
   const errors = ranges.flatMap((range, i) => {
     const wrong = strictCidr(range);
     return wrong ? [invalid(`spec.cidrs[${i}]`, range, wrong)] : [];

@@ -1,6 +1,6 @@
 import type { FieldError } from '../../kind.ts';
 import type { PriorityClass } from '../../types.ts';
-import { ageColumn, integer, nameColumn, text } from '../columns.ts';
+import { ageColumn, boolean, integer, nameColumn, text } from '../columns.ts';
 import { defineKind } from '../define.ts';
 import { forbidden, oneOf, required, unchanged } from '../errors.ts';
 
@@ -27,13 +27,9 @@ export const priorityClass = defineKind<PriorityClass>({
   columns: [
     nameColumn,
     integer('Value', ({ value }) => value ?? 0, 'The greater comes first.'),
-    {
-      ...text<PriorityClass>('Global-Default', () => ''),
-      type: 'boolean',
-      cell: ({ globalDefault }) => globalDefault ?? false,
-    },
-    text('PreemptionPolicy', ({ preemptionPolicy }) => preemptionPolicy ?? '', 'Whether others make room for it.'),
+    boolean('Global-Default', ({ globalDefault }) => globalDefault ?? false, 'Whether it is that of pods without one.'),
     ageColumn,
+    text('PreemptionPolicy', ({ preemptionPolicy }) => preemptionPolicy ?? '', 'Whether others make room for it.'),
   ],
 });
 

@@ -1,5 +1,7 @@
 import type { FieldError } from '../../kind.ts';
 import type { CSIDriver, CSINode, CSIStorageCapacity, VolumeAttachment } from '../../types.ts';
+import { validateAccessModes } from '../core/claim-spec.ts';
+import { validateDriverName, validateSources } from '../core/volume-sources.ts';
 import {
   all,
   duplicate,
@@ -19,8 +21,7 @@ import { validateAmount } from '../podspec/resources.ts';
 const minTokenSeconds = 600;
 const maxTokenSeconds = 2 ** 32;
 const minPeriodSeconds = 10;
-const maxNodeIdBytes = 192;
-const maxDriverBytes = 63;
+const maxNodeIdBytes = 256;
 const maxMetadataBytes = 256 * 1024;
 const maxInt32 = 2147483647;
 const modes = ['Persistent', 'Ephemeral'];
@@ -103,16 +104,6 @@ function validateNodeDriver(driver: NodeDriver, before: readonly NodeDriver[], f
   );
 }
 
-/** A driver's name is that of a domain, which may have capitals. */
-function validateDriverName(name: string, field: string): FieldError[] {
-  return all(
-    name === '' && [required(field)],
-    Buffer.byteLength(name) > maxDriverBytes && [tooLong(field, maxDriverBytes)],
-    // Kubernetes shows the name as it was written.
-    name !== '' && ruled(field, name.toLowerCase(), dnsSubdomain).length > 0 && ruled(field, name, dnsSubdomain),
-  );
-}
-
 export function validateStorageCapacity(one: CSIStorageCapacity, old: CSIStorageCapacity | undefined): FieldError[] {
   const { storageClassName = '', nodeTopology, capacity } = one;
   return all(
@@ -151,14 +142,33 @@ const validateProblem = (code: number | undefined, field: string): FieldError[] 
   code !== undefined && code < 0 ? [invalid(field, code, `must be between 0 and ${maxInt32}, inclusive`)] : [];
 
 type Source = NonNullable<VolumeAttachment['spec']>['source'];
+type InlineVolume = NonNullable<Source['inlineVolumeSpec']>;
 
 function validateSource({ inlineVolumeSpec: inline, persistentVolumeName: name }: Source, field: string): FieldError[] {
   const detail = 'must specify exactly one of inlineVolumeSpec and persistentVolumeName';
   if (!inline && name === undefined) return [required(field, detail)];
   if (inline && name !== undefined) return [forbidden(field, detail)];
+  if (inline) return validateInlineVolume(inline, `${field}.inlineVolumeSpec`);
   if (name === undefined) return [];
   return all(
     name === '' && [required(`${field}.persistentVolumeName`, 'must specify non empty persistentVolumeName')],
     ruled(`${field}.persistentVolumeName`, name, dnsSubdomain),
+  );
+}
+
+/** A volume that a pod has written down whole: a driver's, and nothing about its claim. */
+function validateInlineVolume(spec: InlineVolume, field: string): FieldError[] {
+  const { capacity = {}, claimRef, csi, persistentVolumeReclaimPolicy: policy } = spec;
+  const notInline = 'may not be specified in the context of inline volumes';
+  return all(
+    claimRef && [forbidden(`${field}.claimRef`, notInline)],
+    Object.keys(capacity).length > 0 && [forbidden(`${field}.capacity`, notInline)],
+    !csi && [required(`${field}.csi`, 'has to be specified in the context of inline volumes')],
+    validateAccessModes(spec.accessModes, `${field}.accessModes`, ''),
+    policy &&
+      policy !== 'Retain' && [
+        forbidden(`${field}.persistentVolumeReclaimPolicy`, 'may only be Retain in the context of inline volumes'),
+      ],
+    validateSources(spec, '', field),
   );
 }

@@ -1,5 +1,5 @@
 import type { CSIDriver, CSINode, CSIStorageCapacity, VolumeAttachment, VolumeAttributesClass } from '../../types.ts';
-import { ageColumn, createdColumn, integer, nameColumn, text } from '../columns.ts';
+import { ageColumn, boolean, integer, nameColumn, text } from '../columns.ts';
 import { allMetadata, defineKind } from '../define.ts';
 import { all, forbidden, required, sameValue } from '../errors.ts';
 import { validateAttachment, validateDriver, validateNodeDrivers, validateStorageCapacity } from './csi-rules.ts';
@@ -29,14 +29,15 @@ export const csiDriver = defineKind<CSIDriver>({
   validate: validateDriver,
   columns: [
     nameColumn,
-    text('AttachRequired', ({ spec }) => String(spec?.attachRequired ?? true), 'Whether volumes are attached first.'),
-    text('PodInfoOnMount', ({ spec }) => String(spec?.podInfoOnMount ?? false), 'Whether it wants to know of the pod.'),
-    text('StorageCapacity', ({ spec }) => String(spec?.storageCapacity ?? false), 'Whether it says what is left.'),
+    boolean('AttachRequired', ({ spec }) => spec?.attachRequired ?? true, 'Whether volumes are attached first.'),
+    boolean('PodInfoOnMount', ({ spec }) => spec?.podInfoOnMount ?? false, 'Whether it wants to know of the pod.'),
+    boolean('StorageCapacity', ({ spec }) => spec?.storageCapacity ?? false, 'Whether it says what is left.'),
     text(
       'TokenRequests',
-      ({ spec }) => (spec?.tokenRequests ?? []).map(({ audience }) => audience).join(',') || '<unset>',
+      ({ spec }) => spec?.tokenRequests?.map(({ audience }) => audience).join(',') ?? '<unset>',
+      'Whose tokens it wants.',
     ),
-    text('RequiresRepublish', ({ spec }) => String(spec?.requiresRepublish ?? false), 'Whether mounts are refreshed.'),
+    boolean('RequiresRepublish', ({ spec }) => spec?.requiresRepublish ?? false, 'Whether mounts are refreshed.'),
     text('Modes', ({ spec }) => (spec?.volumeLifecycleModes ?? []).join(',') || '<none>', 'How its volumes live.'),
     ageColumn,
   ],
@@ -63,7 +64,11 @@ export const csiStorageCapacity = defineKind<CSIStorageCapacity>({
   namespaced: true,
   needsVersion: true,
   validate: validateStorageCapacity,
-  columns: [nameColumn, createdColumn],
+  columns: [
+    nameColumn,
+    text('StorageClassName', ({ storageClassName }) => storageClassName ?? '', 'Class of the volumes.'),
+    text('Capacity', ({ capacity }) => capacity ?? '<unset>', 'What is left for them.'),
+  ],
 });
 
 export const volumeAttachment = defineKind<VolumeAttachment>({
@@ -78,10 +83,10 @@ export const volumeAttachment = defineKind<VolumeAttachment>({
   validate: validateAttachment,
   columns: [
     nameColumn,
-    text('Attacher', ({ spec }) => spec?.attacher ?? '', 'Who attaches.'),
+    { ...text<VolumeAttachment>('Attacher', ({ spec }) => spec?.attacher ?? '', 'Who attaches.'), format: 'name' },
     text('PV', ({ spec }) => spec?.source?.persistentVolumeName ?? '', 'What is attached.'),
     text('Node', ({ spec }) => spec?.nodeName ?? '', 'Where to.'),
-    text('Attached', ({ status }) => String(status?.attached ?? false), 'Whether it is.'),
+    boolean('Attached', ({ status }) => status?.attached ?? false, 'Whether it is.'),
     ageColumn,
   ],
 });

@@ -42,13 +42,11 @@ export const storageClass = defineKind<StorageClass>({
       ({ volumeBindingMode }) => volumeBindingMode ?? 'Immediate',
       'When a claim gets its volume.',
     ),
-    {
-      name: 'AllowVolumeExpansion',
-      type: 'boolean',
-      description: 'Whether its volumes can grow.',
-      priority: 0,
-      cell: ({ allowVolumeExpansion }) => allowVolumeExpansion ?? false,
-    },
+    text(
+      'AllowVolumeExpansion',
+      ({ allowVolumeExpansion }) => allowVolumeExpansion ?? false,
+      'Whether its volumes can grow.',
+    ),
     ageColumn,
   ],
 });
