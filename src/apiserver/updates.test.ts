@@ -202,7 +202,8 @@ describe('updates over HTTPS', () => {
   });
 
   it('of a certificate request are decided by its approval alone', async () => {
-    const spec = { request: 'Y3Ny', signerName: 'example.com/s', usages: ['client auth'] };
+    const pem = '-----BEGIN CERTIFICATE REQUEST-----\nYQ==\n-----END CERTIFICATE REQUEST-----\n';
+    const spec = { request: Buffer.from(pem).toString('base64'), signerName: 'example.com/s', usages: ['client auth'] };
     const request = await create(REQUESTS, { metadata: { name: 'r' }, spec });
     const conditions = [{ type: 'Approved', status: 'True' }];
     assert.deepEqual(await causes(`${REQUESTS}/r/status`, { ...request, status: { conditions } }), [
