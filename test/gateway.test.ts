@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { CertificateAuthority } from '../src/cluster/pki.ts';
+import type { Explanation } from '../src/trace/explain/model.ts';
 import { eventually, startCluster, type TestCluster } from './support/cluster.ts';
 import { addressOf, certificateAt, conditionsOf, gateway, route, rule } from './support/gateway.ts';
 import { type AskOptions, ask, ingress, webServer } from './support/ingress.ts';
@@ -306,6 +307,88 @@ test('what cannot be served is told, and the rest is served', async () => {
   await cluster.apply(tlsSecret('late-tls', cert, key));
   await becomes('one', address, 'any.test', '/', { servername: 'any.test' });
   await cluster.kubectl(['delete', 'gateway/told', 'httproute/told', 'httproute/astray', 'httproute/mirrors']);
+});
+
+test('explain says which route has a URL, and why another one is not answered', async () => {
+  const other = { ...gateway('other'), spec: { ...gateway('other').spec, gatewayClassName: 'other' } };
+  await cluster.apply(
+    gateway('asked'),
+    route('asked', 'asked', [rule('/one', 'one'), rule('/three', 'three'), rule('/gone', 'gone')]),
+    route('astray', 'asked', [rule('/', 'one')], { hostnames: ['astray.test'], sectionName: 'none' }),
+    {
+      apiVersion: 'gateway.networking.k8s.io/v1',
+      kind: 'GatewayClass',
+      metadata: { name: 'other' },
+      spec: { controllerName: 'example.com/other' },
+    },
+    other,
+  );
+  const address = await addressOf(cluster, 'asked');
+  const explain = async (to: string) => {
+    const { stdout } = await cluster.tryKnit(['explain', 'client/alice', to, '-o', 'json']);
+    const { verdict, findings, checks } = JSON.parse(stdout) as Explanation;
+    return { verdict, codes: findings.map(({ code }) => code), texts: checks.map(({ text }) => text) };
+  };
+  for (const path of ['/one', '/three/x']) {
+    const { verdict, codes, texts } = await explain(`http://${address}${path}`);
+    assert.deepEqual([path, verdict, codes], [path, 'allowed', []]);
+    assert.ok(texts.some((each) => /^HTTPRoute default\/asked, rule [12]: any host, path \/(one|three)$/.test(each)));
+    assert.ok(texts.some((each) => / listens on TCP port 8080$/.test(each)));
+  }
+  const denied = [
+    [`http://${address}/`, 'ROUTE_PATH_UNKNOWN'],
+    [`http://${address}/gone`, 'ROUTE_BACKEND_MISSING'],
+    [`http://${address}:81/`, 'GATEWAY_PORT_UNKNOWN'],
+    ['http://astray.test/', 'ROUTE_LISTENER_UNKNOWN'],
+  ] as const;
+  for (const [to, code] of denied) {
+    const { verdict, codes } = await explain(to);
+    assert.deepEqual([to, verdict, codes], [to, 'denied', [code]]);
+  }
+  const foreign = await explain('gateway/default/other');
+  assert.deepEqual([foreign.verdict, foreign.codes], ['unknown', []]);
+  assert.match(foreign.texts.join(), /class other is served by example\.com\/other, which said nothing yet/);
+  const swept = await cluster.knit(['explain', '--all']);
+  assert.match(swept, /ROUTE_LISTENER_UNKNOWN/);
+  assert.match(swept, /looked at .*2 gateways, 2 routes/);
+  await cluster.kubectl(['delete', 'gateway/asked', 'gateway/other', 'httproute/asked', 'httproute/astray']);
+  await cluster.kubectl(['delete', 'gatewayclass/other']);
+});
+
+test('a trace to a Gateway’s URL goes on to the pod that answers', async () => {
+  await cluster.apply(
+    gateway('traced', [
+      { name: 'http', port: 80, protocol: 'HTTP' },
+      { name: 'passes', port: 443, protocol: 'TLS', tls: { mode: 'Passthrough' } },
+    ]),
+    route('traced', 'traced', [rule('/', 'one', 'two'), rule('/three', 'three')], { hostnames: ['traced.test'] }),
+    route('passed', 'traced', [{ backendRefs: [{ name: 'two', port: 443 }] }], {
+      kind: 'TLSRoute',
+      hostnames: ['passed.test'],
+    }),
+  );
+  const address = await addressOf(cluster, 'traced');
+  await becomes('three', address, 'traced.test', '/three');
+  const straight = await cluster.knit(['trace', 'client/alice', 'http://traced.test/three']);
+  assert.match(straight, /^Gateway default\/traced http:\/\/traced\.test\/three\n/);
+  assert.match(
+    straight,
+    /Gateway default\/traced: rule 2 of HTTPRoute default\/traced, .*path \/three → default_three_80/,
+  );
+  assert.match(straight, /pod default\/three-\S+ +eth0 .*delivered; the server sees \S+ \(ingress\)/);
+  assert.match(straight, / · as predicted$/m);
+  assert.match(straight, /HTTP\/1\.1 200 OK/);
+  const drawn = await cluster.knit(['trace', 'client/alice', 'http://traced.test/']);
+  const [, backend] = / → default_(one|two)_80; /.exec(drawn) ?? [];
+  assert.match(drawn, new RegExp(`pod default/${backend}-\\S+ +eth0 .*delivered; the server sees`));
+  assert.match(drawn, / · as predicted$/m);
+  const nobody = await cluster.knit(['trace', 'client/alice', `http://${address}/`]);
+  assert.match(nobody, / · no route has it, the proxy answers with 404\n/);
+  const passed = await cluster.knit(['trace', 'client/alice', 'https://passed.test/']);
+  assert.match(passed, /rule 1 of TLSRoute default\/passed, .*; by its time, for what is said there is encrypted\n/);
+  assert.match(passed, /pod default\/two-\S+ +eth0 .*delivered; the server sees/);
+  assert.match(passed, /client address lost · as predicted\n.*certificate for pods\.test/);
+  await cluster.kubectl(['delete', 'gateway/traced', 'httproute/traced', 'tlsroute/passed']);
 });
 
 test('pods come and go without a reload, beside an Ingress that is served by the same proxy', async () => {

@@ -32,7 +32,7 @@ describe('in nftables', () => {
     });
     await cluster.kubectl(['wait', '--for=condition=Ready', 'servicecidr', 'more', '--timeout=30s']);
     const clusterIPs = ['203.0.113.10', '2001:db8:cb00::a'];
-    await cluster.apply(service('elsewhere', { clusterIPs }));
+    await cluster.apply(service('elsewhere', { clusterIP: clusterIPs[0], clusterIPs }));
     for (const address of clusterIPs) {
       const url = `http://${address.includes(':') ? `[${address}]` : address}/`;
       for (const from of ['pod/shell', 'node/node-1']) {

@@ -116,9 +116,9 @@ describe('sig-apps', { concurrency: 4 }, () => {
       spec: { replicas: 1, selector: selecting('web'), template: template('web') },
     });
     await says(deployments, ref('web'), { readyReplicas: 1 });
-    const patch = { metadata: { labels: { written: 'yes' } }, status: { readyReplicas: 0, availableReplicas: 0 } };
+    const patch = { metadata: { annotations: { written: 'yes' } }, status: { readyReplicas: 0, availableReplicas: 0 } };
     const written = await client.patch(deployments, ref('web'), 'merge', patch, 'status');
-    assert.equal(written.metadata?.labels?.written, 'yes');
+    assert.equal(written.metadata?.annotations?.written, 'yes');
     assert.equal(written.status?.readyReplicas ?? 0, 0);
     await says(deployments, ref('web'), { readyReplicas: 1, availableReplicas: 1, unavailableReplicas: 0 });
     assert.equal(

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { SchemaRules } from './cel/rules.ts';
 import type { Column, Convert, FieldError, FieldLabel, Kind, OwnSchema, ScalePaths } from './kind.ts';
 import { ageColumn, nameColumn } from './kinds/columns.ts';
+import { allMetadata } from './kinds/define.ts';
 import { ageOf } from './kinds/duration.ts';
 import { invalid } from './kinds/errors.ts';
 import { validateMetadata } from './kinds/metadata.ts';
@@ -58,6 +59,8 @@ function customKind(crd: CustomResourceDefinition, version: Version, convert: Co
     scale: scale && scalePaths(scale),
     subresources: [],
     generation: true,
+    needsVersion: true,
+    keptByStatus: allMetadata,
     fieldLabels: fieldLabelsOf(version),
     columns: columnsOf(version),
     deprecation: deprecationOf(group, version, names.kind),

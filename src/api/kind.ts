@@ -4,6 +4,9 @@ import type { CheckOptions, CheckResult } from './schema/check.ts';
 import type { Type } from './schema/schema.ts';
 import type { KubeObject, ObjectMeta } from './types.ts';
 
+/** What somebody may try to write of an object's metadata. */
+export type MetadataPart = 'labels' | 'annotations' | 'finalizers' | 'ownerReferences' | 'deletionTimestamp';
+
 /** One entry of `status.details.causes`, in Kubernetes' own words. */
 export interface FieldError {
   /** `FieldValueRequired`, `FieldValueInvalid`, `FieldValueNotSupported`, `FieldValueForbidden`, `FieldValueDuplicate` … */
@@ -81,6 +84,12 @@ export interface Kind<T extends KubeObject = KubeObject> extends Resource<T> {
   readonly refusesCreate?: string;
   /** Who uses it is warned with this text. */
   readonly deprecation?: string;
+  /** A PUT of what is not there creates it (Kubernetes' `AllowCreateOnUpdate`). */
+  readonly createdByPut?: boolean;
+  /** A PUT says which version it replaces (where Kubernetes' `AllowUnconditionalUpdate` is false). */
+  readonly needsVersion?: boolean;
+  /** Parts of the metadata that a write of the status leaves as they are; default: none. */
+  readonly keptByStatus?: readonly MetadataPart[];
   /** Verbs of the main resource; `undefined` means all eight. */
   readonly verbs?: readonly string[];
   /** `spec` is written by the main resource only and `status` by `/status` only. */
@@ -92,8 +101,10 @@ export interface Kind<T extends KubeObject = KubeObject> extends Resource<T> {
   readonly scale?: ScalePaths;
   /** Further subresources that discovery lists (`log`, `exec`, `binding`, `eviction`, `token` …). */
   readonly subresources: readonly Subresource[];
-  /** Changes of these parts do not raise `metadata.generation`; `undefined`: no generation is kept. */
-  readonly generation: boolean;
+  /** Whether changes of what is wanted raise `metadata.generation`; `first`: it stays 1, `later`: it comes with them. */
+  readonly generation: boolean | 'first' | 'later';
+  /** Parts of the metadata whose change raises it too; default: none. */
+  readonly raisedBy?: readonly MetadataPart[];
   /** Fills in what the author left out. Called on every write, before validation. */
   setDefaults?(object: T): void;
   /** The object as it may be born: called on create after the defaults, when name, namespace and uid are known. */

@@ -95,6 +95,23 @@ describe('access', () => {
       assert.equal((await reader.get(`${path}${query}`)).status, 403, query);
   });
 
+  it('of updates alone creates nothing, where a PUT could', async () => {
+    const editor = await as('editor');
+    await admin.post(`${RBAC}/namespaces/default/roles`, {
+      metadata: { name: 'edits' },
+      rules: [{ apiGroups: [''], resources: ['services'], verbs: ['update'] }],
+    });
+    await admin.post(`${RBAC}/namespaces/default/rolebindings`, {
+      metadata: { name: 'edits' },
+      roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name: 'edits' },
+      subjects: [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name: 'editor' }],
+    });
+    const service = { metadata: { name: 'new' }, spec: { ports: [{ port: 80 }] } };
+    const refused = await editor.put('/api/v1/namespaces/default/services/new', service);
+    assert.deepEqual([refused.status, refused.json.reason], [403, 'Forbidden']);
+    assert.match(refused.json.message, /^services "new" is forbidden: User "editor" cannot create resource "services"/);
+  });
+
   it('may be lent only by who is allowed to', async () => {
     const bill = { 'impersonate-user': 'bill', 'impersonate-group': 'system:masters' };
     const self = await admin.post(

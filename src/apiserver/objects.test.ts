@@ -214,9 +214,9 @@ describe('objects over HTTPS', () => {
       const accept = 'application/json;as=Table;v=v1;g=meta.k8s.io';
       return (await wire.get(`${pods}/once`, { accept })).json.rows[0];
     };
-    assert.equal((await row()).conditions, undefined);
+    assert.equal((await row())?.conditions, undefined);
     await wire.patch(`${pods}/once/status`, 'merge', { status: { phase: 'Succeeded' } });
-    assert.deepEqual((await row()).conditions, [
+    assert.deepEqual((await row())?.conditions, [
       {
         type: 'Completed',
         status: 'True',

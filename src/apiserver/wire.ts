@@ -41,7 +41,7 @@ export interface Json {
   readonly data: Readonly<Record<string, string>>;
   readonly items: readonly Json[];
   readonly columnDefinitions: readonly { readonly name: string }[];
-  readonly rows: readonly { readonly cells: readonly unknown[] }[];
+  readonly rows: readonly { readonly cells: readonly unknown[]; readonly conditions?: readonly unknown[] }[];
   readonly spec: {
     readonly replicas: number;
     readonly nodeName: string;

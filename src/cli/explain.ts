@@ -29,7 +29,10 @@ export function explainCommand(program: Command): void {
     .command('explain')
     .description('say why one place cannot reach another, without sending a packet')
     .argument('[from]', 'pod/NAMESPACE/NAME, node/NAME, client/NAME or outside')
-    .argument('[to]', 'the same, service/NAMESPACE/NAME, an address, a name or a URL; :PORT may follow')
+    .argument(
+      '[to]',
+      'the same, service/…, ingress/…, gateway/NAMESPACE/NAME, an address, a name or a URL; :PORT may follow',
+    )
     .addOption(nameOption())
     .option('--port <port>', 'to which port', parseCount(0, 65_535))
     .addOption(

@@ -15,11 +15,13 @@ import type { Pod } from '../api/types.ts';
 import { KnitError } from '../base/errors.ts';
 import { type Client, isNotFound } from '../client/client.ts';
 import { parseResolvConf } from '../dns/resolvconf.ts';
+import { readGateways } from '../edge/gateway/reading.ts';
 import { processesIn } from '../kernel/cgroup.ts';
 import { netnsFolder } from '../kernel/netns.ts';
 import { podCgroup } from '../kubelet/resources.ts';
 import { clientNetns, fabricNetns, ingressNetns, nodeNetns } from '../machine/fabric.ts';
 import { masqConfigMap, nonMasqueradeCIDRs } from '../podnet/masq-config.ts';
+import { clientSource } from '../trace/explain/facts.ts';
 import { formatPlace, type Place } from '../trace/model.ts';
 import type { Reach } from '../trace/trace.ts';
 import type { World } from '../trace/world.ts';
@@ -36,18 +38,29 @@ export async function readWorld(config: ClusterConfig): Promise<World> {
   const { client, close } = adminClient(config);
   const overlay = config.spec.network.podNetwork === 'vxlan';
   try {
-    const [podList, serviceList, sliceList, nodeList, namespaceList, policyList, ingressList, classList, unmasked] =
-      await Promise.all([
-        client.list(pods),
-        client.list(services),
-        client.list(endpointSlices),
-        client.list(nodes),
-        client.list(namespaces),
-        client.list(networkPolicies),
-        client.list(ingresses),
-        client.list(ingressClasses),
-        unmaskedCIDRs(client),
-      ]);
+    const [
+      podList,
+      serviceList,
+      sliceList,
+      nodeList,
+      namespaceList,
+      policyList,
+      ingressList,
+      classList,
+      gateways,
+      unmasked,
+    ] = await Promise.all([
+      client.list(pods),
+      client.list(services),
+      client.list(endpointSlices),
+      client.list(nodes),
+      client.list(namespaces),
+      client.list(networkPolicies),
+      client.list(ingresses),
+      client.list(ingressClasses),
+      readGateways(clientSource(client)),
+      unmaskedCIDRs(client),
+    ]);
     return {
       objects: {
         pods: podList.items,
@@ -58,6 +71,7 @@ export async function readWorld(config: ClusterConfig): Promise<World> {
         networkPolicies: policyList.items,
         ingresses: ingressList.items,
         ingressClasses: classList.items,
+        gateways,
       },
       network: {
         fabric: fabricSpec(config),

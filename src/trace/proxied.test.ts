@@ -68,5 +68,6 @@ test('to a backend that speaks TLS it is the first content that leaves when the 
   );
   const found = requestBehind(all, 'the-token', client, servers('https'));
   assert.deepEqual([found?.flow.packet.sourcePort, found?.isRead, found?.isKept], [40_002, false, false]);
+  assert.equal(requestBehind(all, 'the-token', client, servers('tcp'))?.flow.packet.sourcePort, 40_002);
   assert.equal(requestBehind(all, 'the-token', client, servers('http')), undefined);
 });

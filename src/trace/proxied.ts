@@ -1,23 +1,23 @@
+import { familyOf } from '../base/cidr.ts';
 import type { ServerPlan } from '../edge/ingress/plan.ts';
 import { join } from './join/join.ts';
 import { tupleOf } from './join/tracks.ts';
-import { type Cause, type Flow, type Place, sameTuple, type Tuple, type Way } from './model.ts';
+import { type Flow, type Place, sameTuple, type Tuple, type Way } from './model.ts';
 import { type Evidence, type Observation, type Seen, untilSeen } from './observe.ts';
 import { possibleWays } from './scope.ts';
-import type { Story } from './story.ts';
+import type { Behind } from './story.ts';
 import type { Proxied } from './target.ts';
 import { GRACE_MS, grace, tellStory } from './trace.ts';
 import type { Atlas } from './world.ts';
 
 const proxy: Place = { kind: 'ingress' };
 
-/** The ways that the proxy's own connection may take: to each of the backend's servers. */
-export function waysBehind(atlas: Atlas, { address, route }: Proxied): Way[] {
-  const servers = atlas.routing.backends.get(route.backend)?.servers ?? [];
-  return servers.flatMap((server) => {
+/** The ways that the proxy's own connection may take: to each server of each backend that may be drawn. */
+export function waysBehind(atlas: Atlas, { backends }: Proxied): Way[] {
+  return serversOf(atlas, backends).flatMap((server) => {
     const packet = {
       protocol: 'tcp',
-      source: address,
+      source: ownAddress(atlas, server),
       sourcePort: 0,
       destination: server.address,
       destinationPort: server.port,
@@ -25,6 +25,15 @@ export function waysBehind(atlas: Atlas, { address, route }: Proxied): Way[] {
     return possibleWays(atlas, { from: proxy, packet });
   });
 }
+
+/** Whoever it serves, it asks servers from its first address of their family. */
+function ownAddress(atlas: Atlas, { address }: ServerPlan): string {
+  const own = atlas.world.network.loadBalancerPools.flatMap(({ reserved }) => reserved);
+  return own.find((each) => familyOf(each) === familyOf(address)) ?? '';
+}
+
+const serversOf = ({ routing }: Atlas, backends: readonly string[]): ServerPlan[] =>
+  backends.flatMap((name) => routing.backends.get(name)?.servers ?? []);
 
 /**
  * The request on its way behind the proxy: another connection, kept from before or new, which carries what the probe
@@ -35,9 +44,9 @@ export async function storyBehind(
   proxied: Proxied,
   observation: Observation,
   arrived: Tuple,
-): Promise<{ cause: Cause; story: Story } | undefined> {
-  const { host, path, source, backend } = proxied.route;
-  const servers = atlas.routing.backends.get(backend)?.servers ?? [];
+): Promise<Behind | undefined> {
+  const { backends, cause } = proxied;
+  const servers = serversOf(atlas, backends);
   const find = () => requestBehind(observation.evidence, proxied.token, arrived, servers);
   const isWhole = () => {
     const found = find();
@@ -49,14 +58,14 @@ export async function storyBehind(
   const story = tellStory(atlas, found.flow, { ...observation, evidence: found.evidence }, undefined);
   const how = found.isKept ? 'on a kept connection' : 'a connection of the proxy’s own';
   const unread = found.isRead ? '' : '; by its time, for what is said there is encrypted';
-  return {
-    cause: { object: `Ingress ${source}`, text: `host ${host || 'any'}, path ${path} → ${backend}; ${how}${unread}` },
-    story,
-  };
+  const drawn = backends.find((name) => serversOf(atlas, [name]).some((server) => isServer(server, found.flow.packet)));
+  const text = `${cause.text} → ${drawn ?? backends.join(' or ')}; ${how}${unread}`;
+  const isStream = backends.some((name) => atlas.routing.backends.get(name)?.policy.stream);
+  return { cause: { ...cause, text }, story, isStream };
 }
 
 /** A request, on the connection that the proxy sends it by. */
-export interface Behind {
+export interface SentOn {
   readonly flow: Flow;
   readonly evidence: Evidence;
   readonly isKept: boolean;
@@ -66,17 +75,17 @@ export interface Behind {
 
 /**
  * The packet that carries the token, and all later ones with content: handshakes and acknowledgements tell nothing here.
- * To a backend that speaks TLS it is the first content that leaves when the client has begun to speak.
+ * To a backend that speaks TLS, or may (a stream), it is the first content that leaves when the client has begun to speak.
  */
 export function requestBehind(
   evidence: Evidence,
   token: string,
   arrived: Tuple,
   servers: readonly ServerPlan[],
-): Behind | undefined {
+): SentOn | undefined {
   const sent = evidence.seen.filter(({ place, direction }) => place.kind === 'ingress' && direction === 'out');
   const read = sent.find(({ packet }) => packet.payload.includes(token));
-  const encrypted = servers.filter(({ protocol }) => protocol === 'https' || protocol === 'grpcs');
+  const encrypted = servers.filter(({ protocol = '' }) => ['https', 'grpcs', 'tcp'].includes(protocol));
   const first = read ?? firstTo(encrypted, sent, firstSaid(evidence, arrived));
   const packet = first && tupleOf(first.packet);
   if (!first || !packet) return undefined;
@@ -99,9 +108,9 @@ function firstSaid({ seen }: Evidence, arrived: Tuple): bigint | undefined {
 function firstTo(servers: readonly ServerPlan[], sent: readonly Seen[], since: bigint | undefined): Seen | undefined {
   if (since === undefined) return undefined;
   return sent.find(
-    (each) =>
-      each.at >= since &&
-      hasContent(each) &&
-      servers.some(({ address, port }) => address === each.packet.destination && port === each.packet.destinationPort),
+    (each) => each.at >= since && hasContent(each) && servers.some((server) => isServer(server, each.packet)),
   );
 }
+
+const isServer = ({ address, port }: ServerPlan, to: Tuple | Seen['packet']): boolean =>
+  address === to.destination && port === to.destinationPort;

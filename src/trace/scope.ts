@@ -45,15 +45,27 @@ export function targetsOf(ways: readonly Way[]): { address: string; port: number
   );
 }
 
+/** The addresses that ways begin at. */
+export const sourcesOf = (ways: readonly Way[]): string[] => [
+  ...new Set(
+    ways.flatMap(({ request }) =>
+      request
+        .slice(0, 1)
+        .flatMap(packetsOf)
+        .map(({ source }) => source),
+    ),
+  ),
+];
+
 /** Of a tunnel's packet what it carries: that is the flow's. */
 const packetsOf = ({ in: comes, out: leaves }: Hop): Tuple[] =>
   [comes, leaves].flatMap((each) => each?.inner ?? each?.packet ?? []);
 
 /**
- * The probe's own ports say which packets are its; beyond an SNAT, the addresses that it is led to do. `proxy` is one
- * that passes the request on, from ports of its own.
+ * The probe's own ports say which packets are its; beyond an SNAT, the addresses that it is led to do. `proxies` pass
+ * the request on, from ports of their own.
  */
-export function filterOf(flows: readonly Flow[], ways: readonly Way[], proxy?: string): string {
+export function filterOf(flows: readonly Flow[], ways: readonly Way[], proxies: readonly string[] = []): string {
   const [first] = flows;
   if (!first) return 'less 0';
   const hidden = ways.flatMap(({ request }) => {
@@ -66,7 +78,10 @@ export function filterOf(flows: readonly Flow[], ways: readonly Way[], proxy?: s
     const plain = `((icmp or icmp6) and (${[...hosts].map((host) => `host ${host}`).join(' or ')}))`;
     return [plain, ...insideTunnels(ways, [])].join(' or ');
   }
-  const own = [...flows.map(({ packet }) => `port ${packet.sourcePort}`), ...(proxy ? [`host ${proxy}`] : [])];
+  const own = [
+    ...flows.map(({ packet }) => `port ${packet.sourcePort}`),
+    ...proxies.map((address) => `host ${address}`),
+  ];
   const led = new Set(hidden.map((packet) => `(host ${packet.destination} and port ${packet.destinationPort})`));
   const ports = [...flows.map(({ packet }) => packet.sourcePort), ...hidden.map((packet) => packet.destinationPort)];
   const plain = `(${protocol} and (${[...own, ...led, ...MARKED].join(' or ')})) or ${ERRORS}`;

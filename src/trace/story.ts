@@ -52,12 +52,19 @@ export interface Story {
   /** How the answer's way ends; not there where none was seen. */
   readonly replyEnd?: End;
   readonly summary: Summary;
-  /** The connection that the L7 proxy made for this one, and by which Ingress. */
-  readonly behind?: { readonly cause: Cause; readonly story: Story };
+  /** The connection that the L7 proxy made for this one, and by which Ingress or Gateway. */
+  readonly behind?: Behind;
   /** Every sighting of every packet of the connection, in the order of time. */
   readonly packets: readonly Seen[];
   /** What the sender's program got; not there where it was not waited for. */
   readonly outcome?: ProbeOutcome;
+}
+
+export interface Behind {
+  readonly cause: Cause;
+  readonly story: Story;
+  /** A stream: nothing in it tells the server who the client is. */
+  readonly isStream: boolean;
 }
 
 /** A hop with the rules that saw the packet there. Stamps are the kernel's. */

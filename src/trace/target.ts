@@ -3,9 +3,9 @@ import { isIP, isIPv6 } from 'node:net';
 import type { Pod, Service, ServicePort } from '../api/types.ts';
 import { familyOf, type IPFamily, urlHost } from '../base/cidr.ts';
 import { KnitError } from '../base/errors.ts';
-import type { Route } from '../edge/ingress/plan.ts';
 import { formatEndpoint, type Place, type Protocol } from './model.ts';
-import { routeOf } from './predict/ingress.ts';
+import { firstOfFamily } from './predict/addresses.ts';
+import { ownAnswerOf, type ProxyRoute, proxyRouteOf } from './predict/proxy.ts';
 import { contains, isLoopback } from './predict/services.ts';
 import { type Atlas, fabricAddresses, gatewaysOf, isOver, podPlace, tunnelEndsOf } from './world.ts';
 
@@ -40,10 +40,7 @@ export interface Target {
   readonly proxied?: Proxied;
 }
 
-export interface Proxied {
-  /** The proxy's. */
-  readonly address: string;
-  readonly route: Route;
+export interface Proxied extends ProxyRoute {
   /** Stands in the request, and in no other. */
   readonly token: string;
 }
@@ -204,21 +201,17 @@ function urlTarget(atlas: Atlas, url: URL, question: Question): Target {
   const port = Number(url.port || usual);
   const path = url.pathname + url.search;
   const tls = isSecure ? { tls: isIP(host) ? {} : { name: host } } : {};
-  const address = proxyAddress(atlas, host, question.family);
-  const route =
-    port === usual && (!isIP(host) || host === address) ? routeOf(atlas.routing, host, url.pathname) : undefined;
-  if (!route || !address)
-    return { host, port, protocol: 'tcp', title: url.href, text: httpRequest(path, url.host), ...tls };
+  const plain = { port, protocol: 'tcp', ...tls } as const;
+  const own = atlas.world.network.loadBalancerPools.flatMap(({ reserved }) => reserved);
+  const headers = new Map(Object.entries(probeHeaders(url.host)).map(([name, value]) => [name.toLowerCase(), value]));
+  const route = proxyRouteOf(atlas.routing, own, { url, host, port, headers, family: question.family });
+  if (!route) return { ...plain, host, title: url.href, text: httpRequest(path, url.host) };
   const token = randomUUID();
-  const text = httpRequest(path, url.host, `X-Knit-Trace: ${token}`);
-  const title = `Ingress ${route.source} ${url.href}`;
-  return { host: address, port, protocol: 'tcp', title, text, ...tls, proxied: { address, route, token } };
-}
-
-/** The L7 proxy's own address: the one that was asked for, else its first of the family. */
-function proxyAddress(atlas: Atlas, host: string, family: IPFamily | undefined): string | undefined {
-  const addresses = atlas.world.network.loadBalancerPools.flatMap(({ reserved }) => reserved);
-  return addresses.find((each) => each === host) ?? ofFamily(addresses, family);
+  const text = httpRequest(path, url.host, { 'X-Knit-Trace': token });
+  const answer = ownAnswerOf(atlas.routing, route);
+  const title = `${route.owner} ${url.href}`;
+  if (answer !== undefined) return { ...plain, host: route.address, title: `${title} · ${answer}`, text };
+  return { ...plain, host: route.address, title, text, proxied: { ...route, token } };
 }
 
 function podTarget(atlas: Atlas, to: string, namespace: string, question: Question): Target {
@@ -232,7 +225,7 @@ function podTarget(atlas: Atlas, to: string, namespace: string, question: Questi
   const first = ports.find((each) => (each.protocol ?? 'TCP').toLowerCase() === protocol);
   const port = neededPort(question.port ?? written ?? first?.containerPort, protocol, to);
   const named = ports.find((each) => each.containerPort === port)?.name;
-  const host = ofFamily(pod.status?.podIPs?.map(({ ip }) => ip) ?? [], question.family) ?? pod.status?.podIP ?? '';
+  const host = firstOfFamily(pod.status?.podIPs?.map(({ ip }) => ip) ?? [], question.family) ?? pod.status?.podIP ?? '';
   return {
     host,
     port,
@@ -240,11 +233,6 @@ function podTarget(atlas: Atlas, to: string, namespace: string, question: Questi
     title: `pod ${place.namespace}/${place.name} on ${place.node}`,
     ...(named?.startsWith('http') ? httpText(protocol, port, host) : {}),
   };
-}
-
-/** The first address of a family, or of all. */
-function ofFamily(addresses: readonly (string | undefined)[], family: IPFamily | undefined): string | undefined {
-  return addresses.find((each) => each !== undefined && isIP(each) && (family ?? familyOf(each)) === familyOf(each));
 }
 
 /** A node is reached from outside by its outside address. */
@@ -255,7 +243,7 @@ function machineTarget(atlas: Atlas, from: Place, to: string, question: Question
   const node = fabric.nodes.find((each) => place.kind === 'node' && each.name === place.name);
   const client = fabric.clients.find((each) => place.kind === 'client' && each.name === place.name);
   const own = from.kind === 'client' ? node?.outsideAddress : node?.address;
-  const address = ofFamily([own, node?.ipv6, client?.address, client?.ipv6], question.family) ?? '';
+  const address = firstOfFamily([own, node?.ipv6, client?.address, client?.ipv6], question.family) ?? '';
   const protocol = question.protocol ?? 'tcp';
   return { host: address, port: neededPort(port, protocol, to), protocol, title: `${path} ${address}` };
 }
@@ -298,7 +286,7 @@ function serviceTarget(
 function wholeService(service: Service, question: Question, written: number | undefined): Target {
   const { namespace, name } = service.metadata ?? {};
   const protocol = question.protocol ?? 'tcp';
-  const host = ofFamily(service.spec?.clusterIPs ?? [], question.family) ?? service.spec?.clusterIP ?? '';
+  const host = firstOfFamily(service.spec?.clusterIPs ?? [], question.family) ?? service.spec?.clusterIP ?? '';
   return {
     host,
     port: neededPort(question.port ?? written, protocol, `service/${namespace}/${name}`),
@@ -318,10 +306,10 @@ function addressFor(
   const { clusterIP = '', clusterIPs = [] } = service.spec ?? {};
   const { namespace, name } = service.metadata ?? {};
   if (from.kind === 'client') {
-    const balanced = ofFamily(service.status?.loadBalancer?.ingress?.map(({ ip }) => ip) ?? [], family);
+    const balanced = firstOfFamily(service.status?.loadBalancer?.ingress?.map(({ ip }) => ip) ?? [], family);
     if (balanced) return { host: balanced, number: port.port };
     const [node] = atlas.world.network.fabric.nodes;
-    const outside = ofFamily([node?.outsideAddress, node?.ipv6], family);
+    const outside = firstOfFamily([node?.outsideAddress, node?.ipv6], family);
     if (port.nodePort && outside) return { host: outside, number: port.nodePort };
     throw new KnitError(
       'TARGET_UNKNOWN',
@@ -336,7 +324,7 @@ function addressFor(
       'trace to its DNS name, or to one of its pods',
     );
   }
-  return { host: ofFamily(clusterIPs, family) ?? clusterIP, number: port.port };
+  return { host: firstOfFamily(clusterIPs, family) ?? clusterIP, number: port.port };
 }
 
 function findPort(service: Service, port: number | undefined, protocol: Protocol | undefined): ServicePort | undefined {
@@ -366,7 +354,9 @@ function httpText(protocol: Protocol, port: number, host: string): { text?: stri
   return protocol === 'tcp' ? { text: httpRequest('/', port === 80 ? urlHost(host) : formatEndpoint(host, port)) } : {};
 }
 
-function httpRequest(path: string, host: string, ...more: readonly string[]): string {
-  const headers = [`Host: ${host}`, 'User-Agent: knit-trace', 'Connection: close', ...more];
+const probeHeaders = (host: string) => ({ Host: host, 'User-Agent': 'knit-trace', Connection: 'close' });
+
+function httpRequest(path: string, host: string, more: Readonly<Record<string, string>> = {}): string {
+  const headers = Object.entries({ ...probeHeaders(host), ...more }).map(([name, value]) => `${name}: ${value}`);
   return [`GET ${path} HTTP/1.1`, ...headers, '', ''].join('\r\n');
 }

@@ -7,7 +7,7 @@ import { lookUp } from './lookup.ts';
 import { type Flow, formatPlace, type Place, type Tuple } from './model.ts';
 import { type Observation, observe, untilSeen } from './observe.ts';
 import { storyBehind, waysBehind } from './proxied.ts';
-import { filterOf, placesOf, possibleWays, targetsOf } from './scope.ts';
+import { filterOf, placesOf, possibleWays, sourcesOf, targetsOf } from './scope.ts';
 import { type ProbeOutcome, type Sender, startPings, startSender } from './sender.ts';
 import type { Lookup, Report, Story } from './story.ts';
 import { summarize } from './summary.ts';
@@ -87,7 +87,7 @@ async function send(
   const watching = observe({
     places: placesOf(from, ways),
     enter: (place) => reach.enter(place),
-    filter: filterOf(flows, ways, target.proxied?.address),
+    filter: filterOf(flows, ways, sourcesOf(behind)),
     flow: {
       protocol: target.protocol,
       ends: flows.map(({ packet }) => ({ address: packet.source, port: packet.sourcePort })),

@@ -10,6 +10,7 @@ import type {
 } from '../api/types.ts';
 import { addressAt, familyOf, parseCIDR } from '../base/cidr.ts';
 import { canonicalAddress } from '../base/prefixes.ts';
+import type { ReadGateways } from '../edge/gateway/reading.ts';
 import type { RoutingPlan } from '../edge/ingress/plan.ts';
 import { type AddressPool, gatewayAddressClass } from '../edge/loadbalancer/addresses.ts';
 import { type LoadBalancerPlan, planLoadBalancers } from '../edge/loadbalancer/plan.ts';
@@ -20,7 +21,7 @@ import { planHostPorts } from '../proxy/hostports.ts';
 import type { NodeFacts, PlanEntry, ServicePlan } from '../proxy/plan.ts';
 import { planService, serviceKeyOf } from '../proxy/services.ts';
 import type { Place } from './model.ts';
-import { planRouting } from './predict/ingress.ts';
+import { planRouting } from './predict/proxy.ts';
 
 /** Everything that a packet's way depends on, at one moment: the objects, and the network that they stand on. */
 export interface World {
@@ -38,6 +39,8 @@ export interface Objects {
   readonly networkPolicies: readonly NetworkPolicy[];
   readonly ingresses: readonly Ingress[];
   readonly ingressClasses: readonly IngressClass[];
+  /** Not there in a cluster without the Gateway API. */
+  readonly gateways?: ReadGateways;
 }
 
 export interface Network {

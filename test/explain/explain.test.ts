@@ -12,6 +12,7 @@ import { type Explanation, idOf, roots } from '../../src/trace/explain/model.ts'
 import { eventually, startCluster, type TestCluster } from '../support/cluster.ts';
 import { certificates } from './certificates.ts';
 import { base, faults, type Injected, pod, service } from './faults.ts';
+import { gatewayFaults } from './gateway-faults.ts';
 
 const name = 't-explain';
 const proven = new Set<FaultCode>();
@@ -22,10 +23,11 @@ describe('knit explain on a live cluster', () => {
   let all: readonly Injected[] = [];
 
   before(async () => {
-    cluster = await startCluster(name);
+    cluster = await startCluster(name, ['--gateway-api']);
     admin = adminClient(cluster.config);
     const podCIDR = await cluster.kubectl(['get', 'node', 'node-2', '-o', 'jsonpath={.spec.podCIDR}']);
-    all = faults(podCIDR.replace(/\.0\/\d+$/, '.250'), await certificates());
+    const made = await certificates();
+    all = [...faults(podCIDR.replace(/\.0\/\d+$/, '.250'), made), ...gatewayFaults(made)];
     await cluster.apply(...base);
     await cluster.apply(...all.flatMap(({ objects }) => objects));
     await cluster.kubectl([

@@ -73,9 +73,13 @@ const isFieldOfObject = /^\s*(object|oldObject|params)(\.\w+)*\s*$/;
 /** The type of what it gives, as Kubernetes calls it. */
 function typeOf({ type }: Expression, place: Place): string {
   const literal = place === 'jsonPatch' ? 'JSONPatch' : 'Object';
-  return type
-    .replaceAll('<', '(')
-    .replaceAll('>', ')')
-    .replace(/\bnull\b/, 'null_type')
-    .replace(/\bTypedObject\b/, literal);
+  return (
+    type
+      .replaceAll('<', '(')
+      .replaceAll('>', ')')
+      .replace(/\bnull\b/, 'null_type')
+      // Of an empty list.
+      .replace(/\bT\b/, 'dyn')
+      .replace(/\bTypedObject\b/, literal)
+  );
 }

@@ -1,8 +1,9 @@
-import type { FieldError, Kind, Subresource } from '../kind.ts';
+import type { FieldError, Kind, MetadataPart, Subresource } from '../kind.ts';
 import type { KubeObject } from '../types.ts';
 import { ageColumn, nameColumn } from './columns.ts';
 import { all } from './errors.ts';
 import { validateMetadata } from './metadata.ts';
+import { pathSegment } from './names.ts';
 
 type Required = 'group' | 'kind' | 'plural' | 'namespaced';
 
@@ -32,13 +33,24 @@ export function defineKind<T extends KubeObject>(parts: KindParts<T>): Kind<T> {
     columns: [nameColumn, ageColumn],
     ...parts,
     validate(object: T, old: T | undefined, subresource?: string): FieldError[] {
+      // With a status nobody looks at what a name that is there could have been made of.
+      const rule = subresource === 'status' ? pathSegment : nameRule;
       return all(
-        validateMetadata(object, old, { namespaced: parts.namespaced, nameRule, anyFinalizer }),
+        validateMetadata(object, old, { namespaced: parts.namespaced, nameRule: rule, anyFinalizer }),
         validateRest?.(object, old, subresource) ?? [],
       );
     },
   };
 }
+
+/** For kinds whose status is written without any of the metadata (`keptByStatus`). */
+export const allMetadata: readonly MetadataPart[] = [
+  'labels',
+  'annotations',
+  'finalizers',
+  'ownerReferences',
+  'deletionTimestamp',
+];
 
 /** A subresource in discovery. */
 export function subresource(name: string, kind: string, verbs: readonly string[], groupVersion = ''): Subresource {

@@ -1,6 +1,7 @@
 import { events } from '../resource.ts';
 import type { Event, EventsEvent } from '../types.ts';
-import { event, validateEventNamespace } from './core/event.ts';
+import { event } from './core/event.ts';
+import { validateEvent, validateNewEvent } from './core/event-validation.ts';
 import { defineKind } from './define.ts';
 
 /** The same objects as core events, in their newer spelling: they are kept as core events. */
@@ -9,6 +10,7 @@ export const eventsEvent = defineKind<EventsEvent>({
   kind: 'Event',
   plural: 'events',
   namespaced: true,
+  createdByPut: true,
   shortNames: ['ev'],
   fieldLabels: {
     reason: ({ reason }) => reason ?? '',
@@ -22,8 +24,11 @@ export const eventsEvent = defineKind<EventsEvent>({
     'regarding.resourceVersion': ({ regarding }) => regarding?.resourceVersion ?? '',
     'regarding.fieldPath': ({ regarding }) => regarding?.fieldPath ?? '',
   },
-  validate: ({ metadata, regarding }) =>
-    validateEventNamespace(metadata?.namespace, regarding?.namespace, 'regarding.namespace'),
+  validate(object, old) {
+    const core = toCore(object);
+    const found = validateEvent(core, 'reportingController');
+    return old ? found : [...found, ...validateNewEvent(core)];
+  },
   columns: event.columns.map((column) => ({ ...column, cell: (object, now) => column.cell(toCore(object), now) })),
   storedAs: { resource: events, toStored: toCore, fromStored: (object) => fromCore(object as Event) },
 });

@@ -110,6 +110,8 @@ function validateMetadataUpdate(meta: ObjectMeta, old: ObjectMeta): FieldError[]
     unchanged('metadata.name', meta.name, old.name),
     unchanged('metadata.namespace', meta.namespace, old.namespace),
     unchanged('metadata.uid', meta.uid, old.uid),
+    unchanged('metadata.deletionTimestamp', meta.deletionTimestamp, old.deletionTimestamp),
+    unchanged('metadata.deletionGracePeriodSeconds', meta.deletionGracePeriodSeconds, old.deletionGracePeriodSeconds),
     newFinalizersWhileDeleting(meta, old),
   );
 }

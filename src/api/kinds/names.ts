@@ -199,6 +199,16 @@ export const headerName: Rule = matches(
   'X-Header-Name',
 );
 
+export const conditionReason: Rule = matches(
+  '[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?',
+  "a condition reason must start with alphabetic character, optionally followed by a string of alphanumeric characters or '_,:', and must end with an alphanumeric character or '_'",
+  'my_name',
+  'MY_NAME',
+  'MyName',
+  'ReasonA,ReasonB',
+  'ReasonA:ReasonB',
+);
+
 /** Names of container ports (IANA service names, RFC 6335 §5.1). */
 export const portName = ruleOf(
   atMost(15),

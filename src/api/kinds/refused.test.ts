@@ -167,6 +167,185 @@ const cases: readonly (readonly [string, KubeObject & Record<string, unknown>, .
     { spec: { finalizers: ['x'] } },
     'spec.finalizers: Invalid value: "x": name is neither a standard finalizer name nor is it fully qualified',
   ],
+  [
+    'CSIDriver',
+    {
+      spec: {
+        fsGroupPolicy: 'Some',
+        tokenRequests: [{ audience: 'a', expirationSeconds: 5 }, { audience: 'a' }],
+        volumeLifecycleModes: ['Short'],
+        nodeAllocatableUpdatePeriodSeconds: 9,
+      },
+    },
+    'spec.fsGroupPolicy: Unsupported value: "Some": supported values: "File", "None", "ReadWriteOnceWithFSType"',
+    'spec.tokenRequests[0].expirationSeconds: Invalid value: 5: may not specify a duration less than 10 minutes',
+    'spec.tokenRequests[1].audience: Duplicate value: "a"',
+    'spec.volumeLifecycleModes: Unsupported value: "Short": supported values: "Persistent", "Ephemeral"',
+    'spec.nodeAllocatableUpdatePeriodSeconds: Invalid value: 9: must be greater than or equal to 10 seconds',
+  ],
+  [
+    'CSINode',
+    {
+      spec: {
+        drivers: [
+          { name: 'a', nodeID: '', allocatable: { count: -1 } },
+          { name: 'a', nodeID: 'n' },
+        ],
+      },
+    },
+    'spec.drivers[0].nodeID: Required value',
+    'spec.drivers[0].allocatable.count: Invalid value: -1: must be greater than or equal to 0',
+    'spec.drivers[1].name: Duplicate value: "a"',
+  ],
+  [
+    'VolumeAttachment',
+    { spec: { attacher: 'a', nodeName: 'n', source: {} } },
+    'spec.source: Required value: must specify exactly one of inlineVolumeSpec and persistentVolumeName',
+  ],
+  [
+    'VolumeAttachment',
+    { spec: { attacher: 'a', nodeName: 'n', source: { inlineVolumeSpec: volume } } },
+    'spec.source.inlineVolumeSpec.capacity: Forbidden: may not be specified in the context of inline volumes',
+    'spec.source.inlineVolumeSpec.csi: Required value: has to be specified in the context of inline volumes',
+    'spec.source.inlineVolumeSpec: Required value: must specify a volume type',
+  ],
+  [
+    'VolumeAttributesClass',
+    { driverName: 'a', parameters: {} },
+    'parameters: Required value: must contain at least one key/value pair',
+  ],
+  [
+    'RuntimeClass',
+    {
+      handler: 'h',
+      overhead: { podFixed: { cpu: '-1' } },
+      scheduling: { tolerations: [{ key: 'k', tolerationSeconds: 1 }, { key: 'k' }] },
+    },
+    'overhead.limits[cpu]: Invalid value: "-1": must be greater than or equal to 0',
+    'scheduling.tolerations[0].effect: Invalid value: "": effect must be \'NoExecute\' when `tolerationSeconds` is set',
+    'scheduling.tolerations[1]: Duplicate value: {"Key":"k","Operator":"","Value":"","Effect":"","TolerationSeconds":null}',
+  ],
+  [
+    'CertificateSigningRequest',
+    { spec: { request: 'YQ==', signerName: 'a', usages: ['signing', 'signing'] } },
+    'spec.request: Invalid value: "YQ==": PEM block type must be CERTIFICATE REQUEST',
+    'spec.usages[1]: Duplicate value: "signing"',
+    'spec.signerName: Invalid value: "a": must be a fully qualified domain and path of the form \'example.com/signer-name\'',
+  ],
+  [
+    'FlowSchema',
+    {
+      spec: {
+        priorityLevelConfiguration: { name: 'x' },
+        rules: [
+          {
+            subjects: [{ kind: 'User', user: { name: '' }, group: { name: 'g' } }],
+            resourceRules: [{ verbs: ['go'], apiGroups: ['*', 'apps'], resources: ['pods'] }],
+            nonResourceRules: [{ verbs: ['*'], nonResourceURLs: ['/a/*/b'] }],
+          },
+        ],
+      },
+    },
+    'spec.rules[0].subjects[0].user.name: Required value',
+    "spec.rules[0].subjects[0].group: Forbidden: group is forbidden when subject kind is not 'Group'",
+    'spec.rules[0].resourceRules[0].verbs: Unsupported value: ["go"]: supported values: "create", "delete", "deletecollection", "get", "list", "patch", "proxy", "update", "watch"',
+    'spec.rules[0].resourceRules[0].apiGroups: Invalid value: ["*","apps"]: if \'*\' is present, must not specify other api groups',
+    'spec.rules[0].resourceRules[0].namespaces: Required value: resource rules that are not cluster scoped must supply at least one namespace',
+    'spec.rules[0].nonResourceRules[0].nonResourceURLs[0]: Invalid value: "/a/*/b": wildcard can only do suffix matching',
+  ],
+  [
+    'PriorityLevelConfiguration',
+    { spec: { type: 'Exempt' } },
+    "spec.type: Invalid value: \"Exempt\": must be 'Exempt' if and only if `name` is 'exempt'",
+  ],
+  [
+    'PriorityLevelConfiguration',
+    {
+      spec: {
+        type: 'Limited',
+        limited: { limitResponse: { type: 'Queue', queuing: { queues: 1_000_000, handSize: 9, queueLengthLimit: 1 } } },
+      },
+    },
+    'spec.limited.limitResponse.queuing.handSize: Invalid value: 9: required entropy bits of deckSize 1000000 and handSize 9 should not be greater than 60',
+  ],
+  [
+    'ReplicationController',
+    { spec: { selector: { a: '-' }, template } },
+    'spec.template.metadata.labels: Invalid value: {"a":"b"}: `selector` does not match template `labels`',
+  ],
+  ['ControllerRevision', { revision: 1 }, 'data: Required value: data is mandatory'],
+  [
+    'Event',
+    {
+      involvedObject: { namespace: 'shop' },
+      eventTime: '2026-01-01T00:00:00.000000Z',
+      reason: 'x'.repeat(129),
+      action: 'a',
+    },
+    'reportingComponent: Required value',
+    'reportingComponent: Invalid value: "": name part must be non-empty',
+    "reportingComponent: Invalid value: \"\": name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')",
+    'reportingInstance: Required value',
+    'reason: Invalid value: "": can have at most 128 characters',
+  ],
+  [
+    'ValidatingWebhookConfiguration',
+    {
+      webhooks: [
+        {
+          name: 'a.b',
+          clientConfig: { url: 'http://a.example.com' },
+          rules: [
+            { operations: ['GO'], apiGroups: [''], apiVersions: ['v1'], resources: ['*', 'pods'], scope: 'Here' },
+          ],
+          sideEffects: 'None',
+          admissionReviewVersions: ['v2'],
+        },
+      ],
+    },
+    'webhooks[0].name: Invalid value: "a.b": should be a domain with at least three segments separated by dots',
+    'webhooks[0].rules[0].operations[0]: Unsupported value: "GO": supported values: "*", "CONNECT", "CREATE", "DELETE", "UPDATE"',
+    'webhooks[0].rules[0].resources: Invalid value: ["*","pods"]: if \'*\' is present, must not specify other resources without subresources',
+    'webhooks[0].rules[0].scope: Unsupported value: "Here": supported values: "*", "Cluster", "Namespaced"',
+    'webhooks[0].clientConfig.url: Invalid value: "http": \'https\' is the only allowed URL scheme; desired format: https://host[/path]',
+    'webhooks[0].admissionReviewVersions: Invalid value: ["v2"]: must include at least one of v1, v1beta1',
+  ],
+  [
+    'ValidatingAdmissionPolicyBinding',
+    { spec: { policyName: 'p', validationActions: ['Deny', 'Warn'], paramRef: { name: 'n', selector: {} } } },
+    'spec.paramRef.name: Forbidden: name and selector are mutually exclusive',
+    'spec.paramRef.selector: Forbidden: name and selector are mutually exclusive',
+    'spec.paramRef.parameterNotFoundAction: Required value',
+    'spec.validationActions: Invalid value: ["Deny","Warn"]: must not contain both Deny and Warn (repeating the same validation failure information in the API response and headers serves no purpose)',
+  ],
+  [
+    'MutatingAdmissionPolicyBinding',
+    {
+      spec: {
+        policyName: 'p',
+        matchResources: {
+          resourceRules: [{ operations: ['DELETE'], apiGroups: ['*'], apiVersions: ['*'], resources: ['*'] }],
+        },
+      },
+    },
+    'spec.matchResources.resourceRules.operations: Unsupported value: "DELETE": supported values: "*", "CONNECT", "CREATE", "UPDATE"',
+  ],
+  [
+    'ValidatingAdmissionPolicy',
+    {
+      spec: {
+        matchConstraints: { resourceRules: [] },
+        variables: [{ name: '1a', expression: '1' }],
+        validations: [{ expression: 'true', message: 'a\nb', reason: 'Because' }],
+        auditAnnotations: [{ key: 'a', valueExpression: '' }],
+      },
+    },
+    'spec.matchConstraints.resourceRules: Required value',
+    'spec.variables[0].name: Invalid value: "1a": must be a valid CEL identifier',
+    'spec.validations[0].message: Invalid value: "a\\nb": must not contain line breaks',
+    'spec.validations[0].reason: Unsupported value: "Because": supported values: "Forbidden", "Invalid", "RequestEntityTooLarge"',
+    'spec.auditAnnotations[0].valueExpression: Required value: valueExpression is not specified',
+  ],
 ];
 
 test('objects are refused for what Kubernetes refuses, in its words', () => {

@@ -25,7 +25,6 @@ interface Words {
 const words = {
   DaemonSet: { name: 'daemonset', stays: 'DaemonSet', selectorMayMiss: true },
   ReplicaSet: { name: 'deployment', stays: 'ReplicaSet', unreadable: 'invalid label selector' },
-  ReplicationController: { name: 'deployment', stays: 'ReplicaSet' },
   StatefulSet: { name: 'statefulset', stays: 'StatefulSet', unreadable: '' },
 } as const satisfies Record<string, Words>;
 
@@ -96,7 +95,8 @@ export function unselected(template: PodTemplateSpec | undefined): FieldError {
   return invalid('spec.template.metadata.labels', labels, '`selector` does not match template `labels`');
 }
 
-function validateTemplateStays(template: PodTemplateSpec | undefined, stays: string): FieldError[] {
+/** A template of pods that are kept: they start again, and have no end. */
+export function validateTemplateStays(template: PodTemplateSpec | undefined, stays: string): FieldError[] {
   const policy = template?.spec?.restartPolicy;
   const errors: FieldError[] = [];
   if (policy && policy !== 'Always') errors.push(notSupported('spec.template.spec.restartPolicy', policy, ['Always']));

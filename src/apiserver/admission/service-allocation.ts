@@ -1,4 +1,5 @@
-import type { FieldError } from '../../api/kind.ts';
+import { validateServiceAddresses } from '../../api/kinds/core/service-addresses.ts';
+import { invalid as invalidField } from '../../api/kinds/errors.ts';
 import { services } from '../../api/resource.ts';
 import type { Service } from '../../api/types.ts';
 import { canonicalAddress } from '../../base/prefixes.ts';
@@ -72,19 +73,14 @@ class ServiceAllocation {
   }
 
   #addressesOf(request: AdmissionRequest, spec: Spec, old: Spec, undo: Settle[]): void {
-    if (spec.type === 'ExternalName') {
-      delete spec.clusterIP;
-      delete spec.clusterIPs;
-      delete spec.ipFamilies;
-      delete spec.ipFamilyPolicy;
-      return;
+    if (spec.type === 'ExternalName') return;
+    const wrong = validateServiceAddresses(spec, old.clusterIPs);
+    if (wrong.length > 0) throw invalid(request.kind, request.name, wrong);
+    const complaints = settleFamilies(spec, this.#families);
+    if (complaints.length > 0) {
+      const errors = complaints.map(({ field, value, why }) => invalidField(field, value, why));
+      throw invalid(request.kind, request.name, errors);
     }
-    spec.clusterIP ||= spec.clusterIPs?.[0];
-    // An address never changes once it is given: the rules of Services say so, before another one is asked for.
-    if (old.clusterIP && spec.clusterIP && spec.clusterIP !== old.clusterIP) spec.clusterIPs = [spec.clusterIP];
-    if (spec.clusterIP) spec.clusterIPs ??= [spec.clusterIP];
-    const [complaint] = settleFamilies(spec, this.#families);
-    if (complaint) throw refused(request, complaint.field, complaint.value, complaint.why);
     if (spec.clusterIP === 'None') {
       spec.clusterIPs = ['None'];
       return;
@@ -124,10 +120,8 @@ class ServiceAllocation {
     const own = new Set((old.ports ?? []).map((port) => port.nodePort).filter((port) => port !== undefined));
     const byNumber = new Map<number, Set<string>>();
     for (const [index, port] of (spec.ports ?? []).entries()) {
-      if (spec.type === 'ClusterIP' || spec.type === 'ExternalName') {
-        delete port.nodePort;
-        continue;
-      }
+      // What is wrong with it is for validation to say.
+      if (spec.type === 'ClusterIP' || spec.type === 'ExternalName') continue;
       if (!port.nodePort) {
         if (!wants) continue;
         port.nodePort = this.#sharedPort(byNumber, spec, port) ?? this.#pickPort(undo);
@@ -172,11 +166,10 @@ class ServiceAllocation {
   #healthPort(request: AdmissionRequest, spec: Spec, old: Spec, undo: Settle[]): void {
     const wants = spec.type === 'LoadBalancer' && spec.externalTrafficPolicy === 'Local';
     if (!wants) return;
-    spec.healthCheckNodePort ||= old.healthCheckNodePort;
+    // One that is there does not change.
+    if (old.healthCheckNodePort && spec.healthCheckNodePort) return;
     if (!spec.healthCheckNodePort) spec.healthCheckNodePort = this.#pickPort(undo);
-    else if (spec.healthCheckNodePort !== old.healthCheckNodePort) {
-      this.#takePort(request, spec.healthCheckNodePort, 'spec.healthCheckNodePort', undo);
-    }
+    else this.#takePort(request, spec.healthCheckNodePort, 'spec.healthCheckNodePort', undo);
   }
 
   #count(object: CachedObject, change: 'use' | 'release'): void {
@@ -192,10 +185,5 @@ function hold(allocator: Allocator, number: number, undo: Settle[]): void {
 }
 
 function refused({ kind, object }: AdmissionRequest, field: string, value: unknown, why: string) {
-  const error: FieldError = {
-    reason: 'FieldValueInvalid',
-    field,
-    message: `Invalid value: ${JSON.stringify(value)}: ${why}`,
-  };
-  return invalid(kind, object?.metadata?.name ?? '', [error]);
+  return invalid(kind, object?.metadata?.name ?? '', [invalidField(field, value, why)]);
 }

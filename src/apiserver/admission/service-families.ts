@@ -20,8 +20,14 @@ export function settleFamilies(spec: Spec, available: readonly ServiceFamily[]):
   const single = (spec.ipFamilyPolicy ?? 'SingleStack') === 'SingleStack';
   const both = (['clusterIPs', 'ipFamilies'] as const).filter((field) => (spec[field]?.length ?? 0) > 1);
   if (single && both.length > 0) {
-    const why = (field: string) => `must be RequireDualStack or PreferDualStack when multiple '${field}' are specified`;
-    return both.map((field) => ({ field: 'spec.ipFamilyPolicy', value: spec.ipFamilyPolicy ?? null, why: why(field) }));
+    const what = { clusterIPs: 'cluster IPs', ipFamilies: 'IP families' };
+    const why = (field: keyof typeof what) =>
+      `must be 'RequireDualStack' or 'PreferDualStack' when multiple ${what[field]} are specified`;
+    return both.map((field) => ({
+      field: 'spec.ipFamilyPolicy',
+      value: spec.ipFamilyPolicy ?? 'SingleStack',
+      why: why(field),
+    }));
   }
   const addresses = (spec.clusterIPs ?? []).filter((address) => address !== 'None');
   const families = addresses.map((address, index) => spec.ipFamilies?.[index] ?? familyOfAddress(address));

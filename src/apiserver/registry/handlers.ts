@@ -1,6 +1,7 @@
 import type { Kind } from '../../api/kind.ts';
 import type { KubeObject } from '../../api/types.ts';
 import { type Answer, bytesAnswer, jsonAnswer } from '../answer.ts';
+import { assertAllowed } from '../auth/authorize.ts';
 import type { CachedObject } from '../cache/object.ts';
 import { decodeBody, textOf } from '../codec.ts';
 import type { Context } from '../context.ts';
@@ -15,6 +16,7 @@ import { type DeleteOptions, deleteObject } from './delete.ts';
 import { listObjects } from './list.ts';
 import { managersOfUpdate } from './managers.ts';
 import { parsePatch } from './patch.ts';
+import { assertNamed, assertSameUid, assertVersionGiven, namesVersion } from './preconditions.ts';
 import { selectionOf } from './selection.ts';
 import { viewOf } from './view.ts';
 import { watchObjects } from './watch.ts';
@@ -90,33 +92,28 @@ async function createFromBody(context: Context, request: KindRequest): Promise<A
   return objectAnswer(request, await createObject(context, target, object), 201);
 }
 
-/** Kinds that a PUT may create (Kubernetes' AllowCreateOnUpdate). */
-const createdByPut = new Set([
-  'Lease',
-  'Event',
-  'Endpoints',
-  'LimitRange',
-  'Role',
-  'RoleBinding',
-  'ClusterRole',
-  'ClusterRoleBinding',
-]);
-
 async function updateFromBody(context: Context, request: KindRequest): Promise<Answer> {
   const object = await readChecked(request);
   const target = writeTargetOf(request);
+  assertNamed(target, object);
   assertNames(target, object);
-  if (mayCreate(context, request) && !object.metadata?.resourceVersion) {
+  if (mayCreate(context, request)) {
+    assertSameUid(target.kind, target, object, undefined);
+    assertAllowed(context, { ...request.info, verb: 'create' }, request.user);
     return objectAnswer(request, await createObject(context, { ...target, name: '' }, object), 201);
   }
   // Without a resource version the last writer wins, whoever was between.
-  const retry = !object.metadata?.resourceVersion;
-  const written = await updateObject(context, target, () => structuredClone(object), { retry });
+  const retry = !namesVersion(object);
+  const replacement = () => {
+    assertVersionGiven(target.kind, target.name, object);
+    return structuredClone(object);
+  };
+  const written = await updateObject(context, target, replacement, { retry });
   return objectAnswer(request, written, 200);
 }
 
 function mayCreate(context: Context, { kind, target }: KindRequest): boolean {
-  if (target.subresource !== '' || !createdByPut.has(kind.kind)) return false;
+  if (target.subresource !== '' || !kind.createdByPut) return false;
   const view = viewOf(context.cache, kind);
   return !view.resource.get(view.key(target.namespace, target.name));
 }

@@ -9,8 +9,9 @@ import type { Context } from '../context.ts';
 import { alreadyExists, badRequest, conflict, invalid, methodNotAllowed, notFound, objectModified } from '../errors.ts';
 import type { User } from '../request.ts';
 import { recordsAlong } from '../service-addresses/records.ts';
-import { equalFields } from './equality.ts';
+import { equalAsJson, equalFields } from './equality.ts';
 import type { Manage } from './managers.ts';
+import { assertSameUid, assertSameVersion } from './preconditions.ts';
 import { storedForm, viewOf } from './view.ts';
 
 /** What a write is about. */
@@ -126,7 +127,7 @@ function prepareNew({ kind, namespace, keepsStatus }: WriteTarget, object: KubeO
   delete metadata.selfLink;
   delete metadata.managedFields;
   dropEmpty(metadata);
-  if (kind.generation) metadata.generation = 1;
+  if (kind.generation && kind.generation !== 'later') metadata.generation = 1;
   else delete metadata.generation;
   if (kind.hasStatus && !kind.statusOnCreate && !keepsStatus) delete (object as { status?: unknown }).status;
 }
@@ -192,15 +193,8 @@ async function replace(
   old: KubeObject,
 ): Promise<CachedObject> {
   const { kind, name } = target;
-  const given = next.metadata?.resourceVersion;
-  if (given !== undefined && given !== '' && given !== '0' && given !== String(current.revision)) {
-    throw objectModified(kind, name);
-  }
-  const uid = next.metadata?.uid;
-  if (uid !== undefined && uid !== '' && uid !== old.metadata?.uid) {
-    const have = `UID in precondition: ${uid}, UID in object meta: ${old.metadata?.uid}`;
-    throw conflict(kind, name, `Precondition failed: ${have}`);
-  }
+  assertSameUid(kind, target, next, old);
+  assertSameVersion(kind, name, next, current.revision);
   const managers = next.metadata?.managedFields;
   carryOver(target, next, old);
   kind.setDefaults?.(next);
@@ -243,38 +237,42 @@ function carryOver({ kind, subresource }: WriteTarget, next: KubeObject, old: Ku
   metadata.uid = before.uid;
   metadata.creationTimestamp = before.creationTimestamp;
   metadata.generation = before.generation;
-  metadata.deletionTimestamp = before.deletionTimestamp;
-  metadata.deletionGracePeriodSeconds = before.deletionGracePeriodSeconds;
+  // Who sets these on an object that is not being deleted is told by validation that they cannot be written.
+  if (before.deletionTimestamp) metadata.deletionTimestamp = before.deletionTimestamp;
+  metadata.deletionGracePeriodSeconds ??= before.deletionGracePeriodSeconds;
   delete metadata.selfLink;
   delete metadata.managedFields;
   dropEmpty(metadata);
   const [to, from] = [next as { status?: unknown }, old as { status?: unknown }];
-  if (subresource === 'status') keepAllButStatus(next, old);
-  else if (subresource === '' && kind.hasStatus) {
+  if (subresource === 'status') {
+    keepAllButStatus(kind, next, old);
+    // These fields are always there.
+    if (kind.initialStatus) to.status = { ...kind.initialStatus, ...(to.status as object | undefined) };
+  } else if (subresource === '' && kind.hasStatus) {
     if (from.status === undefined) delete to.status;
     else to.status = cloneJson(from.status as Json);
   }
 }
 
-/** A write of the status changes nothing else but labels and annotations. */
-function keepAllButStatus(next: KubeObject, old: KubeObject): void {
+/** A write of the status changes nothing else but, of most kinds, metadata. */
+function keepAllButStatus({ keptByStatus = [] }: Kind, next: KubeObject, old: KubeObject): void {
   const target = next as Record<string, unknown>;
   for (const field of Object.keys(target)) if (field !== 'status' && field !== 'metadata') delete target[field];
   for (const [field, value] of Object.entries(old)) {
     if (field !== 'status' && field !== 'metadata') target[field] = cloneJson(value as Json);
   }
-  const metadata = metaOf(next);
-  metadata.finalizers = old.metadata?.finalizers;
-  metadata.ownerReferences = old.metadata?.ownerReferences;
+  const kept = Object.fromEntries(keptByStatus.map((part) => [part, old.metadata?.[part]]));
+  Object.assign(metaOf(next), kept);
 }
 
 /** Subresources through which something else than the author's intent is written. */
 const tellsNoIntent: ReadonlySet<string> = new Set(['status', 'binding']);
 
-/** Everything except metadata and status is intent: a change of it is a new generation. */
+/** Everything except status and most metadata is intent: a change of it is a new generation. */
 function raiseGeneration(kind: Kind, next: KubeObject, old: KubeObject): void {
-  if (!kind.generation) return;
-  const isIntent = !equalFields(next, old, ['metadata', 'status']);
+  if (!kind.generation || kind.generation === 'first') return;
+  const isTold = kind.raisedBy?.some((part) => !equalAsJson(next.metadata?.[part] ?? {}, old.metadata?.[part] ?? {}));
+  const isIntent = isTold || !equalFields(next, old, ['metadata', 'status']);
   if (isIntent) metaOf(next).generation = (old.metadata?.generation ?? 0) + 1;
 }
 

@@ -1,8 +1,8 @@
-import type { CertificateSigningRequest } from '../../api/types.ts';
+import type { CertificateSigningRequest, KubeObject } from '../../api/types.ts';
 import type { Answer } from '../answer.ts';
 import type { Context } from '../context.ts';
 import { objectAnswer, writeTargetOf } from '../registry/handlers.ts';
-import { now, updateObject } from '../registry/write.ts';
+import { updateObject } from '../registry/write.ts';
 import type { KindRequest } from '../request.ts';
 import { readBodyAs } from './bodies.ts';
 
@@ -10,19 +10,12 @@ import { readBodyAs } from './bodies.ts';
 export async function approveRequest(context: Context, request: KindRequest): Promise<Answer> {
   const given = await readBodyAs<CertificateSigningRequest>(request, request.kind.definition, request.kind.kind);
   const resourceVersion = given.metadata?.resourceVersion;
-  const decided = (given.status?.conditions ?? []).map((condition) => ({
-    ...condition,
-    lastUpdateTime: condition.lastUpdateTime ?? now(),
-    lastTransitionTime: condition.lastTransitionTime ?? now(),
-  }));
   const approved = (current: CertificateSigningRequest): CertificateSigningRequest => ({
     ...current,
     metadata: { ...current.metadata, resourceVersion },
-    status: { ...current.status, conditions: decided },
+    status: { ...current.status, conditions: given.status?.conditions },
   });
-  const target = { ...writeTargetOf(request), subresource: 'status' };
-  const written = await updateObject(context, target, (current) => approved(current as CertificateSigningRequest), {
-    retry: !resourceVersion,
-  });
+  const change = (current: KubeObject) => approved(current as CertificateSigningRequest);
+  const written = await updateObject(context, writeTargetOf(request), change, { retry: !resourceVersion });
   return objectAnswer(request, written, 200);
 }

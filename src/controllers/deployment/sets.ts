@@ -105,7 +105,8 @@ export function createSets(client: Client, events: EventRecorder) {
     const { name = '', namespace } = rollout.deployment.metadata ?? {};
     if (revisionOf(rollout.deployment) === revision) return;
     const patch = { metadata: { annotations: { [REVISION]: String(revision) } } };
-    rollout.deployment = await client.patch(deployments, { name, namespace }, 'merge', patch);
+    // With the status, as Kubernetes does it: what its author wants has not changed.
+    rollout.deployment = await client.patch(deployments, { name, namespace }, 'merge', patch, 'status');
   };
 
   /** Returns whether anything had to change in size. */

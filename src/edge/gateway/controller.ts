@@ -49,7 +49,9 @@ import {
   tlsRoutes,
 } from './objects.ts';
 import { type GatewaysPlan, planGateways } from './plan.ts';
+import { knownKinds } from './reading.ts';
 import { Reports } from './reports.ts';
+import { routingOf } from './routing.ts';
 
 export interface GatewayControllerOptions {
   readonly client: Client;
@@ -136,19 +138,7 @@ export class GatewayController implements FrontEnd {
     const { watched, kinds } = { watched: this.#watched, kinds: this.#kinds };
     if (!watched || !kinds) return undefined;
     this.#plan ??= this.#planAnew(watched, kinds);
-    const { ports, answering, certificates, pems } = this.#plan;
-    if (ports.size === 0) return undefined;
-    const planned = [...this.#backends.plan().values()].map(({ backend }) => backend);
-    return {
-      routes: new Map(),
-      ports,
-      backends: new Map([...planned, ...answering.values()].map((each) => [each.name, each])),
-      certificates,
-      pems,
-      nodes: this.#backends.nodes,
-      hosts: this.#backends.hosts,
-      trustedProxies: [],
-    };
+    return this.#plan.ports.size === 0 ? undefined : routingOf(this.#plan, this.#backends);
   }
 
   applied(error?: unknown): void {
@@ -211,13 +201,8 @@ export class GatewayController implements FrontEnd {
     return wanted.every(({ kind }) => known.has(kind));
   }
 
-  /** Names of the Gateway API's kinds that are defined. */
-  async #knownKinds(): Promise<ReadonlySet<string>> {
-    const lists = await Promise.all(
-      ['v1', 'v1beta1'].map((version) => this.#options.client.raw('GET', `/apis/${gatewayGroup}/${version}`)),
-    ).catch(() => []);
-    const resources = lists.flatMap((text) => (JSON.parse(text) as { resources: { kind: string }[] }).resources);
-    return new Set(resources.map(({ kind }) => kind));
+  #knownKinds(): Promise<ReadonlySet<string>> {
+    return knownKinds((path) => this.#options.client.raw('GET', path));
   }
 
   async #watch(): Promise<void> {

@@ -131,3 +131,14 @@ test('HAProxy accepts what becomes of Gateways and routes, whatever people wrote
   const { code, stderr } = await tryRun('haproxy', ['-c', '-f', files.config]);
   assert.deepEqual([code, stderr.match(/\[(ALERT|WARNING)\][^\n]*/g)], [0, null], stderr);
 });
+
+test('a rule that only moves within its route changes nothing of what is configured', () => {
+  const backendRefs = [{ name: 'web', port: 80 }];
+  const asked = { matches: [{ headers: [{ name: 'version', value: '2' }] }], backendRefs };
+  const other = { matches: [{ path: { type: 'PathPrefix', value: '/other' } }], backendRefs };
+  const routesOf = (...rules: (typeof asked | typeof other)[]) => {
+    const { ports } = planGateways(testWorld({ routes: [testRoute('web', rules)] }));
+    return [...portRoutes(ports.values())].toSorted();
+  };
+  assert.deepEqual(routesOf(asked, other), routesOf(other, asked));
+});

@@ -27,8 +27,8 @@ import { grpcRules, httpRules, type Rule, tlsRules, Unsupported } from './rules.
 import { type PolicyReport, TLSPolicies } from './tls-policies.ts';
 import { type GatewayReport, type ListenerSetReport, reportOf, setReportOf } from './verdicts.ts';
 
-/** The objects that Gateways are planned from. */
-export interface GatewayObjects {
+/** A cluster's objects of the Gateway API. */
+export interface GatewayKinds {
   readonly classes: readonly GatewayClass[];
   readonly gateways: readonly Gateway[];
   readonly listenerSets: readonly ListenerSet[];
@@ -37,6 +37,10 @@ export interface GatewayObjects {
   readonly tlsRoutes: readonly TLSRoute[];
   readonly tlsPolicies: readonly BackendTLSPolicy[];
   readonly grants: readonly ReferenceGrant[];
+}
+
+/** The objects that Gateways are planned from. */
+export interface GatewayObjects extends GatewayKinds {
   configMap(key: string): ConfigMap | undefined;
   namespace(name: string): Namespace | undefined;
   service(key: string): Service | undefined;
@@ -69,11 +73,20 @@ export function planGateways(objects: GatewayObjects): GatewaysPlan {
   return planner.plan();
 }
 
-interface RouteOfKind {
+export interface RouteOfKind {
   readonly kind: string;
   readonly route: RouteObject;
   /** @throws {Unsupported} */
   readRules(): Rule[];
+}
+
+/** Routes of all kinds. */
+export function routesOf({ httpRoutes, grpcRoutes, tlsRoutes }: GatewayKinds): RouteOfKind[] {
+  return [
+    ...httpRoutes.map((route) => ({ kind: 'HTTPRoute', route, readRules: () => httpRules(route) })),
+    ...grpcRoutes.map((route) => ({ kind: 'GRPCRoute', route, readRules: () => grpcRules(route) })),
+    ...tlsRoutes.map((route) => ({ kind: 'TLSRoute', route, readRules: () => tlsRules(route) })),
+  ];
 }
 
 /** Of the same second the first by name. */
@@ -103,13 +116,8 @@ class Planner {
   }
 
   plan(): GatewaysPlan {
-    const { httpRoutes, grpcRoutes, tlsRoutes } = this.#objects;
-    const routes: RouteOfKind[] = [
-      ...httpRoutes.map((route) => ({ kind: 'HTTPRoute', route, readRules: () => httpRules(route) })),
-      ...grpcRoutes.map((route) => ({ kind: 'GRPCRoute', route, readRules: () => grpcRules(route) })),
-      ...tlsRoutes.map((route) => ({ kind: 'TLSRoute', route, readRules: () => tlsRules(route) })),
-    ];
-    const reports = routes.toSorted((a, b) => olderFirst(a.route, b.route)).map((each) => this.#planRoute(each));
+    const routes = routesOf(this.#objects).toSorted((a, b) => olderFirst(a.route, b.route));
+    const reports = routes.map((each) => this.#planRoute(each));
     const all = [...this.#gateways.values()];
     return {
       ports: new Map(all.flatMap((each) => portsOf(each)).map((port) => [port.name, port])),
@@ -217,7 +225,7 @@ class Planner {
     const { port } = listener.listener;
     const way = { port, protocol: protocolOf(listener.listener), gateway: keyOf(gateway), shown };
     const { namespace = '', creationTimestamp = '' } = route.metadata ?? {};
-    return rules.flatMap((rule) =>
+    return rules.flatMap((rule, index) =>
       rule.matches.flatMap((match) => {
         const backends = this.#backends.of(rule, match, { kind, namespace }, way);
         return hosts.map((host) => ({
@@ -225,6 +233,8 @@ class Planner {
           listener,
           host,
           source: keyOf(route),
+          kind,
+          rule: index,
           createdAt: creationTimestamp,
           backends,
         }));

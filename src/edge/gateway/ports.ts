@@ -64,8 +64,14 @@ export function pemsOf({ listeners, shown }: PlannedGateway): Pem[] {
 }
 
 /** `shop_web_443`. No namespace or name has an underscore. */
-function portName({ metadata }: Gateway, port: number): string {
+export function portName({ metadata }: Gateway, port: number): string {
   return `${metadata?.namespace}_${metadata?.name}_${port}`;
+}
+
+/** `namespace/name` of the Gateway that a port is of. */
+export function gatewayOfPort({ name: port }: PortPlan): string {
+  const [namespace, name] = port.split('_');
+  return `${namespace}/${name}`;
 }
 
 /** Each port has its certificates to itself. The first one is that of the listener for the most hosts. */

@@ -4,13 +4,11 @@ import type { PlannedListener } from './listeners.ts';
 import type { Match } from './rules.ts';
 
 /** A match of a route that is attached to a listener: what of its requests a choice is for. */
-export interface Candidate extends Match {
+export interface Candidate extends Match, Pick<Choice, 'backends' | 'source' | 'kind' | 'rule'> {
   readonly listener: PlannedListener;
   /** What listener and route both mean. */
   readonly host: string;
-  readonly source: string;
   readonly createdAt: string;
-  readonly backends: Choice['backends'];
 }
 
 /**
@@ -51,8 +49,8 @@ function mayMatch(candidate: Candidate, match: PathPlan['match'], path: string):
   }
 }
 
-function choiceOf({ match, path, when, backends, source }: Candidate): Choice {
-  return { when: match === 'regex' ? [{ on: 'path', regex: path }, ...when] : when, backends, source };
+function choiceOf({ match, path, when, backends, source, kind, rule }: Candidate): Choice {
+  return { when: match === 'regex' ? [{ on: 'path', regex: path }, ...when] : when, backends, source, kind, rule };
 }
 
 /** The order, of one host, that HTTPRouteRule's `matches` documents; rules of one route and their matches stay as they are. */

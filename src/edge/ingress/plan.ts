@@ -89,6 +89,10 @@ export interface Choice {
   readonly backends: readonly WeightedBackend[];
   /** `namespace/name` of the object that says so. */
   readonly source: string;
+  /** Its kind. */
+  readonly kind: string;
+  /** Which of its rules, from 0. */
+  readonly rule: number;
 }
 
 export interface WeightedBackend {

@@ -1,3 +1,5 @@
+import { gatewayFaults } from './gateways/catalogue.ts';
+
 /** What is known of a fault, whatever object it is found in. docs/faults.md is written from this. */
 export interface Fault {
   readonly title: string;
@@ -294,6 +296,7 @@ export const catalogue = {
     signs: 'Requests go to another Service than this Ingress says.',
     mend: 'Change the host or path of one of the two; the older one wins.',
   },
+  ...gatewayFaults,
   // The kernel of a node
   KERNEL_RULES_MISSING: {
     title: 'The node’s kernel lacks the rules of the Service',

@@ -8,6 +8,8 @@ const groups: readonly (readonly [string, RegExp])[] = [
   ['Names', /^DNS_/],
   ['Nodes', /^NODE_(?!PORT_)/],
   ['Ingresses', /^INGRESS_/],
+  ['Gateways', /^GATEWAY_/],
+  ['Routes of Gateways', /^ROUTE_/],
   ['The kernel of a node', /^(KERNEL_|AGENT_)/],
 ];
 

@@ -1,10 +1,12 @@
 import { isIP } from 'node:net';
 import type { Pod, Service } from '../../api/types.ts';
 import { KnitError } from '../../base/errors.ts';
+import { isAddressService } from '../../edge/gateway/addresses.ts';
 import { contains, isLoopback } from '../predict/services.ts';
 import { type Backend, serviceText } from './endpoints.ts';
 import { type Facts, isOver, keyOf } from './facts.ts';
-import { checkIngress, checkUrl } from './ingresses.ts';
+import { checkAddress, checkGatewayNamed } from './gateways/gateways.ts';
+import { checkIngress } from './ingresses.ts';
 import { checkMasquerade, checkReceiver, checkRules, checkSender, type Kernel } from './kernel.ts';
 import { type Explanation, Report, roots } from './model.ts';
 import { checkName } from './names.ts';
@@ -13,12 +15,13 @@ import { checkTracked, pinnedBackend, reportPin } from './pins.ts';
 import { checkPod, podText } from './pods.ts';
 import { checkPolicies } from './policies.ts';
 import { type Asked, type Asker, checkNodePort, checkService, findPort, findService } from './services.ts';
+import { checkUrl } from './urls.ts';
 
 /** What is asked: why can `from` not reach `to`? */
 export interface ExplainQuestion {
   /** `pod/NAMESPACE/NAME`, `node/NAME`, `client/NAME` or `outside`. */
   readonly from: string;
-  /** The same, or `service/NAMESPACE/NAME`, `ingress/NAMESPACE/NAME`, an address, a name, a URL; `:PORT` may follow. */
+  /** The same, or `service/…`, `ingress/…`, `gateway/NAMESPACE/NAME`, an address, a name, a URL; `:PORT` may follow. */
   readonly to: string;
   readonly port?: number;
   readonly protocol?: 'tcp' | 'udp' | 'icmp';
@@ -128,6 +131,7 @@ class Explainer {
     if (kind === 'pod') return await this.#podNamed(rest);
     if (kind === 'node') return await this.#nodeNamed(rest);
     if (kind === 'ingress') return await this.#ingressNamed(rest);
+    if (kind === 'gateway') return await checkGatewayNamed(this.#report, this.#facts, rest, this.#from);
     const { host, port } = splitPort(to);
     const asked = this.#asked(port);
     if (isIP(host)) return await this.#address(host, asked);
@@ -238,10 +242,15 @@ class Explainer {
   async #receiver(backend: Backend, from: Asker, partial: boolean): Promise<void> {
     if (this.#kernel) {
       await checkReceiver(this.#report, this.#facts, this.#kernel, backend, this.#protocol, from, partial);
-    } else if (this.#protocol !== 'icmp' && !this.#report.checks.some(({ name }) => name === 'listener')) {
+    } else if (this.#protocol !== 'icmp' && !this.#isListenerNoted()) {
       const text = `whether anything listens on port ${backend.port} objects do not tell`;
       this.#report.note('listener', text);
     }
+  }
+
+  /** Once is enough; a Gateway's listener is another check of this name. */
+  #isListenerNoted(): boolean {
+    return this.#report.checks.some(({ name, outcome }) => name === 'listener' && outcome === 'note');
   }
 
   async #podNamed(path: readonly string[]): Promise<void> {
@@ -302,6 +311,7 @@ class Explainer {
         ...(status?.loadBalancer?.ingress ?? []).map(({ ip }) => ip),
       ].includes(address),
     );
+    if (isAddressService(service)) return await checkAddress(this.#report, this.#facts, address, asked, this.#from);
     if (service) return await this.#virtualAddress(service, address, asked);
     const pod = await this.#facts.podAt(address);
     if (pod) return await this.#pod(pod, asked);

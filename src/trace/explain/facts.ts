@@ -31,6 +31,8 @@ export interface Source {
   /** `undefined` where there is none. */
   get<T extends KubeObject>(resource: Resource<T>, namespace: string | undefined, name: string): Promise<T | undefined>;
   list<T extends KubeObject>(resource: Resource<T>, options?: SelectorOptions): Promise<readonly T[]>;
+  /** What the API server answers at a path, as text. */
+  raw(path: string): Promise<string>;
 }
 
 /** Asks an API server, the same thing only once. */
@@ -52,6 +54,7 @@ export function clientSource(client: Client): Source {
       ),
     list: (resource, options = {}) =>
       once(`${resource.plural}?${JSON.stringify(options)}`, async () => (await client.list(resource, options)).items),
+    raw: (path) => client.raw('GET', path),
   };
 }
 
@@ -104,6 +107,7 @@ export function wholeSource(client: Client): Source {
       const matches = labelSelector ? compileLabels(wanted).matches : () => true;
       return (near ?? []).filter((item) => matches(item.metadata?.labels)) as unknown as readonly T[];
     },
+    raw: (path) => client.raw('GET', path),
   };
 }
 
@@ -111,58 +115,58 @@ const serviceLabel = 'kubernetes.io/service-name';
 
 /** The objects of a cluster, as checks ask for them. */
 export class Facts {
-  readonly #source: Source;
+  readonly source: Source;
   /** `cluster.local` */
   readonly domain: string;
 
   constructor(source: Source, domain = 'cluster.local') {
-    this.#source = source;
+    this.source = source;
     this.domain = domain;
   }
 
   pod(namespace: string, name: string): Promise<Pod | undefined> {
-    return this.#source.get(pods, namespace, name);
+    return this.source.get(pods, namespace, name);
   }
 
   pods(namespace?: string): Promise<readonly Pod[]> {
-    return this.#source.list(pods, { namespace });
+    return this.source.list(pods, { namespace });
   }
 
   podsWith(namespace: string, labels: Labels): Promise<readonly Pod[]> {
-    return this.#source.list(pods, { namespace, labelSelector: selectorText(labels) });
+    return this.source.list(pods, { namespace, labelSelector: selectorText(labels) });
   }
 
   async podAt(address: string): Promise<Pod | undefined> {
-    const found = await this.#source.list(pods, { fieldSelector: `status.podIP=${address}` });
+    const found = await this.source.list(pods, { fieldSelector: `status.podIP=${address}` });
     return found.find(({ spec, status }) => !spec?.hostNetwork && !isOver(status?.phase));
   }
 
   service(namespace: string, name: string): Promise<Service | undefined> {
-    return this.#source.get(services, namespace, name);
+    return this.source.get(services, namespace, name);
   }
 
   services(namespace?: string): Promise<readonly Service[]> {
-    return this.#source.list(services, { namespace });
+    return this.source.list(services, { namespace });
   }
 
   slices(namespace: string, service: string): Promise<readonly EndpointSlice[]> {
-    return this.#source.list(endpointSlices, { namespace, labelSelector: `${serviceLabel}=${service}` });
+    return this.source.list(endpointSlices, { namespace, labelSelector: `${serviceLabel}=${service}` });
   }
 
   policies(namespace?: string): Promise<readonly NetworkPolicy[]> {
-    return this.#source.list(networkPolicies, { namespace });
+    return this.source.list(networkPolicies, { namespace });
   }
 
   namespace(name: string): Promise<Namespace | undefined> {
-    return this.#source.get(namespaces, undefined, name);
+    return this.source.get(namespaces, undefined, name);
   }
 
   namespaces(): Promise<readonly Namespace[]> {
-    return this.#source.list(namespaces);
+    return this.source.list(namespaces);
   }
 
   nodes(): Promise<readonly Node[]> {
-    return this.#source.list(nodes);
+    return this.source.list(nodes);
   }
 
   async node(name: string): Promise<Node | undefined> {
@@ -170,17 +174,17 @@ export class Facts {
   }
 
   ingresses(): Promise<readonly Ingress[]> {
-    return this.#source.list(ingresses);
+    return this.source.list(ingresses);
   }
 
   ingressClasses(): Promise<readonly IngressClass[]> {
-    return this.#source.list(ingressClasses);
+    return this.source.list(ingressClasses);
   }
 
   /** Many may look at everything but Secrets. */
   async secret(namespace: string, name: string): Promise<Secret | 'forbidden' | undefined> {
     try {
-      return await this.#source.get(secrets, namespace, name);
+      return await this.source.get(secrets, namespace, name);
     } catch (error) {
       if (error instanceof ApiError && error.code === 403) return 'forbidden';
       throw error;

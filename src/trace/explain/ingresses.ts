@@ -1,12 +1,13 @@
-import { X509Certificate } from 'node:crypto';
 import type { Ingress, IngressClass } from '../../api/types.ts';
 import { readCertificate } from '../../edge/ingress/certificates.ts';
 import { controllerName } from '../../edge/ingress/classes.ts';
+import { checkPem } from './certificates.ts';
 import type { Backend } from './endpoints.ts';
 import { type Facts, keyOf } from './facts.ts';
 import type { Report } from './model.ts';
 import { nearest } from './near.ts';
-import { type Asker, checkService } from './services.ts';
+import { checkWayOut } from './policies.ts';
+import { type Asker, checkService, proxyFor } from './services.ts';
 
 type Rule = NonNullable<NonNullable<Ingress['spec']>['rules']>[number];
 type Path = NonNullable<NonNullable<Rule['http']>['paths']>[number];
@@ -25,18 +26,31 @@ interface Match {
   readonly text: string;
 }
 
+/** What is known of Gateways where no Ingress has a host. */
+export interface BesideIngresses {
+  /** Hosts of Gateways and routes; not there in a cluster without the Gateway API. */
+  readonly hosts?: readonly string[];
+  readonly forbidden: boolean;
+}
+
+/** Whether a rule of an Ingress names a host that means this one. */
+export const namesHost = (ingress: Ingress, host: string): boolean =>
+  hostsOf(ingress).some((each) => each !== '' && hostMatches(each, host));
+
 /** Which Ingress a URL leads to, and through which Service to which pods. */
-export async function checkUrl(report: Report, facts: Facts, url: URL, from: Asker): Promise<Backend[]> {
+export async function checkIngressUrl(
+  report: Report,
+  facts: Facts,
+  url: URL,
+  from: Asker,
+  beside: BesideIngresses,
+): Promise<Backend[]> {
   const all = await facts.ingresses();
   const classes = await facts.ingressClasses();
   const ofHost = all.filter((ingress) => hostsOf(ingress).some((host) => hostMatches(host, url.hostname)));
   const candidates = ofHost.length > 0 ? ofHost : all.filter(({ spec }) => spec?.defaultBackend);
   if (candidates.length === 0) {
-    const near = nearest(url.hostname, all.flatMap(hostsOf));
-    const evidence = [near.length > 0 ? `there is: ${near.join(', ')}` : `${all.length} Ingresses`];
-    report.fail('ingress', 'INGRESS_HOST_UNKNOWN', url.hostname, `no Ingress has a rule for ${url.hostname}`, {
-      evidence,
-    });
+    reportUnknownHost(report, url.hostname, all, beside);
     return [];
   }
   const served = candidates.filter((ingress) => checkClass(report, ingress, classes, candidates.length > 1));
@@ -55,8 +69,27 @@ export async function checkUrl(report: Report, facts: Facts, url: URL, from: Ask
     return [];
   }
   report.pass('ingress', `${ingressText(best.ingress)}: ${best.text}`);
+  const address = best.ingress.status?.loadBalancer?.ingress?.[0]?.ip;
+  const port = url.protocol === 'https:' ? 443 : 80;
+  if (!(await checkWayOut(report, facts, from, address, port))) return [];
   if (url.protocol === 'https:') await checkCertificate(report, facts, best.ingress, url.hostname);
   return await checkIngressBackend(report, facts, best.ingress, best.backend, from);
+}
+
+function reportUnknownHost(
+  report: Report,
+  host: string,
+  all: readonly Ingress[],
+  { hosts, forbidden }: BesideIngresses,
+): void {
+  if (forbidden) {
+    report.unknown('gateway', `no Ingress has a rule for ${host}, and you may not read Gateways: one may have it`);
+    return;
+  }
+  const near = nearest(host, [...all.flatMap(hostsOf), ...(hosts ?? [])].filter(Boolean));
+  const evidence = [near.length > 0 ? `there is: ${near.join(', ')}` : `${all.length} Ingresses`];
+  const message = `no Ingress has a rule for ${host}${hosts ? ', and no Gateway or route of one has it' : ''}`;
+  report.fail('ingress', 'INGRESS_HOST_UNKNOWN', host, message, { evidence });
 }
 
 function hostsOf({ spec }: Ingress): string[] {
@@ -194,9 +227,7 @@ async function checkIngressBackend(
     report.fail('backend', 'INGRESS_BACKEND_PORT', ingressText(ingress), message);
     return [];
   }
-  // The proxy comes by node ports or to pods, as the Service allows: it needs no address of its own outside.
-  const proxy: Asker = { kind: 'node', name: '', addresses: [], text: `the proxy, for ${from.text}` };
-  return await checkService(report, facts, service, { port: port.port, protocol: 'tcp' }, proxy);
+  return await checkService(report, facts, service, { port: port.port, protocol: 'tcp' }, proxyFor(from));
 }
 
 async function checkCertificate(report: Report, facts: Facts, ingress: Ingress, host: string): Promise<void> {
@@ -224,19 +255,5 @@ async function checkCertificate(report: Report, facts: Facts, ingress: Ingress, 
     report.fail('certificate', 'INGRESS_CERTIFICATE_BROKEN', subject, `${subject} ${read.problem}`);
     return;
   }
-  const certificate = new X509Certificate(read.pem);
-  if (Date.parse(certificate.validTo) < Date.now()) {
-    report.fail(
-      'certificate',
-      'INGRESS_CERTIFICATE_EXPIRED',
-      subject,
-      `the certificate in ${subject} ended ${certificate.validTo}`,
-    );
-  } else if (!certificate.checkHost(host)) {
-    const evidence = [`it is for ${certificate.subjectAltName ?? certificate.subject}`];
-    const message = `the certificate in ${subject} is not for ${host}`;
-    report.fail('certificate', 'INGRESS_CERTIFICATE_HOST', subject, message, { evidence });
-  } else {
-    report.pass('certificate', `${subject} is for ${host} until ${certificate.validTo}`);
-  }
+  checkPem(report, 'INGRESS', subject, read.pem, host);
 }

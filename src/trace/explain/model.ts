@@ -84,6 +84,21 @@ export class Report {
     return finding;
   }
 
+  /** Takes over what was found on several ways: what hits only some of them is partial. */
+  include(ways: readonly Report[]): void {
+    const all = ways.every(({ verdict }) => verdict === 'denied');
+    for (const { checks, findings } of ways) {
+      for (const check of checks) {
+        const isTold = this.checks.some(({ name, text }) => name === check.name && text === check.text);
+        if (!isTold) this.checks.push(check.outcome === 'fail' && !all ? { ...check, outcome: 'note' } : check);
+      }
+      for (const finding of findings) {
+        const known = this.#findings.get(idOf(finding));
+        if (!known) this.#findings.set(idOf(finding), all ? finding : { ...finding, partial: true });
+      }
+    }
+  }
+
   get verdict(): Verdict {
     if (this.checks.some(({ outcome }) => outcome === 'fail')) return 'denied';
     return this.checks.some(({ outcome }) => outcome === 'unknown') ? 'unknown' : 'allowed';

@@ -1,8 +1,10 @@
+import { isIP } from 'node:net';
 import type { Namespace, NetworkPolicy, Pod } from '../../api/types.ts';
 import { formatVerdict, planPolicies, type Verdict, verdict } from '../../policy/index.ts';
 import { type Facts, keyOf } from './facts.ts';
 import type { Finding, Report } from './model.ts';
 import { podText } from './pods.ts';
+import type { Asker } from './services.ts';
 
 /** One end of a connection: a pod, or an address that is nobody's. */
 export interface End {
@@ -45,6 +47,20 @@ export async function checkPolicies(
     });
   }
   return undefined;
+}
+
+/** Whether the policies of a pod that asks let it send to a proxy's address. */
+export async function checkWayOut(
+  report: Report,
+  facts: Facts,
+  from: Asker,
+  address: string | undefined,
+  port: number,
+): Promise<boolean> {
+  if (from.kind !== 'pod' || !isIP(address ?? '')) return true;
+  const source = { address: from.pod.status?.podIP ?? '', pod: from.pod };
+  const connection = { source, destination: { address: address ?? '' }, protocol: 'tcp', port } as const;
+  return (await checkPolicies(report, facts, connection)) === undefined;
 }
 
 /** The verdict of the pod's own node. A plan of the two pods alone says the same of them as one of all. */

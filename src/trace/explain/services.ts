@@ -11,6 +11,14 @@ export type Asker =
   | { readonly kind: 'node'; readonly name: string; readonly addresses: readonly string[]; readonly text: string }
   | { readonly kind: 'outside'; readonly address?: string; readonly text: string };
 
+/** The L7 proxy comes by node ports or to pods, as the Service allows: it needs no address of its own outside. */
+export const proxyFor = (from: Asker): Asker => ({
+  kind: 'node',
+  name: '',
+  addresses: [],
+  text: `the proxy, for ${from.text}`,
+});
+
 export interface Asked {
   /** By number, or by name. */
   readonly port?: number | string;

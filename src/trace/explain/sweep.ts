@@ -1,7 +1,10 @@
 import type { Service } from '../../api/types.ts';
-import { gatewayAddressClass } from '../../edge/loadbalancer/addresses.ts';
+import { isAddressService } from '../../edge/gateway/addresses.ts';
 import { checkBackend, checkEndpoints, serviceText } from './endpoints.ts';
 import { type Facts, isOver } from './facts.ts';
+import { checkGateway } from './gateways/gateways.ts';
+import { checkParents } from './gateways/routes.ts';
+import { gatewayWorld } from './gateways/world.ts';
 import { checkIngress } from './ingresses.ts';
 import { type Check, type Finding, Report } from './model.ts';
 import { checkNode } from './nodes.ts';
@@ -15,6 +18,9 @@ export interface Sweep {
     readonly policies: number;
     readonly nodes: number;
     readonly pods: number;
+    /** Not there in a cluster without the Gateway API, or where they may not be read. */
+    readonly gateways?: number;
+    readonly routes?: number;
   };
   /** Worst first: what breaks most comes before what breaks little. */
   readonly findings: readonly Finding[];
@@ -23,7 +29,7 @@ export interface Sweep {
 
 const somebody: Asker = { kind: 'outside', text: 'somebody' };
 
-/** Every Service, Ingress, NetworkPolicy, node and pod of a cluster, by objects alone. */
+/** Every Service, Ingress, Gateway, route, NetworkPolicy, node and pod of a cluster, by objects alone. */
 export async function sweep(facts: Facts): Promise<Sweep> {
   const report = new Report();
   const [services, ingresses, policies, nodes, pods] = await Promise.all([
@@ -36,6 +42,7 @@ export async function sweep(facts: Facts): Promise<Sweep> {
   for (const node of nodes) checkNode(report, node);
   for (const service of services) await sweepService(report, facts, service);
   for (const ingress of ingresses) await checkIngress(report, facts, ingress, somebody);
+  const gateways = await sweepGateways(report, facts);
   for (const pod of pods) if (!isOver(pod.status?.phase)) await checkPod(report, facts, pod);
   await sweepPolicies(report, facts);
   return {
@@ -45,17 +52,30 @@ export async function sweep(facts: Facts): Promise<Sweep> {
       policies: policies.length,
       nodes: nodes.length,
       pods: pods.length,
+      ...gateways,
     },
     findings: report.findings.sort((a, b) => weight(report, b) - weight(report, a)),
     notes: report.checks.filter(({ outcome }) => outcome === 'unknown'),
   };
 }
 
+async function sweepGateways(report: Report, facts: Facts): Promise<Pick<Sweep['looked'], 'gateways' | 'routes'>> {
+  const world = await gatewayWorld(facts);
+  if (world === undefined) return {};
+  if (world === 'forbidden') {
+    report.unknown('gateway', 'you may not read Gateways');
+    return {};
+  }
+  for (const gateway of world.gateways) await checkGateway(report, facts, world, gateway, somebody);
+  for (const route of world.routes) checkParents(report, world, route);
+  return { gateways: world.gateways.length, routes: world.routes.length };
+}
+
 async function sweepService(report: Report, facts: Facts, service: Service): Promise<void> {
   const { type, ports = [], loadBalancerClass } = service.spec ?? {};
-  if (type === 'ExternalName') return;
-  // What holds a Gateway's address has no pods.
-  for (const port of loadBalancerClass === gatewayAddressClass ? [] : ports) {
+  // What holds a Gateway's address has no pods, and the Gateway says where it has none.
+  if (type === 'ExternalName' || isAddressService(service)) return;
+  for (const port of ports) {
     const backends = await checkEndpoints(report, facts, service, port);
     for (const backend of backends) await checkBackend(report, facts, service, backend, backends.length > 1);
   }

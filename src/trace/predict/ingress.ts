@@ -1,32 +1,39 @@
 import { ownClassOf } from '../../edge/ingress/classes.ts';
 import type { Route, RoutingPlan } from '../../edge/ingress/plan.ts';
+import type { BackendObjects } from '../../edge/ingress/planned-backends.ts';
 import { Routing } from '../../edge/ingress/routing.ts';
 import { readSettings } from '../../edge/ingress/settings.ts';
-import { serviceKeyOf } from '../../proxy/services.ts';
 import type { Objects } from '../world.ts';
+import type { ProxyRoute } from './proxy.ts';
 
-/** What the L7 proxy should do, but for certificates and the parameters of classes: requests go the same way without. */
-export function planRouting(objects: Objects): RoutingPlan {
-  const slices = Map.groupBy(objects.endpointSlices, serviceKeyOf);
-  const keyOf = (object: { metadata?: { namespace?: string; name?: string } }) =>
-    `${object.metadata?.namespace}/${object.metadata?.name}`;
-  const services = new Map(objects.services.map((service) => [keyOf(service), service]));
-  const routing = new Routing({
-    service: (key) => services.get(key),
-    slices: (key) => slices.get(key) ?? [],
-    nodes: () => objects.nodes,
-    secret: () => undefined,
-  });
+/** What the L7 proxy should do for Ingresses, but for certificates and the parameters of classes. */
+export function planIngressRouting({ ingresses, ingressClasses }: Objects, behind: BackendObjects): RoutingPlan {
+  const routing = new Routing({ ...behind, secret: () => undefined });
   routing.nodesChanged();
-  for (const ingress of objects.ingresses) {
-    if (!ownClassOf(ingress, objects.ingressClasses)) continue;
+  for (const ingress of ingresses) {
+    if (!ownClassOf(ingress, ingressClasses)) continue;
     routing.set(ingress, readSettings(ingress.metadata?.annotations ?? {}).settings, []);
   }
   return routing.plan().plan;
 }
 
+/** What an Ingress does with a request to the proxy's own address. `named`: only one that names the host. */
+export function ingressRouteOf(
+  plan: RoutingPlan,
+  address: string,
+  host: string,
+  path: string,
+  wanted: 'named' | 'any',
+): ProxyRoute | undefined {
+  const route = routeOf(plan, host, path);
+  if (!route || (wanted === 'named' && route.host === '')) return undefined;
+  const owner = `Ingress ${route.source}`;
+  const text = `host ${route.host || 'any'}, path ${route.path}`;
+  return { address, owner, cause: { object: owner, text }, backends: [route.backend] };
+}
+
 /** The route of a request: the most specific host that has the path, and there the longest path. */
-export function routeOf({ routes }: RoutingPlan, host: string, path: string): Route | undefined {
+function routeOf({ routes }: RoutingPlan, host: string, path: string): Route | undefined {
   const name = host.toLowerCase();
   const hosts = [name, `*.${name.split('.').slice(1).join('.')}`, ''];
   return hosts

@@ -21,7 +21,7 @@ function storyJson({ packets: _, request, reply, behind, ...story }: Story): obj
     startedAt: formatTime(start),
     request: request.map((hop) => hopJson(hop, start)),
     reply: reply.map((hop) => hopJson(hop, start)),
-    ...(behind ? { behind: { cause: behind.cause, story: storyJson(behind.story) } } : {}),
+    ...(behind ? { behind: { ...behind, story: storyJson(behind.story) } } : {}),
   };
 }
 

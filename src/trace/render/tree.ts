@@ -46,7 +46,7 @@ function drawStory(story: Story, ink: Ink, width: number): string {
   ].join('\n');
 }
 
-/** The connection that the L7 proxy made for it: its first line says by which Ingress. */
+/** The connection that the L7 proxy made for it: its first line says by which Ingress or Gateway. */
 function rowsBehind({ behind, request }: Story): Row[] {
   if (!behind) return [];
   const there = rowsThere(behind.story).map((row, index) => ({
@@ -164,7 +164,7 @@ function summaryLines(story: Story, ink: Ink): string[] {
     count(summary.translations, 'translation'),
     ...(summary.serverSaw ? [summary.serverSaw.isClient ? 'client address kept' : ink.bad('client address lost')] : []),
     ...(ended.kind === 'delivered' ? [] : [ink.bad(`${ended.kind} at ${formatPlace(ended.place)}`)]),
-    ...(behind && !summary.serverSaw?.isClient ? ['X-Forwarded-For has it'] : []),
+    ...(behind && !behind.isStream && !summary.serverSaw?.isClient ? ['X-Forwarded-For has it'] : []),
     differences.length + (behind?.story.differences.length ?? 0) === 0
       ? ink.good('as predicted')
       : ink.bad('not as predicted'),

@@ -4,7 +4,7 @@ import { ageColumn, nameColumn, text } from '../columns.ts';
 import { defineKind } from '../define.ts';
 import { all, duplicate, each, invalid, named, oneOf, required } from '../errors.ts';
 import { dnsSubdomain } from '../names.ts';
-import { type MatchResources, setMatchDefaults, validateMatchResources } from './match-resources.ts';
+import { type MatchResources, setMatchDefaults, validateMatchResources, validateMutated } from './match-resources.ts';
 import { type ParamRef, paramRefText, validateParamRef } from './params.ts';
 
 interface Binding extends KubeObject {
@@ -51,6 +51,7 @@ export const validatingAdmissionPolicyBinding = defineKind<Binding>({
   kind: 'ValidatingAdmissionPolicyBinding',
   plural: 'validatingadmissionpolicybindings',
   namespaced: false,
+  needsVersion: true,
   categories: ['api-extensions'],
   generation: true,
   setDefaults: ({ spec }) => setMatchDefaults(spec?.matchResources),
@@ -64,9 +65,13 @@ export const mutatingAdmissionPolicyBinding = defineKind<Binding>({
   kind: 'MutatingAdmissionPolicyBinding',
   plural: 'mutatingadmissionpolicybindings',
   namespaced: false,
+  needsVersion: true,
   categories: ['api-extensions'],
   generation: true,
   setDefaults: ({ spec }) => setMatchDefaults(spec?.matchResources),
-  validate: validateBinding,
+  validate: (binding) => {
+    const { matchResources } = binding.spec ?? {};
+    return all(validateBinding(binding), matchResources && validateMutated(matchResources, 'spec.matchResources'));
+  },
   columns,
 });

@@ -24,6 +24,14 @@ export function setMatchDefaults(match: MatchResources | undefined): void {
   setRuleDefaults(match.excludeResourceRules);
 }
 
+/** Nothing else has an object that could be another one. */
+export function validateMutated({ resourceRules = [] }: MatchResources, field: string): FieldError[] {
+  const operations = resourceRules.flatMap((rule) => rule.operations ?? []);
+  return operations.flatMap((operation) =>
+    oneOf(`${field}.resourceRules.operations`, operation, ['*', 'CONNECT', 'CREATE', 'UPDATE']),
+  );
+}
+
 export function validateMatchResources(match: MatchResources, field: string): FieldError[] {
   return all(
     oneOf(`${field}.matchPolicy`, match.matchPolicy, matchPolicies),

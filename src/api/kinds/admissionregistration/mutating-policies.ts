@@ -4,6 +4,7 @@ import { ageColumn, integer, nameColumn, text } from '../columns.ts';
 import { defineKind } from '../define.ts';
 import { all, each, invalid, oneOf, required } from '../errors.ts';
 import { type PlacedExpression, wrongExpressions } from './expressions.ts';
+import { validateMutated } from './match-resources.ts';
 import { paramKindText } from './params.ts';
 import { type PolicySpec, policyExpressions, setPolicyDefaults, validatePolicy } from './policies.ts';
 
@@ -24,6 +25,7 @@ export const mutatingAdmissionPolicy = defineKind<Policy>({
   kind: 'MutatingAdmissionPolicy',
   plural: 'mutatingadmissionpolicies',
   namespaced: false,
+  needsVersion: true,
   categories: ['api-extensions'],
   generation: true,
   setDefaults: setPolicyDefaults,
@@ -42,12 +44,8 @@ export const mutatingAdmissionPolicy = defineKind<Policy>({
 
 function validateMutations({ spec = {} }: Policy): FieldError[] {
   const { matchConstraints, mutations = [], reinvocationPolicy } = spec;
-  const operations = (matchConstraints?.resourceRules ?? []).flatMap((rule) => rule.operations ?? []);
   return all(
-    // Nothing else has an object that could be another one.
-    operations.flatMap((operation) =>
-      oneOf('spec.matchConstraints.resourceRules.operations', operation, ['*', 'CONNECT', 'CREATE', 'UPDATE']),
-    ),
+    matchConstraints && validateMutated(matchConstraints, 'spec.matchConstraints'),
     mutations.length === 0 && [required('spec.mutations', 'mutations must contain at least one item')],
     each(mutations, 'spec.mutations', validateMutation),
     reinvocationPolicy

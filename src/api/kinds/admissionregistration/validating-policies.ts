@@ -1,9 +1,10 @@
 import type { FieldError } from '../../kind.ts';
 import type { KubeObject } from '../../types.ts';
 import { ageColumn, integer, nameColumn, text } from '../columns.ts';
-import { defineKind } from '../define.ts';
+import { allMetadata, defineKind } from '../define.ts';
 import { all, duplicate, each, invalid, oneOf, required, ruled } from '../errors.ts';
 import { qualifiedName } from '../names.ts';
+import { validateConditions } from '../status.ts';
 import { type PlacedExpression, wrongExpressions } from './expressions.ts';
 import { paramKindText } from './params.ts';
 import { type PolicySpec, policyExpressions, setPolicyDefaults, validatePolicy } from './policies.ts';
@@ -25,6 +26,7 @@ interface Policy extends KubeObject {
     validations?: readonly Validation[];
     auditAnnotations?: readonly AuditAnnotation[];
   };
+  status?: { conditions?: readonly object[] };
 }
 
 export const validatingAdmissionPolicy = defineKind<Policy>({
@@ -32,12 +34,14 @@ export const validatingAdmissionPolicy = defineKind<Policy>({
   kind: 'ValidatingAdmissionPolicy',
   plural: 'validatingadmissionpolicies',
   namespaced: false,
+  keptByStatus: allMetadata,
+  needsVersion: true,
   categories: ['api-extensions'],
   hasStatus: true,
   generation: true,
   setDefaults: setPolicyDefaults,
   validate(policy, old, subresource) {
-    if (subresource === 'status') return [];
+    if (subresource === 'status') return validateConditions(policy.status?.conditions, 'status.conditions');
     return all(validatePolicy(policy, old), validateOutcome(policy));
   },
   async validateRules(policy, old, subresource) {

@@ -52,6 +52,7 @@ function define(kind: string, setDefaults: (webhook: Webhook) => void): Kind<Web
     kind,
     plural: `${kind.toLowerCase()}s`,
     namespaced: false,
+    needsVersion: true,
     categories: ['api-extensions'],
     generation: true,
     columns,

@@ -15,6 +15,7 @@ export const customResourceDefinition = defineKind<CustomResourceDefinition>({
   kind: 'CustomResourceDefinition',
   plural: 'customresourcedefinitions',
   namespaced: false,
+  needsVersion: true,
   definition: 'io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.CustomResourceDefinition',
   shortNames: ['crd', 'crds'],
   categories: ['api-extensions'],

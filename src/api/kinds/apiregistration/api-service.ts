@@ -1,7 +1,7 @@
 import type { FieldError } from '../../kind.ts';
 import type { APIService } from '../../types.ts';
 import { ageColumn, nameColumn, text } from '../columns.ts';
-import { defineKind } from '../define.ts';
+import { allMetadata, defineKind } from '../define.ts';
 import { invalid, required } from '../errors.ts';
 import { pathSegment } from '../names.ts';
 
@@ -19,6 +19,8 @@ export const apiService = defineKind<APIService>({
   kind: 'APIService',
   plural: 'apiservices',
   namespaced: false,
+  keptByStatus: allMetadata,
+  needsVersion: true,
   // `v1.` is that of the core group.
   nameRule: pathSegment,
   definition: 'io.k8s.kube-aggregator.pkg.apis.apiregistration.v1.APIService',

@@ -2,7 +2,7 @@ import type { FieldError } from '../../kind.ts';
 import type { ControllerRevision } from '../../types.ts';
 import { ageColumn, nameColumn, text } from '../columns.ts';
 import { defineKind } from '../define.ts';
-import { invalid, unchanged } from '../errors.ts';
+import { invalid, required, unchanged } from '../errors.ts';
 
 export const controllerRevision = defineKind<ControllerRevision>({
   group: 'apps',
@@ -12,6 +12,7 @@ export const controllerRevision = defineKind<ControllerRevision>({
   validate(object, old): FieldError[] {
     const revision = object.revision ?? 0;
     return [
+      ...(object.data === undefined && !old ? [required('data', 'data is mandatory')] : []),
       ...(revision < 0 ? [invalid('revision', revision, 'must be greater than or equal to 0')] : []),
       ...(old ? unchanged('data', object.data, old.data) : []),
     ];

@@ -2,9 +2,10 @@ import type { FieldError } from '../../kind.ts';
 import type { DaemonSet } from '../../types.ts';
 import { ageColumn, integer, nameColumn, text } from '../columns.ts';
 import { defineKind } from '../define.ts';
-import { invalid, notSupported, required } from '../errors.ts';
+import { invalid, notSupported, required, sameValue } from '../errors.ts';
 import { formatLabels } from '../label-selector.ts';
 import { setTemplateDefaults } from '../podspec/defaults.ts';
+import { validateCollisions } from '../status.ts';
 import {
   containerColumns,
   isZero,
@@ -17,6 +18,9 @@ import {
 
 type Strategy = NonNullable<DaemonSet['spec']>['updateStrategy'];
 
+/** How often the template was written, where it once had a field (extensions/v1beta1). */
+const templateGeneration = 'deprecated.daemonset.template.generation';
+
 export const daemonSet = defineKind<DaemonSet>({
   group: 'apps',
   kind: 'DaemonSet',
@@ -28,7 +32,14 @@ export const daemonSet = defineKind<DaemonSet>({
   initialStatus: { currentNumberScheduled: 0, numberMisscheduled: 0, desiredNumberScheduled: 0, numberReady: 0 },
   generation: true,
   setDefaults,
-  validate(object, old): FieldError[] {
+  prepareForCreate: (object) => setTemplateGeneration(object, 1),
+  prepareForUpdate(object, old) {
+    const before = Number(old.metadata?.annotations?.[templateGeneration] ?? 0);
+    const changes = !sameValue(object.spec?.template, old.spec?.template);
+    setTemplateGeneration(object, changes ? before + 1 : before);
+  },
+  validate(object, old, subresource): FieldError[] {
+    if (subresource === 'status' && object.status) return validateStatus(object.status, old?.status);
     return [
       ...validateNotNegative(object.spec, ['minReadySeconds', 'revisionHistoryLimit']),
       ...validateWorkload(object.spec, old?.spec, 'DaemonSet'),
@@ -56,6 +67,32 @@ export const daemonSet = defineKind<DaemonSet>({
     selectorColumn<DaemonSet>(({ spec }) => spec?.selector),
   ],
 });
+
+type Status = NonNullable<DaemonSet['status']>;
+
+const counts = [
+  'currentNumberScheduled',
+  'numberMisscheduled',
+  'desiredNumberScheduled',
+  'numberReady',
+  'observedGeneration',
+  'updatedNumberScheduled',
+  'numberAvailable',
+  'numberUnavailable',
+  'collisionCount',
+] as const;
+
+function validateStatus(status: Status, old: Status | undefined): FieldError[] {
+  return [
+    ...validateNotNegative(status, counts, 'status'),
+    ...validateCollisions(status.collisionCount, old?.collisionCount),
+  ];
+}
+
+function setTemplateGeneration({ metadata }: DaemonSet, generation: number): void {
+  if (!metadata) return;
+  metadata.annotations = { ...metadata.annotations, [templateGeneration]: String(generation) };
+}
 
 function setDefaults({ spec }: DaemonSet): void {
   if (!spec) return;

@@ -4,6 +4,7 @@ import { ageColumn, nameColumn, text } from '../columns.ts';
 import { defineKind, replicaScale } from '../define.ts';
 import { forbidden, invalid, notSupported } from '../errors.ts';
 import { setTemplateDefaults } from '../podspec/defaults.ts';
+import { validateCollisions, validateReplicaCounts } from '../status.ts';
 import {
   containerColumns,
   isZero,
@@ -21,14 +22,17 @@ export const deployment = defineKind<Deployment>({
   kind: 'Deployment',
   plural: 'deployments',
   namespaced: true,
+  keptByStatus: ['labels'],
   shortNames: ['deploy'],
   categories: ['all'],
   hasStatus: true,
   initialStatus: {},
   generation: true,
+  raisedBy: ['annotations'],
   scale: { ...replicaScale, labelSelector: '.spec.selector' },
   setDefaults,
-  validate(object, old): FieldError[] {
+  validate(object, old, subresource): FieldError[] {
+    if (subresource === 'status') return validateStatus(object.status ?? {}, old?.status);
     return [
       ...validateNotNegative(object.spec, [
         'replicas',
@@ -55,6 +59,25 @@ export const deployment = defineKind<Deployment>({
     selectorColumn<Deployment>(({ spec }) => spec?.selector),
   ],
 });
+
+type Status = NonNullable<Deployment['status']>;
+
+const parts = ['updatedReplicas', 'readyReplicas', 'availableReplicas'] as const;
+const counts = [
+  'observedGeneration',
+  'replicas',
+  ...parts,
+  'unavailableReplicas',
+  'terminatingReplicas',
+  'collisionCount',
+] as const;
+
+function validateStatus(status: Status, old: Status | undefined): FieldError[] {
+  return [
+    ...validateReplicaCounts(status, counts, parts),
+    ...validateCollisions(status.collisionCount, old?.collisionCount),
+  ];
+}
 
 function setDefaults({ spec }: Deployment): void {
   if (!spec) return;

@@ -3,7 +3,11 @@ import type { ReplicaSet } from '../../types.ts';
 import { ageColumn, integer, nameColumn } from '../columns.ts';
 import { defineKind, replicaScale } from '../define.ts';
 import { setTemplateDefaults } from '../podspec/defaults.ts';
+import { validateReplicaCounts } from '../status.ts';
 import { containerColumns, selectorColumn, validateNotNegative, validateWorkload } from '../workload.ts';
+
+const parts = ['fullyLabeledReplicas', 'readyReplicas', 'availableReplicas'] as const;
+const counts = ['replicas', ...parts, 'observedGeneration', 'terminatingReplicas'] as const;
 
 export const replicaSet = defineKind<ReplicaSet>({
   group: 'apps',
@@ -21,7 +25,8 @@ export const replicaSet = defineKind<ReplicaSet>({
     spec.replicas ??= 1;
     setTemplateDefaults(spec.template);
   },
-  validate(object, old): FieldError[] {
+  validate(object, old, subresource): FieldError[] {
+    if (subresource === 'status') return validateReplicaCounts(object.status ?? { replicas: 0 }, counts, parts);
     return [
       ...validateNotNegative(object.spec, ['replicas', 'minReadySeconds']),
       ...validateWorkload(object.spec, old?.spec),

@@ -7,7 +7,8 @@ import { defineKind, replicaScale } from '../define.ts';
 import { each, forbidden, invalid, named, oneOf, sameValue } from '../errors.ts';
 import { dnsLabel } from '../names.ts';
 import { setTemplateDefaults } from '../podspec/defaults.ts';
-import { containerColumns, validateIntOrPercent, validateNotNegative, validateWorkload } from '../workload.ts';
+import { validateCollisions, validateReplicaCounts } from '../status.ts';
+import { containerColumns, isZero, validateIntOrPercent, validateNotNegative, validateWorkload } from '../workload.ts';
 
 type Spec = NonNullable<StatefulSet['spec']>;
 
@@ -24,13 +25,14 @@ export const statefulSet = defineKind<StatefulSet>({
   scale: { ...replicaScale, labelSelector: '.spec.selector' },
   nameRule: dnsLabel,
   setDefaults,
-  validate(object, old): FieldError[] {
+  validate(object, old, subresource): FieldError[] {
+    if (subresource === 'status') return validateStatus(object.status ?? { replicas: 0 }, old?.status);
     return [
       ...validateNotNegative(object.spec, ['replicas', 'minReadySeconds']),
       ...validateWorkload(withClaims(object.spec), undefined, 'StatefulSet'),
       ...validatePolicies(object.spec),
-      ...validateIdentity(object.spec),
-      ...(old?.spec && object.spec ? validateUpdate(object.spec, old.spec) : []),
+      ...validateIdentity(object.spec, old !== undefined),
+      ...(old?.spec ? validateUpdate(object.spec ?? { selector: {}, template: {} }, old.spec) : []),
     ];
   },
   columns: [
@@ -44,6 +46,18 @@ export const statefulSet = defineKind<StatefulSet>({
     ...containerColumns<StatefulSet>(({ spec }) => spec?.template),
   ],
 });
+
+type Status = NonNullable<StatefulSet['status']>;
+
+const parts = ['readyReplicas', 'currentReplicas', 'updatedReplicas', 'availableReplicas'] as const;
+const counts = ['replicas', ...parts, 'observedGeneration', 'collisionCount'] as const;
+
+function validateStatus(status: Status, old: Status | undefined): FieldError[] {
+  return [
+    ...validateReplicaCounts(status, counts, parts, 'status.readyReplicas'),
+    ...validateCollisions(status.collisionCount, old?.collisionCount),
+  ];
+}
 
 function setDefaults({ spec }: StatefulSet): void {
   if (!spec) return;
@@ -60,9 +74,10 @@ function setDefaults({ spec }: StatefulSet): void {
   spec.persistentVolumeClaimRetentionPolicy.whenDeleted ||= 'Retain';
   spec.persistentVolumeClaimRetentionPolicy.whenScaled ||= 'Retain';
   for (const claim of spec.volumeClaimTemplates ?? []) {
-    claim.apiVersion ||= 'v1';
-    claim.kind ||= 'PersistentVolumeClaim';
-    claim.status ??= { phase: 'Pending' };
+    claim.apiVersion = 'v1';
+    claim.kind = 'PersistentVolumeClaim';
+    claim.status ??= {};
+    claim.status.phase ||= 'Pending';
     if (claim.spec) setClaimSpecDefaults(claim.spec);
   }
   setTemplateDefaults(spec.template);
@@ -78,6 +93,8 @@ function withClaims(spec: Spec | undefined): Spec | undefined {
   return { ...spec, template: { ...template, spec: { containers: [], ...template.spec, volumes } } };
 }
 
+const maxUnavailable = 'spec.updateStrategy.rollingUpdate.maxUnavailable';
+
 function validatePolicies(spec: Spec | undefined): FieldError[] {
   if (!spec) return [];
   const errors: FieldError[] = [];
@@ -87,8 +104,8 @@ function validatePolicies(spec: Spec | undefined): FieldError[] {
   }
   const { type, rollingUpdate } = spec.updateStrategy ?? {};
   if (type !== 'RollingUpdate' && type !== 'OnDelete') {
-    const { partition = 0, maxUnavailable = null } = rollingUpdate ?? {};
-    const inGo = rollingUpdate ? { Partition: partition, MaxUnavailable: maxUnavailable } : null;
+    const { partition = 0, maxUnavailable: most = null } = rollingUpdate ?? {};
+    const inGo = rollingUpdate ? { Partition: partition, MaxUnavailable: most } : null;
     const detail = "must be 'RollingUpdate' or 'OnDelete'";
     errors.push(invalid('spec.updateStrategy', { Type: type, RollingUpdate: inGo }, detail));
   } else if (type === 'OnDelete' && rollingUpdate) {
@@ -101,22 +118,24 @@ function validatePolicies(spec: Spec | undefined): FieldError[] {
   return [
     ...errors,
     ...validateNotNegative(rollingUpdate, ['partition'], 'spec.updateStrategy.rollingUpdate'),
-    ...(most === undefined ? [] : validateIntOrPercent(most, 'spec.updateStrategy.rollingUpdate.maxUnavailable')),
+    ...(most === undefined ? [] : validateIntOrPercent(most, maxUnavailable)),
+    ...(most !== undefined && isZero(most) ? [invalid(maxUnavailable, most, 'cannot be 0')] : []),
   ];
 }
 
 /** What the pods are called by, and what each of them keeps. */
-function validateIdentity(spec: Spec | undefined): FieldError[] {
+function validateIdentity(spec: Spec | undefined, exists: boolean): FieldError[] {
   const { serviceName, persistentVolumeClaimRetentionPolicy: retention } = spec ?? {};
   return [
     ...validateNotNegative(spec?.ordinals, ['start'], 'spec.ordinals'),
-    ...(serviceName ? named('spec.serviceName', serviceName, dnsLabel) : []),
+    // What may not change is not looked at again.
+    ...(serviceName && !exists ? named('spec.serviceName', serviceName, dnsLabel) : []),
     ...(['whenDeleted', 'whenScaled'] as const).flatMap((when) =>
       retention
         ? oneOf(`spec.persistentVolumeClaimRetentionPolicy.${when}`, retention[when], ['Retain', 'Delete'])
         : [],
     ),
-    ...each(spec?.volumeClaimTemplates, 'spec.volumeClaimTemplates', (claim, field) =>
+    ...each(exists ? [] : spec?.volumeClaimTemplates, 'spec.volumeClaimTemplates', (claim, field) =>
       validateClaimSpec(claim.spec, `${field}.spec`),
     ),
   ];

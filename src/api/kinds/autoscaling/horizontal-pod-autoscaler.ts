@@ -4,6 +4,7 @@ import { ageColumn, nameColumn, text } from '../columns.ts';
 import { defineKind } from '../define.ts';
 import { each, invalid, oneOf, required } from '../errors.ts';
 import { validateAmount } from '../podspec/resources.ts';
+import { validateNotNegative } from '../workload.ts';
 import { validateMetric, validateReference } from './metric-sources.ts';
 import { formatMetrics } from './metrics.ts';
 
@@ -24,6 +25,7 @@ export const horizontalPodAutoscaler = defineKind<HorizontalPodAutoscaler>({
   shortNames: ['hpa'],
   categories: ['all'],
   hasStatus: true,
+  initialStatus: { desiredReplicas: 0 },
   setDefaults({ spec }) {
     if (!spec) return;
     spec.minReplicas ??= 1;
@@ -33,10 +35,13 @@ export const horizontalPodAutoscaler = defineKind<HorizontalPodAutoscaler>({
     }
     setBehaviorDefaults(spec.behavior);
   },
-  validate({ spec }, old): FieldError[] {
+  validate({ spec, status }, old, subresource): FieldError[] {
+    if (subresource === 'status') return validateNotNegative(status, ['currentReplicas', 'desiredReplicas'], 'status');
     return [
       ...validateReplicas(spec),
-      ...validateReference(spec?.scaleTargetRef, 'spec.scaleTargetRef', { groupRequired: !old }),
+      ...validateReference(spec?.scaleTargetRef, 'spec.scaleTargetRef', {
+        groupRequired: !old || hasGroup(old),
+      }),
       ...each(spec?.metrics, 'spec.metrics', validateMetric),
       ...validateRules(spec?.behavior?.scaleUp, 'spec.behavior.scaleUp'),
       ...validateRules(spec?.behavior?.scaleDown, 'spec.behavior.scaleDown'),
@@ -56,6 +61,10 @@ export const horizontalPodAutoscaler = defineKind<HorizontalPodAutoscaler>({
     ageColumn,
   ],
 });
+
+/** What names no group is older than the rule that it should. */
+const hasGroup = ({ spec }: HorizontalPodAutoscaler): boolean =>
+  spec?.scaleTargetRef?.apiVersion?.includes('/') === true;
 
 /** Rules of either direction that were begun are completed; none are begun. */
 function setBehaviorDefaults(behavior: Behavior | undefined): void {

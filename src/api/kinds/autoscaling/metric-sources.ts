@@ -3,6 +3,7 @@ import type { HorizontalPodAutoscaler } from '../../types.ts';
 import { all, forbidden, invalid, named, notSupported, required } from '../errors.ts';
 import { dnsLabel, pathSegment } from '../names.ts';
 import { amountOf } from '../podspec/resources.ts';
+import { validateContainerResourceName } from '../resource-names.ts';
 
 type Spec = NonNullable<HorizontalPodAutoscaler['spec']>;
 type Reference = Spec['scaleTargetRef'];
@@ -87,6 +88,7 @@ const validateSource: Readonly<Record<Source, (metric: Metric, field: string) =>
   containerResource({ containerResource: source }, field) {
     return all(
       validateResourceName(source?.name, field),
+      source?.name && validateContainerResourceName(source.name, `${field}.name`),
       source?.container
         ? named(`${field}.container`, source.container, dnsLabel)
         : [required(`${field}.container`, 'must specify a container')],

@@ -34,7 +34,7 @@ test('the pods of a job end', () => {
   const always = pi();
   delete always.spec!.template.spec!.restartPolicy;
   assert.deepEqual(errorsOf(job, always), [
-    'spec.template.spec.restartPolicy: Unsupported value: "Always": supported values: "OnFailure", "Never"',
+    'spec.template.spec.restartPolicy: Required value: valid values: "OnFailure", "Never"',
   ]);
 });
 

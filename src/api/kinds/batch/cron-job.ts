@@ -6,7 +6,7 @@ import { ageOf } from '../duration.ts';
 import { invalid, oneOf, required } from '../errors.ts';
 import { dnsSubdomain } from '../names.ts';
 import { containerColumns, selectorColumn, validateNotNegative } from '../workload.ts';
-import { setJobSpecDefaults, validateJobSpec } from './job.ts';
+import { setJobTemplateDefaults, validateJobSpec } from './job.ts';
 import { scheduleError } from './schedule.ts';
 
 /** A job's name is this one, a hyphen and ten digits, and must fit a label. */
@@ -29,7 +29,8 @@ export const cronJob = defineKind<CronJob>({
     spec.suspend ??= false;
     spec.successfulJobsHistoryLimit ??= 3;
     spec.failedJobsHistoryLimit ??= 1;
-    if (spec.jobTemplate?.spec) setJobSpecDefaults(spec.jobTemplate.spec);
+    // All else is given to its jobs when they are made.
+    if (spec.jobTemplate?.spec) setJobTemplateDefaults(spec.jobTemplate.spec);
   },
   validate({ metadata, spec }, old): FieldError[] {
     return [

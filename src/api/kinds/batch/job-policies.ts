@@ -1,7 +1,8 @@
 import type { FieldError } from '../../kind.ts';
 import type { JobSpec } from '../../types.ts';
-import { all, duplicate, each, invalid, notSupported, oneOf, required, tooLong, tooMany } from '../errors.ts';
+import { all, duplicate, each, invalid, notSupported, oneOf, required, ruled, tooLong, tooMany } from '../errors.ts';
 import { qualifiedName } from '../names.ts';
+import { countIndexes } from './indexes.ts';
 
 type FailureRule = NonNullable<JobSpec['podFailurePolicy']>['rules'][number];
 type ExitCodes = NonNullable<FailureRule['onExitCodes']>;
@@ -25,9 +26,9 @@ export function validateIndexing(spec: JobSpec, field: string): FieldError[] {
   const isWithoutLimit = maxFailedIndexes !== undefined && backoffLimitPerIndex === undefined;
   return all(
     isWithoutLimit && [required(`${field}.backoffLimitPerIndex`, 'when maxFailedIndexes is specified')],
-    oneOf(`${field}.completionMode`, completionMode, ['NonIndexed', 'Indexed']),
+    completionMode !== undefined && oneOf(`${field}.completionMode`, completionMode, ['NonIndexed', 'Indexed']),
     completionMode === 'Indexed' && validateIndexed(spec, field),
-    completionMode === 'NonIndexed' &&
+    (completionMode ?? 'NonIndexed') === 'NonIndexed' &&
       (['backoffLimitPerIndex', 'maxFailedIndexes'] as const).flatMap((key) =>
         spec[key] === undefined ? [] : [invalid(`${field}.${key}`, spec[key], 'requires indexed completion mode')],
       ),
@@ -140,8 +141,7 @@ function validateExitCodes(codes: ExitCodes, names: readonly string[], field: st
 }
 
 function validateCondition({ type = '', status }: Condition, field: string): FieldError[] {
-  const wrong = qualifiedName(type);
-  return all(wrong && [invalid(`${field}.type`, type, wrong)], validateChoice(status, statuses, `${field}.status`));
+  return all(ruled(`${field}.type`, type, qualifiedName), validateChoice(status, statuses, `${field}.status`));
 }
 
 function validateSuccessRules(rules: readonly SuccessRule[], completions = 0, field: string): FieldError[] {
@@ -175,27 +175,6 @@ function validateCount(count: number, completions: number, indexes: number | und
     atMost(completions, 'specified completions'),
     indexes !== undefined && atMost(indexes, 'indexes in the specified succeededIndexes field'),
   );
-}
-
-/** How many indexes `1,3-5` names, all below `completions`, or what is wrong with it. */
-function countIndexes(text: string, completions: number): number | string {
-  let [total, last] = [0, -Infinity];
-  for (const part of text === '' ? [] : text.split(',')) {
-    const ends = part.split('-');
-    if (ends.length > 2) {
-      return `the fragment ${JSON.stringify(part)} violates the requirement that an index interval can have at most two parts separated by '-'`;
-    }
-    for (const end of ends) {
-      if (!/^\+?\d+$/.test(end)) return `cannot convert string to integer for index: ${JSON.stringify(end)}`;
-      if (Number(end) >= completions) return `too large index: ${JSON.stringify(end)}`;
-    }
-    const [first = 0, until = first] = ends.map(Number);
-    if (ends.length === 2 && first >= until) return `non-increasing order, previous: ${first}, current: ${until}`;
-    if (last >= first) return `non-increasing order, previous: ${last}, current: ${first}`;
-    total += until - first + 1;
-    last = until;
-  }
-  return total;
 }
 
 /** The rules as Go's JSON shows them in messages. */

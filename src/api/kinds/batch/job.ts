@@ -1,11 +1,11 @@
 import type { FieldError } from '../../kind.ts';
-import type { Container, Job, JobSpec } from '../../types.ts';
+import type { Container, Job, JobSpec, Labels } from '../../types.ts';
 import { ageColumn, nameColumn, text } from '../columns.ts';
 import { defineKind } from '../define.ts';
 import { validateDomainPath } from '../domain-path.ts';
 import { humanDuration } from '../duration.ts';
-import { invalid, notSupported, required, sameValue, tooLong } from '../errors.ts';
-import { validateLabelSelector } from '../label-selector.ts';
+import { invalid, notSupported, required, sameValue, tooLong, unchanged } from '../errors.ts';
+import { selectorMatches, validateLabelSelector } from '../label-selector.ts';
 import { dnsLabel } from '../names.ts';
 import { setTemplateDefaults } from '../podspec/defaults.ts';
 import { validatePodTemplate } from '../podspec/validate.ts';
@@ -18,6 +18,7 @@ import {
   validateSelectorMatches,
 } from '../workload.ts';
 import { validateIndexing, validateJobPolicies } from './job-policies.ts';
+import { validateJobStatus } from './job-status.ts';
 
 /** Labels that tie pods to one job; the short ones are what they were called at first. */
 const uidLabels = ['batch.kubernetes.io/controller-uid', 'controller-uid'];
@@ -45,21 +46,25 @@ export const job = defineKind<Job>({
   initialStatus: {},
   generation: true,
   setDefaults(object) {
+    object.spec ??= { template: {} };
     const { spec } = object;
-    if (!spec) return;
     setJobSpecDefaults(spec);
+    spec.manualSelector ??= false;
     const labels = spec.template?.metadata?.labels;
     if (object.metadata && Object.keys(object.metadata.labels ?? {}).length === 0 && labels) {
       object.metadata.labels = { ...labels };
     }
   },
   prepareForCreate: generateSelector,
-  validate({ metadata, spec }, old): FieldError[] {
+  validate(object, old, subresource): FieldError[] {
+    if (subresource === 'status' && old) return validateJobStatus(object, old);
+    const { metadata, spec } = object;
     return [
       ...validateJobSpec(spec, 'spec'),
       ...validateSelector(spec),
-      ...(old ? [] : validateNew(metadata?.name, spec)),
-      ...(spec && old?.spec ? validateUpdate(spec, old.spec, isAtRest(old)) : []),
+      ...validateGenerated(object, old),
+      ...validateHostname(metadata?.name, spec),
+      ...(old?.spec ? validateUpdate(spec ?? { template: {} }, old.spec, isAtRest(old)) : []),
     ];
   },
   fieldLabels: { 'status.successful': ({ status }) => String(status?.succeeded ?? 0) },
@@ -74,14 +79,20 @@ export const job = defineKind<Job>({
   ],
 });
 
-/** Defaults of a job, also where it stands in a CronJob. */
-export function setJobSpecDefaults(spec: JobSpec): void {
+function setJobSpecDefaults(spec: JobSpec): void {
   if (spec.completions === undefined && spec.parallelism === undefined) spec.completions = 1;
   spec.parallelism ??= 1;
   spec.completionMode ??= 'NonIndexed';
   spec.backoffLimit ??= spec.backoffLimitPerIndex === undefined ? 6 : maxBackoffLimit;
   spec.suspend ??= false;
   spec.podReplacementPolicy ??= spec.podFailurePolicy ? 'Failed' : 'TerminatingOrFailed';
+  setJobTemplateDefaults(spec);
+}
+
+/** Defaults of a job where it stands in a CronJob. */
+export function setJobTemplateDefaults(spec: JobSpec): void {
+  spec.template ??= {};
+  spec.template.spec ??= { containers: [] };
   for (const rule of spec.podFailurePolicy?.rules ?? []) {
     for (const condition of rule.onPodConditions ?? []) condition.status ||= 'True';
   }
@@ -126,8 +137,8 @@ function validateManager(manager: string | undefined, field: string): FieldError
 function validateRestartPolicy(spec: JobSpec | undefined, field: string): FieldError[] {
   const policy = spec?.template?.spec?.restartPolicy;
   const at = `${field}.template.spec.restartPolicy`;
-  if (policy === undefined) return [required(at, 'valid values: "OnFailure", "Never"')];
-  if (policy === 'Always') return [notSupported(at, policy, ['OnFailure', 'Never'])];
+  if (!policy || policy === 'Always') return [required(at, 'valid values: "OnFailure", "Never"')];
+  if (policy !== 'OnFailure' && policy !== 'Never') return [notSupported(at, policy, ['OnFailure', 'Never'])];
   if (policy === 'Never' || !spec?.podFailurePolicy) return [];
   return [invalid(at, policy, 'only "Never" is supported when podFailurePolicy is specified')];
 }
@@ -137,17 +148,38 @@ function validateSelector(spec: JobSpec | undefined): FieldError[] {
   return [...validateLabelSelector(spec.selector, 'spec.selector'), ...validateSelectorMatches(spec)];
 }
 
-/** The selector is the one that was generated; the pods' hostnames, which end in their index, are labels. */
-function validateNew(name: string | undefined, spec: JobSpec | undefined): FieldError[] {
-  const errors = spec?.manualSelector ? [] : validateSelectorMatches(spec);
+/** A selector that nobody chose is the one that was generated, and so are the labels that it finds. */
+function validateGenerated({ metadata, spec }: Job, old: Job | undefined): FieldError[] {
+  if (!spec?.selector || spec.manualSelector) return [];
+  const before = old?.spec?.template?.metadata?.labels;
+  // Jobs are older than the long names.
+  const hasLong = !old || [uidLabels[0]!, nameLabels[0]!].every((label) => before?.[label] !== undefined);
+  const [uid = '', name = ''] = [metadata?.uid, metadata?.name];
+  const wanted: Labels = Object.fromEntries(
+    [uidLabels, nameLabels].flatMap(([long, short], i) =>
+      (hasLong ? [short, long] : [short]).map((label) => [label, i === 0 ? uid : name]),
+    ),
+  );
+  const isOurs = validateLabelSelector(spec.selector, '').length > 0 || selectorMatches(spec.selector, wanted);
+  return [
+    ...Object.entries(wanted).flatMap(([label, value]) => validateLabel(spec.template?.metadata?.labels, label, value)),
+    ...(isOurs ? [] : [invalid('spec.selector', selectorInGo(spec.selector), '`selector` not auto-generated')]),
+  ];
+}
+
+function validateLabel(labels: Labels | undefined, label: string, value: string): FieldError[] {
+  if (labels?.[label] === value) return [];
+  const field = `spec.template.metadata.labels[${label}]`;
+  const detail = `must be '${value}'`;
+  return labels?.[label] === undefined ? [required(field, detail)] : [invalid(field, labels, detail)];
+}
+
+/** The hostnames of indexed pods, which end in their index, are labels. */
+function validateHostname(name: string | undefined, spec: JobSpec | undefined): FieldError[] {
   const hostname = `${name}-${(spec?.completions ?? 0) - 1}`;
   const isNamed = spec?.completionMode === 'Indexed' && (spec.completions ?? 0) > 0;
-  return [
-    ...errors.map(() => invalid('spec.selector', selectorInGo(spec?.selector), '`selector` not auto-generated')),
-    ...(isNamed && dnsLabel(hostname)
-      ? [invalid('metadata.name', name ?? '', `will not able to create pod with invalid DNS label: ${hostname}`)]
-      : []),
-  ];
+  if (!isNamed || !dnsLabel(hostname)) return [];
+  return [invalid('metadata.name', name ?? '', `will not able to create pod with invalid DNS label: ${hostname}`)];
 }
 
 function validateUpdate(spec: JobSpec, old: JobSpec, wasAtRest: boolean): FieldError[] {
@@ -162,19 +194,21 @@ function validateUpdate(spec: JobSpec, old: JobSpec, wasAtRest: boolean): FieldE
   const errors = fixed
     .filter((key) => !sameValue(spec[key], old[key]))
     .map((key) => invalid(`spec.${key}`, spec[key], 'field is immutable'));
-  if (!completionsMayChange(spec, old))
-    errors.push(invalid('spec.completions', spec.completions, 'field is immutable'));
-  const fixedOf = ({ template }: JobSpec) => (wasAtRest ? withoutWishes(template) : template);
-  if (!sameValue(fixedOf(spec), fixedOf(old))) {
-    errors.push(invalid('spec.template', spec.template, 'field is immutable'));
-  }
-  return errors;
+  errors.push(...validateCompletions(spec, old));
+  return [...errors, ...validateTemplateUpdate(spec, old, wasAtRest)];
 }
 
 /** An indexed job may be made larger or smaller together with its parallelism. */
-function completionsMayChange(spec: JobSpec, old: JobSpec): boolean {
-  if (spec.completions === old.completions) return true;
-  return spec.completionMode === 'Indexed' && spec.completions !== undefined && spec.completions === spec.parallelism;
+function validateCompletions({ completions, completionMode, parallelism }: JobSpec, old: JobSpec): FieldError[] {
+  if (completionMode !== 'Indexed') return unchanged('spec.completions', completions, old.completions);
+  if (completions === undefined || completions === old.completions || completions === parallelism) return [];
+  return [invalid('spec.completions', completions, 'can only be modified in tandem with spec.parallelism')];
+}
+
+function validateTemplateUpdate({ template }: JobSpec, old: JobSpec, wasAtRest: boolean): FieldError[] {
+  if (!wasAtRest) return unchanged('spec.template', template, old.template);
+  if (sameValue(withoutWishes(template), withoutWishes(old.template))) return [];
+  return [invalid('spec.template.spec', template?.spec, 'field is immutable')];
 }
 
 /** Suspended, and none of its pods is left that ran by what its template said. */
@@ -185,7 +219,7 @@ function isAtRest({ spec, status }: Job): boolean {
 }
 
 /** A template without what may still be said of pods to come: where they may stand, and what their containers ask for. */
-function withoutWishes({ spec }: JobSpec['template']): JobSpec['template'] {
+function withoutWishes({ spec }: JobSpec['template'] = {}): JobSpec['template'] {
   if (!spec) return {};
   const { nodeSelector, tolerations, schedulingGates, affinity, ...rest } = spec;
   const { nodeAffinity, ...others } = affinity ?? {};

@@ -3,9 +3,9 @@ import type { CertificateSigningRequest } from '../../types.ts';
 import { ageColumn, nameColumn, text } from '../columns.ts';
 import { defineKind, subresource } from '../define.ts';
 import { humanDuration } from '../duration.ts';
-import { invalid, required, unchanged } from '../errors.ts';
-
-const minSeconds = 600;
+import { pathSegment } from '../names.ts';
+import { validateRequest } from './csr-validation.ts';
+import { completeStatus, validateRequestStatus } from './request-status.ts';
 
 export const certificateSigningRequest = defineKind<CertificateSigningRequest>({
   group: 'certificates.k8s.io',
@@ -15,19 +15,21 @@ export const certificateSigningRequest = defineKind<CertificateSigningRequest>({
   shortNames: ['csr'],
   hasStatus: true,
   subresources: [subresource('approval', 'CertificateSigningRequest', ['get', 'patch', 'update'])],
-  setDefaults({ spec }) {
-    if (spec && !spec.usages?.length) spec.usages = ['digital signature', 'key encipherment'];
+  // Its names are anything that a URL can hold.
+  nameRule: pathSegment,
+  /** What was asked for stays as it was asked for. */
+  prepareForUpdate(object, old, subresource = '') {
+    object.spec = old.spec;
+    if (subresource === '') return;
+    object.status ??= {};
+    completeStatus(object.status, old.status ?? {}, subresource === 'approval');
   },
-  validate({ spec }, old): FieldError[] {
-    const seconds = spec?.expirationSeconds;
-    return [
-      ...(spec?.request ? [] : [required('spec.request')]),
-      ...(spec?.signerName ? [] : [required('spec.signerName')]),
-      ...(seconds !== undefined && seconds < minSeconds
-        ? [invalid('spec.expirationSeconds', seconds, 'may not specify a duration less than 600 seconds (10 minutes)')]
-        : []),
-      ...(old ? unchanged('spec', spec, old.spec) : []),
-    ];
+  validate({ spec, status }, old, subresource = ''): FieldError[] {
+    if (old && subresource !== '') {
+      return validateRequestStatus(status ?? {}, old.status ?? {}, subresource === 'approval');
+    }
+    // What is there already is not looked at again.
+    return old ? [] : validateRequest(spec);
   },
   fieldLabels: { 'spec.signerName': ({ spec }) => spec?.signerName ?? '' },
   columns: [

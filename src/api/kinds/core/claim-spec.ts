@@ -3,7 +3,7 @@ import type { PersistentVolumeClaimSpec } from '../../types.ts';
 import { all, forbidden, invalid, named, notSupported, oneOf, required } from '../errors.ts';
 import { validateLabelSelector } from '../label-selector.ts';
 import { dnsSubdomain } from '../names.ts';
-import { amountOf } from '../podspec/resources.ts';
+import { amountOf, validateAmount } from '../podspec/resources.ts';
 
 type DataSource = NonNullable<PersistentVolumeClaimSpec['dataSource']>;
 
@@ -12,10 +12,16 @@ const oneMode = 'at least 1 access mode is required';
 export const volumeModes = ['Block', 'Filesystem'];
 
 /** The specification of a claim, also where it stands in a template. */
-export function validateClaimSpec(spec: PersistentVolumeClaimSpec | undefined, field: string): FieldError[] {
+export function validateClaimSpec(
+  spec: PersistentVolumeClaimSpec | undefined,
+  field: string,
+  old?: PersistentVolumeClaimSpec,
+): FieldError[] {
   if (!spec) return [required(`${field}.accessModes`, oneMode), required(`${field}.resources[storage]`)];
   const { storageClassName, volumeAttributesClassName: attributes, dataSource, dataSourceRef } = spec;
   const isElsewhere = Boolean(dataSourceRef?.namespace);
+  // Groups are older than the rule of their names.
+  const hadGroup = (old?.dataSource ?? old?.dataSourceRef)?.apiGroup !== undefined;
   return all(
     validateAccessModes(spec.accessModes, `${field}.accessModes`, oneMode),
     validateSize(spec.resources?.requests?.storage, `${field}.resources[storage]`),
@@ -23,8 +29,8 @@ export function validateClaimSpec(spec: PersistentVolumeClaimSpec | undefined, f
     spec.volumeMode !== undefined && oneOf(`${field}.volumeMode`, spec.volumeMode, volumeModes),
     storageClassName && named(`${field}.storageClassName`, storageClassName, dnsSubdomain),
     attributes && named(`${field}.volumeAttributesClassName`, attributes, dnsSubdomain),
-    dataSource && validateDataSource(dataSource, `${field}.dataSource`),
-    dataSourceRef && validateDataSource(dataSourceRef, `${field}.dataSourceRef`),
+    dataSource && validateDataSource(dataSource, `${field}.dataSource`, hadGroup),
+    dataSourceRef && validateDataSource(dataSourceRef, `${field}.dataSourceRef`, hadGroup),
     // Kubernetes shows the path of a field here, which in Go's JSON is nothing.
     dataSource && isElsewhere && [invalid(field, {}, 'may not be specified when dataSourceRef.namespace is specified')],
     dataSource &&
@@ -34,19 +40,26 @@ export function validateClaimSpec(spec: PersistentVolumeClaimSpec | undefined, f
   );
 }
 
-function validateDataSource({ apiGroup, kind = '', name }: DataSource, field: string): FieldError[] {
+function validateDataSource({ apiGroup, kind = '', name }: DataSource, field: string, anyGroup: boolean): FieldError[] {
   const needsClaim = !apiGroup && kind !== 'PersistentVolumeClaim';
   const detail = "must be 'PersistentVolumeClaim' when referencing the default apiGroup";
   return all(
     !name && [required(`${field}.name`)],
     !kind && [required(`${field}.kind`)],
     needsClaim && [invalid(field, kind, detail)],
-    apiGroup && named(`${field}.apiGroup`, apiGroup, dnsSubdomain),
+    apiGroup && !anyGroup && named(`${field}.apiGroup`, apiGroup, dnsSubdomain),
   );
 }
 
 function isSameSource(a: DataSource, b: DataSource): boolean {
   return (['apiGroup', 'kind', 'name'] as const).every((key) => a[key] === b[key]);
+}
+
+/** An amount of something a volume has. */
+export function validateBasicAmount(text: string, field: string): FieldError[] {
+  const amount = amountOf(text);
+  if (amount === undefined) return validateAmount(text, field);
+  return amount < 0n ? [invalid(field, text, 'must be a valid resource quantity')] : [];
 }
 
 function validateSize(size: string | undefined, field: string): FieldError[] {

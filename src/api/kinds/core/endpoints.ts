@@ -4,7 +4,7 @@ import type { Endpoints } from '../../types.ts';
 import { isLegacyAddress, validateIp } from '../addresses.ts';
 import { ageColumn, nameColumn, text } from '../columns.ts';
 import { defineKind } from '../define.ts';
-import { each, invalid, named, oneOf, required } from '../errors.ts';
+import { each, invalid, named, oneOf, required, ruled } from '../errors.ts';
 import { dnsLabel, dnsSubdomain, portNumber, qualifiedName } from '../names.ts';
 
 type Subset = NonNullable<Endpoints['subsets']>[number];
@@ -21,6 +21,7 @@ export const endpoints = defineKind<Endpoints>({
   singular: 'endpoints',
   listKind: 'EndpointsList',
   namespaced: true,
+  createdByPut: true,
   shortNames: ['ep'],
   setDefaults({ subsets = [] }) {
     for (const port of subsets.flatMap((subset) => subset.ports ?? [])) port.protocol ||= 'TCP';
@@ -55,8 +56,7 @@ function validateAddress({ ip = '', hostname, nodeName }: Address, field: string
 
 /** Which protocol a port speaks, beyond the transport: a name, if anything. */
 export function validateAppProtocol(protocol: string | undefined, field: string): FieldError[] {
-  const wrong = protocol === undefined ? undefined : qualifiedName(protocol);
-  return wrong ? [invalid(field, protocol, wrong)] : [];
+  return protocol === undefined ? [] : ruled(field, protocol, qualifiedName);
 }
 
 function validatePort(port: Port, field: string, nameRequired: boolean): FieldError[] {

@@ -1,21 +1,20 @@
-import type { FieldError } from '../../kind.ts';
 import type { Event } from '../../types.ts';
 import { nameColumn, text, wide } from '../columns.ts';
 import { defineKind } from '../define.ts';
 import { ageOf } from '../duration.ts';
-import { invalid } from '../errors.ts';
-
-/** Where events of objects without a namespace are kept. */
-const clusterEvents = ['default', 'kube-system'];
+import { pathSegment } from '../names.ts';
+import { validateEvent } from './event-validation.ts';
 
 export const event = defineKind<Event>({
   group: '',
   kind: 'Event',
   plural: 'events',
   namespaced: true,
+  createdByPut: true,
   shortNames: ['ev'],
-  validate: ({ metadata, involvedObject }) =>
-    validateEventNamespace(metadata?.namespace, involvedObject?.namespace, 'involvedObject.namespace'),
+  // Its names are anything that a URL can hold.
+  nameRule: pathSegment,
+  validate: (object) => validateEvent(object, 'reportingComponent'),
   fieldLabels: {
     'involvedObject.kind': ({ involvedObject }) => involvedObject?.kind ?? '',
     'involvedObject.namespace': ({ involvedObject }) => involvedObject?.namespace ?? '',
@@ -42,16 +41,6 @@ export const event = defineKind<Event>({
     wide(nameColumn),
   ],
 });
-
-/** An event stands in the namespace of what it is about. */
-export function validateEventNamespace(
-  here: string | undefined,
-  namespace: string | undefined,
-  field: string,
-): FieldError[] {
-  if ((namespace ?? '') === (here ?? '') || (!namespace && clusterEvents.includes(here ?? ''))) return [];
-  return [invalid(field, namespace ?? '', 'does not match event.namespace')];
-}
 
 function firstSeen({ firstTimestamp, eventTime }: Event, now: number): string {
   return ageOf(firstTimestamp || eventTime, now);

@@ -2,6 +2,7 @@ import type { FieldError } from '../../kind.ts';
 import type { Namespace } from '../../types.ts';
 import { ageColumn, nameColumn, text } from '../columns.ts';
 import { defineKind, subresource } from '../define.ts';
+import { invalid } from '../errors.ts';
 import { validateFinalizer } from '../metadata.ts';
 import { dnsLabel } from '../names.ts';
 
@@ -20,7 +21,10 @@ export const namespace = defineKind<Namespace>({
   verbs: ['create', 'delete', 'get', 'list', 'patch', 'update', 'watch'],
   subresources: [subresource('finalize', 'Namespace', ['update'])],
   nameRule: dnsLabel,
-  setDefaults({ metadata }) {
+  setDefaults(object) {
+    object.status ??= {};
+    object.status.phase ||= 'Active';
+    const { metadata } = object;
     if (!metadata?.name) return;
     metadata.labels ??= {};
     metadata.labels[nameLabel] = metadata.name;
@@ -35,7 +39,8 @@ export const namespace = defineKind<Namespace>({
   prepareForUpdate(object, old, subresource) {
     if (subresource !== 'finalize') object.spec = { ...object.spec, finalizers: old.spec?.finalizers };
   },
-  validate({ spec }): FieldError[] {
+  validate({ metadata, spec, status }, _old, subresource): FieldError[] {
+    if (subresource === 'status') return validatePhase(status?.phase ?? '', metadata?.deletionTimestamp !== undefined);
     return (spec?.finalizers ?? []).flatMap((one) => validateFinalizer(one, 'spec.finalizers'));
   },
   fieldLabels: {
@@ -48,3 +53,11 @@ export const namespace = defineKind<Namespace>({
     ageColumn,
   ],
 });
+
+/** Nobody may say of a namespace that it goes, or that it stays, but by its deletion. */
+function validatePhase(phase: string, isGoing: boolean): FieldError[] {
+  const wanted = isGoing ? 'Terminating' : 'Active';
+  if (phase === wanted) return [];
+  const detail = `may only be '${wanted}' if \`deletionTimestamp\` is ${isGoing ? 'not ' : ''}empty`;
+  return [invalid('status.Phase', phase, detail)];
+}

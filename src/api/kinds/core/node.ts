@@ -3,10 +3,11 @@ import type { Node, Taint } from '../../types.ts';
 import { isCidr, validateNetwork } from '../addresses.ts';
 import { ageColumn, nameColumn, text, wide } from '../columns.ts';
 import { defineKind, subresource } from '../define.ts';
-import { duplicate, forbidden, invalid, required } from '../errors.ts';
+import { all, duplicate, each, forbidden, invalid, required, ruled, sameValue } from '../errors.ts';
 import { labelValue, qualifiedName } from '../names.ts';
-import { validateAmounts } from '../podspec/resources.ts';
+import { amountOf, validateAmount } from '../podspec/resources.ts';
 import { validateTaintEffect } from '../podspec/scheduling.ts';
+import { isCounted } from '../resource-names.ts';
 
 const rolePrefix = 'node-role.kubernetes.io/';
 
@@ -21,16 +22,20 @@ export const node = defineKind<Node>({
   subresources: [subresource('proxy', 'NodeProxyOptions', ['create', 'delete', 'get', 'patch', 'update'])],
   setDefaults(object) {
     object.spec ??= {};
-    if (object.spec.podCIDR && !object.spec.podCIDRs?.length) object.spec.podCIDRs = [object.spec.podCIDR];
+    keepRangesTogether(object.spec);
     const { status } = object;
     if (status?.capacity) status.allocatable ??= { ...status.capacity };
   },
-  validate(object, old): FieldError[] {
+  /** Nobody configures kubelets by the API any more. */
+  prepareForUpdate({ status }, old) {
+    if (status && !old.status?.config) delete status.config;
+  },
+  validate(object, old, subresource): FieldError[] {
     const taints = object.spec?.taints ?? [];
     return [
       // Kubernetes, too, says `metadata` here.
       ...taints.flatMap((taint, i) => validateTaint(taint, taints.slice(0, i), `metadata.taints[${i}]`)),
-      ...validateRanges(object.spec?.podCIDRs ?? [], 'spec.podCIDRs'),
+      ...(subresource === 'status' ? [] : validateRanges(object.spec?.podCIDRs ?? [], 'spec.podCIDRs')),
       ...validateAmounts(object.status?.capacity, 'status.capacity'),
       ...validateAmounts(object.status?.allocatable, 'status.allocatable'),
       ...(old ? validateUpdate(object, old) : []),
@@ -57,12 +62,27 @@ export const node = defineKind<Node>({
   ],
 });
 
+/** The first range stands in a field of its own too, which is the one that counts. */
+function keepRangesTogether(spec: NonNullable<Node['spec']>): void {
+  const [first] = spec.podCIDRs ?? [];
+  if (spec.podCIDR && spec.podCIDR !== first) spec.podCIDRs = [spec.podCIDR];
+  else if (first) spec.podCIDR = first;
+}
+
+/** Kubernetes, too, writes the names with dots here, whatever they are. */
+function validateAmounts(amounts: Readonly<Record<string, string>> = {}, field: string): FieldError[] {
+  return Object.entries(amounts).flatMap(([name, text]) => {
+    const at = `${field}.${name}`;
+    const isPart = isCounted(name) && (amountOf(text) ?? 0n) % 1_000_000_000n !== 0n;
+    return all(validateAmount(text, at), isPart && [invalid(at, text, 'must be an integer')]);
+  });
+}
+
 function validateTaint(taint: Taint, before: readonly Taint[], field: string): FieldError[] {
-  const wrongKey = qualifiedName(taint.key ?? '');
   const wrongValue = labelValue(taint.value ?? '');
   const again = before.some((other) => other.key === taint.key && other.effect === taint.effect);
   return [
-    ...(wrongKey ? [invalid(`${field}.key`, taint.key ?? '', wrongKey)] : []),
+    ...ruled(`${field}.key`, taint.key ?? '', qualifiedName),
     ...(wrongValue ? [invalid(`${field}.value`, taint.value, wrongValue)] : []),
     ...(taint.effect ? validateTaintEffect(taint.effect, `${field}.effect`) : [required(`${field}.effect`)]),
     ...(again ? [validateAgain(taint, field)] : []),
@@ -85,16 +105,25 @@ function validateRanges(ranges: readonly string[], field: string): FieldError[] 
   ];
 }
 
-function validateUpdate(object: Node, old: Node): FieldError[] {
-  const [before, now] = [old.spec ?? {}, object.spec ?? {}];
-  const errors: FieldError[] = [];
-  if (before.podCIDR && before.podCIDR !== now.podCIDR) {
-    errors.push(forbidden('spec.podCIDRs', 'node updates may not change podCIDR except from "" to valid'));
-  }
-  if (before.providerID && before.providerID !== now.providerID) {
-    errors.push(forbidden('spec.providerID', 'node updates may not change providerID except from "" to valid'));
-  }
-  return errors;
+function validateUpdate({ spec: now = {}, status }: Node, { spec: before = {} }: Node): FieldError[] {
+  const [ranges, old] = [now.podCIDRs ?? [], before.podCIDRs ?? []];
+  const moved = old.length > 0 && (old.length !== ranges.length || old.some((range, i) => range !== ranges[i]));
+  const isOther = before.providerID && before.providerID !== now.providerID;
+  return all(
+    validateAddresses(status?.addresses ?? []),
+    moved && [forbidden('spec.podCIDRs', 'node updates may not change podCIDR except from "" to valid')],
+    isOther && [forbidden('spec.providerID', 'node updates may not change providerID except from "" to valid')],
+    now.externalID !== before.externalID && [forbidden('spec.externalID', 'may not be updated')],
+  );
+}
+
+type Address = NonNullable<NonNullable<Node['status']>['addresses']>[number];
+
+function validateAddresses(addresses: readonly Address[]): FieldError[] {
+  const isAgain = (one: Address, i: number) => addresses.findIndex((other) => sameValue(one, other)) < i;
+  return each(addresses, 'status.addresses', (one, at, i) =>
+    isAgain(one, i) ? [duplicate(at, { Type: one.type, Address: one.address })] : [],
+  );
 }
 
 function statusOf({ spec, status }: Node): string {

@@ -4,14 +4,11 @@ import { ageColumn, nameColumn, text, wide } from '../columns.ts';
 import { defineKind, subresource } from '../define.ts';
 import { all, forbidden } from '../errors.ts';
 import { setHostPorts, setPodSpecDefaults, setRequestsFromLimits } from '../podspec/defaults.ts';
-import {
-  keepAllButEphemeralContainers,
-  keepAllButResources,
-  validateEphemeralContainersUpdate,
-  validateResize,
-} from '../podspec/partial-updates.ts';
+import { keepAllButEphemeralContainers, validateEphemeralContainersUpdate } from '../podspec/ephemeral-update.ts';
 import { setPodRequests } from '../podspec/pod-resources.ts';
+import { keepAllButResources, validateResize } from '../podspec/resize.ts';
 import { qosClassOf } from '../podspec/resources.ts';
+import { validatePodStatus, withKept } from '../podspec/status.ts';
 import { hasEnded, readinessGates, summarizePod } from '../podspec/summary.ts';
 import { validatePodSpecUpdate } from '../podspec/update.ts';
 import { validatePodSpec } from '../podspec/validate.ts';
@@ -22,13 +19,14 @@ const ENDED: Readonly<Record<string, string>> = {
   Failed: 'The pod failed.',
 };
 const connect = ['create', 'get'];
-const keepsSpec: ReadonlySet<string> = new Set(['binding', 'status']);
+const keepsSpec: ReadonlySet<string> = new Set(['binding']);
 
 export const pod = defineKind<Pod>({
   group: '',
   kind: 'Pod',
   plural: 'pods',
   namespaced: true,
+  keptByStatus: ['ownerReferences', 'deletionTimestamp'],
   shortNames: ['po'],
   categories: ['all'],
   hasStatus: true,
@@ -49,13 +47,15 @@ export const pod = defineKind<Pod>({
     object.status = { phase: 'Pending', qosClass: qosClassOf(object.spec!) };
   },
   prepareForUpdate(object, old, subresource) {
+    if (subresource === 'status') object.status = withKept(object.status ?? {}, old.status ?? {});
     if (subresource === 'ephemeralcontainers') keepAllButEphemeralContainers(object, old);
     if (subresource === 'resize') keepAllButResources(object, old);
   },
   validate(object, old, subresource = ''): FieldError[] {
+    if (subresource === 'status' && old) return validatePodStatus(object, old);
     // Through these the spec stays what it was, but for the node's name, which the binding has checked.
     const errors = keepsSpec.has(subresource) ? [] : validatePodSpec(object.spec, 'spec', object.metadata ?? {});
-    return all(errors, object.spec ? validateChange(object.spec, old?.spec, subresource) : []);
+    return all(errors, object.spec ? validateChange(object, object.spec, old, subresource) : []);
   },
   gracePeriodSeconds,
   fieldLabels: {
@@ -96,18 +96,18 @@ export const pod = defineKind<Pod>({
   ],
 });
 
-function validateChange(spec: PodSpec, old: PodSpec | undefined, subresource: string): FieldError[] {
+function validateChange(pod: Pod, spec: PodSpec, old: Pod | undefined, subresource: string): FieldError[] {
   const ephemeral = 'spec.ephemeralContainers';
-  if (!old) {
+  if (!old?.spec) {
     const gated = spec.nodeName && spec.schedulingGates?.length;
     return all(
       spec.ephemeralContainers?.length && [forbidden(ephemeral, 'cannot be set on create')],
       gated && [forbidden('spec.nodeName', 'cannot be set until all schedulingGates have been cleared')],
     );
   }
-  if (subresource === '') return validatePodSpecUpdate(spec, old, 'spec');
-  if (subresource === 'ephemeralcontainers') return validateEphemeralContainersUpdate(spec, old, ephemeral);
-  return subresource === 'resize' ? validateResize(spec, old, 'spec') : [];
+  if (subresource === '') return validatePodSpecUpdate(spec, old.spec, 'spec');
+  if (subresource === 'ephemeralcontainers') return validateEphemeralContainersUpdate(spec, old.spec, ephemeral);
+  return subresource === 'resize' ? validateResize(pod, old, 'spec') : [];
 }
 
 function setDefaults(object: Pod): void {

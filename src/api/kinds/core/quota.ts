@@ -2,7 +2,7 @@ import type { FieldError } from '../../kind.ts';
 import type { LimitRange, ResourceQuota } from '../../types.ts';
 import { ageColumn, createdColumn, nameColumn, text } from '../columns.ts';
 import { defineKind } from '../define.ts';
-import { all, duplicate, each, forbidden, invalid, required, unchanged } from '../errors.ts';
+import { all, duplicate, each, forbidden, invalid, required, ruled } from '../errors.ts';
 import { qualifiedName } from '../names.ts';
 import { amountOf, validateAmount } from '../podspec/resources.ts';
 import {
@@ -38,7 +38,7 @@ export const resourceQuota = defineKind<ResourceQuota>({
       ...validateScopes(spec ?? {}, 'spec'),
       ...validateQuantities(status?.hard, 'status.hard'),
       ...validateQuantities(status?.used, 'status.used'),
-      ...(old ? unchanged('spec.scopes', spec?.scopes, old.spec?.scopes) : []),
+      ...(old ? validateScopesStay(spec?.scopes ?? [], old.spec?.scopes ?? []) : []),
     ];
   },
   columns: [
@@ -56,6 +56,12 @@ export const resourceQuota = defineKind<ResourceQuota>({
     ageColumn,
   ],
 });
+
+function validateScopesStay(scopes: readonly string[], old: readonly string[]): FieldError[] {
+  const [now, before] = [new Set(scopes), new Set(old)];
+  if (now.size === before.size && now.isSubsetOf(before)) return [];
+  return [invalid('spec.scopes', scopes.length > 0 ? scopes : null, 'field is immutable')];
+}
 
 function validateQuantities(amounts: Amounts = {}, field: string): FieldError[] {
   return Object.entries(amounts).flatMap(([name, text]) => {
@@ -81,6 +87,7 @@ export const limitRange = defineKind<LimitRange>({
   kind: 'LimitRange',
   plural: 'limitranges',
   namespaced: true,
+  createdByPut: true,
   shortNames: ['limits'],
   setDefaults({ spec }) {
     for (const limit of spec?.limits ?? []) if (limit.type === 'Container') setLimitDefaults(limit);
@@ -125,8 +132,8 @@ function validateLimit(limit: Limit, before: readonly Limit[], field: string): F
 }
 
 function validateLimitType(type: string, field: string): FieldError[] {
-  const wrong = qualifiedName(type);
-  if (wrong) return [invalid(field, type, wrong)];
+  const wrong = ruled(field, type, qualifiedName);
+  if (wrong.length > 0) return wrong;
   if (type.includes('/') || limitTypes.includes(type)) return [];
   return [invalid(field, type, 'must be a standard limit type or fully qualified')];
 }

@@ -2,9 +2,15 @@ import type { FieldError } from '../../kind.ts';
 import type { ReplicationController } from '../../types.ts';
 import { ageColumn, integer, nameColumn, text, wide } from '../columns.ts';
 import { defineKind, replicaScale } from '../define.ts';
+import { required } from '../errors.ts';
 import { formatLabels } from '../label-selector.ts';
 import { setTemplateDefaults } from '../podspec/defaults.ts';
-import { containerColumns, validateNotNegative, validateWorkload } from '../workload.ts';
+import { validatePodTemplate } from '../podspec/validate.ts';
+import { validateReplicaCounts } from '../status.ts';
+import { containerColumns, unselected, validateNotNegative, validateTemplateStays } from '../workload.ts';
+
+const parts = ['fullyLabeledReplicas', 'readyReplicas', 'availableReplicas'] as const;
+const counts = ['replicas', ...parts, 'observedGeneration'] as const;
 
 export const replicationController = defineKind<ReplicationController>({
   group: '',
@@ -28,14 +34,19 @@ export const replicationController = defineKind<ReplicationController>({
     spec.replicas ??= 1;
     setTemplateDefaults(spec.template);
   },
-  validate({ spec }): FieldError[] {
+  validate({ spec, status }, _old, subresource): FieldError[] {
+    if (subresource === 'status') return validateReplicaCounts(status ?? { replicas: 0 }, counts, parts);
+    const { selector = {}, template } = spec ?? {};
+    const wanted = Object.entries(selector);
+    const labels = template?.metadata?.labels ?? {};
+    const isSelected = wanted.every(([key, value]) => labels[key] === value);
     return [
       ...validateNotNegative(spec, ['replicas', 'minReadySeconds']),
-      ...validateWorkload(
-        spec && { selector: { matchLabels: spec.selector }, template: spec.template },
-        undefined,
-        'ReplicationController',
-      ),
+      ...(wanted.length === 0 ? [required('spec.selector')] : []),
+      ...(template ? [] : [required('spec.template')]),
+      ...(template && !isSelected ? [unselected(template)] : []),
+      ...(template ? validatePodTemplate(template, 'spec.template') : []),
+      ...validateTemplateStays(template, 'ReplicationController'),
     ];
   },
   fieldLabels: { 'status.replicas': ({ status }) => String(status?.replicas ?? 0) },

@@ -1,6 +1,6 @@
 import type { FieldError } from '../../kind.ts';
 import type { Service, ServicePort } from '../../types.ts';
-import { duplicate, forbidden, invalid, oneOf, required } from '../errors.ts';
+import { duplicate, forbidden, invalid, oneOf, required, ruled } from '../errors.ts';
 import { dnsLabel, portNumber, qualifiedName } from '../names.ts';
 import { validatePortOrName } from '../podspec/probes.ts';
 
@@ -21,14 +21,13 @@ export function validateServicePorts(spec: Spec, field: string): FieldError[] {
 function validatePort(port: ServicePort, field: string, nameRequired: boolean): FieldError[] {
   const wrongName = port.name ? dnsLabel(port.name) : undefined;
   const wrongPort = portNumber(port.port ?? 0);
-  const wrongProtocol = port.appProtocol === undefined ? undefined : qualifiedName(port.appProtocol);
   return [
     ...(nameRequired && !port.name ? [required(`${field}.name`)] : []),
     ...(wrongName ? [invalid(`${field}.name`, port.name, wrongName)] : []),
     ...(wrongPort ? [invalid(`${field}.port`, port.port ?? 0, wrongPort)] : []),
     ...oneOf(`${field}.protocol`, port.protocol, ['SCTP', 'TCP', 'UDP']),
     ...validatePortOrName(port.targetPort ?? port.port, `${field}.targetPort`),
-    ...(wrongProtocol ? [invalid(`${field}.appProtocol`, port.appProtocol, wrongProtocol)] : []),
+    ...(port.appProtocol === undefined ? [] : ruled(`${field}.appProtocol`, port.appProtocol, qualifiedName)),
   ];
 }
 

@@ -1,15 +1,16 @@
-import { isIP } from 'node:net';
 import type { FieldError } from '../../kind.ts';
 import type { Service } from '../../types.ts';
 import { validateCidr, validateIp } from '../addresses.ts';
+import { validateServicePoints } from '../balancer-status.ts';
 import { ageColumn, nameColumn, text, wide } from '../columns.ts';
 import { defineKind, subresource } from '../define.ts';
-import { duplicate, forbidden, invalid, oneOf, required } from '../errors.ts';
+import { forbidden, invalid, oneOf, required, ruled } from '../errors.ts';
 import { formatLabels } from '../label-selector.ts';
 import { validateLabels } from '../metadata.ts';
 import { dnsLabel, dnsSubdomain, portNumber, qualifiedName } from '../names.ts';
+import { validateServiceAddresses } from './service-addresses.ts';
 import { formatServicePorts, validateServicePorts } from './service-ports.ts';
-import { keepAllocated } from './service-update.ts';
+import { isReachable, keepAllocated, validateServiceUpdate } from './service-update.ts';
 
 type Spec = NonNullable<Service['spec']>;
 
@@ -21,6 +22,7 @@ export const service = defineKind<Service>({
   kind: 'Service',
   plural: 'services',
   namespaced: true,
+  createdByPut: true,
   shortNames: ['svc'],
   categories: ['all'],
   hasStatus: true,
@@ -29,23 +31,33 @@ export const service = defineKind<Service>({
   setDefaults,
   warnings,
   prepareForCreate(object) {
+    const { spec } = object;
+    if (spec?.clusterIP && !spec.clusterIPs?.length) spec.clusterIPs = [spec.clusterIP];
     object.status = { loadBalancer: {} };
   },
-  prepareForUpdate(object, old) {
+  prepareForUpdate(object, old, subresource) {
     if (object.spec && old.spec) keepAllocated(object.spec, old.spec);
+    const isReached = object.status?.loadBalancer?.ingress !== undefined;
+    if (isReached && subresource !== 'status' && object.spec?.type !== 'LoadBalancer') {
+      object.status = { ...object.status, loadBalancer: {} };
+    }
   },
-  validate(object, old): FieldError[] {
+  validate(object, old, subresource): FieldError[] {
     const spec = object.spec ?? {};
+    if (subresource === 'status') {
+      const [now, before] = [object.status?.loadBalancer?.ingress, old?.status?.loadBalancer?.ingress];
+      return validateServicePoints(spec.type, now, before);
+    }
     return [
       ...validateServicePorts(spec, 'spec.ports'),
       ...oneOf('spec.type', spec.type, ['ClusterIP', 'ExternalName', 'LoadBalancer', 'NodePort']),
       ...oneOf('spec.sessionAffinity', spec.sessionAffinity, ['ClientIP', 'None']),
       ...validateLabels(spec.selector, 'spec.selector'),
-      ...validateAddresses(spec),
+      ...validateAddresses(spec, old?.spec),
       ...validateExternalName(spec),
       ...validatePolicies(spec),
       ...validateAffinityTime(spec),
-      ...(old?.spec ? validateUpdate(spec, old.spec) : []),
+      ...(old?.spec ? validateServiceUpdate(spec, old.spec) : []),
     ];
   },
   fieldLabels: {
@@ -63,8 +75,12 @@ export const service = defineKind<Service>({
   ],
 });
 
-function setDefaults({ metadata, spec }: Service): void {
-  if (!spec) return;
+function setDefaults(object: Service): void {
+  object.spec ??= {};
+  const { metadata, spec, status } = object;
+  if (spec.type === 'LoadBalancer') {
+    for (const point of status?.loadBalancer?.ingress ?? []) if (point.ip) point.ipMode ??= 'VIP';
+  }
   spec.type ||= 'ClusterIP';
   spec.sessionAffinity ||= 'None';
   if (spec.sessionAffinity === 'None') delete spec.sessionAffinityConfig;
@@ -78,9 +94,8 @@ function setDefaults({ metadata, spec }: Service): void {
     port.targetPort ||= port.port;
   }
   if (spec.type !== 'ExternalName') spec.internalTrafficPolicy ??= 'Cluster';
-  if (hasNodePorts(spec)) spec.externalTrafficPolicy ||= legacyPolicy(metadata?.annotations) ?? 'Cluster';
+  if (isReachable(spec)) spec.externalTrafficPolicy ||= legacyPolicy(metadata?.annotations) ?? 'Cluster';
   if (spec.type === 'LoadBalancer') spec.allocateLoadBalancerNodePorts ??= true;
-  if (spec.clusterIP && !spec.clusterIPs?.length) spec.clusterIPs = [spec.clusterIP];
 }
 
 /** What the policy was called before it had a field (Kubernetes 1.4 to 1.6). */
@@ -105,20 +120,20 @@ function hasNodePorts({ type }: Spec): boolean {
   return type === 'NodePort' || type === 'LoadBalancer';
 }
 
-function validateAddresses(spec: Spec): FieldError[] {
-  const addresses = spec.clusterIPs ?? [];
-  const errors = addresses.flatMap((address, i) => validateClusterIp(address, spec, `spec.clusterIPs[${i}]`));
-  errors.push(...validateFamilies(spec));
-  if (addresses.length > 0 && !spec.clusterIP) {
-    errors.push(invalid('spec.clusterIPs', addresses, 'must be empty when `clusterIP` is not specified'));
-  } else if (addresses.length > 0 && addresses[0] !== spec.clusterIP) {
-    errors.push(invalid('spec.clusterIPs', addresses, 'first value must match `clusterIP`'));
-  }
+function validateAddresses(spec: Spec, old: Spec | undefined): FieldError[] {
   return [
-    ...errors,
+    ...validateServiceAddresses(spec, old?.clusterIPs),
+    ...validateHeadless(spec),
     ...(spec.externalIPs ?? []).flatMap((address, i) => validateIp(address, `spec.externalIPs[${i}]`)),
     ...validateSourceRanges(spec),
   ];
+}
+
+/** Node ports lead to an address. */
+function validateHeadless(spec: Spec): FieldError[] {
+  const { clusterIPs = [], type } = spec;
+  if (clusterIPs[0] !== 'None' || !hasNodePorts(spec)) return [];
+  return [invalid('spec.clusterIPs[0]', 'None', `may not be set to 'None' for ${type} services`)];
 }
 
 /** Kubernetes, too, begins this field's name with a capital. */
@@ -128,28 +143,6 @@ function validateSourceRanges({ type, loadBalancerSourceRanges: ranges = [] }: S
   if (ranges.length === 0) return [];
   const misplaced = type === 'LoadBalancer' ? [] : [forbidden(sourceRanges, onlyForLoadBalancers)];
   return [...misplaced, ...ranges.flatMap((range, i) => validateCidr(range.trim(), `${sourceRanges}[${i}]`))];
-}
-
-function validateClusterIp(address: string, spec: Spec, field: string): FieldError[] {
-  if (spec.type === 'ExternalName') return [];
-  if (address !== 'None') return isIP(address) === 0 ? validateIp(address, field) : [];
-  if (!hasNodePorts(spec)) return [];
-  return [invalid(field, address, `may not be set to 'None' for ${spec.type} services`)];
-}
-
-function validateFamilies({ clusterIPs = [], ipFamilies = [] }: Spec): FieldError[] {
-  const kinds = ipFamilies.flatMap((family, i) => oneOf(`spec.ipFamilies[${i}]`, family, ['IPv4', 'IPv6']));
-  for (const [i, family] of ipFamilies.entries()) {
-    if (ipFamilies.indexOf(family) < i) kinds.push(duplicate(`spec.ipFamilies[${i}]`, family));
-  }
-  const strangers = clusterIPs.flatMap((address, i) => {
-    const family = ipFamilies[i];
-    if (!isIP(address) || !family || family === (isIP(address) === 6 ? 'IPv6' : 'IPv4')) return [];
-    return [
-      invalid(`spec.clusterIPs[${i}]`, address, `expected an ${family} value as indicated by \`ipFamilies[${i}]\``),
-    ];
-  });
-  return [...kinds, ...strangers];
 }
 
 function validateExternalName(spec: Spec): FieldError[] {
@@ -168,16 +161,14 @@ function validateExternalName(spec: Spec): FieldError[] {
 const onlyForLoadBalancers = "may only be used when `type` is 'LoadBalancer'";
 const traffic = ['Cluster', 'Local'];
 const nearness = ['PreferClose', 'PreferSameZone', 'PreferSameNode'];
-const families = ['PreferDualStack', 'RequireDualStack', 'SingleStack'];
 
 function validatePolicies(spec: Spec): FieldError[] {
-  const { internalTrafficPolicy: internal, trafficDistribution, ipFamilyPolicy } = spec;
+  const { internalTrafficPolicy: internal, trafficDistribution } = spec;
   return [
     ...validateExternalPolicy(spec),
     ...validateBalancer(spec),
     ...(internal === undefined ? [] : oneOf('spec.internalTrafficPolicy', internal, traffic)),
     ...(trafficDistribution === undefined ? [] : oneOf('spec.trafficDistribution', trafficDistribution, nearness)),
-    ...(ipFamilyPolicy === undefined ? [] : oneOf('spec.ipFamilyPolicy', ipFamilyPolicy, families)),
   ];
 }
 
@@ -203,8 +194,7 @@ function validateBalancer(spec: Spec): FieldError[] {
       spec[field] === undefined ? [] : [forbidden(`spec.${field}`, onlyForLoadBalancers)],
     );
   }
-  const wrong = loadBalancerClass === undefined ? undefined : qualifiedName(loadBalancerClass);
-  return wrong ? [invalid('spec.loadBalancerClass', loadBalancerClass, wrong)] : [];
+  return loadBalancerClass === undefined ? [] : ruled('spec.loadBalancerClass', loadBalancerClass, qualifiedName);
 }
 
 function validateAffinityTime(spec: Spec): FieldError[] {
@@ -212,13 +202,6 @@ function validateAffinityTime(spec: Spec): FieldError[] {
   if (seconds === undefined || (seconds > 0 && seconds <= maxAffinitySeconds)) return [];
   const detail = `must be greater than 0 and less than ${maxAffinitySeconds}`;
   return [invalid('spec.sessionAffinityConfig.clientIP.timeoutSeconds', seconds, detail)];
-}
-
-/** A Service keeps its address for as long as it has one. */
-function validateUpdate(spec: Spec, old: Spec): FieldError[] {
-  const stays = spec.type !== 'ExternalName' && old.type !== 'ExternalName';
-  if (!stays || !old.clusterIP || spec.clusterIP === old.clusterIP) return [];
-  return [invalid('spec.clusterIPs[0]', spec.clusterIPs ?? [], 'may not change once set')];
 }
 
 function externalAddress({ spec, status }: Service): string {

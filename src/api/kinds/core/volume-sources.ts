@@ -96,8 +96,7 @@ const secrets = [
 function validateCsi(csi: NonNullable<Spec['csi']>, field: string): FieldError[] {
   const { driver = '', volumeHandle } = csi;
   return all(
-    // Names of drivers may have capitals, as their first ones had.
-    driver === '' ? [required(`${field}.driver`)] : validateDriver(driver, `${field}.driver`),
+    validateDriverName(driver, `${field}.driver`),
     !volumeHandle && [required(`${field}.volumeHandle`)],
     secrets.flatMap((key) => {
       const secret = csi[key];
@@ -110,7 +109,9 @@ function validateCsi(csi: NonNullable<Spec['csi']>, field: string): FieldError[]
   );
 }
 
-function validateDriver(driver: string, field: string): FieldError[] {
+/** Of CSI drivers; it may have capitals, as the first ones had. */
+export function validateDriverName(driver: string, field: string): FieldError[] {
+  if (driver === '') return [required(field)];
   const wrong = dnsSubdomain(driver.toLowerCase());
   return all(
     Buffer.byteLength(driver) > maxDriverBytes && [tooLong(field, maxDriverBytes)],

@@ -3,14 +3,18 @@ import type { FieldError } from '../../kind.ts';
 import type { KubeObject, PersistentVolume, PersistentVolumeClaim, PersistentVolumeClaimSpec } from '../../types.ts';
 import { ageColumn, nameColumn, text, wide } from '../columns.ts';
 import { defineKind } from '../define.ts';
-import { all, forbidden, invalid, named, notSupported, oneOf, required, sameValue } from '../errors.ts';
+import { all, forbidden, invalid, named, notSupported, oneOf, required, sameValue, unchanged } from '../errors.ts';
 import { dnsSubdomain } from '../names.ts';
-import { amountOf, validateAmount } from '../podspec/resources.ts';
-import { validateAccessModes, validateClaimSpec, volumeModes } from './claim-spec.ts';
+import { amountOf } from '../podspec/resources.ts';
+import { setSourceDefaults } from '../podspec/volume-defaults.ts';
+import { validateAccessModes, validateBasicAmount, validateClaimSpec, volumeModes } from './claim-spec.ts';
+import { validateClaimStatus } from './claim-status.ts';
+import { betaClass, validateClaimUpdate } from './claim-update.ts';
 import { validateNodeSelector } from './node-selector.ts';
 import { sourceOf, validateSources } from './volume-sources.ts';
 
 type VolumeSpec = NonNullable<PersistentVolume['spec']>;
+type VolumeStatus = NonNullable<PersistentVolume['status']>;
 type DataSource = NonNullable<PersistentVolumeClaimSpec['dataSource']>;
 
 const shortModes: Readonly<Record<string, string>> = {
@@ -20,7 +24,6 @@ const shortModes: Readonly<Record<string, string>> = {
   ReadWriteOncePod: 'RWOP',
 };
 const policies = ['Delete', 'Recycle', 'Retain'];
-const betaClass = 'volume.beta.kubernetes.io/storage-class';
 
 export const persistentVolume = defineKind<PersistentVolume>({
   group: '',
@@ -29,8 +32,12 @@ export const persistentVolume = defineKind<PersistentVolume>({
   namespaced: false,
   shortNames: ['pv'],
   hasStatus: true,
-  setDefaults({ spec }) {
+  setDefaults(object) {
+    object.status ??= {};
+    object.status.phase ||= 'Pending';
+    const { spec } = object;
     if (!spec) return;
+    setSourceDefaults(spec);
     spec.persistentVolumeReclaimPolicy ||= 'Retain';
     spec.volumeMode ??= 'Filesystem';
     if (spec.hostPath) spec.hostPath.type ??= '';
@@ -38,10 +45,14 @@ export const persistentVolume = defineKind<PersistentVolume>({
   prepareForCreate(object) {
     object.status = { phase: 'Pending' };
   },
-  validate(object, old): FieldError[] {
+  prepareForUpdate(object, old, subresource) {
+    if (subresource === 'status') object.status = timed(object.status ?? {}, old.status ?? {});
+  },
+  validate(object, old, subresource): FieldError[] {
+    if (subresource === 'status') return [];
     return [
       ...validateVolume(object.spec, object.metadata?.name ?? ''),
-      ...(old?.spec && object.spec ? validateVolumeUpdate(object.spec, old.spec) : []),
+      ...(old?.spec ? validateVolumeUpdate(object.spec ?? {}, old.spec) : []),
     ];
   },
   columns: [
@@ -74,18 +85,23 @@ export const persistentVolumeClaim = defineKind<PersistentVolumeClaim>({
   namespaced: true,
   shortNames: ['pvc'],
   hasStatus: true,
-  setDefaults({ spec }) {
-    if (spec) setClaimSpecDefaults(spec);
+  setDefaults(object) {
+    object.status ??= {};
+    object.status.phase ||= 'Pending';
+    if (object.spec) setClaimSpecDefaults(object.spec);
   },
   prepareForCreate(object) {
     object.status = { phase: 'Pending' };
     if (object.spec) normalizeDataSources(object.spec);
   },
-  validate(object, old): FieldError[] {
-    return [
-      ...validateClaimSpec(object.spec, 'spec'),
-      ...(old?.spec && object.spec ? validateClaimUpdate(object.spec, old.spec, old.status) : []),
-    ];
+  prepareForUpdate(object, old) {
+    if (!object.spec) return;
+    const { dataSource, dataSourceRef } = old.spec ?? {};
+    normalizeDataSources(object.spec, dataSource !== undefined || dataSourceRef !== undefined);
+  },
+  validate(object, old, subresource): FieldError[] {
+    if (subresource === 'status') return validateClaimStatus(object.status);
+    return [...validateClaimSpec(object.spec, 'spec', old?.spec), ...(old ? validateClaimUpdate(object, old) : [])];
   },
   columns: [
     nameColumn,
@@ -145,40 +161,46 @@ function validateCapacity(capacity: Readonly<Record<string, string>> | undefined
   return all(
     names.length === 0 && [required(field)],
     !isOnlyStorage && [notSupported(field, capacity ? sortKeys(capacity) : null, ['storage'])],
-    names.flatMap((name) => validateBasicAmount(capacity?.[name] ?? '', `${field}[${name}]`)),
+    names.flatMap((name) => {
+      const [text, at] = [capacity?.[name] ?? '', `${field}[${name}]`];
+      return all(validateBasicAmount(text, at), isNothing(text) && [invalid(at, text, 'must be greater than zero')]);
+    }),
   );
 }
+
+const isNothing = (text: string): boolean => (amountOf(text) ?? 1n) <= 0n;
 
 const sortKeys = (amounts: Readonly<Record<string, string>>) =>
   Object.fromEntries(Object.entries(amounts).sort(([a], [b]) => (a < b ? -1 : 1)));
 
-function validateBasicAmount(text: string, field: string): FieldError[] {
-  const amount = amountOf(text);
-  if (amount === undefined) return validateAmount(text, field);
-  return all(
-    amount < 0n && [invalid(field, text, 'must be a valid resource quantity')],
-    amount <= 0n && [invalid(field, text, 'must be greater than zero')],
-  );
-}
-
 function validateVolumeUpdate(spec: VolumeSpec, old: VolumeSpec): FieldError[] {
-  const errors: FieldError[] = [];
-  if (!sameValue(sourceOf(spec), sourceOf(old))) {
-    errors.push(forbidden('spec.persistentvolumesource', 'spec.persistentvolumesource is immutable after creation'));
-  }
-  if (spec.volumeMode !== old.volumeMode)
-    errors.push(invalid('spec.volumeMode', spec.volumeMode, 'field is immutable'));
-  return errors;
+  // The secret by which a volume grows may be named later.
+  const isNamed = old.csi?.controllerExpandSecretRef !== undefined;
+  const now =
+    old.csi && spec.csi && !isNamed ? { ...spec, csi: { ...spec.csi, controllerExpandSecretRef: undefined } } : spec;
+  const nodes = 'field is immutable, except for updating from beta label to GA';
+  const loses = old.volumeAttributesClassName !== undefined && spec.volumeAttributesClassName === undefined;
+  return all(
+    !sameValue(sourceOf(now), sourceOf(old)) && [
+      forbidden('spec.persistentvolumesource', 'spec.persistentvolumesource is immutable after creation'),
+    ],
+    // Kubernetes, too, leaves out that these two stand in `spec`.
+    unchanged('volumeMode', spec.volumeMode, old.volumeMode),
+    old.nodeAffinity &&
+      !sameValue(spec.nodeAffinity, old.nodeAffinity) && [invalid('nodeAffinity', spec.nodeAffinity, nodes)],
+    loses && [forbidden('spec.volumeAttributesClassName', 'update from non-nil value to nil is forbidden')],
+  );
 }
 
 /**
  * What a volume is filled from, in both of the fields that say it. Alone, the old one is for claims and snapshots
  * (KEP-1495).
  */
-function normalizeDataSources(spec: PersistentVolumeClaimSpec): void {
+function normalizeDataSources(spec: PersistentVolumeClaimSpec, hadSource = false): void {
   const { dataSource, dataSourceRef } = spec;
   if (dataSource && !dataSourceRef) {
-    if (isOldSource(dataSource)) spec.dataSourceRef = { ...dataSource };
+    // What an older Kubernetes has let through stays.
+    if (hadSource || isOldSource(dataSource)) spec.dataSourceRef = { ...dataSource };
     else delete spec.dataSource;
   }
   if (dataSourceRef && !dataSource && !dataSourceRef.namespace) {
@@ -192,28 +214,13 @@ function isOldSource({ apiGroup = '', kind }: DataSource): boolean {
   return apiGroup === 'snapshot.storage.k8s.io' && kind === 'VolumeSnapshot';
 }
 
-const claimText =
-  'spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims';
-
-/** A claim is written once, but is given its volume and its class, and may grow when it is bound. */
-function validateClaimUpdate(
-  spec: PersistentVolumeClaimSpec,
-  old: PersistentVolumeClaimSpec,
-  status: PersistentVolumeClaim['status'],
-): FieldError[] {
-  const bound = status?.phase === 'Bound';
-  const now: PersistentVolumeClaimSpec = {
-    ...spec,
-    volumeName: old.volumeName ? spec.volumeName : undefined,
-    storageClassName: old.storageClassName === undefined ? undefined : spec.storageClassName,
-    ...(bound ? { resources: old.resources, volumeAttributesClassName: old.volumeAttributesClassName } : {}),
-  };
-  if (!sameValue(now, old)) return [forbidden('spec', claimText)];
-  const sizeOf = (amounts: Readonly<Record<string, string>> | undefined) => amountOf(amounts?.storage ?? '0') ?? 0n;
-  const size = sizeOf(spec.resources?.requests);
-  // Growth that did not come may be asked for in a smaller step (KEP-1790).
-  if (size >= sizeOf(old.resources?.requests) || size > sizeOf(status?.capacity)) return [];
-  return [forbidden('spec.resources.requests.storage', 'field can not be less than status.capacity')];
+/** When a volume came into its phase is written down, unless its writer does so (KEP-3762). */
+function timed(status: VolumeStatus, old: VolumeStatus): VolumeStatus {
+  const [at, before] = [status.lastPhaseTransitionTime, old.lastPhaseTransitionTime];
+  if (status.phase === old.phase) return { ...status, lastPhaseTransitionTime: at ?? before };
+  return at === undefined || at === before
+    ? { ...status, lastPhaseTransitionTime: `${new Date().toISOString().slice(0, 19)}Z` }
+    : status;
 }
 
 function formatModes(modes: readonly string[] | undefined): string {

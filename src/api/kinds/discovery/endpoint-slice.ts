@@ -5,7 +5,7 @@ import { strictAddress, validateIp } from '../addresses.ts';
 import { ageColumn, nameColumn, text } from '../columns.ts';
 import { firstOf, validateAppProtocol, validateEndpointIp } from '../core/endpoints.ts';
 import { defineKind } from '../define.ts';
-import { duplicate, invalid, oneOf, required, tooMany, unchanged } from '../errors.ts';
+import { duplicate, invalid, oneOf, required, sameValue, tooMany, unchanged } from '../errors.ts';
 import { dnsLabel, dnsSubdomain, labelValue, type Rule } from '../names.ts';
 
 type Endpoint = NonNullable<EndpointSlice['endpoints']>[number];
@@ -20,11 +20,15 @@ export const endpointSlice = defineKind<EndpointSlice>({
   plural: 'endpointslices',
   namespaced: true,
   generation: true,
+  raisedBy: ['labels'],
   setDefaults({ ports }) {
     for (const port of ports ?? []) {
       port.name ??= '';
       port.protocol ??= 'TCP';
     }
+  },
+  prepareForUpdate(object, old) {
+    if (!sameValue(object.endpoints, old.endpoints)) dropTopology(object.endpoints ?? [], old.endpoints ?? []);
   },
   validate(object, old): FieldError[] {
     return [
@@ -33,7 +37,7 @@ export const endpointSlice = defineKind<EndpointSlice>({
         : [required('addressType')]),
       ...validatePorts(object.ports ?? []),
       ...validateEndpoints(object.endpoints ?? [], object.addressType),
-      ...(old ? unchanged('addressType', object.addressType, old.addressType) : []),
+      ...(old ? unchanged('addressType', object.addressType ?? '', old.addressType) : []),
     ];
   },
   columns: [
@@ -44,6 +48,18 @@ export const endpointSlice = defineKind<EndpointSlice>({
     ageColumn,
   ],
 });
+
+const hostname = 'kubernetes.io/hostname';
+
+/** The field is from before `v1`: it stays with endpoints that stay, and leaves the node's name where that stood in it. */
+function dropTopology(endpoints: Endpoint[], old: readonly Endpoint[]): void {
+  const nodes = new Set(old.map(({ deprecatedTopology }) => deprecatedTopology?.[hostname]));
+  for (const endpoint of endpoints) {
+    const node = endpoint.deprecatedTopology?.[hostname];
+    if (endpoint.nodeName === undefined && node !== undefined && nodes.has(node)) endpoint.nodeName = node;
+    delete endpoint.deprecatedTopology;
+  }
+}
 
 function validatePorts(ports: readonly Port[]): FieldError[] {
   if (ports.length > most.ports) return [tooMany('ports', ports.length, most.ports)];

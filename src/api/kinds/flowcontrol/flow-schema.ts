@@ -1,13 +1,14 @@
 import type { FieldError } from '../../kind.ts';
 import type { FlowSchema } from '../../types.ts';
 import { ageColumn, nameColumn, text } from '../columns.ts';
-import { defineKind } from '../define.ts';
-import { invalid, notSupported, required } from '../errors.ts';
+import { allMetadata, defineKind } from '../define.ts';
+import { invalid, notSupported, required, ruled } from '../errors.ts';
+import { dnsSubdomain } from '../names.ts';
+import { validateConditionTypes } from '../status.ts';
+import { validateRule } from './rules.ts';
 
 const defaultPrecedence = 1000;
 const maxPrecedence = 10_000;
-
-type Rule = NonNullable<NonNullable<FlowSchema['spec']>['rules']>[number];
 
 export const flowSchema = defineKind<FlowSchema>({
   group: 'flowcontrol.apiserver.k8s.io',
@@ -15,21 +16,24 @@ export const flowSchema = defineKind<FlowSchema>({
   plural: 'flowschemas',
   definition: 'io.k8s.api.flowcontrol.v1.FlowSchema',
   namespaced: false,
+  keptByStatus: allMetadata,
   hasStatus: true,
   generation: true,
   setDefaults({ spec }) {
     if (spec) spec.matchingPrecedence ||= defaultPrecedence;
   },
-  validate({ metadata, spec }, _old, subresource): FieldError[] {
-    if (subresource === 'status') return [];
+  validate({ metadata, spec, status }, _old, subresource): FieldError[] {
+    if (subresource === 'status') return validateConditionTypes(status?.conditions, 'status.conditions');
     const level = spec?.priorityLevelConfiguration?.name;
-    const method = spec?.distinguisherMethod?.type;
+    const method = spec?.distinguisherMethod && (spec.distinguisherMethod.type ?? '');
     return [
       ...validatePrecedence(metadata?.name ?? '', spec?.matchingPrecedence ?? 0),
       ...(method === undefined || ['ByUser', 'ByNamespace'].includes(method)
         ? []
-        : [notSupported('spec.distinguisherMethod.type', method, ['ByNamespace', 'ByUser'])]),
-      ...(level ? [] : [required('spec.priorityLevelConfiguration.name', 'must reference a priority level by name')]),
+        : [notSupported('spec.distinguisherMethod.type', { Type: method }, ['ByNamespace', 'ByUser'])]),
+      ...(level
+        ? ruled('spec.priorityLevelConfiguration.name', level, dnsSubdomain)
+        : [required('spec.priorityLevelConfiguration.name', 'must reference a priority level')]),
       ...(spec?.rules ?? []).flatMap((rule, i) => validateRule(rule, `spec.rules[${i}]`)),
     ];
   },
@@ -54,29 +58,4 @@ function validatePrecedence(name: string, precedence: number): FieldError[] {
   }
   if (precedence <= 0) return wrong('must be a positive value');
   return precedence > maxPrecedence ? wrong(`must not be greater than ${maxPrecedence}`) : [];
-}
-
-function validateRule({ subjects, resourceRules, nonResourceRules }: Rule, at: string): FieldError[] {
-  return [
-    ...(subjects?.length ? [] : [required(`${at}.subjects`, 'subjects must contain at least one value')]),
-    ...(resourceRules?.length || nonResourceRules?.length
-      ? []
-      : [required(at, 'at least one of resourceRules and nonResourceRules has to be non-empty')]),
-    ...(subjects ?? []).flatMap((subject, i) => validateSubject(subject, `${at}.subjects[${i}]`)),
-  ];
-}
-
-function validateSubject({ kind, user, group, serviceAccount }: Rule['subjects'][number], at: string): FieldError[] {
-  switch (kind) {
-    case 'User':
-      return user?.name ? [] : [required(`${at}.user`, "user is required when subject kind is 'User'")];
-    case 'Group':
-      return group?.name ? [] : [required(`${at}.group`, "group is required when subject kind is 'Group'")];
-    case 'ServiceAccount':
-      return serviceAccount?.name
-        ? []
-        : [required(`${at}.serviceAccount`, "serviceAccount is required when subject kind is 'ServiceAccount'")];
-    default:
-      return [notSupported(`${at}.kind`, kind, ['Group', 'ServiceAccount', 'User'])];
-  }
 }

@@ -1,12 +1,16 @@
 import type { FieldError } from '../../kind.ts';
 import type { PriorityLevelConfiguration } from '../../types.ts';
 import { ageColumn, nameColumn, text } from '../columns.ts';
-import { defineKind } from '../define.ts';
-import { forbidden, invalid, notSupported, required } from '../errors.ts';
+import { allMetadata, defineKind } from '../define.ts';
+import { all, forbidden, invalid, notSupported, required } from '../errors.ts';
+import { validateConditionTypes } from '../status.ts';
 
 type Limited = NonNullable<NonNullable<PriorityLevelConfiguration['spec']>['limited']>;
 type Queuing = NonNullable<NonNullable<Limited['limitResponse']>['queuing']>;
 
+const maxQueues = 10_000_000;
+/** Of the hash by which a flow finds its queues. */
+const maxBits = 60;
 const defaultQueuing = { queues: 64, handSize: 8, queueLengthLimit: 50 };
 
 export const priorityLevelConfiguration = defineKind<PriorityLevelConfiguration>({
@@ -15,6 +19,7 @@ export const priorityLevelConfiguration = defineKind<PriorityLevelConfiguration>
   plural: 'prioritylevelconfigurations',
   definition: 'io.k8s.api.flowcontrol.v1.PriorityLevelConfiguration',
   namespaced: false,
+  keptByStatus: allMetadata,
   hasStatus: true,
   generation: true,
   setDefaults({ spec }) {
@@ -28,18 +33,9 @@ export const priorityLevelConfiguration = defineKind<PriorityLevelConfiguration>
     const { queuing } = spec.limited.limitResponse ?? {};
     if (queuing) for (const [key, value] of Object.entries(defaultQueuing)) queuing[key as keyof Queuing] ||= value;
   },
-  validate({ spec }, _old, subresource): FieldError[] {
-    if (subresource === 'status') return [];
-    switch (spec?.type) {
-      case 'Exempt':
-        return spec.limited ? [forbidden('spec.limited', 'must be nil if the type is not Limited')] : [];
-      case 'Limited':
-        return spec.limited
-          ? validateLimited(spec.limited)
-          : [required('spec.limited', 'must not be empty when type is Limited')];
-      default:
-        return [notSupported('spec.type', spec?.type ?? '', ['Exempt', 'Limited'])];
-    }
+  validate({ metadata, spec, status }, _old, subresource): FieldError[] {
+    if (subresource === 'status') return validateConditionTypes(status?.conditions, 'status.conditions');
+    return all(validateName(metadata?.name ?? '', spec?.type ?? ''), validateSpec(spec ?? { type: '' }));
   },
   columns: [
     nameColumn,
@@ -61,16 +57,52 @@ function ofQueuing({ spec }: PriorityLevelConfiguration, field: keyof Queuing): 
   return queuing ? (queuing[field] ?? 0) : '<none>';
 }
 
-function validateLimited({ nominalConcurrencyShares, lendablePercent, limitResponse }: Limited): FieldError[] {
+/** There is one level without a limit. */
+function validateName(name: string, type: string): FieldError[] {
+  if ((name === 'exempt') === (type === 'Exempt')) return [];
+  return [invalid('spec.type', type, "must be 'Exempt' if and only if `name` is 'exempt'")];
+}
+
+function validateSpec({ type, limited, exempt }: NonNullable<PriorityLevelConfiguration['spec']>): FieldError[] {
+  switch (type) {
+    case 'Exempt':
+      return all(
+        limited && [forbidden('spec.limited', 'must be nil if the type is not Limited')],
+        exempt && validateShares(exempt, 'spec.exempt'),
+      );
+    case 'Limited':
+      return all(
+        exempt && [forbidden('spec.exempt', 'must be nil if the type is Limited')],
+        limited ? validateLimited(limited) : [required('spec.limited', 'must not be empty when type is Limited')],
+      );
+    default:
+      return type ? [notSupported('spec.type', type, ['Exempt', 'Limited'])] : [required('spec.type')];
+  }
+}
+
+interface Shares {
+  readonly nominalConcurrencyShares?: number;
+  readonly lendablePercent?: number;
+}
+
+function validateShares({ nominalConcurrencyShares: shares = 0, lendablePercent: lent = 0 }: Shares, at: string) {
+  return all(
+    shares < 0 && [invalid(`${at}.nominalConcurrencyShares`, shares, 'must be a non-negative integer')],
+    (lent < 0 || lent > 100) && [invalid(`${at}.lendablePercent`, lent, 'must be between 0 and 100, inclusive')],
+  );
+}
+
+function validateLimited(limited: Limited): FieldError[] {
+  const { borrowingLimitPercent: borrowed, limitResponse } = limited;
   const at = 'spec.limited';
-  const outside = lendablePercent !== undefined && (lendablePercent < 0 || lendablePercent > 100);
-  return [
-    ...((nominalConcurrencyShares ?? 0) < 0
-      ? [invalid(`${at}.nominalConcurrencyShares`, nominalConcurrencyShares, 'must be a non-negative integer')]
-      : []),
-    ...(outside ? [invalid(`${at}.lendablePercent`, lendablePercent, 'must be between 0 and 100, inclusive')] : []),
-    ...validateResponse(limitResponse, `${at}.limitResponse`),
-  ];
+  return all(
+    validateShares(limited, at),
+    validateResponse(limitResponse, `${at}.limitResponse`),
+    borrowed !== undefined &&
+      borrowed < 0 && [
+        invalid(`${at}.borrowingLimitPercent`, borrowed, 'if specified, must be a non-negative integer'),
+      ],
+  );
 }
 
 function validateResponse(response: Limited['limitResponse'], at: string): FieldError[] {
@@ -83,7 +115,7 @@ function validateResponse(response: Limited['limitResponse'], at: string): Field
         ? validateQueuing(queuing, `${at}.queuing`)
         : [required(`${at}.queuing`, 'must not be empty if limited.limitResponse.type is Limited')];
     default:
-      return [notSupported(`${at}.type`, type ?? '', ['Queue', 'Reject'])];
+      return type ? [notSupported(`${at}.type`, type, ['Queue', 'Reject'])] : [required(`${at}.type`)];
   }
 }
 
@@ -91,6 +123,15 @@ function validateQueuing({ queues = 0, handSize = 0, queueLengthLimit = 0 }: Que
   const positive = Object.entries({ queueLengthLimit, queues, handSize }).flatMap(([field, value]) =>
     value > 0 ? [] : [invalid(`${at}.${field}`, value, 'must be positive')],
   );
-  if (handSize <= queues) return positive;
-  return [...positive, invalid(`${at}.handSize`, handSize, `should not be greater than queues (${queues})`)];
+  const bits = Math.ceil(Math.log2(queues) * handSize);
+  const entropy = `required entropy bits of deckSize ${queues} and handSize ${handSize}`;
+  return all(
+    positive,
+    queues > maxQueues && [invalid(`${at}.queues`, queues, `must not be greater than ${maxQueues}`)],
+    handSize > 0 &&
+      handSize > queues && [invalid(`${at}.handSize`, handSize, `should not be greater than queues (${queues})`)],
+    handSize > 0 &&
+      handSize <= queues &&
+      bits > maxBits && [invalid(`${at}.handSize`, handSize, `${entropy} should not be greater than ${maxBits}`)],
+  );
 }

@@ -1,9 +1,10 @@
 import type { FieldError } from '../../kind.ts';
 import type { Ingress } from '../../types.ts';
 import { isLegacyAddress } from '../addresses.ts';
+import { validateIngressPoints } from '../balancer-status.ts';
 import { ageColumn, nameColumn, text } from '../columns.ts';
 import { defineKind } from '../define.ts';
-import { each, invalid, named, oneOf, required } from '../errors.ts';
+import { each, invalid, named, oneOf, required, ruled } from '../errors.ts';
 import { dnsLabel, dnsSubdomain, portName, portNumber, wildcardSubdomain } from '../names.ts';
 import { validateObjectName } from '../object-name.ts';
 
@@ -29,7 +30,10 @@ export const ingress = defineKind<Ingress>({
   prepareForCreate(object) {
     object.status = { loadBalancer: {} };
   },
-  validate({ metadata, spec }, old): FieldError[] {
+  validate({ metadata, spec, status }, old, subresource): FieldError[] {
+    if (subresource === 'status') {
+      return validateIngressPoints(status?.loadBalancer?.ingress, old?.status?.loadBalancer?.ingress);
+    }
     const wrongClass = spec?.ingressClassName === undefined ? undefined : dnsSubdomain(spec.ingressClassName);
     const nothing = !spec?.rules?.length && !spec?.defaultBackend;
     return [
@@ -123,8 +127,9 @@ function validateBackendPort(port: BackendPort, field: string): FieldError[] {
   const { name, number } = port ?? {};
   if (name && number) return [invalid(field, '', 'cannot set both port name & port number')];
   if (!name && !number) return [required(field, 'port name or number is required')];
-  const wrong = name ? portName(name) : portNumber(number ?? 0);
-  return wrong ? [invalid(`${field}.service.port.${name ? 'name' : 'number'}`, name || number, wrong)] : [];
+  if (name) return ruled(`${field}.service.port.name`, name, portName);
+  const wrong = portNumber(number ?? 0);
+  return wrong ? [invalid(`${field}.service.port.number`, number, wrong)] : [];
 }
 
 function formatHosts(rules: readonly Rule[]): string {

@@ -3,7 +3,7 @@ import type { FieldError } from '../../kind.ts';
 import type { IPAddress, ServiceCIDR } from '../../types.ts';
 import { strictAddress, strictCidr } from '../addresses.ts';
 import { ageColumn, nameColumn, text } from '../columns.ts';
-import { defineKind } from '../define.ts';
+import { allMetadata, defineKind } from '../define.ts';
 import { invalid, required, unchanged } from '../errors.ts';
 import { dnsSubdomain, pathSegment, type Rule } from '../names.ts';
 
@@ -15,7 +15,9 @@ export const ipAddress = defineKind<IPAddress>({
   shortNames: ['ip'],
   nameRule: strictAddress,
   validate({ spec }, old): FieldError[] {
-    if (!spec?.parentRef) return [required('spec.parentRef')];
+    if (!spec?.parentRef) {
+      return [required('spec.parentRef'), ...(old ? unchanged('spec.parentRef', undefined, old.spec?.parentRef) : [])];
+    }
     const { group, resource, namespace, name } = spec.parentRef;
     const parts: [field: string, value: string | undefined, rule: Rule][] = [
       ['group', group, dnsSubdomain],
@@ -51,6 +53,7 @@ export const serviceCIDR = defineKind<ServiceCIDR>({
   kind: 'ServiceCIDR',
   plural: 'servicecidrs',
   namespaced: false,
+  keptByStatus: allMetadata,
   hasStatus: true,
   validate({ spec }, old): FieldError[] {
     const ranges = spec?.cidrs ?? [];
@@ -65,7 +68,7 @@ export const serviceCIDR = defineKind<ServiceCIDR>({
 
 function wrongRanges(ranges: readonly string[]): FieldError[] {
   if (ranges.length === 0) return [required('spec.cidrs', 'at least one CIDR required')];
-  if (ranges.length > 2) return [invalid('spec.cidrs', { cidrs: ranges }, 'may only hold up to 2 values')];
+  if (ranges.length > 2) return [invalid('spec.cidrs', { CIDRs: ranges }, 'may only hold up to 2 values')];
   const errors = ranges.flatMap((range, i) => {
     const wrong = strictCidr(range);
     return wrong ? [invalid(`spec.cidrs[${i}]`, range, wrong)] : [];
@@ -78,7 +81,8 @@ function wrongRanges(ranges: readonly string[]): FieldError[] {
 /** The second family may be added; all else stays. */
 function changedRanges(ranges: readonly string[], old: readonly string[]): FieldError[] {
   const grows = old.length === 1 && ranges.length === 2;
-  if (ranges.length !== old.length && !grows) return [invalid('spec.cidrs', ranges, 'field is immutable')];
+  if (ranges.length !== old.length && !grows)
+    return [invalid('spec.cidrs', ranges.length > 0 ? ranges : null, 'field is immutable')];
   const changed = old.flatMap((range, i) => unchanged(`spec.cidrs[${i}]`, ranges[i], range));
   return grows ? [...changed, ...wrongRanges(ranges)] : changed;
 }

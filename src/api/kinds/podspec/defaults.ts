@@ -1,4 +1,5 @@
 import type { Container, PodSpec, PodTemplateSpec, Probe, Volume } from '../../types.ts';
+import { setSourceDefaults } from './volume-defaults.ts';
 
 // What Kubernetes fills into a pod's specification (pkg/apis/core/v1/defaults.go). All of it may run twice.
 
@@ -82,6 +83,7 @@ function setVolumeDefaults(volume: Volume): void {
   if (volume.secret) volume.secret.defaultMode ??= fileMode;
   if (volume.configMap) volume.configMap.defaultMode ??= fileMode;
   if (volume.hostPath) volume.hostPath.type ??= '';
+  setSourceDefaults(volume);
   if (volume.image) volume.image.pullPolicy ||= pullPolicyFor(volume.image.reference ?? '');
   setClaimTemplateDefaults(volume.ephemeral?.volumeClaimTemplate);
   setDownwardDefaults(volume.downwardAPI);

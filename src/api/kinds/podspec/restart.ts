@@ -30,3 +30,27 @@ function validateRule({ action, exitCodes }: Rule, field: string): FieldError[] 
     ...(values.length > MAX_EXIT_CODES ? [tooMany(`${field}.exitCodes.values`, values.length, MAX_EXIT_CODES)] : []),
   ];
 }
+
+/** Whether a container that ended so is started again: its rules say it, else its own policy, else the pod's (KEP-5307). */
+export function restartsAfter(container: Container, podPolicy: string | undefined, exitCode: number): boolean {
+  const own = container.restartPolicy;
+  const rule = own ? matchingRule(container, exitCode) : undefined;
+  if (rule?.action === 'Restart' || rule?.action === 'RestartAllContainers') return true;
+  const policy = own || podPolicy || 'Always';
+  return policy === 'Always' || (policy === 'OnFailure' && exitCode !== 0);
+}
+
+/** What is done with a container that ended so; of several rules the first counts. */
+export function matchingRule({ restartPolicyRules = [] }: Container, exitCode: number): Rule | undefined {
+  return restartPolicyRules.find(({ exitCodes }) => {
+    if (!exitCodes) return false;
+    const isListed = (exitCodes.values ?? []).includes(exitCode);
+    return exitCodes.operator === 'In' ? isListed : exitCodes.operator === 'NotIn' && !isListed;
+  });
+}
+
+/** Whether one of the containers may have all of them start anew (KEP-5532). */
+export const mayRestartAll = (containers: readonly Container[]): boolean =>
+  containers.some(({ restartPolicyRules = [] }) =>
+    restartPolicyRules.some(({ action }) => action === 'RestartAllContainers'),
+  );

@@ -48,7 +48,7 @@ function validateGates(gates: PodSpec['schedulingGates'], field: string): FieldE
   });
 }
 
-function validateToleration(toleration: Toleration, field: string): FieldError[] {
+export function validateToleration(toleration: Toleration, field: string): FieldError[] {
   const { key = '', operator = '', value = '', effect = '', tolerationSeconds } = toleration;
   const errors = ruledIfGiven(`${field}.key`, key, qualifiedName);
   if (key === '' && operator !== 'Exists') {

@@ -1,25 +1,50 @@
 import type { FieldError } from '../../kind.ts';
 import type { Container, PodSpec } from '../../types.ts';
-import { forbidden, invalid, sameValue } from '../errors.ts';
+import { all, each, forbidden, invalid, sameValue } from '../errors.ts';
+import { validateGatedPlacement } from './gated-update.ts';
+
+const maxInt32 = 2147483647;
+const lists = ['containers', 'initContainers'] as const;
 
 /** Of a pod that exists, only images, the active deadline, new tolerations and fewer scheduling gates may be written. */
 export function validatePodSpecUpdate(spec: PodSpec, old: PodSpec, field: string): FieldError[] {
-  const counts = (['containers', 'initContainers'] as const)
-    .filter((list) => (spec[list] ?? []).length !== (old[list] ?? []).length)
-    .map((list) => forbidden(`${field}.${list}`, 'pod updates may not add or remove containers'));
-  if (counts.length > 0) return counts;
-  return [
-    ...validateDeadline(spec.activeDeadlineSeconds, old.activeDeadlineSeconds, `${field}.activeDeadlineSeconds`),
-    ...validateTolerations(spec, old, `${field}.tolerations`),
-    ...validateGates(spec, old, `${field}.schedulingGates`),
-    ...validateTheRest(spec, old, field),
-  ];
+  const images: FieldError[] = [];
+  for (const list of lists) {
+    if ((spec[list] ?? []).length !== (old[list] ?? []).length) {
+      return [...images, forbidden(`${field}.${list}`, 'pod updates may not add or remove containers')];
+    }
+    images.push(...each(spec[list], `${field}.${list}`, validateImage));
+  }
+  const deadline = validateDeadline(spec.activeDeadlineSeconds, old.activeDeadlineSeconds, field);
+  // Kubernetes looks no further than at a deadline that cannot be.
+  if (deadline.length > 0 && spec.activeDeadlineSeconds !== undefined) return [...images, ...deadline];
+  return all(
+    images,
+    deadline,
+    validateTolerations(spec, old, `${field}.tolerations`),
+    validateGates(spec, old, `${field}.schedulingGates`),
+    old.schedulingGates?.length ? validateGatedPlacement(spec, old, field) : [],
+    validateTheRest(spec, old, field),
+  );
 }
 
-function validateDeadline(seconds: number | undefined, old: number | undefined, field: string): FieldError[] {
-  if (old === undefined || seconds === old) return [];
-  if (seconds === undefined) return [invalid(field, null, 'must not update from a positive integer to nil value')];
-  return seconds > old ? [invalid(field, seconds, 'must be less than or equal to previous value')] : [];
+/** That there is one is looked at with everything else. */
+function validateImage({ image = '' }: Container, at: string): FieldError[] {
+  if (image.trim() === image) return [];
+  return [invalid(`${at}.image`, image, 'must not have leading or trailing whitespace')];
+}
+
+function validateDeadline(seconds: number | undefined, old: number | undefined, at: string): FieldError[] {
+  const field = `${at}.activeDeadlineSeconds`;
+  if (seconds === undefined) {
+    return old === undefined ? [] : [invalid(field, null, 'must not update from a positive integer to nil value')];
+  }
+  if (seconds < 0 || seconds > maxInt32) {
+    return [invalid(field, seconds, `must be between 0 and ${maxInt32}, inclusive`)];
+  }
+  return old !== undefined && seconds > old
+    ? [invalid(field, seconds, 'must be less than or equal to previous value')]
+    : [];
 }
 
 function validateTolerations(spec: PodSpec, old: PodSpec, field: string): FieldError[] {
@@ -32,10 +57,13 @@ function validateTolerations(spec: PodSpec, old: PodSpec, field: string): FieldE
 }
 
 function validateGates(spec: PodSpec, old: PodSpec, field: string): FieldError[] {
-  const before = (old.schedulingGates ?? []).map((gate) => gate.name);
-  return (spec.schedulingGates ?? [])
-    .filter((gate) => !before.includes(gate.name))
-    .map((gate) => forbidden(field, `only deletion is allowed, but found new scheduling gate '${gate.name}'`));
+  const before = (old.schedulingGates ?? []).map(({ name = '' }) => name);
+  const now = (spec.schedulingGates ?? []).map(({ name = '' }) => name);
+  return each(now, field, (name, at, i) =>
+    before.includes(name) || now.lastIndexOf(name) !== i
+      ? []
+      : [forbidden(`${at}.name`, `only deletion is allowed, but found new scheduling gate '${name}'`)],
+  );
 }
 
 function validateTheRest(spec: PodSpec, old: PodSpec, field: string): FieldError[] {
@@ -54,6 +82,7 @@ function withoutMutableParts(spec: PodSpec, old: PodSpec): PodSpec {
   const withoutImage = (container: Container): Container => ({ ...container, image: '' });
   const gated = (old.schedulingGates ?? []).length > 0;
   const graceFixed = (old.terminationGracePeriodSeconds ?? 0) < 0 && spec.terminationGracePeriodSeconds === 1;
+  const { nodeAffinity, ...others } = spec.affinity ?? {};
   return {
     ...spec,
     containers: (spec.containers ?? []).map(withoutImage),
@@ -63,6 +92,6 @@ function withoutMutableParts(spec: PodSpec, old: PodSpec): PodSpec {
     schedulingGates: undefined,
     ...(graceFixed ? { terminationGracePeriodSeconds: old.terminationGracePeriodSeconds } : {}),
     // A pod that is not to be scheduled yet may still say where it wants to be.
-    ...(gated ? { nodeSelector: undefined, affinity: undefined } : {}),
+    ...(gated ? { nodeSelector: undefined, affinity: others } : {}),
   };
 }

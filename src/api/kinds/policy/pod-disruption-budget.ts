@@ -4,7 +4,8 @@ import { ageColumn, integer, nameColumn, text } from '../columns.ts';
 import { defineKind } from '../define.ts';
 import { invalid, notSupported } from '../errors.ts';
 import { validateLabelSelector } from '../label-selector.ts';
-import { selectorInGo, validateIntOrPercent } from '../workload.ts';
+import { validateConditions } from '../status.ts';
+import { selectorInGo, validateIntOrPercent, validateNotNegative } from '../workload.ts';
 
 type Spec = NonNullable<PodDisruptionBudget['spec']>;
 
@@ -18,16 +19,29 @@ function specInGo({ minAvailable, maxUnavailable, selector, unhealthyPodEviction
   };
 }
 
+type Status = PodDisruptionBudget['status'];
+
+function validateStatus(status: Status): FieldError[] {
+  const counts = ['disruptionsAllowed', 'currentHealthy', 'desiredHealthy', 'expectedPods'] as const;
+  return [
+    ...validateConditions(status?.conditions, 'status.conditions'),
+    ...validateNotNegative(status, counts, 'status'),
+  ];
+}
+
 export const podDisruptionBudget = defineKind<PodDisruptionBudget>({
   group: 'policy',
   kind: 'PodDisruptionBudget',
   plural: 'poddisruptionbudgets',
   namespaced: true,
+  anyFinalizer: true,
+  needsVersion: true,
   shortNames: ['pdb'],
   hasStatus: true,
   initialStatus: { disruptionsAllowed: 0, currentHealthy: 0, desiredHealthy: 0, expectedPods: 0 },
   generation: true,
-  validate({ spec }): FieldError[] {
+  validate({ spec, status }, _old, subresource): FieldError[] {
+    if (subresource === 'status') return validateStatus(status);
     const { minAvailable, maxUnavailable, unhealthyPodEvictionPolicy: policy } = spec ?? {};
     const both = minAvailable !== undefined && maxUnavailable !== undefined;
     const policies = ['AlwaysAllow', 'IfHealthyBudget'];

@@ -13,6 +13,7 @@ export const role = defineKind<Role>({
   kind: 'Role',
   plural: 'roles',
   namespaced: true,
+  createdByPut: true,
   nameRule: pathSegment,
   validate: ({ rules }) => validateRules(rules ?? [], true),
   columns: [nameColumn, createdColumn],
@@ -23,6 +24,7 @@ export const clusterRole = defineKind<ClusterRole>({
   kind: 'ClusterRole',
   plural: 'clusterroles',
   namespaced: false,
+  createdByPut: true,
   nameRule: pathSegment,
   validate({ rules, aggregationRule }): FieldError[] {
     const selectors = aggregationRule?.clusterRoleSelectors ?? [];

@@ -1,7 +1,7 @@
 import type { FieldError } from '../../kind.ts';
 import type { ResourceClaim, ResourceClaimTemplate } from '../../types.ts';
 import { ageColumn, nameColumn, text } from '../columns.ts';
-import { defineKind } from '../define.ts';
+import { allMetadata, defineKind } from '../define.ts';
 import { forbidden, named, oneOf, required, unchanged } from '../errors.ts';
 import { dnsLabel } from '../names.ts';
 import {
@@ -24,6 +24,7 @@ export const resourceClaim = defineKind<ResourceClaim>({
   kind: 'ResourceClaim',
   plural: 'resourceclaims',
   namespaced: true,
+  keptByStatus: allMetadata,
   hasStatus: true,
   initialStatus: {},
   setDefaults({ spec }) {
@@ -51,8 +52,10 @@ export const resourceClaimTemplate = defineKind<ResourceClaimTemplate>({
     if (spec?.spec?.devices) defaultRequests(spec.spec.devices);
   },
   validate({ spec }, old): FieldError[] {
-    if (old) return unchanged('spec', spec, old.spec);
-    return claimErrors('spec.spec.devices', spec?.spec?.devices ?? {});
+    return [
+      ...claimErrors('spec.spec.devices', spec?.spec?.devices ?? {}),
+      ...(old ? unchanged('spec', spec, old.spec) : []),
+    ];
   },
 });
 

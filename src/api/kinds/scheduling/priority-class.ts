@@ -14,17 +14,14 @@ export const priorityClass = defineKind<PriorityClass>({
   plural: 'priorityclasses',
   namespaced: false,
   shortNames: ['pc'],
-  generation: true,
+  generation: 'first',
   setDefaults(object) {
     object.preemptionPolicy ??= 'PreemptLowerPriority';
   },
   validate(object, old): FieldError[] {
     return [
       ...validateReserved(object),
-      ...(object.preemptionPolicy === ''
-        ? [required('preemptionPolicy')]
-        : oneOf('preemptionPolicy', object.preemptionPolicy, ['PreemptLowerPriority', 'Never'])),
-      ...(old ? validateUpdate(object, old) : []),
+      ...(old ? validateUpdate(object, old) : validatePolicy(object.preemptionPolicy ?? '')),
     ];
   },
   columns: [
@@ -35,6 +32,11 @@ export const priorityClass = defineKind<PriorityClass>({
     text('PreemptionPolicy', ({ preemptionPolicy }) => preemptionPolicy ?? '', 'Whether others make room for it.'),
   ],
 });
+
+function validatePolicy(policy: string): FieldError[] {
+  if (policy === '') return [required('preemptionPolicy')];
+  return oneOf('preemptionPolicy', policy, ['PreemptLowerPriority', 'Never']);
+}
 
 function validateReserved({ metadata, value }: PriorityClass): FieldError[] {
   const name = metadata?.name ?? '';

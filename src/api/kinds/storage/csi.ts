@@ -1,7 +1,9 @@
 import type { CSIDriver, CSINode, CSIStorageCapacity, VolumeAttachment, VolumeAttributesClass } from '../../types.ts';
 import { ageColumn, boolean, integer, nameColumn, text } from '../columns.ts';
-import { defineKind } from '../define.ts';
-import { required, unchanged } from '../errors.ts';
+import { allMetadata, defineKind } from '../define.ts';
+import { all, forbidden, required, sameValue } from '../errors.ts';
+import { validateAttachment, validateDriver, validateNodeDrivers, validateStorageCapacity } from './csi-rules.ts';
+import { validateProvisioner } from './storage-class.ts';
 
 const group = 'storage.k8s.io';
 
@@ -12,6 +14,8 @@ export const csiDriver = defineKind<CSIDriver>({
   kind: 'CSIDriver',
   plural: 'csidrivers',
   namespaced: false,
+  generation: 'later',
+  needsVersion: true,
   setDefaults({ spec }) {
     if (!spec) return;
     spec.attachRequired ??= true;
@@ -22,6 +26,7 @@ export const csiDriver = defineKind<CSIDriver>({
     spec.fsGroupPolicy ??= 'ReadWriteOnceWithFSType';
     if (!spec.volumeLifecycleModes?.length) spec.volumeLifecycleModes = ['Persistent'];
   },
+  validate: validateDriver,
   columns: [
     nameColumn,
     boolean('AttachRequired', ({ spec }) => spec?.attachRequired ?? true, 'Whether volumes are attached first.'),
@@ -43,6 +48,8 @@ export const csiNode = defineKind<CSINode>({
   kind: 'CSINode',
   plural: 'csinodes',
   namespaced: false,
+  needsVersion: true,
+  validate: validateNodeDrivers,
   columns: [
     nameColumn,
     integer('Drivers', ({ spec }) => (spec?.drivers ?? []).length, 'Drivers on the node.'),
@@ -55,7 +62,8 @@ export const csiStorageCapacity = defineKind<CSIStorageCapacity>({
   kind: 'CSIStorageCapacity',
   plural: 'csistoragecapacities',
   namespaced: true,
-  validate: ({ storageClassName }) => (storageClassName ? [] : [required('storageClassName')]),
+  needsVersion: true,
+  validate: validateStorageCapacity,
   columns: [
     nameColumn,
     text('StorageClassName', ({ storageClassName }) => storageClassName ?? '', 'Class of the volumes.'),
@@ -68,13 +76,11 @@ export const volumeAttachment = defineKind<VolumeAttachment>({
   kind: 'VolumeAttachment',
   plural: 'volumeattachments',
   namespaced: false,
+  keptByStatus: allMetadata,
+  needsVersion: true,
   hasStatus: true,
   initialStatus: { attached: false },
-  validate: ({ spec }, old) => [
-    ...(spec?.attacher ? [] : [required('spec.attacher')]),
-    ...(spec?.nodeName ? [] : [required('spec.nodeName')]),
-    ...(old ? unchanged('spec', spec, old.spec) : []),
-  ],
+  validate: validateAttachment,
   columns: [
     nameColumn,
     { ...text<VolumeAttachment>('Attacher', ({ spec }) => spec?.attacher ?? '', 'Who attaches.'), format: 'name' },
@@ -91,10 +97,15 @@ export const volumeAttributesClass = defineKind<VolumeAttributesClass>({
   plural: 'volumeattributesclasses',
   namespaced: false,
   shortNames: ['vac'],
-  validate: ({ driverName, parameters }, old) => [
-    ...(driverName ? [] : [required('driverName')]),
-    ...(old ? unchanged('driverName', driverName, old.driverName) : []),
-    ...(old ? unchanged('parameters', parameters, old.parameters) : []),
-  ],
+  validate: ({ driverName, parameters }, old) =>
+    all(
+      validateProvisioner(driverName, 'driverName'),
+      Object.keys(parameters ?? {}).length === 0 && [
+        required('parameters', 'must contain at least one key/value pair'),
+      ],
+      old && driverName !== old.driverName && [forbidden('driverName', 'updates to driverName are forbidden.')],
+      old &&
+        !sameValue(parameters, old.parameters) && [forbidden('parameters', 'updates to parameters are forbidden.')],
+    ),
   columns: [nameColumn, text('DriverName', ({ driverName }) => driverName ?? '', 'Its driver.'), ageColumn],
 });

@@ -2,7 +2,7 @@ import type { FieldError } from '../../kind.ts';
 import type { StorageClass } from '../../types.ts';
 import { ageColumn, nameColumn, text } from '../columns.ts';
 import { defineKind } from '../define.ts';
-import { duplicate, each, forbidden, invalid, notSupported, required, sameValue, unchanged } from '../errors.ts';
+import { duplicate, each, notSupported, required, ruled, unchanged } from '../errors.ts';
 import { qualifiedName } from '../names.ts';
 
 const defaultMarks = [
@@ -22,7 +22,7 @@ export const storageClass = defineKind<StorageClass>({
   },
   validate(object, old): FieldError[] {
     return [
-      ...validateProvisioner(object.provisioner),
+      ...validateProvisioner(object.provisioner, 'provisioner'),
       ...validateChoice('reclaimPolicy', object.reclaimPolicy, ['Delete', 'Retain']),
       ...validateChoice('volumeBindingMode', object.volumeBindingMode, ['Immediate', 'WaitForFirstConsumer']),
       ...validateTopologies(object.allowedTopologies),
@@ -55,10 +55,9 @@ function isDefault({ metadata }: StorageClass): boolean {
   return defaultMarks.some((mark) => metadata?.annotations?.[mark] === 'true');
 }
 
-function validateProvisioner(provisioner: string | undefined): FieldError[] {
-  if (!provisioner) return [required('provisioner')];
-  const wrong = qualifiedName(provisioner.toLowerCase());
-  return wrong ? [invalid('provisioner', provisioner.toLowerCase(), wrong)] : [];
+/** Who makes volumes: a name, which may have capitals. */
+export function validateProvisioner(provisioner: string | undefined, field: string): FieldError[] {
+  return provisioner ? ruled(field, provisioner.toLowerCase(), qualifiedName) : [required(field)];
 }
 
 type Topology = NonNullable<StorageClass['allowedTopologies']>[number];
@@ -71,14 +70,13 @@ function validateTopologies(topologies: readonly Topology[] = []): FieldError[] 
     const again = terms.indexOf(terms[i] ?? '') < i;
     return [
       ...each(matchLabelExpressions, at, ({ key = '', values = [] }, one, j) => {
-        const wrongKey = qualifiedName(key);
         const keyAgain = matchLabelExpressions.findIndex((other) => (other.key ?? '') === key) < j;
         return [
           ...(values.length === 0 ? [required(`${one}.values`)] : []),
           ...each(values, `${one}.values`, (value, place, k) =>
             values.indexOf(value) < k ? [duplicate(place, value)] : [],
           ),
-          ...(wrongKey ? [invalid(`${one}.key`, key, wrongKey)] : []),
+          ...ruled(`${one}.key`, key, qualifiedName),
           ...(keyAgain ? [duplicate(`${one}.key`, key)] : []),
         ];
       }),
@@ -97,14 +95,9 @@ function validateChoice(field: string, value: string | undefined, supported: rea
 }
 
 function validateUpdate(object: StorageClass, old: StorageClass): FieldError[] {
+  const fixed = ['parameters', 'reclaimPolicy', 'volumeBindingMode'] as const;
   return [
-    ...(sameValue(object.parameters, old.parameters)
-      ? []
-      : [forbidden('parameters', 'updates to parameters are forbidden.')]),
-    ...(object.provisioner === old.provisioner
-      ? []
-      : [forbidden('provisioner', 'updates to provisioner are forbidden.')]),
-    ...unchanged('reclaimPolicy', object.reclaimPolicy, old.reclaimPolicy),
-    ...unchanged('volumeBindingMode', object.volumeBindingMode, old.volumeBindingMode),
+    ...fixed.flatMap((field) => unchanged(field, object[field], old[field])),
+    ...unchanged('provisioner', object.provisioner ?? '', old.provisioner),
   ];
 }

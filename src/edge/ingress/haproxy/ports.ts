@@ -52,8 +52,9 @@ function splitOf(backends: Choice['backends']): RouteValue['split'] {
   });
 }
 
+/** Of what is configured: a rule that only moves within its route needs no reload. */
 function idOf(choices: readonly Choice[]): string {
-  return shortHash(JSON.stringify(choices));
+  return shortHash(JSON.stringify(choices.map(({ when, backends, source }) => ({ when, backends, source }))));
 }
 
 /** The rules of a port for HTTP. */
