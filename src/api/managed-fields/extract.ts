@@ -1,5 +1,5 @@
 import { emptySet, type FieldSet } from './field-set.ts';
-import { isObject, type Place, type Shape, shapeOf } from './place.ts';
+import { isBlank, isObject, itemsByElement, type Place, type Shape, shapeOf } from './place.ts';
 
 /** The fields that a configuration names: what its author owns after an apply. */
 export function fieldSetOf(place: Place, value: unknown): FieldSet {
@@ -28,20 +28,23 @@ function extractFields(
   const node: Record<string, FieldSet> = isMember ? { '.': emptySet } : {};
   let isBare = true;
   let isInner = false;
-  for (const name in value) {
-    if (value[name] === undefined) continue;
+  const visit = (name: string, held: unknown) => {
+    const { place, element, isField, isOmittedEmpty } = shape.child(name);
+    if (whole && isOmittedEmpty && isBlank(held)) return;
     isBare = false;
-    const { place, element, isField, isAlwaysThere } = shape.child(name);
     // A key of a map is a member, whatever it holds; a field of a struct only where nothing is below it.
-    const child = extract(place, value[name], whole, !isField || (whole && !isAlwaysThere));
-    if (!child) continue;
+    const child = extract(place, held, whole, whole || !isField);
+    if (!child) return;
     node[element] = child;
     isInner = true;
-  }
+  };
+  for (const name in value) if (value[name] !== undefined) visit(name, value[name]);
+  if (whole) for (const name of shape.structsByValue) if (value[name] === undefined) visit(name, {});
   if (isInner) return node;
   return isMember || isBare ? emptySet : undefined;
 }
 
+/** An item that comes more than once is owned as a whole. */
 function extractItems(
   shape: Extract<Shape, { kind: 'items' }>,
   list: readonly unknown[],
@@ -50,6 +53,8 @@ function extractItems(
 ): FieldSet | undefined {
   if (list.length === 0) return isMember ? emptySet : undefined;
   const node: Record<string, FieldSet> = isMember ? { '.': emptySet } : {};
-  for (const item of list) node[shape.element(item)] = extract(shape.items, item, whole, true) ?? emptySet;
+  for (const [element, [item, ...more]] of itemsByElement(shape, list)) {
+    node[element] = more.length > 0 ? emptySet : (extract(shape.items, item, whole, true) ?? emptySet);
+  }
   return node;
 }

@@ -1,3 +1,5 @@
+import { compareElements } from './element-order.ts';
+
 /**
  * A set of field paths in the form in which Kubernetes writes it (FieldsV1): each key is a path element (`f:NAME` a
  * field, `k:{KEYS}` an item of a keyed list, `v:VALUE` one of a set), an empty node is a member, and `.` marks a member
@@ -92,12 +94,13 @@ export function equalSets(a: FieldSet, b: FieldSet): boolean {
   });
 }
 
-/** The paths of all members, each as its elements. */
+/** The paths of all members, each as its elements: at each node its members, then what is in them, both in order. */
 export function pathsOf(set: FieldSet): string[][] {
   const paths: string[][] = [];
   const visit = (node: FieldSet, path: readonly string[]) => {
-    if (path.length > 0 && isMember(node)) paths.push([...path]);
-    for (const element of elementsOf(node)) visit(node[element] ?? emptySet, [...path, element]);
+    const elements = elementsOf(node).sort(compareElements);
+    for (const element of elements) if (isMember(node[element] ?? emptySet)) paths.push([...path, element]);
+    for (const element of elements) visit(node[element] ?? emptySet, [...path, element]);
   };
   visit(set, []);
   return paths;

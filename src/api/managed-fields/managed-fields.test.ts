@@ -14,6 +14,8 @@ const configMapPlace = placeOf(loadSchema(), 'io.k8s.api.core.v1.ConfigMap');
 const TIME = '2026-01-01T00:00:00Z';
 const LATER = '2026-01-01T00:00:09Z';
 
+const applyEntry: ManagedFieldsEntry = { manager: 'a', operation: 'Apply', apiVersion: 'v1', fieldsType: 'FieldsV1' };
+
 const service = {
   apiVersion: 'v1',
   kind: 'Service',
@@ -95,10 +97,18 @@ describe('sets of fields', () => {
     };
     assert.deepEqual(pathsOf(set).map(formatPath), [
       '.metadata.finalizers[="a"]',
+      '.spec.list[0]',
       '.spec.ports[port=80,protocol="TCP"]',
       '.spec.ports[port=80,protocol="TCP"].name',
-      '.spec.list[0]',
     ]);
+  });
+
+  it('name members before what is in them, in the order of fields, keys and values', () => {
+    const set: FieldSet = {
+      'f:b': { '.': {}, 'f:x': {} },
+      'f:a': { 'v:10': {}, 'v:9': {}, 'k:{"p":10}': {}, 'k:{"p":9}': {} },
+    };
+    assert.deepEqual(pathsOf(set).map(formatPath), ['.b', '.a[p=9]', '.a[p=10]', '.a[=9]', '.a[=10]', '.b.x']);
   });
 });
 
@@ -177,7 +187,7 @@ describe('the fields of an object', () => {
           'f:image': {},
           'f:name': {},
           'f:ports': { '.': {}, 'k:{"containerPort":80,"protocol":"TCP"}': { '.': {}, 'f:containerPort': {} } },
-          'f:resources': { 'f:requests': { '.': {}, 'f:cpu': {} } },
+          'f:resources': { '.': {}, 'f:requests': { '.': {}, 'f:cpu': {} } },
         },
       },
       'f:nodeSelector': {},
@@ -273,7 +283,69 @@ describe('the managers of an object', () => {
     assert.equal(entries.length, 10);
     assert.equal(entries[0]?.manager, 'ancient-changes');
     const { fieldsV1 } = entries.find(({ manager }) => manager === 'ancient-changes') ?? {};
-    assert.equal(pathsOf((fieldsV1 ?? {}) as FieldSet).length, 6);
+    // Six keys, and the map that came with the first of them.
+    assert.equal(pathsOf((fieldsV1 ?? {}) as FieldSet).length, 7);
+  });
+
+  it('of updates are put together by the version they were made in', () => {
+    let entries: readonly ManagedFieldsEntry[] = [];
+    let object = configMap({});
+    for (let at = 10; at < 21; at++) {
+      const next = configMap({ ...object.data, [`k${at}`]: '1' });
+      const by = { ...writer(`m${at}`), apiVersion: at % 2 === 0 ? 'v1' : 'v2' };
+      entries = recordUpdate(configMapPlace, entries, by, object, next, `2026-01-01T00:00:${at}Z`);
+      object = next;
+    }
+    const names = entries.map(({ manager, apiVersion }) => `${manager} ${apiVersion}`);
+    assert.deepEqual(names.slice(0, 3), ['m11 v2', 'ancient-changes v1', 'm13 v2']);
+  });
+
+  it('have no time where an apply left the object as it is', () => {
+    const live = configMap({ a: '1' });
+    const before = recordUpdate(configMapPlace, [], writer('b'), {}, live, TIME);
+    const options = { force: false, time: LATER };
+    const applied = applyConfiguration(configMapPlace, before, writer('a'), live, configMap({ a: '1' }), options);
+    assert.ok('entries' in applied);
+    assert.deepEqual(
+      applied.entries.map(({ manager, time }) => [manager, time]),
+      [
+        ['a', undefined],
+        ['b', TIME],
+      ],
+    );
+  });
+
+  it('have a new time where an apply gives a field another value', () => {
+    const options = { force: false, time: TIME };
+    const first = applyConfiguration(configMapPlace, [], writer('a'), {}, configMap({ a: '1' }), options);
+    assert.ok('object' in first);
+    const second = applyConfiguration(configMapPlace, first.entries, writer('a'), first.object, configMap({ a: '2' }), {
+      ...options,
+      time: LATER,
+    });
+    assert.ok('entries' in second);
+    assert.equal(second.entries[0]?.time, LATER);
+  });
+
+  it('before the first apply are those of what is written through this path', () => {
+    const live = { ...service, status: { loadBalancer: { ingress: [{ ip: '10.0.0.1' }] } } };
+    const options = { force: false, time: TIME, foreign: ['status'] };
+    const config = { apiVersion: 'v1', kind: 'Service', metadata: { name: 'web', labels: { app: 'web' } } };
+    const applied = applyConfiguration(servicePlace, [], writer('a'), live, config, options);
+    assert.ok('entries' in applied);
+    const { fieldsV1 } = applied.entries.find(({ manager }) => manager === 'before-first-apply') ?? {};
+    assert.deepEqual(Object.keys(fieldsV1 ?? {}), ['f:metadata', 'f:spec']);
+  });
+
+  it('leave the metadata of an object whose only owner gives all of it up', () => {
+    const options = { force: false, time: TIME };
+    const live = { ...service, metadata: { ...service.metadata, annotations: { by: 'nobody' } } };
+    const owner = [{ ...applyEntry, fieldsV1: { 'f:metadata': { 'f:labels': { 'f:app': {} } } } }];
+    const config = { apiVersion: 'v1', kind: 'Service', metadata: { name: 'web', namespace: 'shop' } };
+    const applied = applyConfiguration(servicePlace, owner, writer('a'), live, config, options);
+    assert.ok('object' in applied);
+    const { uid, annotations, labels } = applied.object.metadata ?? {};
+    assert.deepEqual({ uid, annotations, labels }, { uid: 'u', annotations: { by: 'nobody' }, labels: undefined });
   });
 
   it('give up a struct with all that was defaulted in it', () => {
@@ -290,5 +362,36 @@ describe('the managers of an object', () => {
     const second = applyConfiguration(deploymentPlace, first.entries, author, live, deployment, options);
     assert.ok('object' in second);
     assert.deepEqual(container(second.object), container(deployment));
+  });
+});
+
+describe('what Go does not tell apart', () => {
+  const place = placeOf(loadSchema(), 'io.k8s.api.core.v1.Pod');
+  const pod = (spec: object) => ({ apiVersion: 'v1', kind: 'Pod', metadata: { name: 'p' }, spec });
+
+  it('an empty list or map of a struct is none', () => {
+    const before = pod({ containers: [{ name: 'c', resources: {} }] });
+    const after = pod({ containers: [{ name: 'c', resources: {}, env: [], ports: [] }], nodeSelector: {} });
+    assert.deepEqual(compare(place, before, after), { changed: {}, removed: {} });
+  });
+
+  it('a struct held by value comes with what it is in, and one behind a pointer by itself', () => {
+    const { changed } = compare(place, pod({ containers: [] }), pod({ containers: [{ name: 'c' }], resources: {} }));
+    assert.deepEqual(changed, {
+      'f:spec': {
+        'f:containers': { 'k:{"name":"c"}': { '.': {}, 'f:name': {}, 'f:resources': {} } },
+        'f:resources': {},
+      },
+    });
+  });
+
+  it('items that come more than once are owned as a whole', () => {
+    const env = (...values: string[]) =>
+      pod({ containers: [{ name: 'c', resources: {}, env: values.map((value) => ({ name: 'A', value })) }] });
+    const inEnv = (set: FieldSet) => set['f:spec']?.['f:containers']?.['k:{"name":"c"}']?.['f:env'];
+    assert.deepEqual(inEnv(compare(place, env('1'), env('1', '2')).changed), { 'k:{"name":"A"}': {} });
+    assert.deepEqual(inEnv(compare(place, env('1', '2'), env('2')).changed), {
+      'k:{"name":"A"}': { '.': {}, 'f:name': {}, 'f:value': {} },
+    });
   });
 });

@@ -1,9 +1,20 @@
 import type * as k8s from '@kubernetes/client-node';
+import { equal, type Json } from '../patch/json.ts';
 import type { KubeObject, Wire } from '../types.ts';
 import { compare } from './compare.ts';
 import { fieldSetOf } from './extract.ts';
-import { difference, emptySet, equalSets, type FieldSet, intersection, isEmpty, union } from './field-set.ts';
-import { merge, prune } from './merge.ts';
+import {
+  difference,
+  elementsOf,
+  emptySet,
+  equalSets,
+  type FieldSet,
+  intersection,
+  isEmpty,
+  nodeOf,
+  union,
+} from './field-set.ts';
+import { merge, prune, withoutBlanks } from './merge.ts';
 import type { Place } from './place.ts';
 
 /** One entry of `metadata.managedFields`: what a manager owns through one operation. */
@@ -67,39 +78,58 @@ export type Applied =
   | { readonly object: KubeObject; readonly entries: Entries }
   | { readonly conflicts: readonly Conflict[] };
 
+export interface ApplyOptions {
+  /** Takes fields over from others. */
+  readonly force: boolean;
+  readonly time: string;
+  /** Fields of the object that are not written through this path: nobody is made their owner. */
+  readonly foreign?: readonly string[];
+}
+
 /**
- * Applies a configuration to a live object (or to an empty one). `force` takes fields over from others. The
+ * Applies a configuration to a live object (or to an empty one). The
  * configuration holds only what may be written through this path: its author comes to own all of it.
  */
 export function applyConfiguration(
   place: Place,
   entries: Entries,
   writer: Writer,
-  live: KubeObject,
+  current: KubeObject,
   config: KubeObject,
-  options: { readonly force: boolean; readonly time: string },
+  options: ApplyOptions,
 ): Applied {
-  const present = entries.length > 0 ? entries : beforeFirstApply(place, writer, live, options.time);
+  const live = withoutBlanks(place, current) as KubeObject;
+  const present = entries.length > 0 ? entries : beforeFirstApply(place, writer, live, options);
   const own = present.find((entry) => isApplyOf(entry, writer));
   const others = present.filter((entry) => entry !== own);
-  const fields = withoutMeta(fieldSetOf(place, config));
-  const owned = others.reduce((set, entry) => union(set, fieldsOf(entry)), fields);
+  const named = fieldSetOf(place, config);
+  const fields = withoutMeta(named);
+  const owned = others.reduce((set, entry) => union(set, fieldsOf(entry)), named);
   const merged = merge(place, live, config);
-  const object = (own ? prune(place, merged, fieldsOf(own), owned) : merged) as KubeObject;
-  const { changed, removed } = differences(place, live, object);
+  const pruned = (own ? prune(place, merged, fieldsOf(own), owned) : merged) as KubeObject;
+  const { changed, removed } = differences(place, live, pruned, true);
   const conflicts = conflictsWith(others, changed);
   if (conflicts.length > 0 && !options.force) return { conflicts };
   const left = others.flatMap((entry) => without(entry, union(changed, removed)));
+  const object = withoutBlanks(place, pruned) as KubeObject;
   if (isEmpty(fields)) return { object, entries: ordered(left) };
   const isSame = own && own.apiVersion === writer.apiVersion && equalSets(fieldsOf(own), fields);
-  return { object, entries: ordered([...left, isSame ? own : entryOf(writer, 'Apply', options.time, fields)]) };
+  const isUnchanged = isEmpty(changed) && isEmpty(removed) && equal(live as Json, pruned as Json);
+  if (isSame && (isUnchanged || (isEmpty(changed) && isEmpty(removed))))
+    return { object, entries: ordered([...left, own]) };
+  return {
+    object,
+    entries: ordered([...left, entryOf(writer, 'Apply', isUnchanged ? own?.time : options.time, fields)]),
+  };
 }
 
 /** An object that nobody kept account of belongs to an unknown manager, so that nothing is taken from it unseen. */
-function beforeFirstApply(place: Place, { apiVersion }: Writer, live: KubeObject, time: string): Entries {
+function beforeFirstApply(place: Place, writer: Writer, live: KubeObject, options: ApplyOptions): Entries {
+  const { time, foreign = [] } = options;
   const { changed } = differences(place, {}, live);
-  if (isEmpty(changed)) return [];
-  return [entryOf({ manager: BEFORE_FIRST_APPLY, apiVersion, subresource: '' }, 'Update', time, changed)];
+  const own = new Set(elementsOf(changed).filter((element) => !foreign.includes(element.slice(2))));
+  const fields = nodeOf(false, Object.fromEntries([...own].map((each) => [each, changed[each] ?? emptySet])));
+  return fields ? [entryOf({ ...writer, manager: BEFORE_FIRST_APPLY }, 'Update', time, fields)] : [];
 }
 
 function conflictsWith(entries: Entries, changed: FieldSet): Conflict[] {
@@ -118,9 +148,16 @@ const isUpdateOf = (entry: ManagedFieldsEntry, { manager, apiVersion, subresourc
 const isApplyOf = (entry: ManagedFieldsEntry, { manager, subresource }: Writer): boolean =>
   entry.operation === 'Apply' && entry.manager === manager && (entry.subresource ?? '') === subresource;
 
-function entryOf(writer: Writer, operation: 'Apply' | 'Update', time: string, fields: FieldSet): ManagedFieldsEntry {
+/** An apply that leaves the object as it is has no time of its own. */
+function entryOf(
+  writer: Writer,
+  operation: 'Apply' | 'Update',
+  time: string | undefined,
+  fields: FieldSet,
+): ManagedFieldsEntry {
   const { manager, apiVersion, subresource } = writer;
-  const entry = { manager, operation, apiVersion, time, fieldsType: 'FieldsV1', fieldsV1: fields };
+  const at = time === undefined ? {} : { time };
+  const entry = { manager, operation, apiVersion, ...at, fieldsType: 'FieldsV1', fieldsV1: fields };
   return subresource === '' ? entry : { ...entry, subresource };
 }
 
@@ -132,8 +169,8 @@ function without(entry: ManagedFieldsEntry, fields: FieldSet): ManagedFieldsEntr
   return isEmpty(fieldsV1) ? [] : [{ ...entry, fieldsV1 }];
 }
 
-function differences(place: Place, before: KubeObject, after: KubeObject) {
-  const { changed, removed } = compare(place, before, after);
+function differences(place: Place, before: KubeObject, after: KubeObject, isApplied = false) {
+  const { changed, removed } = compare(place, before, after, isApplied);
   return { changed: withoutMeta(changed), removed: withoutMeta(removed) };
 }
 
@@ -155,13 +192,24 @@ function ordered(entries: Entries): Entries {
   return [...entries].sort((a, b) => (order(a) < order(b) ? -1 : 1));
 }
 
+/** Too many entries of updates: the oldest of each version become one, until there are no more than allowed. */
 function capped(entries: Entries): Entries {
   const updates = ordered(entries.filter((entry) => entry.operation === 'Update'));
-  if (updates.length <= MAX_UPDATE_ENTRIES) return entries;
-  const ancient = updates.slice(0, updates.length - MAX_UPDATE_ENTRIES + 1);
-  const newest = ancient.at(-1);
-  const fields = ancient.reduce((set, entry) => union(set, fieldsOf(entry)), emptySet);
-  const writer = { manager: ANCIENT, apiVersion: newest?.apiVersion ?? '', subresource: '' };
-  const together = entryOf(writer, 'Update', newest?.time ?? '', fields);
-  return [...entries.filter((entry) => !ancient.includes(entry)), together];
+  let left = updates.length;
+  if (left <= MAX_UPDATE_ENTRIES) return entries;
+  const ancient = new Map<string, ManagedFieldsEntry[]>();
+  for (const entry of updates) {
+    if (left <= MAX_UPDATE_ENTRIES) break;
+    const version = entry.apiVersion ?? '';
+    const older = ancient.get(version);
+    ancient.set(version, [...(older ?? []), entry]);
+    if (older) left--;
+  }
+  const merged = [...ancient].filter(([, several]) => several.length > 1);
+  const gone = new Set(merged.flatMap(([, several]) => several));
+  const together = merged.map(([apiVersion, several]) => {
+    const fields = several.reduce((set, entry) => union(set, fieldsOf(entry)), emptySet);
+    return entryOf({ manager: ANCIENT, apiVersion, subresource: '' }, 'Update', several.at(-1)?.time, fields);
+  });
+  return [...entries.filter((entry) => !gone.has(entry)), ...together];
 }

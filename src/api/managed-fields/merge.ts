@@ -1,5 +1,5 @@
 import { elementsOf, emptySet, type FieldSet, isMember } from './field-set.ts';
-import { isObject, type Place, type Shape, shapeOf } from './place.ts';
+import { isBlank, isObject, itemsByElement, type Place, type Shape, shapeOf } from './place.ts';
 
 /** The live value with all that the configuration says in it. Shares parts with both. */
 export function merge(place: Place, live: unknown, config: unknown): unknown {
@@ -13,29 +13,41 @@ export function merge(place: Place, live: unknown, config: unknown): unknown {
   return config;
 }
 
-/** Items keep the order of the configuration; what only the live list has stays where it was between them. */
+/**
+ * Items keep the order of the configuration; what only the live list has stays where it was between those that both
+ * have. An item that the live list has more than once is not merged: that of the configuration takes its place.
+ */
 function mergeItems(
   shape: Extract<Shape, { kind: 'items' }>,
   live: readonly unknown[],
   config: readonly unknown[],
 ): unknown[] {
-  const old = new Map(live.map((item) => [shape.element(item), item]));
-  const given = new Set(config.map((item) => shape.element(item)));
+  const old = itemsByElement(shape, live);
+  const given = config.map((item) => shape.element(item));
+  const wanted = new Set(given);
+  const shared = given.filter((element) => old.has(element));
+  const done = new Set<string>();
   const merged: unknown[] = [];
   let at = 0;
+  /** Passes over the live list up to the next item that both have, of which those out of their turn are left out. */
   const takeLiveOnly = () => {
     for (; at < live.length; at++) {
-      if (given.has(shape.element(live[at]))) return;
-      merged.push(live[at]);
+      const element = shape.element(live[at]);
+      if (!wanted.has(element)) merged.push(live[at]);
+      else if (shared.length === 0 || shared[0] === element) break;
     }
+    if (at < live.length && done.has(shape.element(live[at]))) at++;
   };
-  for (const item of config) {
+  for (const [index, item] of config.entries()) {
     takeLiveOnly();
-    const element = shape.element(item);
-    merged.push(merge(shape.items, old.get(element), item));
+    const element = given[index] ?? '';
+    const same = old.get(element) ?? [];
+    done.add(element);
+    merged.push(merge(shape.items, same.length === 1 ? same[0] : undefined, item));
     if (at < live.length && shape.element(live[at]) === element) at++;
+    if (shared[0] === element) shared.shift();
   }
-  for (; at < live.length; at++) if (!given.has(shape.element(live[at]))) merged.push(live[at]);
+  for (; at < live.length; at++) if (!wanted.has(shape.element(live[at]))) merged.push(live[at]);
   return merged;
 }
 
@@ -83,4 +95,18 @@ function pruneItems(
     if (isMember(before) && !(now && isMember(now))) return [];
     return [prune(shape.items, item, before, now ?? emptySet)];
   });
+}
+
+/** The value without the empty lists and maps that Go's structs do not tell from none. Shares what is left as it is. */
+export function withoutBlanks(place: Place, value: unknown): unknown {
+  const shape = shapeOf(place, value);
+  if (shape.kind === 'items' && Array.isArray(value)) return value.map((item) => withoutBlanks(shape.items, item));
+  if (shape.kind !== 'fields' || !isObject(value)) return value;
+  const left: Record<string, unknown> = {};
+  for (const name in value) {
+    const child = shape.child(name);
+    if (child.isOmittedEmpty && isBlank(value[name])) continue;
+    left[name] = withoutBlanks(child.place, value[name]);
+  }
+  return left;
 }

@@ -50,6 +50,8 @@ export interface FieldFacts {
   /** `merge`, `replace`, `retainKeys`, or two of them with a comma. */
   readonly patchStrategy?: string;
   readonly patchMergeKey?: string;
+  /** What a custom resource's schema says of a field that is not given. */
+  readonly default?: unknown;
 }
 
 export interface DefinitionFacts {

@@ -7,11 +7,14 @@ import {
   scalarCodes,
 } from './compact.ts';
 
-/** What a value may be. The walkers (check, patch, OpenAPI) know nothing else of a kind. */
+/**
+ * What a value may be. The walkers (check, patch, OpenAPI) know nothing else of a kind. `facts` of a list and of a map
+ * are those of what is in it.
+ */
 export type Type =
   | { readonly kind: 'scalar'; readonly scalar: Scalar }
-  | { readonly kind: 'list'; readonly items: Type }
-  | { readonly kind: 'map'; readonly values: Type }
+  | { readonly kind: 'list'; readonly items: Type; readonly facts?: FieldFacts }
+  | { readonly kind: 'map'; readonly values: Type; readonly facts?: FieldFacts }
   | { readonly kind: 'struct'; readonly definition: Definition };
 
 export interface Field {

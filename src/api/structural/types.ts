@@ -25,10 +25,11 @@ export function typeOfSchema(name: string, schema: JsonSchema, metadata: Type): 
 function typeOf(name: string, schema: JsonSchema | undefined): Type {
   switch (schema?.type) {
     case 'array':
-      return { kind: 'list', items: typeOf(name, schema.items) };
+      return { kind: 'list', items: typeOf(name, schema.items), facts: factsOf(schema.items ?? {}) };
     case 'object':
       if (schema.properties) return { kind: 'struct', definition: definitionOf(name, schema) };
-      return { kind: 'map', values: schema.additionalProperties === undefined ? any : typeOf(name, valuesOf(schema)) };
+      if (schema.additionalProperties === undefined) return { kind: 'map', values: any };
+      return { kind: 'map', values: typeOf(name, valuesOf(schema)), facts: factsOf(valuesOf(schema) ?? {}) };
     case 'string':
       return { kind: 'scalar', scalar: 'string' };
     case 'boolean':
@@ -71,5 +72,6 @@ function factsOf(schema: JsonSchema): FieldFacts {
     listType: schema['x-kubernetes-list-type'],
     listMapKeys: schema['x-kubernetes-list-map-keys'],
     mapType: schema['x-kubernetes-map-type'],
+    default: schema.default,
   };
 }

@@ -139,12 +139,16 @@ async function applyToLive(
   return updateObject(context, { ...target, manage: () => entries }, change, { retry });
 }
 
+/** What is written through another path than this one. */
+const foreignTo: Readonly<Record<string, readonly string[]>> = { '': ['status'], status: ['spec'] };
+
 /** @throws StatusError 409 that names whose fields they are */
 function applied(kind: Kind, writer: Writer, live: KubeObject, config: KubeObject, force: boolean) {
   const place = placeOfKind(kind);
   const entries = live.metadata?.managedFields ?? [];
+  const foreign = kind.hasStatus ? foreignTo[writer.subresource] : undefined;
   const apply = (forced: boolean) =>
-    applyConfiguration(place, entries, writer, live, config, { force: forced, time: now() });
+    applyConfiguration(place, entries, writer, live, config, { force: forced, time: now(), foreign });
   let result = apply(force);
   if ('conflicts' in result) {
     const conflicts = heldByLastApplied(place, writer, live, result.conflicts);
@@ -176,10 +180,22 @@ function conflictMessage(conflicts: readonly Conflict[], causes: readonly Cause[
   const [only] = causes;
   if (only && causes.length === 1) return `Apply failed with 1 conflict: ${only.message}: ${only.field}`;
   const lines = conflicts
-    .map(({ entry, fields }) => ({ owner: ownerText(entry), paths: pathsOf(fields).map(formatPath) }))
-    .sort((a, b) => (a.owner < b.owner ? -1 : 1))
-    .flatMap(({ owner, paths }) => [`conflicts with ${owner}:`, ...paths.map((path) => `- ${path}`)]);
+    .toSorted((a, b) => (identityOf(a.entry) < identityOf(b.entry) ? -1 : 1))
+    .flatMap(({ entry, fields }) => [
+      `conflicts with ${ownerText(entry)}:`,
+      ...pathsOf(fields).map((path) => `- ${formatPath(path)}`),
+    ]);
   return `Apply failed with ${causes.length} conflicts: ${lines.join('\n')}`;
+}
+
+/** What tells managers apart, and puts them in order. */
+function identityOf({ manager, operation, apiVersion, subresource }: ManagedFieldsEntry): string {
+  return JSON.stringify({
+    manager,
+    operation,
+    apiVersion: operation === 'Update' ? apiVersion : undefined,
+    subresource,
+  });
 }
 
 /** `"helm"`, or `"kubectl" with subresource "scale" using apps/v1`. */
