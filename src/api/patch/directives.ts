@@ -1,3 +1,4 @@
+import { goText, goTypeOf } from './go-text.ts';
 import { isObject, type Json, type JsonObject, PatchError, set } from './json.ts';
 
 /** The keys of a strategic merge patch that say how to merge, and are no data. */
@@ -9,20 +10,22 @@ export const setElementOrder = '$setElementOrder/';
 const isDirective = (key: string): boolean =>
   key === directive || key === retainKeys || key.startsWith(deleteFromPrimitiveList) || key.startsWith(setElementOrder);
 
-/** A copy of a patch's value for where there was nothing before: without directives, nulls and deleted elements. */
+/** A copy of a patch's value for where there was nothing before: without nulls, and without what bears a directive. */
 export function plainValue(value: Json): Json {
   if (Array.isArray(value)) {
-    return value.filter((item) => !isObject(item) || item[directive] === undefined).map(plainValue);
+    return value.filter((item) => !hasDirective(item)).map(plainValue);
   }
   if (!isObject(value)) return value;
   const copy: JsonObject = {};
-  if (value[directive] === 'delete') return copy;
   for (const key of Object.keys(value)) {
-    if (isDirective(key) || value[key] === null) continue;
+    if (isDirective(key) || value[key] === null || hasDirective(value[key])) continue;
     set(copy, key, plainValue(value[key]!));
   }
   return copy;
 }
+
+/** Whether an element or a map says itself how it is merged: there is nothing to merge it with, so it says nothing. */
+export const hasDirective = (value: Json | undefined): boolean => isObject(value) && value[directive] !== undefined;
 
 /** Splits the data of a patch from the order that it asks for, by field. */
 export function elementOrders(patch: JsonObject): Map<string, Json[]> {
@@ -30,7 +33,7 @@ export function elementOrders(patch: JsonObject): Map<string, Json[]> {
   for (const key of Object.keys(patch)) {
     if (!key.startsWith(setElementOrder)) continue;
     const order = patch[key];
-    if (!Array.isArray(order)) throw malformed('setElementOrder list');
+    if (!Array.isArray(order)) throw badArgument(order);
     orders.set(key.slice(setElementOrder.length), order);
   }
   return orders;
@@ -51,11 +54,15 @@ export function applyRetainKeys(current: JsonObject, patch: JsonObject): void {
 }
 
 export function badDirective(value: Json, patch: JsonObject): PatchError {
-  const text = typeof value === 'string' ? value : JSON.stringify(value);
-  return new PatchError('PATCH_MALFORMED', `unknown patch type: ${text} in map: ${JSON.stringify(patch)}`);
+  return new PatchError('PATCH_MALFORMED', `unknown patch type: ${goText(value)} in map: ${goText(patch)}`);
 }
 
 /** In Kubernetes' words, which tell only which directive it is. */
 export function malformed(name: string): PatchError {
   return new PatchError('PATCH_MALFORMED', `invalid patch format of ${name}`);
+}
+
+/** Where a list belongs, in Kubernetes' words. */
+export function badArgument(value: Json | undefined): PatchError {
+  return new PatchError('PATCH_MALFORMED', `expected a []interface {}, but received a ${goTypeOf(value)}`);
 }

@@ -25,16 +25,24 @@ export function applyJsonPatch(document: unknown, operations: unknown): Json {
 }
 
 function parseOperations(operations: unknown): Operation[] {
-  if (!Array.isArray(operations)) throw malformed('a JSON patch is a list of operations');
+  if (operations === null) return [];
+  if (!Array.isArray(operations)) throw undecodable(operations, 'Go value of type []handlers.jsonPatchOp');
   if (operations.length > mostOperations) {
     throw malformed(`The allowed maximum operations in a JSON patch is ${mostOperations}, got ${operations.length}`);
   }
   return operations.map((operation) => {
-    if (!isObject(operation)) throw malformed('an operation of a JSON patch is an object');
-    if (typeof operation.op !== 'string') throw malformed('operation does not have an op');
-    if (typeof operation.path !== 'string') throw malformed(`${operation.op} operation does not have a path`);
+    if (!isObject(operation)) throw undecodable(operation, 'Go value of type handlers.jsonPatchOp');
+    for (const field of ['op', 'path', 'from']) {
+      const value = operation[field] ?? '';
+      if (typeof value !== 'string') throw undecodable(value, `Go struct field jsonPatchOp.${field} of type string`);
+    }
     return operation as unknown as Operation;
   });
+}
+
+function undecodable(value: unknown, into: string): PatchError {
+  const type = Array.isArray(value) ? 'array' : typeof value === 'boolean' ? 'bool' : typeof value;
+  return malformed(`error decoding patch: json: cannot unmarshal ${type} into ${into}`);
 }
 
 interface Holder {
@@ -43,104 +51,103 @@ interface Holder {
 
 function apply(holder: Holder, operation: Operation): void {
   const { op, path } = operation;
+  if (typeof op !== 'string') throw notApplicable('Unexpected kind: unknown');
+  if (typeof path !== 'string') throw notApplicable(`${op} operation failed to decode path: missing value`);
   if (op === 'add') add(holder, op, path, clone(givenValue(operation)));
   else if (op === 'remove') remove(holder, op, path);
   else if (op === 'replace') replace(holder, path, clone(givenValue(operation)));
   else if (op === 'move') add(holder, op, path, remove(holder, op, givenFrom(operation)));
   else if (op === 'copy') add(holder, op, path, clone(read(holder, op, givenFrom(operation))));
   else if (op === 'test') test(holder, operation);
-  else throw malformed(`Unexpected kind: ${op}`);
+  else throw notApplicable(`Unexpected kind: ${op}`);
 }
 
 function add(holder: Holder, op: string, path: string, value: Json): void {
-  const target = locate(holder, op, path);
-  if (!target) {
-    holder.root = value;
-    return;
-  }
-  const { parent, key } = target;
+  const { parent, key } = locate(holder, op, path);
   if (!Array.isArray(parent)) set(parent, key, value);
   else parent.splice(key === '-' ? parent.length : listIndex(op, path, key, parent.length), 0, value);
 }
 
 function remove(holder: Holder, op: string, path: string): Json {
   const target = locate(holder, op, path);
-  if (!target) throw missing(op, path);
   const value = child(target.parent, target.key);
   if (value === undefined) throw missing(op, path);
-  if (Array.isArray(target.parent)) target.parent.splice(Number(target.key), 1);
+  if (Array.isArray(target.parent)) target.parent.splice(indexOf(target.parent, target.key), 1);
   else delete target.parent[target.key];
   return value;
 }
 
+/** A key of a map that is not there is added, as Kubernetes does it. */
 function replace(holder: Holder, path: string, value: Json): void {
-  const target = locate(holder, 'replace', path);
-  if (!target) {
+  if (path === '') {
+    if (typeof value !== 'object' || value === null)
+      throw notApplicable('replace operation value must be object or array');
     holder.root = value;
     return;
   }
-  if (child(target.parent, target.key) === undefined) {
-    throw notApplicable(`replace operation does not apply: doc is missing key: ${path}: missing value`);
-  }
-  if (Array.isArray(target.parent)) target.parent[Number(target.key)] = value;
-  else set(target.parent, target.key, value);
+  const { parent, key } = locate(holder, 'replace', path);
+  if (!Array.isArray(parent)) set(parent, key, value);
+  else if (child(parent, key) !== undefined) parent[indexOf(parent, key)] = value;
+  else throw notApplicable(`replace operation does not apply: doc is missing key: ${path}: missing value`);
 }
 
+/** What a map does not have passes for null, as it does in Kubernetes. */
 function read(holder: Holder, op: string, path: string): Json {
-  const target = locate(holder, op, path);
-  const value = target ? child(target.parent, target.key) : holder.root;
-  if (value === undefined) throw missing(op, path);
-  return value;
+  const { parent, key } = locate(holder, op, path);
+  const value = child(parent, key);
+  if (value === undefined && Array.isArray(parent)) throw missing(op, path);
+  return value ?? null;
 }
 
-/** A missing value passes for null, as it does in Kubernetes. */
 function test(holder: Holder, operation: Operation): void {
-  const target = locate(holder, 'test', operation.path);
-  const value = target ? child(target.parent, target.key) : holder.root;
-  if (equal(value ?? null, operation.value ?? null)) return;
-  throw notApplicable(`testing value ${operation.path} failed: test failed`);
+  const { path, value = null } = operation;
+  if (equal(path === '' ? holder.root : read(holder, 'test', path), value)) return;
+  throw notApplicable(`testing value ${path} failed: test failed`);
 }
 
-/** The container that the last part of a JSON pointer (RFC 6901) names a child of; `undefined` for the root. */
-function locate(
-  holder: Holder,
-  op: string,
-  path: string,
-): { parent: Json[] | Record<string, Json>; key: string } | undefined {
-  if (path === '') return undefined;
-  if (!path.startsWith('/')) throw missing(op, path);
-  const keys = path
-    .slice(1)
-    .split('/')
-    .map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'));
-  const key = keys.pop()!;
+/**
+ * The container that the last part of a JSON pointer (RFC 6901) names a child of. What stands before the first slash is
+ * not looked at.
+ */
+function locate(holder: Holder, op: string, path: string): { parent: Json[] | Record<string, Json>; key: string } {
+  const [, ...keys] = path.split('/').map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'));
+  const key = keys.pop();
   let parent: Json | undefined = holder.root;
   for (const part of keys) parent = child(parent, part);
-  if (!Array.isArray(parent) && !isObject(parent)) throw missing(op, path);
+  if (key === undefined || (!Array.isArray(parent) && !isObject(parent))) throw missing(op, path);
   return { parent, key };
 }
 
 function child(parent: Json | undefined, key: string): Json | undefined {
-  if (Array.isArray(parent)) return /^(?:0|[1-9]\d*)$/.test(key) ? parent[Number(key)] : undefined;
+  if (Array.isArray(parent)) return parent[indexOf(parent, key)];
   return isObject(parent) && Object.hasOwn(parent, key) ? parent[key] : undefined;
 }
 
+/** A number as Go reads it: with a sign and zeros before it, if somebody wrote them. */
+const asNumber = (key: string): number => (/^[+-]?\d+$/.test(key) ? Number(key) : Number.NaN);
+
+/** Where an element is; from the end, where the number is negative. */
+function indexOf(list: readonly Json[], key: string): number {
+  const index = asNumber(key);
+  return index < 0 ? index + list.length : index;
+}
+
+/** Where an element is put: `-1` is behind the last. */
 function listIndex(op: string, path: string, key: string, length: number): number {
-  const index = /^(?:0|[1-9]\d*)$/.test(key) ? Number(key) : Number.NaN;
-  if (index <= length) return index;
+  const given = asNumber(key);
+  const index = given < 0 ? given + length + 1 : given;
+  if (index >= 0 && index <= length) return index;
   throw notApplicable(
     `${op} operation does not apply: doc is missing path: ${JSON.stringify(path)}: Unable to access invalid index: ${key}: invalid index referenced`,
   );
 }
 
-function givenValue(operation: Operation): Json {
-  if (operation.value !== undefined) return operation.value;
-  throw malformed(`${operation.op} operation ${JSON.stringify(operation.path)} does not have a value`);
-}
+/** A missing value is null, as Kubernetes has it. */
+const givenValue = (operation: Operation): Json => operation.value ?? null;
 
 function givenFrom(operation: Operation): string {
   if (typeof operation.from === 'string') return operation.from;
-  throw malformed(`${operation.op} operation ${JSON.stringify(operation.path)} does not have a from`);
+  throw notApplicable(`${operation.op} operation failed to decode from: missing value`);
 }
 
 const malformed = (message: string) => new PatchError('PATCH_MALFORMED', message);

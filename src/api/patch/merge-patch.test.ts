@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { Json } from './json.ts';
 import { applyMergePatch } from './merge-patch.ts';
 
-// RFC 7386, appendix A.
+// RFC 7386, appendix A, but for patches that leave no object.
 const cases: [document: Json, patch: Json, result: Json][] = [
   [{ a: 'b' }, { a: 'c' }, { a: 'c' }],
   [{ a: 'b' }, { b: 'c' }, { a: 'b', b: 'c' }],
@@ -19,8 +19,6 @@ const cases: [document: Json, patch: Json, result: Json][] = [
     ['c', 'd'],
   ],
   [{ a: 'b' }, ['c'], ['c']],
-  [{ a: 'foo' }, null, null],
-  [{ a: 'foo' }, 'bar', 'bar'],
   [{ e: null }, { a: 1 }, { e: null, a: 1 }],
   [[1, 2], { a: 'b', c: null }, { a: 'b' }],
   [{}, { a: { bb: { ccc: null } } }, { a: { bb: {} } }],
@@ -31,5 +29,18 @@ for (const [document, patch, result] of cases) {
     const before = structuredClone(document);
     assert.deepEqual(applyMergePatch(document, patch), result);
     assert.deepEqual(document, before, 'the document was changed');
+  });
+}
+
+test('maps in a new list lose their nulls', () => {
+  assert.deepEqual(applyMergePatch({}, { a: [null, { b: null, c: [{ d: null }] }] }), { a: [null, { c: [{}] }] });
+});
+
+for (const patch of [null, 'bar', 1]) {
+  test(`refused: ${JSON.stringify(patch)}`, () => {
+    assert.throws(() => applyMergePatch({ a: 'foo' }, patch), {
+      code: 'PATCH_MALFORMED',
+      message: 'Invalid JSON Patch',
+    });
   });
 }

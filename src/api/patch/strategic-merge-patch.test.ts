@@ -241,19 +241,39 @@ test('a patch that kubectl apply made for a changed Deployment', () => {
   });
 });
 
+test('a map that says how to merge itself says nothing where there is nothing to merge it with', () => {
+  const replaced = patchSpec({}, { nodeSelector: { $patch: 'replace', a: 'b' }, hostNetwork: true });
+  assert.deepEqual(replaced, { hostNetwork: true });
+});
+
 describe('refused', () => {
   const spec = { containers: [{ name: 'a' }] };
   const refused: [what: string, patch: unknown, message: string][] = [
     [
       'an element without its merge key',
       { containers: [{ image: 'q' }] },
-      'map: {"image":"q"} does not contain declared merge key: name',
+      'map: map[image:q] does not contain declared merge key: name',
     ],
-    ['an unknown directive', { $patch: 'huh' }, 'unknown patch type: huh in map: {"$patch":"huh"}'],
+    ['an unknown directive', { $patch: 'huh' }, 'unknown patch type: huh in map: map[$patch:huh]'],
     [
       '$patch: merge in a list',
       { containers: [{ name: 'a', $patch: 'merge' }] },
       'merging lists cannot yet be specified in the patch',
+    ],
+    [
+      '$patch: merge in a map',
+      { $patch: 'merge', a: [1] },
+      'unknown patch type: merge in map: map[$patch:merge a:[1]]',
+    ],
+    [
+      'an order that is no list',
+      { '$setElementOrder/containers': 'x' },
+      'expected a []interface {}, but received a string',
+    ],
+    [
+      'elements that come in another order than they are wanted in',
+      { '$setElementOrder/containers': [{ name: 'a' }, { name: 'b' }], containers: [{ name: 'b' }, { name: 'a' }] },
+      "The order in patch list:\n[map[name:b] map[name:a]]\n doesn't match $setElementOrder list:\n[map[name:a] map[name:b]]\n",
     ],
     ['$retainKeys that is no list', { $retainKeys: 'x' }, 'invalid patch format of retainKeys'],
     ['a field that $retainKeys forgets', { $retainKeys: ['a'], b: 1 }, 'invalid patch format of retainKeys'],

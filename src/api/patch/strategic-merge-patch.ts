@@ -1,16 +1,19 @@
 import type { Field, Schema, Type } from '../schema/schema.ts';
 import {
   applyRetainKeys,
+  badArgument,
   badDirective,
   deleteFromPrimitiveList,
   directive,
   elementOrders,
+  hasDirective,
   malformed,
   plainValue,
   retainKeys,
   setElementOrder,
 } from './directives.ts';
 import { type Identity, orderElements } from './element-order.ts';
+import { goText } from './go-text.ts';
 import { clone, get, isObject, type Json, type JsonObject, PatchError, set } from './json.ts';
 
 /**
@@ -39,10 +42,11 @@ function mergeObject(current: JsonObject, patch: JsonObject, type: Type | undefi
   const replacing = patch[directive];
   if (replacing === 'replace') return plainValue(withoutDirective(patch)) as JsonObject;
   if (replacing === 'delete') return {};
-  if (replacing !== undefined && replacing !== 'merge') throw badDirective(replacing, patch);
+  if (replacing !== undefined) throw badDirective(replacing, patch);
   applyRetainKeys(current, patch);
   const orders = elementOrders(patch);
   const live = new Map([...orders.keys()].map((key) => [key, get(current, key)]));
+  for (const [key, order] of orders) assertOrder(patch[key], order, fieldOf(type, key));
   for (const key of Object.keys(patch)) {
     if (key === directive || key === retainKeys || key.startsWith(setElementOrder)) continue;
     if (key.startsWith(deleteFromPrimitiveList)) {
@@ -64,6 +68,7 @@ function mergeField(
 ) {
   const before = get(current, key);
   if (patch === null) delete current[key];
+  else if (!isAlike(before, patch) && hasDirective(patch)) delete current[key];
   else if (before === undefined) set(current, key, plainValue(patch));
   else if (isObject(before) && isObject(patch) && !strategies(field).includes('replace')) {
     set(current, key, mergeObject(before, patch, field?.type));
@@ -73,6 +78,8 @@ function mergeField(
     set(current, key, plainValue(isObject(patch) ? withoutDirective(patch) : patch));
   }
 }
+
+const isAlike = (before: Json | undefined, patch: Json): boolean => isObject(before) === isObject(patch);
 
 /** Merges, and puts in the order of the patch unless another order is asked for (and applied by the caller). */
 function mergeList(before: Json[], patch: Json[], field: FieldLike, order: Json[] | undefined): Json[] {
@@ -116,12 +123,30 @@ function elementWithKey(element: Json, key: string): JsonObject {
   }
   if (kind !== undefined && kind !== 'delete' && kind !== 'replace') throw badDirective(kind, element);
   if (kind !== 'replace' && element[key] === undefined) {
-    throw new PatchError(
-      'PATCH_MALFORMED',
-      `map: ${JSON.stringify(element)} does not contain declared merge key: ${key}`,
-    );
+    throw new PatchError('PATCH_MALFORMED', `map: ${goText(element)} does not contain declared merge key: ${key}`);
   }
   return element;
+}
+
+/**
+ * What a patch gives must come in the order that it asks for: each of its elements is named there, in this order.
+ *
+ * @throws PatchError in Kubernetes' words
+ */
+function assertOrder(patch: Json | undefined, order: Json[], field: FieldLike | undefined): void {
+  if (patch === undefined) return;
+  if (!Array.isArray(patch)) throw badArgument(patch);
+  if (order.length === 0 || patch.length === 0) return;
+  const key = field?.facts.patchMergeKey;
+  const identity = key === undefined ? (element: Json) => element : identityBy(key);
+  const given = patch.filter((element) => !hasDirective(element));
+  let next = 0;
+  for (const element of order) {
+    if (next < given.length && identity(given[next]!) === identity(element)) next++;
+  }
+  if (next === given.length) return;
+  const wrong = `The order in patch list:\n${goText(patch)}\n doesn't match $setElementOrder list:\n${goText(order)}\n`;
+  throw new PatchError('PATCH_MALFORMED', wrong);
 }
 
 function deletePrimitives(current: JsonObject, key: string, values: Json): void {
