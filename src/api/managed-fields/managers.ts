@@ -114,13 +114,10 @@ export function applyConfiguration(
   const object = withoutBlanks(place, pruned) as KubeObject;
   if (isEmpty(fields)) return { object, entries: ordered(left) };
   const isSame = own && own.apiVersion === writer.apiVersion && equalSets(fieldsOf(own), fields);
-  const isUnchanged = isEmpty(changed) && isEmpty(removed) && equal(live as Json, pruned as Json);
-  if (isSame && (isUnchanged || (isEmpty(changed) && isEmpty(removed))))
-    return { object, entries: ordered([...left, own]) };
-  return {
-    object,
-    entries: ordered([...left, entryOf(writer, 'Apply', isUnchanged ? own?.time : options.time, fields)]),
-  };
+  const ownsNothingNew = isEmpty(changed) && isEmpty(removed);
+  if (isSame && ownsNothingNew) return { object, entries: ordered([...left, own]) };
+  const time = ownsNothingNew && equal(live as Json, pruned as Json) ? own?.time : options.time;
+  return { object, entries: ordered([...left, entryOf(writer, 'Apply', time, fields)]) };
 }
 
 /** An object that nobody kept account of belongs to an unknown manager, so that nothing is taken from it unseen. */

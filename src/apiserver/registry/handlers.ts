@@ -196,7 +196,7 @@ function listOf(kind: Kind, objects: readonly CachedObject[], revision: number):
 }
 
 /** DeleteOptions come in the body or, some of them, in the query. */
-export async function deleteOptionsOf({ request, info }: KindRequest): Promise<DeleteOptions> {
+async function deleteOptionsOf({ request, info }: KindRequest): Promise<DeleteOptions> {
   const given = request.body
     ? ((await decodeBody(request.body, request.headers['content-type'])) as DeleteOptions)
     : undefined;

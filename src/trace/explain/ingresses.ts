@@ -13,7 +13,7 @@ type Rule = NonNullable<NonNullable<Ingress['spec']>['rules']>[number];
 type Path = NonNullable<NonNullable<Rule['http']>['paths']>[number];
 type IngressBackend = Path['backend'];
 
-export const ingressText = (ingress: Ingress): string => `Ingress ${keyOf(ingress)}`;
+const ingressText = (ingress: Ingress): string => `Ingress ${keyOf(ingress)}`;
 
 const defaultAnnotation = 'ingressclass.kubernetes.io/is-default-class';
 const legacyAnnotation = 'kubernetes.io/ingress.class';
