@@ -8,6 +8,7 @@ import type {
   FlowSchema,
   KubeObject,
   Namespace,
+  PriorityClass,
   PriorityLevelConfiguration,
   Role,
   RoleBinding,
@@ -32,6 +33,7 @@ import { viewOf } from './registry/view.ts';
 import { createObject, updateObject, type WriteTarget } from './registry/write.ts';
 import type { User } from './request.ts';
 import { ensureDefaultRange } from './service-addresses/default-range.ts';
+import { systemPriorityClasses } from './system-priorities.ts';
 
 export interface BootstrapOptions {
   readonly serviceCIDRs: readonly string[];
@@ -62,6 +64,7 @@ export async function bootstrap(context: Context, options: BootstrapOptions): Pr
     ...(options.roles ?? []).map((each) => ensure(context, { ...rbac, plural: `${each.kind?.toLowerCase()}s` }, each)),
     ...defaultPriorityLevels.map((level) => ensure<PriorityLevelConfiguration>(context, priorityLevels, level)),
     ...defaultFlowSchemas.map((schema) => ensure(context, flowSchemas, foundLevel(schema), { keepsStatus: true })),
+    ...systemPriorityClasses.map((each) => ensure<PriorityClass>(context, priorityClasses, each)),
     registerBuiltIn(context),
   ]);
 }
@@ -72,6 +75,7 @@ const foundLevel = (schema: FlowSchema): FlowSchema => ({
   status: { conditions: [danglingCondition(schema.spec?.priorityLevelConfiguration.name ?? '', true)] },
 });
 
+const priorityClasses = { group: 'scheduling.k8s.io', version: 'v1', plural: 'priorityclasses' };
 const rbac = { group: 'rbac.authorization.k8s.io', version: 'v1' };
 const clusterRoles = { ...rbac, plural: 'clusterroles' };
 const clusterRoleBindings = { ...rbac, plural: 'clusterrolebindings' };

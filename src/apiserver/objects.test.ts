@@ -206,6 +206,18 @@ describe('objects over HTTPS', () => {
     assert.match(text, /^kind: Namespace\n/);
   });
 
+  it('of priority for the system are there from the start', async () => {
+    const { json } = await wire.get('/apis/scheduling.k8s.io/v1/priorityclasses');
+    const classes = json.items as unknown as { metadata: { name: string }; value: number }[];
+    assert.deepEqual(
+      classes.map(({ metadata, value }) => [metadata.name, value]),
+      [
+        ['system-cluster-critical', 2_000_000_000],
+        ['system-node-critical', 2_000_001_000],
+      ],
+    );
+  });
+
   it('say in tables which pods have ended', async () => {
     const pods = '/api/v1/namespaces/default/pods';
     await wire.post('/api/v1/namespaces/default/serviceaccounts', { metadata: { name: 'default' } });

@@ -2,6 +2,7 @@ import type { Pod, PriorityClass, Toleration } from '../../api/types.ts';
 import { remembered } from '../cache/object.ts';
 import type { WatchCache } from '../cache/watch-cache.ts';
 import { forbidden } from '../errors.ts';
+import { systemPriorityClasses } from '../system-priorities.ts';
 import type { AdmissionPlugin, AdmissionRequest } from './chain.ts';
 
 /** The pod that a request is about to create. */
@@ -38,11 +39,8 @@ function tolerates({ key, effect }: Toleration, taint: string): boolean {
 }
 
 const priorityClasses = { group: 'scheduling.k8s.io', plural: 'priorityclasses' };
-/** Classes that every cluster has. */
-const systemClasses: Readonly<Record<string, number>> = {
-  'system-cluster-critical': 2_000_000_000,
-  'system-node-critical': 2_000_001_000,
-};
+/** They hold also where somebody has deleted them. */
+const systemClasses = new Map(systemPriorityClasses.map(({ metadata, value }) => [metadata?.name, value]));
 
 const readClass = remembered((object): Readonly<PriorityClass> => object.parse<PriorityClass>());
 
@@ -57,7 +55,7 @@ export function priorityAdmission(cache: WatchCache): AdmissionPlugin {
       const all = classes.list().map(readClass);
       const name = spec.priorityClassName || all.find((each) => each.globalDefault)?.metadata?.name;
       const found = all.find((each) => each.metadata?.name === name);
-      const value = name ? (found?.value ?? systemClasses[name]) : 0;
+      const value = name ? (found?.value ?? systemClasses.get(name)) : 0;
       if (value === undefined) {
         const why = `no PriorityClass with name ${name} was found`;
         throw forbidden(request.kind, request.name, why);
