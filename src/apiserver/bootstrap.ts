@@ -1,5 +1,6 @@
 import type { Kind } from '../api/kind.ts';
 import { endpointSlices, endpoints, namespaces, services } from '../api/resource.ts';
+import { systemPriorityClasses } from '../api/system-priorities.ts';
 import type {
   ClusterRole,
   ClusterRoleBinding,
@@ -33,7 +34,6 @@ import { viewOf } from './registry/view.ts';
 import { createObject, updateObject, type WriteTarget } from './registry/write.ts';
 import type { User } from './request.ts';
 import { ensureDefaultRange } from './service-addresses/default-range.ts';
-import { systemPriorityClasses } from './system-priorities.ts';
 
 export interface BootstrapOptions {
   readonly serviceCIDRs: readonly string[];

@@ -1,8 +1,6 @@
+import { SYSTEM_CRITICAL } from '../api/system-priorities.ts';
 import type { Pod } from '../api/types.ts';
 import { isStatic, mirroredHash } from './static-pods/manifests.ts';
-
-/** The priority of `system-cluster-critical`. */
-export const SYSTEM_CRITICAL = 2_000_000_000;
 
 /** Static and system pods run and stay, whatever the node is short of. */
 export const isCritical = (pod: Pod): boolean =>

@@ -143,3 +143,8 @@ function reasonToKill(
   const graceSeconds = container[`${probe}Probe`]?.terminationGracePeriodSeconds;
   return { record, message: `Container ${name} failed ${probe} probe${end}`, graceSeconds };
 }
+
+/** Whether a pod is on its way up: nobody needs to know each step. */
+export const isStarting = ({ status }: Pod, plan: PodPlan): boolean =>
+  (status?.phase ?? 'Pending') === 'Pending' &&
+  (plan.kind === 'create-sandbox' || (plan.kind === 'run' && plan.kill.length === 0 && plan.start.length > 0));

@@ -1,5 +1,6 @@
 import type { Container, Pod, PodStatus } from '../api/types.ts';
 import { messageOf } from '../base/errors.ts';
+import { soonest } from '../base/soonest.ts';
 import { Backoff } from '../client/backoff.ts';
 import { StartError, startContainer } from './container-start.ts';
 import { endContainer, gracePeriod, stopContainer } from './container-stop.ts';
@@ -11,7 +12,7 @@ import { asksTheSame, hasEnded, tellsTheSame, untilDeadline } from './pod-change
 import type { KubeletCondition } from './pod-conditions.ts';
 import { deleteObject, type Eviction, endPod, pruneContainers, removeRemains } from './pod-end.ts';
 import { PodInspector, podIPsOf } from './pod-inspector.ts';
-import { type PodPlan, planPod } from './pod-plan.ts';
+import { isStarting, planPod } from './pod-plan.ts';
 import { type PodRuntime, readySandbox } from './pod-runtime.ts';
 import { PodVolumes } from './pod-volumes.ts';
 import { PodResize } from './resize.ts';
@@ -445,14 +446,4 @@ interface Report {
   readonly condition?: KubeletCondition | undefined;
   /** It will be another one in a moment. */
   readonly isPassing?: boolean;
-}
-
-/** Of a pod on its way up nobody needs to know each step. */
-const isStarting = ({ status }: Pod, plan: PodPlan): boolean =>
-  (status?.phase ?? 'Pending') === 'Pending' &&
-  (plan.kind === 'create-sandbox' || (plan.kind === 'run' && plan.kill.length === 0 && plan.start.length > 0));
-
-function soonest(times: readonly (number | undefined)[]): number | undefined {
-  const known = times.filter((time) => time !== undefined);
-  return known.length > 0 ? Math.min(...known) : undefined;
 }

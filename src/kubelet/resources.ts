@@ -1,5 +1,6 @@
 import { containerQuantities } from '../api/pod-resources.ts';
 import { milliValue, parseQuantity, quantityValue } from '../api/quantity.ts';
+import { NODE_CRITICAL_CLASS } from '../api/system-priorities.ts';
 import type { Container, Pod } from '../api/types.ts';
 import type { LinuxContainerResources } from './cri/messages.ts';
 import { isCritical } from './critical.ts';
@@ -110,4 +111,4 @@ function shareOfRest({ spec }: Pod): number {
   return Math.floor((asked - ofContainers) / (spec.containers.length + (spec.initContainers?.length ?? 0)));
 }
 
-const isNodeCritical = (pod: Pod): boolean => isCritical(pod) && pod.spec?.priorityClassName === 'system-node-critical';
+const isNodeCritical = (pod: Pod): boolean => isCritical(pod) && pod.spec?.priorityClassName === NODE_CRITICAL_CLASS;

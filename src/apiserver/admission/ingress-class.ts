@@ -1,9 +1,9 @@
+import { isDefaultIngressClass } from '../../api/ingress-classes.ts';
 import { ingressClasses } from '../../api/resource.ts';
 import type { Ingress, IngressClass } from '../../api/types.ts';
 import type { WatchCache } from '../cache/watch-cache.ts';
 import type { AdmissionPlugin } from './chain.ts';
 
-const DEFAULT = 'ingressclass.kubernetes.io/is-default-class';
 /** How classes were named before there was a field: who still does so has chosen. */
 const LEGACY = 'kubernetes.io/ingress.class';
 
@@ -29,7 +29,7 @@ function defaultClass(cache: WatchCache): string | undefined {
     .resource(ingressClasses)
     .list()
     .map((stored) => stored.parse<IngressClass>());
-  const defaults = all.filter(({ metadata }) => metadata?.annotations?.[DEFAULT] === 'true');
+  const defaults = all.filter(isDefaultIngressClass);
   return defaults.toSorted(newestFirst)[0]?.metadata?.name;
 }
 

@@ -1,8 +1,8 @@
+import { systemPriorityClasses } from '../../api/system-priorities.ts';
 import type { Pod, PriorityClass, Toleration } from '../../api/types.ts';
 import { remembered } from '../cache/object.ts';
 import type { WatchCache } from '../cache/watch-cache.ts';
 import { forbidden } from '../errors.ts';
-import { systemPriorityClasses } from '../system-priorities.ts';
 import type { AdmissionPlugin, AdmissionRequest } from './chain.ts';
 
 /** The pod that a request is about to create. */
@@ -40,7 +40,9 @@ function tolerates({ key, effect }: Toleration, taint: string): boolean {
 
 const priorityClasses = { group: 'scheduling.k8s.io', plural: 'priorityclasses' };
 /** They hold also where somebody has deleted them. */
-const systemClasses = new Map(systemPriorityClasses.map(({ metadata, value }) => [metadata?.name, value]));
+const systemClasses = new Map<string, number>(
+  systemPriorityClasses.map(({ metadata, value }) => [metadata.name, value]),
+);
 
 const readClass = remembered((object): Readonly<PriorityClass> => object.parse<PriorityClass>());
 

@@ -1,16 +1,16 @@
+import { DEFAULT_INGRESS_CLASS, isDefaultIngressClass } from '../../api/ingress-classes.ts';
 import type { ConfigMap, Ingress, IngressClass } from '../../api/types.ts';
 
 /** `spec.controller` of the classes that are served here. */
 export const controllerName = 'knit.dev/ingress-controller';
 
 const legacyAnnotation = 'kubernetes.io/ingress.class';
-const defaultAnnotation = 'ingressclass.kubernetes.io/is-default-class';
 
 /** The class that a cluster begins with. People may change or remove it. */
 export const knitClass: IngressClass = {
   apiVersion: 'networking.k8s.io/v1',
   kind: 'IngressClass',
-  metadata: { name: 'knit', annotations: { [defaultAnnotation]: 'true' } },
+  metadata: { name: 'knit', annotations: { [DEFAULT_INGRESS_CLASS]: 'true' } },
   spec: { controller: controllerName },
 };
 
@@ -26,7 +26,7 @@ export function ownClassOf(ingress: Ingress, classes: readonly IngressClass[]): 
 }
 
 function defaultOf(classes: readonly IngressClass[]): IngressClass | undefined {
-  const defaults = classes.filter(({ metadata }) => metadata?.annotations?.[defaultAnnotation] === 'true');
+  const defaults = classes.filter(isDefaultIngressClass);
   return defaults.toSorted(newestFirst)[0];
 }
 

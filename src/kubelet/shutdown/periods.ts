@@ -1,5 +1,5 @@
+import { SYSTEM_CRITICAL } from '../../api/system-priorities.ts';
 import type { Pod } from '../../api/types.ts';
-import { SYSTEM_CRITICAL } from '../critical.ts';
 import { durationOf, type ResolvedSettings } from '../settings.ts';
 
 /** Time that pods of this priority, and of those above it up to the next one that is named, have to end. */

@@ -1,3 +1,4 @@
+import { isDefaultIngressClass } from '../../api/ingress-classes.ts';
 import type { Ingress, IngressClass } from '../../api/types.ts';
 import { readCertificate } from '../../edge/ingress/certificates.ts';
 import { controllerName } from '../../edge/ingress/classes.ts';
@@ -15,7 +16,6 @@ type IngressBackend = Path['backend'];
 
 const ingressText = (ingress: Ingress): string => `Ingress ${keyOf(ingress)}`;
 
-const defaultAnnotation = 'ingressclass.kubernetes.io/is-default-class';
 const legacyAnnotation = 'kubernetes.io/ingress.class';
 
 interface Match {
@@ -139,8 +139,8 @@ function byPrecedence(a: Match, b: Match): number {
 
 function checkClass(report: Report, ingress: Ingress, classes: readonly IngressClass[], partial: boolean): boolean {
   const name = ingress.spec?.ingressClassName ?? ingress.metadata?.annotations?.[legacyAnnotation];
-  const found = classes.find(({ metadata }) =>
-    name === undefined ? metadata?.annotations?.[defaultAnnotation] === 'true' : metadata?.name === name,
+  const found = classes.find((each) =>
+    name === undefined ? isDefaultIngressClass(each) : each.metadata?.name === name,
   );
   if (!found) {
     const known = classes.map(({ metadata }) => metadata?.name).join(', ') || 'none';

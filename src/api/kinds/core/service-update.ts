@@ -23,7 +23,7 @@ export function keepAllocated(spec: Spec, old: Spec): void {
 
 const hasAddress = ({ type }: Spec) => type !== 'ExternalName';
 const isBalancer = ({ type }: Spec) => type === 'LoadBalancer';
-const hasNodePorts = ({ type }: Spec) => type === 'NodePort' || type === 'LoadBalancer';
+export const hasNodePorts = ({ type }: Spec) => type === 'NodePort' || type === 'LoadBalancer';
 /** A load balancer may go without. */
 const givesNodePorts = (spec: Spec) =>
   hasNodePorts(spec) && (!isBalancer(spec) || spec.allocateLoadBalancerNodePorts !== false);

@@ -10,7 +10,7 @@ import { validateLabels } from '../metadata.ts';
 import { dnsLabel, dnsSubdomain, portNumber, qualifiedName } from '../names.ts';
 import { validateServiceAddresses } from './service-addresses.ts';
 import { formatServicePorts, validateServicePorts } from './service-ports.ts';
-import { isReachable, keepAllocated, validateServiceUpdate } from './service-update.ts';
+import { hasNodePorts, isReachable, keepAllocated, validateServiceUpdate } from './service-update.ts';
 
 type Spec = NonNullable<Service['spec']>;
 
@@ -114,10 +114,6 @@ function warnings({ metadata, spec }: Service): string[] {
   return [
     `metadata.annotations[${name}]: deprecated since v1.7${ignored}; set spec.externalTrafficPolicy: ${meant} instead`,
   ];
-}
-
-function hasNodePorts({ type }: Spec): boolean {
-  return type === 'NodePort' || type === 'LoadBalancer';
 }
 
 function validateAddresses(spec: Spec, old: Spec | undefined): FieldError[] {

@@ -1,3 +1,4 @@
+import { isDefaultIngressClass } from '../../ingress-classes.ts';
 import type { FieldError } from '../../kind.ts';
 import type { IngressClass } from '../../types.ts';
 import { ageColumn, nameColumn, text } from '../columns.ts';
@@ -30,7 +31,10 @@ export const ingressClass = defineKind<IngressClass>({
     ];
   },
   columns: [
-    { ...nameColumn, cell: (one: IngressClass) => `${one.metadata?.name ?? ''}${isDefault(one) ? ' (default)' : ''}` },
+    {
+      ...nameColumn,
+      cell: (one: IngressClass) => `${one.metadata?.name ?? ''}${isDefaultIngressClass(one) ? ' (default)' : ''}`,
+    },
     text('Controller', ({ spec }) => spec?.controller ?? '', 'Who serves Ingresses of this class.'),
     text('Parameters', formatParameters, 'Where its settings are.'),
     ageColumn,
@@ -60,8 +64,4 @@ function validateNamespace(scope: string | undefined, namespace: string | undefi
 function formatParameters({ spec }: IngressClass): string {
   const { kind, name, apiGroup } = spec?.parameters ?? {};
   return kind ? `${kind}${apiGroup === undefined ? '' : `.${apiGroup}`}/${name}` : '<none>';
-}
-
-function isDefault({ metadata }: IngressClass): boolean {
-  return metadata?.annotations?.['ingressclass.kubernetes.io/is-default-class'] === 'true';
 }

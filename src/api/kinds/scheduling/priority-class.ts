@@ -1,11 +1,12 @@
 import type { FieldError } from '../../kind.ts';
+import { systemPriorityClasses } from '../../system-priorities.ts';
 import type { PriorityClass } from '../../types.ts';
 import { ageColumn, boolean, integer, nameColumn, text } from '../columns.ts';
 import { defineKind } from '../define.ts';
 import { forbidden, oneOf, required, unchanged } from '../errors.ts';
 
 const systemPrefix = 'system-';
-const systemClasses = ['system-cluster-critical', 'system-node-critical'];
+const systemClasses: readonly string[] = systemPriorityClasses.map(({ metadata }) => metadata.name);
 const maxUserPriority = 1_000_000_000;
 
 export const priorityClass = defineKind<PriorityClass>({
