@@ -106,7 +106,7 @@ test('a claim waits for its first pod, keeps what was written, stays while it is
   await cluster.kubectl(['delete', 'pod', 'writer']);
   await cluster.apply(pod('reader', using('cat /disk/word; exec sleep 100000')));
   await cluster.kubectl(['wait', '--for=condition=Ready', 'pod/reader', '--timeout=110s']);
-  assert.equal(await cluster.kubectl(['logs', 'reader']), 'kept\n');
+  await eventually('what was kept', async () => (await cluster.kubectl(['logs', 'reader'])) === 'kept\n');
 
   await cluster.kubectl(['delete', 'pvc', 'disk', '--wait=false']);
   const { metadata, status } = await cluster.get<PersistentVolumeClaim>('pvc', 'disk');

@@ -157,7 +157,8 @@ async function worksOn(node: string): Promise<void> {
     return true;
   });
   await cluster.kubectl(['wait', '--for=condition=Ready', `pod/${pod}`, '--timeout=60s']);
-  assert.equal(await cluster.kubectl(['logs', pod]), 'here\n');
+  // Ready says that the container was started, not that its shell has had the time to write.
+  await eventually('the log', async () => (await cluster.kubectl(['logs', pod])) === 'here\n');
   assert.equal(await cluster.kubectl(['exec', pod, '--', 'echo', 'yes']), 'yes\n');
   await cluster.kubectl(['delete', 'pod', pod, '--timeout=60s']);
 }

@@ -9,16 +9,19 @@ export interface Lan {
   /** This machine's address in it. */
   readonly machine: string;
   readonly host: string;
-  readonly cidr: string;
   /** The command line, put before a command, that runs it on that host. */
   readonly enter: readonly string[];
   stop(): Promise<void>;
 }
 
-/** Makes it of a namespace and a veth. `name` is short: it begins the names of both. */
-export async function makeLan(name: string): Promise<Lan> {
+/** Each has addresses of its own, since test files run side by side. */
+const lans = { 'up-lan': 64, 'nat-lan': 68, 'reg-lan': 72 };
+
+/** Makes it of a namespace and a veth, both named after it. */
+export async function makeLan(name: keyof typeof lans): Promise<Lan> {
   const netns = `knit-t-${name}`;
-  const lan = { machine: '198.19.1.65', host: '198.19.1.66', cidr: '198.19.1.64/30' };
+  const address = (index: number) => `198.19.1.${lans[name] + index}`;
+  const lan = { machine: address(1), host: address(2) };
   await removeLan(netns);
   await ipBatch([
     `netns add ${netns}`,
