@@ -259,6 +259,27 @@ describe('server-side apply', () => {
     assert.deepEqual([warned.json.data, warned.headers.warning], [{ a: 'two' }, `299 - ${JSON.stringify(wrong)}`]);
   });
 
+  it('takes no configuration that names an item of a list twice', async () => {
+    const service = (...ports: object[]) => ({
+      apiVersion: 'v1',
+      kind: 'Service',
+      metadata: { name: 'twice', finalizers: ['knit.dev/a', 'knit.dev/a'] },
+      spec: { ports },
+    });
+    const path = '/api/v1/namespaces/default/services/twice';
+    const refused = await apply(path, 'alice', service({ port: 80, name: 'a' }, { port: 80, protocol: 'TCP' }));
+    assert.deepEqual(
+      [refused.status, refused.json.message],
+      [
+        500,
+        `failed to create typed patch object (default/twice; v1, Kind=Service): errors:
+  .metadata.finalizers: duplicate entries for key [="knit.dev/a"]
+  .spec.ports: duplicate entries for key [port=80,protocol="TCP"]`,
+      ],
+    );
+    assert.equal((await wire.get(path)).status, 404);
+  });
+
   it('says what a request lacks', async () => {
     const nobody = await wire.request('PATCH', `${CONFIG_MAPS}/x`, configMap('x', {}), {
       'content-type': 'application/apply-patch+yaml',

@@ -16,7 +16,6 @@ export interface WebhookService {
   port?: number;
 }
 
-/** Where a webhook of admission listens. */
 export function validateWebhookClient({ url, service }: WebhookClient, field: string): FieldError[] {
   if ((url === undefined) === (service === undefined)) {
     return [required(field, 'exactly one of url or service is required')];

@@ -11,4 +11,5 @@ export {
   type Writer,
 } from './managers.ts';
 export { merge } from './merge.ts';
+export { misnamedItems } from './misnamed.ts';
 export { type Place, placeOf } from './place.ts';

@@ -209,3 +209,21 @@ test('a webhook that fails, or answers with something else, is told of and chang
   behaviour.broken = undefined;
   assert.equal((await list('v2')).items.length, 1);
 });
+
+test('a webhook that nobody could ask, or that says nothing that is understood, is refused', async (t) => {
+  const { wire } = await startWithConversion(t);
+  const definition = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions/endpoints.stable.example.com';
+  const causesOf = async (conversion: object) => {
+    const answer = await wire.patch(definition, 'merge', { spec: { conversion } });
+    assert.equal(answer.status, 422, answer.text);
+    return JSON.parse(answer.text).details.causes.map(({ message }: { message: string }) => message);
+  };
+  const clientConfig = { service: null, url: 'http://convert.example.com' };
+  assert.deepEqual(await causesOf({ webhook: { clientConfig, conversionReviewVersions: ['v7', 'v7'] } }), [
+    `Invalid value: "http": 'https' is the only allowed URL scheme; desired format: https://host[/path]`,
+    'Invalid value: "v7": duplicate version',
+    'Invalid value: ["v7","v7"]: must include at least one of v1, v1beta1',
+  ]);
+  const alone = 'Forbidden: should not be set when strategy is not set to Webhook';
+  assert.deepEqual(await causesOf({ strategy: 'None' }), [alone, alone]);
+});

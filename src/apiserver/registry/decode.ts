@@ -1,4 +1,5 @@
 import type { Kind } from '../../api/kind.ts';
+import { misnamedItems } from '../../api/managed-fields/index.ts';
 import { apiVersion } from '../../api/resource.ts';
 import {
   type CheckOptions,
@@ -15,6 +16,7 @@ import { decodeBody, duplicateKeys, isYaml, textOf } from '../codec.ts';
 import { badRequest, StatusError } from '../errors.ts';
 import { mediaType } from '../negotiation.ts';
 import type { KindRequest } from '../request.ts';
+import { placeOfKind } from './managers.ts';
 
 type FieldValidation = 'Strict' | 'Warn' | 'Ignore';
 
@@ -90,8 +92,8 @@ function duplicatesIn({ request: { body, headers } }: KindRequest): string[] {
 }
 
 /**
- * A configuration to apply as the kind's type allows it: what it says of unknown fields can be nobody's, so they are
- * refused whatever was asked about them.
+ * A configuration to apply as the kind's type allows it: what it says of unknown fields, or of an item of a list that it
+ * names twice, can be nobody's, so that is refused whatever was asked about it.
  */
 export function checkConfiguration(request: KindRequest, config: KubeObject): KubeObject {
   const { kind } = request;
@@ -101,10 +103,11 @@ export function checkConfiguration(request: KindRequest, config: KubeObject): Ku
     ? kind.schema.check(config, options)
     : check(loadSchema(), kind.definition, config, options);
   if (errors.length > 0) throw badRequest(cannotBeHandled(kind.kind, kind.version, errors.join(', ')));
-  if (unknown.length > 0) {
+  const undeclared = unknown.map((path) => `.${path}: field not declared in schema`);
+  const wrong = [...undeclared, ...misnamedItems(placeOfKind(kind), config)];
+  if (wrong.length > 0) {
     const { namespace, name } = request.target;
     const object = `${namespace}/${name}; ${apiVersion(kind)}, Kind=${kind.kind}`;
-    const wrong = unknown.map((path) => `.${path}: field not declared in schema`);
     const reason = wrong.length === 1 ? wrong[0] : ['errors:', ...wrong].join('\n  ');
     throw new StatusError(500, '', `failed to create typed patch object (${object}): ${reason}`);
   }

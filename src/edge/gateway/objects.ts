@@ -27,6 +27,12 @@ export const backendTLSPolicies = define<BackendTLSPolicy>('BackendTLSPolicy', '
 /** In this version it is served by all releases. */
 export const referenceGrants = define<ReferenceGrant>('ReferenceGrant', 'referencegrants', 'v1beta1');
 
+/** The order in which objects of a kind have what only one can have; of the same second the first by name. */
+export function olderFirst(a: KubeObject, b: KubeObject): number {
+  const age = ({ metadata }: KubeObject) => `${metadata?.creationTimestamp} ${metadata?.namespace}/${metadata?.name}`;
+  return age(a) < age(b) ? -1 : 1;
+}
+
 export interface Condition {
   type: string;
   status: 'True' | 'False' | 'Unknown';

@@ -1,4 +1,4 @@
-import type { ConfigMap, KubeObject, Namespace, Secret, Service } from '../../api/types.ts';
+import type { ConfigMap, Namespace, Secret, Service } from '../../api/types.ts';
 import { keyOf } from '../../client/cache.ts';
 import type { BackendWant } from '../ingress/backends.ts';
 import type { BackendPlan, CertificatePlan, PortPlan } from '../ingress/plan.ts';
@@ -9,17 +9,18 @@ import { shownToServers } from './certificates.ts';
 import { controllerName } from './classes.ts';
 import { type Problem, unless, type Verdict } from './conditions.ts';
 import { admitsNamespace, type PlannedListener, planListeners, protocolOf, serves } from './listeners.ts';
-import type {
-  BackendTLSPolicy,
-  Gateway,
-  GatewayClass,
-  GRPCRoute,
-  HTTPRoute,
-  ListenerSet,
-  ParentReference,
-  ReferenceGrant,
-  RouteObject,
-  TLSRoute,
+import {
+  type BackendTLSPolicy,
+  type Gateway,
+  type GatewayClass,
+  type GRPCRoute,
+  type HTTPRoute,
+  type ListenerSet,
+  olderFirst,
+  type ParentReference,
+  type ReferenceGrant,
+  type RouteObject,
+  type TLSRoute,
 } from './objects.ts';
 import { certificatesOf, type PlannedGateway, pemsOf, portsOf } from './ports.ts';
 import type { Candidate } from './precedence.ts';
@@ -87,12 +88,6 @@ export function routesOf({ httpRoutes, grpcRoutes, tlsRoutes }: GatewayKinds): R
     ...grpcRoutes.map((route) => ({ kind: 'GRPCRoute', route, readRules: () => grpcRules(route) })),
     ...tlsRoutes.map((route) => ({ kind: 'TLSRoute', route, readRules: () => tlsRules(route) })),
   ];
-}
-
-/** Of the same second the first by name. */
-function olderFirst(a: KubeObject, b: KubeObject): number {
-  const age = ({ metadata }: KubeObject) => `${metadata?.creationTimestamp} ${metadata?.namespace}/${metadata?.name}`;
-  return age(a) < age(b) ? -1 : 1;
 }
 
 class Planner {

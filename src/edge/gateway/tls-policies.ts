@@ -3,7 +3,7 @@ import { keyOf } from '../../client/cache.ts';
 import type { BackendTLS } from '../ingress/plan.ts';
 import { type AuthorityObjects, type Pem, readAuthorities } from './authorities.ts';
 import { type Problem, unless, type Verdict } from './conditions.ts';
-import type { BackendTLSPolicy } from './objects.ts';
+import { type BackendTLSPolicy, olderFirst } from './objects.ts';
 
 export interface PolicyObjects extends AuthorityObjects {
   readonly tlsPolicies: readonly BackendTLSPolicy[];
@@ -98,11 +98,4 @@ function readPolicy(
 
 function conflict(other: BackendTLSPolicy): Problem {
   return { reason: 'Conflicted', message: `BackendTLSPolicy ${keyOf(other)}, which is older, is about the same` };
-}
-
-function olderFirst(a: BackendTLSPolicy, b: BackendTLSPolicy): number {
-  const [of, and] = [a, b].map(
-    ({ metadata }) => `${metadata?.creationTimestamp} ${metadata?.namespace}/${metadata?.name}`,
-  );
-  return (of ?? '') < (and ?? '') ? -1 : 1;
 }

@@ -5,12 +5,12 @@ import { defineKind } from '../define.ts';
 import { all, duplicate, each, invalid, oneOf, required, sameValue } from '../errors.ts';
 import { validateLabelSelector } from '../label-selector.ts';
 import { dnsSubdomain, faults } from '../names.ts';
+import { isReviewed, validateReviewVersions } from '../review-versions.ts';
 import { validateWebhookClient, type WebhookClient } from '../webhook-client.ts';
 import { wrongExpressions } from './expressions.ts';
 import { conditionExpressions, type MatchCondition, validateMatchConditions } from './match-conditions.ts';
 import { matchPolicies } from './match-resources.ts';
 import { reinvocationPolicies } from './mutating-policies.ts';
-import { isReviewed, validateReviewVersions } from './review-versions.ts';
 import { type Rule, setRuleDefaults, validateRule } from './rules.ts';
 
 /** What both kinds of webhooks have. */

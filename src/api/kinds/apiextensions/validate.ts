@@ -7,9 +7,12 @@ import { checkStructural } from '../../structural/structural.ts';
 import type { CustomResourceDefinition } from '../../types.ts';
 import { duplicate, forbidden, invalid, oneOf, required, tooMany } from '../errors.ts';
 import { dnsLabel1035, dnsSubdomain } from '../names.ts';
+import { isReviewed, validateReviewVersions } from '../review-versions.ts';
+import { validateWebhookClient } from '../webhook-client.ts';
 import { schemaOf } from './custom-resource-definition.ts';
 
 type Spec = CustomResourceDefinition['spec'];
+type Conversion = Spec['conversion'];
 type Names = Spec['names'];
 type Version = Spec['versions'][number];
 type Column = NonNullable<Version['additionalPrinterColumns']>[number];
@@ -51,7 +54,7 @@ function validateParts(crd: CustomResourceDefinition, old: CustomResourceDefinit
     ...oneOf('spec.scope', spec.scope, ['Cluster', 'Namespaced']),
     ...validateVersions(spec.versions ?? [], old),
     ...validateNames(spec.names, 'spec.names'),
-    ...validateConversion(spec.conversion),
+    ...validateConversion(spec.conversion, old?.spec.conversion),
     ...validateStoredVersions(crd),
     ...validateApproval(crd, old),
     ...(spec.preserveUnknownFields && !old?.spec.preserveUnknownFields
@@ -222,27 +225,29 @@ function schemaAt(schema: JsonSchema | undefined, path: string): JsonSchema | un
   return names.length === 0 ? undefined : names.reduce((found, name) => found && childOf(found, name), schema);
 }
 
-function validateConversion(conversion: Spec['conversion']): FieldError[] {
+/** `old`: what was there before; versions of which none was known then may go on so. */
+function validateConversion(conversion: Conversion, old: Conversion): FieldError[] {
   const field = 'spec.conversion';
   if (!conversion) return [];
-  const errors = oneOf(`${field}.strategy`, conversion.strategy, ['None', 'Webhook']);
-  const { webhook } = conversion;
-  if (conversion.strategy !== 'Webhook') {
+  const { strategy, webhook } = conversion;
+  const versions = webhook?.conversionReviewVersions ?? [];
+  if (strategy !== 'Webhook') {
     const detail = 'should not be set when strategy is not set to Webhook';
-    return webhook ? [...errors, forbidden(`${field}.webhookClientConfig`, detail)] : errors;
+    return [
+      ...oneOf(`${field}.strategy`, strategy, ['None', 'Webhook']),
+      ...(webhook?.clientConfig ? [forbidden(`${field}.webhookClientConfig`, detail)] : []),
+      ...(versions.length > 0 ? [forbidden(`${field}.conversionReviewVersions`, detail)] : []),
+    ];
   }
-  const client = webhook?.clientConfig;
-  if (!client) return [...errors, required(`${field}.webhookClientConfig`, 'required when strategy is set to Webhook')];
-  if ((client.url === undefined) === (client.service === undefined)) {
-    errors.push(required(`${field}.webhookClientConfig`, 'exactly one of url or service is required'));
-  }
-  const versions = webhook.conversionReviewVersions ?? [];
-  if (versions.length === 0) errors.push(required(`${field}.conversionReviewVersions`));
-  else if (!versions.some((version) => version === 'v1' || version === 'v1beta1')) {
-    const detail = 'must include at least one of v1, v1beta1';
-    errors.push(invalid(`${field}.conversionReviewVersions`, versions, detail));
-  }
-  return errors;
+  const client = `${field}.webhookClientConfig`;
+  const reviews = `${field}.conversionReviewVersions`;
+  const needsKnown = isReviewed(old?.webhook?.conversionReviewVersions ?? []);
+  return [
+    ...(webhook?.clientConfig
+      ? validateWebhookClient(webhook.clientConfig, client)
+      : [required(client, 'required when strategy is set to Webhook')]),
+    ...(versions.length > 0 ? validateReviewVersions(versions, reviews, needsKnown) : [required(reviews)]),
+  ];
 }
 
 function validateStoredVersions({ spec, status }: CustomResourceDefinition): FieldError[] {

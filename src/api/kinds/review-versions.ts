@@ -1,11 +1,11 @@
-import type { FieldError } from '../../kind.ts';
-import { all, each, invalid, required, ruled } from '../errors.ts';
-import { dnsLabel1035 } from '../names.ts';
+import type { FieldError } from '../kind.ts';
+import { all, each, invalid, required, ruled } from './errors.ts';
+import { dnsLabel1035 } from './names.ts';
 
-/** The versions of AdmissionReview that Kubernetes knows. */
+/** The versions of AdmissionReview and of ConversionReview that Kubernetes knows. */
 const known = ['v1', 'v1beta1'];
 
-/** Which versions of AdmissionReview a webhook takes. `needsKnown`: one of them at least must be known. */
+/** Which versions of a review a webhook takes. `needsKnown`: one of them at least must be known. */
 export function validateReviewVersions(versions: readonly string[], field: string, needsKnown: boolean): FieldError[] {
   if (versions.length === 0) return [required(field, `must specify one of ${known.join(', ')}`)];
   return all(
