@@ -248,7 +248,7 @@ describe('server-side apply', () => {
       assert.equal(answer.status, 500);
       assert.equal(
         answer.json.message,
-        'failed to create typed patch object (default/odd; v1, Kind=ConfigMap): .color: field not declared in schema',
+        'failed to create typed patch object (default/odd; /v1, Kind=ConfigMap): .color: field not declared in schema',
       );
     }
     const twice = 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: twice}\ndata:\n  a: one\n  a: two\n';
@@ -272,7 +272,7 @@ describe('server-side apply', () => {
       [refused.status, refused.json.message],
       [
         500,
-        `failed to create typed patch object (default/twice; v1, Kind=Service): errors:
+        `failed to create typed patch object (default/twice; /v1, Kind=Service): errors:
   .metadata.finalizers: duplicate entries for key [="knit.dev/a"]
   .spec.ports: duplicate entries for key [port=80,protocol="TCP"]`,
       ],

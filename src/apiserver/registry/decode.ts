@@ -107,7 +107,7 @@ export function checkConfiguration(request: KindRequest, config: KubeObject): Ku
   const wrong = [...undeclared, ...misnamedItems(placeOfKind(kind), config)];
   if (wrong.length > 0) {
     const { namespace, name } = request.target;
-    const object = `${namespace}/${name}; ${apiVersion(kind)}, Kind=${kind.kind}`;
+    const object = `${namespace}/${name}; ${kind.group}/${kind.version}, Kind=${kind.kind}`;
     const reason = wrong.length === 1 ? wrong[0] : ['errors:', ...wrong].join('\n  ');
     throw new StatusError(500, '', `failed to create typed patch object (${object}): ${reason}`);
   }
