@@ -259,6 +259,27 @@ describe('server-side apply', () => {
     assert.deepEqual([warned.json.data, warned.headers.warning], [{ a: 'two' }, `299 - ${JSON.stringify(wrong)}`]);
   });
 
+  it('takes a null for a wish to have nothing there', async () => {
+    const path = '/apis/apps/v1/namespaces/default/deployments/brief';
+    const template = { metadata: { labels: { app: 'brief' } }, spec: { containers: [{ name: 'a', image: 'a' }] } };
+    const deployment = (spec: object) => ({
+      apiVersion: 'apps/v1',
+      kind: 'Deployment',
+      metadata: { name: 'brief' },
+      spec: { selector: { matchLabels: { app: 'brief' } }, template, ...spec },
+    });
+    assert.equal((await apply(path, 'alice', deployment({ progressDeadlineSeconds: 5 }))).status, 201);
+    const wish = deployment({ progressDeadlineSeconds: null });
+    assert.match(
+      (await apply(path, 'bob', wish)).json.message,
+      /conflict with "alice": \.spec\.progressDeadlineSeconds$/,
+    );
+    const forced = await apply(path, 'bob', wish, '&force=true');
+    assert.match(forced.text, /"progressDeadlineSeconds":600/, 'the default');
+    assert.match(JSON.stringify(fieldsOf(forced, 'bob')), /progressDeadlineSeconds/);
+    assert.doesNotMatch(JSON.stringify(fieldsOf(forced, 'alice')), /progressDeadlineSeconds/);
+  });
+
   it('takes no configuration that names an item of a list twice', async () => {
     const service = (...ports: object[]) => ({
       apiVersion: 'v1',

@@ -10,6 +10,8 @@ export function merge(place: Place, live: unknown, config: unknown): unknown {
     return merged;
   }
   if (shape.kind === 'items' && Array.isArray(live) && Array.isArray(config)) return mergeItems(shape, live, config);
+  // A null names nothing of what is owned part by part, as an empty one does.
+  if (shape.kind !== 'leaf' && config === null && live !== undefined) return live;
   return config;
 }
 

@@ -15,7 +15,7 @@ import type { Context } from '../context.ts';
 import { badRequest, notFound, objectModified, StatusError } from '../errors.ts';
 import { mediaType } from '../negotiation.ts';
 import type { KindRequest } from '../request.ts';
-import { checkConfiguration, refuseDuplicates } from './decode.ts';
+import { checkConfiguration, decodeApplied, refuseDuplicates } from './decode.ts';
 import { heldByLastApplied, renewLastApplied } from './last-applied.ts';
 import { invalidOptions, placeOfKind, writerOf } from './managers.ts';
 import { APPLY } from './patch.ts';
@@ -116,8 +116,8 @@ async function createApplied(
   assertAllowed(context, { ...request.info, verb: 'create' }, request.user);
   const object = structuredClone(config);
   metaOf(object).name = name;
-  const { entries } = applied(kind, writerOf(request), {}, object, true);
-  return createObject(context, { ...target, manage: () => entries }, object);
+  const made = applied(kind, writerOf(request), {}, object, true);
+  return createObject(context, { ...target, manage: () => made.entries }, made.object);
 }
 
 async function applyToLive(
@@ -132,7 +132,7 @@ async function applyToLive(
   const change = (current: KubeObject) => {
     const next = applied(target.kind, writer, current, structuredClone(config), force);
     entries = next.entries;
-    const { resourceVersion } = config.metadata ?? {};
+    const resourceVersion = config.metadata?.resourceVersion || undefined;
     return { ...next.object, metadata: { ...next.object.metadata, resourceVersion } };
   };
   const retry = !config.metadata?.resourceVersion;
@@ -157,7 +157,7 @@ function applied(kind: Kind, writer: Writer, live: KubeObject, config: KubeObjec
     if ('conflicts' in result) throw conflictError(result.conflicts);
   }
   renewLastApplied(writer, result.object, config);
-  return result;
+  return { ...result, object: decodeApplied(kind, result.object) };
 }
 
 function conflictError(conflicts: readonly Conflict[]): StatusError {

@@ -93,16 +93,12 @@ function duplicatesIn({ request: { body, headers } }: KindRequest): string[] {
 
 /**
  * A configuration to apply as the kind's type allows it: what it says of unknown fields, or of an item of a list that it
- * names twice, can be nobody's, so that is refused whatever was asked about it.
+ * names twice, can be nobody's, so that is refused whatever was asked about it. Its nulls are left: they are owned.
  */
 export function checkConfiguration(request: KindRequest, config: KubeObject): KubeObject {
   const { kind } = request;
   assertKind(kind, config);
-  const options = { onUnknown: 'report' } as const;
-  const { unknown, errors } = kind.schema
-    ? kind.schema.check(config, options)
-    : check(loadSchema(), kind.definition, config, options);
-  if (errors.length > 0) throw badRequest(cannotBeHandled(kind.kind, kind.version, errors.join(', ')));
+  const unknown = decode(kind, holdsNull(config) ? structuredClone(config) : config, 'report');
   const undeclared = unknown.map((path) => `.${path}: field not declared in schema`);
   const wrong = [...undeclared, ...misnamedItems(placeOfKind(kind), config)];
   if (wrong.length > 0) {
@@ -113,6 +109,28 @@ export function checkConfiguration(request: KindRequest, config: KubeObject): Ku
   }
   request.warnings.push(...(kind.warnings?.(config) ?? []));
   return config;
+}
+
+/** Makes of an applied object what Go's types keep of it: no null is left. */
+export function decodeApplied(kind: Kind, object: KubeObject): KubeObject {
+  if (!holdsNull(object)) return object;
+  const decoded = structuredClone(object);
+  decode(kind, decoded, 'prune');
+  return decoded;
+}
+
+/** Decodes an object in place; gives the paths of unknown fields. */
+function decode(kind: Kind, object: KubeObject, onUnknown: 'report' | 'prune'): readonly string[] {
+  const { unknown, errors } = kind.schema
+    ? kind.schema.check(object, { onUnknown })
+    : check(loadSchema(), kind.definition, object, { onUnknown });
+  if (errors.length > 0) throw badRequest(cannotBeHandled(kind.kind, kind.version, errors.join(', ')));
+  return unknown;
+}
+
+function holdsNull(value: unknown): boolean {
+  if (value === null) return true;
+  return typeof value === 'object' && Object.values(value).some(holdsNull);
 }
 
 export function fieldValidationOf(query: URLSearchParams): FieldValidation {
