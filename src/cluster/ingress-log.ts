@@ -87,22 +87,22 @@ async function withPods(config: ClusterConfig, entries: readonly AccessEntry[]):
     podNames(config),
     ...nodes.map((node) => answerersOn(config, node)),
   ]);
-  const byPort = new Map(nodes.map((node, index) => [node, answerers[index]]));
+  const on = new Map(nodes.map((node, index) => [node, answerers[index]]));
   return entries.map((entry) => {
     if (entry.pod || !entry.node) return entry;
-    const address = byPort.get(entry.node)?.get(entry.sourcePort ?? 0);
+    const address = on.get(entry.node)?.get(`${entry.sourcePort} ${entry.serverPort}`);
     return address === undefined ? entry : { ...entry, pod: names.get(address) ?? address };
   });
 }
 
-/** Port of a connection that the proxy began → address of who answers it, as a node translates it. */
-async function answerersOn(config: ClusterConfig, node: string): Promise<Map<number, string>> {
+/** Both ports of a connection that the proxy began → address of who answers it, as a node translates it. */
+async function answerersOn(config: ClusterConfig, node: string): Promise<Map<string, string>> {
   const netns = nodeNetns(contextName(config.name), node);
   if (!(await listNetns()).includes(netns)) return new Map();
   const proxy = config.addresses.ingress;
   const flows = await listAllFlows('ipv4', { command: ['nsenter', ...enterNetns(netns), 'conntrack'] });
   const mine = flows.filter(({ protocol, source }) => protocol === 'tcp' && source === proxy);
-  return new Map(mine.map(({ sourcePort, replyAddress }) => [sourcePort, replyAddress]));
+  return new Map(mine.map(({ sourcePort, port, replyAddress }) => [`${sourcePort} ${port}`, replyAddress]));
 }
 
 async function podNames(config: ClusterConfig): Promise<Map<string, string>> {

@@ -26,6 +26,8 @@ export interface AccessEntry {
   readonly pod?: string;
   /** The port that the proxy sent from, as the node and the pod may have seen it. */
   readonly sourcePort?: number;
+  /** The pod's or the node's port that it went to. */
+  readonly serverPort?: number;
   readonly retries: number;
   /** HAProxy's two letters for how it ended; not there for a normal end. */
   readonly ended?: string;
@@ -43,9 +45,10 @@ export interface AccessEntry {
 /** Reads a line of the proxy's log; undefined where it is not one of a request. */
 export function parseAccessLine(text: string): AccessEntry | undefined {
   const [start, began, client = '', tls = '', status, bytes, servedBy = '', server = '', ...more] = text.split(' ');
-  const [port, retries = '', ended, times, found = '', ...request] = more;
+  const [ports = '', retries = '', ended, times, found = '', ...request] = more;
   if (start !== lineStart || times === undefined || request.length === 0) return undefined;
   const [method = '', path = '', version = ''] = request;
+  const [sourcePort, serverPort] = ports.split(':').map((port) => Number(port) || undefined);
   const [node, pod] = server === '<NOSRV>' ? [] : server.split(/:(.*)/s);
   const [read = 0, connect = -1, response = -1, total = 0, sinceBegan = 0] = times.split('/').map(Number);
   // The host comes behind the value where the value's own is not the one that was asked for.
@@ -70,7 +73,8 @@ export function parseAccessLine(text: string): AccessEntry | undefined {
     service: backend.includes('_') ? backend.replace(/^([^_]+)_([^_]+)_([^_]+).*/, '$1/$2:$3') : undefined,
     node,
     pod: pod || undefined,
-    sourcePort: Number(port) || undefined,
+    sourcePort,
+    serverPort,
     // `+1` where it went to another server.
     retries: Number(retries),
     ended: ended === '--' ? undefined : ended,

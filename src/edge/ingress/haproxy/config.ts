@@ -260,7 +260,7 @@ function canaryLines(canaries: readonly CanaryRoute[]): string[] {
  * A line a request, which `access-log.ts` reads: words, of which only the last ones are the client's. It is written at
  * each request: addresses cost most, expressions in brackets come next, then each character.
  */
-const logFormat = `${lineStart} %Ts.%ms %ci:%cp %sslv %ST %B %b %s %bp %rc %ts %TR/%Tc/%Tr/%Ta/%Tt %[var(txn.route)] %r`;
+const logFormat = `${lineStart} %Ts.%ms %ci:%cp %sslv %ST %B %b %s %bp:%sp %rc %ts %TR/%Tc/%Tr/%Ta/%Tt %[var(txn.route)] %r`;
 
 const logLines = ['log stdout len 8192 format raw local0', `log-format '${logFormat}'`];
 
