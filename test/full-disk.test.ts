@@ -1,28 +1,41 @@
 import assert from 'node:assert/strict';
-import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, rmSync, symlinkSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { clusterPaths, stateRoot } from '../src/cluster/paths.ts';
 import { processesIn } from '../src/kernel/cgroup.ts';
 import { run } from '../src/kernel/run.ts';
 import { eventually, startCluster, type TestCluster } from './support/cluster.ts';
 import { commandOf, machineState } from './support/machine.ts';
 
 const name = 'full-disk';
+/** Where others look for clusters. */
+const shown = clusterPaths(name).state;
 let disk: string;
 let cluster: TestCluster;
 let pristine: string[];
 
 before(async () => {
   pristine = await machineState(name);
-  disk = mkdtempSync(join(tmpdir(), `knit-test-${name}-`));
+  // Not named after knit: tests beside this one count such mounts as leftovers of theirs.
+  disk = mkdtempSync(join(tmpdir(), `${name}-`));
   await run('mount', ['-t', 'tmpfs', '-o', 'size=512m', 'tmpfs', disk]);
   process.env.KNIT_STATE_DIR = join(disk, 'state');
-  cluster = await startCluster(name, ['--nodes', '1']);
+  [cluster] = await Promise.all([startCluster(name, ['--nodes', '1']), show(join(disk, 'state', name))]);
 });
+
+/** Lets clusters beside this one see as soon as it is there which addresses and interface are its own. */
+async function show(state: string): Promise<void> {
+  await eventually('the cluster to be written down', async () => existsSync(join(state, 'cluster.json')));
+  mkdirSync(stateRoot, { recursive: true });
+  rmSync(shown, { force: true });
+  symlinkSync(state, shown);
+}
 
 after(async () => {
   await cluster.down();
+  rmSync(shown);
   await run('umount', [disk]);
   rmSync(disk, { recursive: true });
   assert.deepEqual(await machineState(name), pristine);
