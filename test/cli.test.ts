@@ -32,6 +32,8 @@ test('knit up says that a running cluster runs, and how to look at it', async ()
 });
 
 test('knit status draws what stands where', async () => {
+  // A cluster is up when one of its DNS pods is.
+  await eventually('both DNS pods', async () => /\(2 of 2 ready\)/.test((await knit('status')).stdout));
   const { code, stdout } = await knit('status');
   assert.equal(code, 0);
   const { addresses, nodes } = cluster.config;

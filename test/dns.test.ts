@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { after, before, test } from 'node:test';
-import type { Event, Service } from '../src/api/types.ts';
+import type { Event, Pod, Service } from '../src/api/types.ts';
 import { serve, slice, type TestServer, zoneOf } from '../src/dns/fixtures.ts';
 import { run } from '../src/kernel/run.ts';
 import { eventually, startCluster, type TestCluster } from './support/cluster.ts';
@@ -50,10 +50,20 @@ function service(serviceName: string, spec: Service['spec']) {
 const digFlags = ['+noall', '+comments', '+answer', '+tries=1', '+time=20'];
 
 /** What `dig` in the pod's network is told: `status` and the answers as `NAME TYPE DATA`, sorted. */
-async function ask(question: string): Promise<string[]> {
+async function ask(question: string, server = dnsService): Promise<string[]> {
   return parseDig(
-    await cluster.knit(['exec', 'pod/asker', '--', 'dig', ...digFlags, `@${dnsService}`, ...question.split(' ')]),
+    await cluster.knit(['exec', 'pod/asker', '--', 'dig', ...digFlags, `@${server}`, ...question.split(' ')]),
   );
+}
+
+/** Waits until each replica answers so: each hears of a change by itself, and the Service leads to any of them. */
+async function everywhere(what: string, question: string, answer: readonly string[]): Promise<void> {
+  await eventually(what, async () => {
+    const { items } = await cluster.get<{ items: Pod[] }>('pods', '-n', 'kube-system', '-l', 'k8s-app=kube-dns');
+    const servers = items.flatMap(({ status }) => status?.podIP ?? []);
+    const answers = await Promise.all(servers.map((server) => ask(question, server)));
+    return servers.length > 0 && answers.every((each) => each.join() === answer.join());
+  });
 }
 
 function parseDig(text: string): string[] {
@@ -77,7 +87,7 @@ test('a pod is answered for Services, endpoints of headless ones, pods and addre
   const [one, two] = [await ip('one'), await ip('two')];
   const db = 'db.default.svc.cluster.local';
   const expected = ['NOERROR', ...[`${db} A ${one}`, `${db} A ${two}`].sort()];
-  await eventually('both endpoints', async () => (await ask(`${db} A`)).join() === expected.join());
+  await everywhere('both endpoints', `${db} A`, expected);
   assert.deepEqual(await ask(`two.${db} A`), ['NOERROR', `two.${db} A ${two}`]);
   assert.deepEqual(await ask(`${one.replaceAll('.', '-')}.default.pod.cluster.local A +tcp`), [
     'NOERROR',
@@ -93,7 +103,7 @@ test('the config map kube-dns leads domains to other name servers, and counts at
   const server = `${cluster.config.addresses.host.host}:${corp.port}`;
   await settings({ stubDomains: JSON.stringify({ 'corp.test': [server] }) });
   const told = ['NOERROR', `${www} A 192.0.2.7`];
-  await eventually('the stub domain', async () => (await ask(`${www} A`)).join() === told.join());
+  await everywhere('the stub domain', `${www} A`, told);
   await settings({ stubDomains: '{"corp.test": ["nonsense"]}' });
   await eventually('the refusal', async () => {
     const logs = await cluster.kubectl(['logs', '-n', 'kube-system', '-l', 'k8s-app=kube-dns', '--tail=-1']);
@@ -109,7 +119,7 @@ test('with autopath the first question of a search is the last', async () => {
   assert.deepEqual(await ask(`${first} A`), ['NXDOMAIN']);
   await settings({ stubDomains: JSON.stringify({ 'corp.test': [server] }), autopath: 'true' });
   const found = ['NOERROR', 'www.shop.svc.corp.test A 192.0.2.7', `${first} CNAME www.shop.svc.corp.test.`];
-  await eventually('autopath', async () => (await ask(`${first} A`)).join() === found.join());
+  await everywhere('autopath', `${first} A`, found);
   const answer = (await ask(`${other} A`)).join();
   assert.match(answer, /^NOERROR,kubernetes.* CNAME (kubernetes\.default\.svc\.cluster\.local)\.,\1 A /);
   assert.deepEqual(await ask('nothing.example.invalid.default.svc.cluster.local A'), ['NXDOMAIN']);
@@ -146,7 +156,7 @@ test('the replicas of DNS follow the cluster, and a wrong config map is told', a
 });
 
 test('knit dns serves the same names by itself, from outside the cluster', async () => {
-  const args = ['dns', '--kubeconfig', cluster.kubeconfig, '--address=127.0.0.1', '--lame-duck-ms=3000'];
+  const args = ['dns', '--kubeconfig', cluster.kubeconfig, '--address=127.0.0.1', '--lame-duck-ms=6000'];
   const ports = ['port', 'health-port', 'ready-port', 'metrics-port'].map((flag) => `--${flag}=0`);
   const child = spawn(knitCommand, [...args, ...ports, '--upstreams=127.0.0.1:9'], {
     stdio: ['ignore', 'ignore', 'pipe'],
