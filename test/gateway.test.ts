@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { connect as connectHttp2 } from 'node:http2';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { CertificateAuthority } from '../src/cluster/pki.ts';
+import { Commands } from '../src/edge/ingress/haproxy/commands.ts';
+import { proxyFiles } from '../src/edge/ingress/index.ts';
 import type { Explanation } from '../src/trace/explain/model.ts';
 import { eventually, startCluster, type TestCluster } from './support/cluster.ts';
 import { addressOf, certificateAt, conditionsOf, gateway, route, rule } from './support/gateway.ts';
@@ -45,6 +46,11 @@ const becomes = (who: string, address: string, host: string, path = '/', options
   eventually(`${host}${path} to be answered by ${who}`, async () => {
     return (await whoAnswers(address, host, path, options)) === who;
   });
+/** A route that came later than another may be a later plan of the proxy, and is told of later. */
+const isTold = (kind: string, object: string, condition: string) =>
+  eventually(`${kind}/${object} to be told ${condition}`, async () =>
+    (await conditionsOf(cluster, kind, object)).includes(condition),
+  );
 const runs = async () => (await machineState(name)).some((line) => line.startsWith('process haproxy'));
 
 test('the class is there and accepted, with what it serves', async () => {
@@ -137,7 +143,7 @@ test('weights share requests; the share of what is not there is answered with 50
   assert.ok(Math.abs(share('one') - 0.6) < 0.1, `one has ${share('one')}`);
   assert.ok(Math.abs(share('two') - 0.2) < 0.1, `two has ${share('two')}`);
   assert.deepEqual([...new Set(answers)].toSorted(), ['500', 'one', 'two']);
-  assert.ok((await conditionsOf(cluster, 'httproute', 'weights')).includes('ResolvedRefs: False BackendNotFound'));
+  await isTold('httproute', 'weights', 'ResolvedRefs: False BackendNotFound');
   await cluster.kubectl(['delete', 'gateway/weights', 'httproute/weights']);
 });
 
@@ -204,9 +210,9 @@ test('HTTPS listeners have their certificates and routes to themselves', async (
   );
   const address = await addressOf(cluster, 'secure');
   await becomes('one', address, 'x.test', '/', { servername: 'x.test' });
+  await becomes('two', address, 'b.test', '/only', { servername: 'b.test' });
   assert.equal(await certificateAt(address, 443, 'x.test'), 'a.test');
   assert.equal(await certificateAt(address, 443, 'b.test'), 'b.test');
-  assert.equal(await whoAnswers(address, 'b.test', '/only', { servername: 'b.test' }), 'two');
   assert.equal(await whoAnswers(address, 'b.test', '/', { servername: 'b.test' }), '404');
   assert.equal(await whoAnswers(address, 'b.test', '/only', { servername: 'x.test' }), '421');
   const renewed = await identity('c.test');
@@ -270,9 +276,9 @@ test('TLS is passed on to pods by its server name, or ends at the Gateway', asyn
     'TLS to reach the pods',
     async () => (await certificateAt(address, 443, 'a.tls.test')) === 'pods.test',
   );
+  await becomes('one', address, 'whatever.test', '/', { servername: 'a.tls.test', port: 8443 });
   assert.equal(await certificateAt(address, 443, 'other.test'), undefined);
   assert.equal(await certificateAt(address, 8443, 'a.tls.test'), 'ends.test');
-  assert.equal(await whoAnswers(address, 'whatever.test', '/', { servername: 'a.tls.test', port: 8443 }), 'one');
   await cluster.kubectl(['delete', 'gateway/streams', 'tlsroute/passes', 'tlsroute/ends']);
 });
 
@@ -302,8 +308,8 @@ test('what cannot be served is told, and the rest is served', async () => {
   ]) {
     assert.ok(told.includes(each), `${each} is not in ${told.join('; ')}`);
   }
-  assert.ok((await conditionsOf(cluster, 'httproute', 'astray')).includes('Accepted: False NoMatchingParent'));
-  assert.ok((await conditionsOf(cluster, 'httproute', 'mirrors')).includes('Accepted: False UnsupportedValue'));
+  await isTold('httproute', 'astray', 'Accepted: False NoMatchingParent');
+  await isTold('httproute', 'mirrors', 'Accepted: False UnsupportedValue');
   await cluster.apply(tlsSecret('late-tls', cert, key));
   await becomes('one', address, 'any.test', '/', { servername: 'any.test' });
   await cluster.kubectl(['delete', 'gateway/told', 'httproute/told', 'httproute/astray', 'httproute/mirrors']);
@@ -369,6 +375,8 @@ test('a trace to a Gateway’s URL goes on to the pod that answers', async () =>
   );
   const address = await addressOf(cluster, 'traced');
   await becomes('three', address, 'traced.test', '/three');
+  const shown = async () => (await certificateAt(address, 443, 'passed.test')) === 'pods.test';
+  await eventually('TLS to reach the pods', shown);
   const straight = await cluster.knit(['trace', 'client/alice', 'http://traced.test/three']);
   assert.match(straight, /^Gateway default\/traced http:\/\/traced\.test\/three\n/);
   assert.match(
@@ -406,23 +414,28 @@ test('pods come and go without a reload, beside an Ingress that is served by the
     return new Set(answers.map(({ told }) => told.pod)).size;
   };
   await eventually('one pod to answer', async () => (await pods()) === 1);
-  // A new backend has its own name after a quiet time, with a reload.
-  const workers = await eventually('the proxy to be quiet', async () => {
-    const now = proxyProcesses();
-    return readFileSync(join('/run/knit', name, 'ingress/haproxy.cfg'), 'utf8').includes('default_three_80') && now;
+  // The backend that came last has its own name after a quiet time, with a reload.
+  const worker = await eventually('the proxy to be quiet', async () => {
+    const { pid, backends } = await proxyWorker();
+    return /^default_three_80$/m.test(backends) && /^default_two_http/m.test(backends) && pid;
   });
   await cluster.kubectl(['scale', 'deployment/three', '--replicas=3']);
   await eventually('three pods to answer', async () => (await pods()) === 3);
   await cluster.kubectl(['scale', 'deployment/three', '--replicas=1']);
   await eventually('one pod to answer', async () => (await pods()) === 1);
-  assert.equal(proxyProcesses(), workers);
+  assert.equal((await proxyWorker()).pid, worker);
   await cluster.kubectl(['delete', 'gateway/steady', 'httproute/steady', 'ingress/beside']);
 });
 
-/** Of the cluster's proxy, with their numbers: a reload makes a new one. */
-function proxyProcesses(): string {
-  const lines = execFileSync('ps', ['-eo', 'pid,args'], { encoding: 'utf8' }).split('\n');
-  return lines.filter((line) => line.includes('haproxy -') && line.includes(`/knit/${name}/`)).join('\n');
+/** The process that answers, of which a reload makes a new one, and the names of its backends. */
+async function proxyWorker(): Promise<{ pid: string | undefined; backends: string }> {
+  const commands = await Commands.open(proxyFiles(join('/run/knit', name, 'ingress'), '').socket);
+  try {
+    const pid = /^Pid: (\d+)$/m.exec(await commands.send('show info'))?.[1];
+    return { pid, backends: await commands.send('show backend') };
+  } finally {
+    commands.close();
+  }
 }
 
 async function identity(host: string): Promise<[cert: string, key: string]> {
