@@ -7,6 +7,7 @@ import { waitFor } from '../../src/base/wait.ts';
 import type { TestCluster } from './cluster.ts';
 import { debianImage } from './debian-image.ts';
 import type { LoadReport } from './load-generator.ts';
+import { reaches } from './reaching.ts';
 
 export const shopManifest = join(import.meta.dirname, '../manifests/shop.yaml');
 export const shopNodePort = 30080;
@@ -20,11 +21,14 @@ export function shopImages(): string[] {
   ];
 }
 
-/** Loads the images and applies the manifest, as a person would; returns when all of it is rolled out. */
+/** Loads the images and applies the manifest, as a person would; returns when every node leads to it. */
 export async function startShop(cluster: TestCluster): Promise<void> {
   for (const archive of shopImages()) await cluster.knit(['image', 'load', archive]);
   await cluster.kubectl(['apply', '-f', shopManifest]);
   await shopIsThere(cluster);
+  // Ready pods are endpoints at once, in the nodes' rules a moment later.
+  for (const { outsideAddress } of cluster.config.nodes)
+    await reaches(cluster, 'client/alice', `http://${outsideAddress}:${shopNodePort}/`);
 }
 
 /** Returns when every tier has its pods, ready and up to date. */
