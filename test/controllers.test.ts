@@ -59,7 +59,7 @@ test('a suspended Job waits, a resumed one runs each index once, and goes with i
     kind: 'Job',
     metadata: { name: 'indexed' },
     spec: {
-      ...{ suspend: true, completionMode: 'Indexed', completions: 4, parallelism: 2, ttlSecondsAfterFinished: 5 },
+      ...{ suspend: true, completionMode: 'Indexed', completions: 4, parallelism: 2 },
       template: {
         spec: { restartPolicy: 'Never', containers: [shell('echo "did $JOB_COMPLETION_INDEX" >/dev/termination-log')] },
       },
@@ -78,6 +78,8 @@ test('a suspended Job waits, a resumed one runs each index once, and goes with i
     (each) => each.status?.containerStatuses?.[0]?.state?.terminated?.message?.trim() ?? '',
   );
   assert.deepEqual(said.toSorted(), ['did 0', 'did 1', 'did 2', 'did 3']);
+  // Its time begins only now that the pods were looked at.
+  await cluster.kubectl(['patch', 'job', 'indexed', '-p', '{"spec":{"ttlSecondsAfterFinished":1}}']);
   await eventually(
     'nothing of it',
     async () => (await isGone('job', 'indexed')) && (await isGone('pods', '-l', 'job-name=indexed')),

@@ -29,7 +29,7 @@ after(async () => {
 test('a pod leaves under its node’s outside address: the server and the wire outside know no other', async () => {
   let said = '';
   const packets = await captured(cluster, 'client.alice', 'tcp port 8080', async () => {
-    said = await fetchAlice();
+    said = await fetchAlice(20);
   });
   const node = cluster.config.nodes[0]!;
   assert.match(said, new RegExp(`you are ${node.outsideAddress}`));
@@ -40,7 +40,7 @@ test('a pod leaves under its node’s outside address: the server and the wire o
 
 test('a pod that reaches another node, or a pod there, is not masqueraded', async () => {
   const other = (await podsReady(cluster, 'web'))[1]?.status?.podIP;
-  const page = await cluster.knit(['exec', 'pod/web-1', '--', 'curl', '-sS', '-m', '5', `http://${other}:8080/`]);
+  const page = await cluster.knit(['exec', 'pod/web-1', '--', 'curl', '-sS', '-m', '20', `http://${other}:8080/`]);
   assert.match(page, new RegExp(`client +${pod.status?.podIP}:`));
 });
 
@@ -61,11 +61,11 @@ test('a ConfigMap that cannot be read changes nothing, and one that is gone rest
   await cluster.apply(configMap('nonMasqueradeCIDRs: nonsense'));
   await assert.rejects(fetchAlice(), /exited with 28/);
   await cluster.kubectl(['-n', 'kube-system', 'delete', 'configmap', 'ip-masq-agent']);
-  await eventually('the masquerade to be back', fetchAlice);
+  await eventually('the masquerade to be back', () => fetchAlice());
 });
 
-async function fetchAlice(): Promise<string> {
-  return await cluster.knit(['exec', 'pod/web-1', '--', 'curl', '-sS', '-m', '2', `http://${alice}:8080/`]);
+async function fetchAlice(seconds = 2): Promise<string> {
+  return await cluster.knit(['exec', 'pod/web-1', '--', 'curl', '-sS', '-m', `${seconds}`, `http://${alice}:8080/`]);
 }
 
 /** Returns when the node's rules say it. */
