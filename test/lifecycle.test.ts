@@ -8,6 +8,7 @@ import { netnsFolder } from '../src/kernel/netns.ts';
 import { run, tryRun } from '../src/kernel/run.ts';
 import { eventually, requireRoot, startCluster, type TestCluster } from './support/cluster.ts';
 import { machineState } from './support/machine.ts';
+import { freePort } from './support/ports.ts';
 
 const name = 'lifecycle';
 const second = 'lifecycle-2';
@@ -41,7 +42,7 @@ test('knit down leaves nothing behind after a SIGKILL of everything', async () =
 });
 
 test('knit up after a SIGKILL of everything brings the cluster back with its objects, pods and images', async () => {
-  const cluster = await startCluster(name);
+  const cluster = await startCluster(name, await ownPort());
   await cluster.kubectl(['create', 'deployment', 'web', '--image=knit.dev/lab:1', '--replicas=3']);
   await cluster.kubectl(['expose', 'deployment', 'web', '--port=80', '--target-port=8080']);
   await cluster.kubectl(['rollout', 'status', 'deployment/web', '--timeout=60s']);
@@ -60,7 +61,7 @@ test('knit up after a SIGKILL of everything brings the cluster back with its obj
 });
 
 test('knit down --keep and knit up give the same cluster again', async () => {
-  const cluster = await startCluster(name, ['--nodes', '1']);
+  const cluster = await startCluster(name, ['--nodes', '1', ...(await ownPort())]);
   await cluster.kubectl(['create', 'configmap', 'kept', '--from-literal=a=b']);
   const uid = await cluster.kubectl(['get', 'configmap', 'kept', '-o', 'jsonpath={.metadata.uid}']);
   await cluster.knit(['down', '--keep']);
@@ -83,6 +84,11 @@ test('a cluster that runs is not started again, and a failed start leaves nothin
   await cluster.down();
   assert.deepEqual(await machineState(name), pristine);
 });
+
+/** A cluster that is down does not hold its port: the usual one may be another test file's when it comes back. */
+async function ownPort(): Promise<string[]> {
+  return ['--api-port', String(await freePort())];
+}
 
 async function podsByNode(cluster: TestCluster): Promise<string[]> {
   const path = '{range .items[*]}{.metadata.uid} {.spec.nodeName}{"\\n"}{end}';

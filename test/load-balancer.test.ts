@@ -1,7 +1,5 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -20,6 +18,7 @@ import {
 } from './support/balanced.ts';
 import { eventually, startCluster, type TestCluster } from './support/cluster.ts';
 import { ingress } from './support/ingress.ts';
+import { freePort } from './support/ports.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'knit-test-l4-'));
 let cluster: TestCluster;
@@ -305,14 +304,6 @@ function nodeOf(address: string): string {
 
 async function client(...command: string[]): Promise<string> {
   return await cluster.knit(['exec', 'client/alice', '--', ...command]);
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  return port;
 }
 
 async function inFabric(...command: string[]): Promise<string> {
