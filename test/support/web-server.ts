@@ -15,7 +15,7 @@ const web = createServer(answer).on('upgrade', (request: IncomingMessage, socket
     .update(`${request.headers['sec-websocket-key']}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`)
     .digest('base64');
   socket.write(
-    `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\n\r\n`,
+    `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\nX-Pod: ${hostname()}\r\n\r\n`,
   );
   // Unmasked frames of up to 125 bytes: what a client sends comes back.
   socket.on('data', (frame: Buffer) => {
