@@ -16,7 +16,8 @@ let stopping: Promise<string>;
 before(async () => {
   pristine = await machineState(name);
   scratch = mkdtempSync(join(tmpdir(), 'knit-test-node-shutdown-'));
-  const kubelet = { shutdownGracePeriod: '16s', shutdownGracePeriodCriticalPods: '8s' };
+  // While a pod's hook goes on, more is looked at than a slow machine does in a few seconds.
+  const kubelet = { shutdownGracePeriod: '24s', shutdownGracePeriodCriticalPods: '8s' };
   const file = {
     apiVersion: 'knit.dev/v1alpha1',
     kind: 'Cluster',
@@ -36,7 +37,7 @@ after(async () => {
 const writing = (word: string) => `trap "echo ${word} >>/j/journal; exit 0" TERM; while :; do sleep 0.1; done`;
 
 test('a node that is asked to stop says so, and takes its pods out of their Services before they end', async () => {
-  await run('web', writing('web'), {}, { lifecycle: { preStop: { exec: { command: ['sleep', '5'] } } } });
+  await run('web', writing('web'), {}, { lifecycle: { preStop: { exec: { command: ['sleep', '11'] } } } });
   await run('deaf', 'trap "" TERM; while :; do sleep 0.1; done', { terminationGracePeriodSeconds: 300 });
   await run('critical', writing('critical'), { priorityClassName: 'system-node-critical' });
   await cluster.kubectl(['expose', 'pod', 'web', '--port=80']);
@@ -48,12 +49,12 @@ test('a node that is asked to stop says so, and takes its pods out of their Serv
   await eventually('the endpoint to be unready', async () => (await ready('web')).join() === 'false');
   assert.equal((await pod('web')).status?.phase, 'Running');
   assert.throws(() => journal(), { code: 'ENOENT' });
-  const { status } = await cluster.get<Node>('node', 'node-2');
-  const condition = status?.conditions?.find(({ type }) => type === 'Ready');
-  assert.deepEqual(
-    [condition?.status, condition?.reason, condition?.message],
-    ['False', 'KubeletNotReady', 'node is shutting down'],
-  );
+  const condition = await eventually('the node to be unready', async () => {
+    const { status } = await cluster.get<Node>('node', 'node-2');
+    const found = status?.conditions?.find(({ type }) => type === 'Ready');
+    return found?.status === 'False' && found;
+  });
+  assert.deepEqual([condition.reason, condition.message], ['KubeletNotReady', 'node is shutting down']);
   await eventually('the node’s event', async () =>
     (await eventsOf('node-2', 'NodeShutdown')).includes('Shutdown manager detected shutdown event'),
   );
@@ -103,7 +104,7 @@ test('then it is off; started again it is ready, takes pods, and knows when it w
   const time = (which: string) =>
     Number(new RegExp(`^kubelet_graceful_shutdown_${which}_time_seconds (\\d+)$`, 'm').exec(metrics)?.[1]);
   assert.ok(Date.now() / 1000 - time('start') < 300, metrics);
-  assert.ok(time('end') - time('start') >= 5 && time('end') - time('start') <= 17, metrics);
+  assert.ok(time('end') - time('start') >= 11 && time('end') - time('start') <= 25, metrics);
 });
 
 test('stopped with --now it goes as at a power cut', async () => {
