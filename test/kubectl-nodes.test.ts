@@ -23,9 +23,10 @@ test('cordon keeps new pods away, uncordon lets them come', async () => {
   assert.equal(await kubectl('cordon node-1'), 'node/node-1 cordoned\n');
   assert.equal(await kubectl('cordon node-1'), 'node/node-1 already cordoned\n');
   assert.match(await kubectl('get nodes'), /^node-1 +Ready,SchedulingDisabled /m);
-  assert.match(
-    await kubectl('describe node node-1'),
-    /^Taints: +node\.kubernetes\.io\/unschedulable:NoSchedule\nUnschedulable: +true$/m,
+  await eventually('its taint', async () =>
+    /^Taints: +node\.kubernetes\.io\/unschedulable:NoSchedule\nUnschedulable: +true$/m.test(
+      await kubectl('describe node node-1'),
+    ),
   );
   await kubectl('create deployment late --image=knit.dev/lab:1 --replicas=4');
   await kubectl('rollout status deployment/late --timeout=60s');

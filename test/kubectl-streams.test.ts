@@ -130,8 +130,11 @@ test('exec -it gives a terminal of the right size that obeys its keys', async ()
   const shell = startOnTerminal(on, 'exec -it talker -c left -- sh');
   try {
     await shell.until(/# /);
-    shell.write('stty size\n');
-    await shell.until(/\b40 100\r\n/);
+    // Nothing says whether a terminal has its size before its shell reads.
+    await eventually('the size', async () => {
+      shell.write('stty size\n');
+      return /\b40 100\r\n/.test(shell.output());
+    });
     shell.write('echo asleep; sleep 100\n');
     await shell.until(/asleep\r\n/);
     shell.write('\x03');

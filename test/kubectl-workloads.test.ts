@@ -131,7 +131,11 @@ test('expose makes a Service that selects the pods of a deployment', async () =>
 test('set env and set image roll out new pods; history, undo and restart follow', async () => {
   assert.equal(await kubectl('set env deployment/web COLOR=blue'), 'deployment.apps/web env updated\n');
   await kubectl('rollout status deployment/web --timeout=60s');
-  assert.equal(await kubectl(['exec', 'deployment/web', '--', 'sh', '-c', 'echo $COLOR']), 'blue\n');
+  // Of several pods kubectl takes the one that has been ready longest: an old one, as long as it is not gone.
+  await eventually('a new pod to answer', async () => {
+    const color = await kubectl(['exec', 'deployment/web', '--', 'sh', '-c', 'echo $COLOR']);
+    return color === 'blue\n';
+  });
   assert.match(await kubectl('set env deployment/web --list'), /^COLOR=blue$/m);
   assert.match(await kubectl('rollout history deployment/web'), /^REVISION +CHANGE-CAUSE\n1 +<none>\n2 +<none>$/m);
   assert.match(await kubectl('rollout history deployment/web --revision=2'), /revision #2\n[\s\S]*COLOR:\s+blue/);
@@ -271,7 +275,10 @@ test('the online boutique is accepted whole, and says as the kubelet does that i
   await eventually('a back-off', async () =>
     (await kubectl('get pods -n shop -l app=frontend')).includes('ImagePullBackOff'),
   );
-  const text = await kubectl('describe pod -n shop -l app=frontend');
+  const text = await eventually('the event of it', async () => {
+    const description = await kubectl('describe pod -n shop -l app=frontend');
+    return / BackOff /.test(description) && description;
+  });
   assert.match(text, /State: +Waiting\n +Reason: +(ImagePullBackOff|ErrImagePull)\n/);
   assert.match(text, /Normal +Pulling .*kubelet +.*Pulling image "\S+\/frontend:\S+"/);
   assert.match(
