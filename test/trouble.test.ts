@@ -23,6 +23,7 @@ import { run } from '../src/kernel/run.ts';
 import { eventually, requireRoot } from './support/cluster.ts';
 import { knitCommand, kubectlCommand, tryKnit } from './support/knit.ts';
 import { machineState } from './support/machine.ts';
+import { freePort } from './support/ports.ts';
 
 /** What can go wrong when a cluster is made, ended or asked for, and what is left after it: nothing. */
 const name = 't-trouble';
@@ -296,7 +297,7 @@ test('the context is written beside what the kubeconfig has, works, and goes wit
   const link = join(scratch, 'link');
   symlinkSync(file, link);
   const env = { KNIT_NAME: name, KUBECONFIG: link };
-  const up = await tryKnit(['up', '--nodes', '1'], { env });
+  const up = await tryKnit(['up', '--nodes', '1', '--api-port', `${await freePort()}`], { env });
   assert.equal(up.code, 0, up.stderr);
   assert.match(up.stdout, /context +knit-t-trouble in \S+kubeconfig/);
   const during = parse(readFileSync(file, 'utf8'));
