@@ -14,12 +14,16 @@ import { nodeCgroup, nodeOf } from '../src/cluster/running.ts';
 import { processesIn } from '../src/kernel/cgroup.ts';
 import { podCgroup } from '../src/kubelet/resources.ts';
 import { cutNodeLink, restoreNodeLink } from '../src/machine/fabric.ts';
-import { eventually, startCluster, type TestCluster } from './support/cluster.ts';
+import { startCluster, type TestCluster } from './support/cluster.ts';
 import { commandOf, machineState } from './support/machine.ts';
 
 const name = 'pod-faults';
 let cluster: TestCluster;
 let pristine: string[];
+
+/** Longer than elsewhere: all tests' pods start side by side, and take what they take slowly. */
+const eventually = <T>(what: string, look: () => Promise<T>) =>
+  waitFor(look, { what, timeoutMs: 180_000, intervalMs: 200 });
 
 /** What the pods of the second node may use of the memory together; nodes share the machine's. */
 const smallMiB = 512;
@@ -72,16 +76,16 @@ describe('faults', { concurrency: true }, () => {
     const before = await pod('db-0');
     const node = nodeOf(cluster.config, 'node-3');
     await cutNodeLink(fabricSpec(cluster.config), node);
-    const evicted = await waitFor(
-      async () => {
-        const found = await pod('db-0');
-        return found.metadata?.deletionTimestamp ? found : undefined;
-      },
-      { what: 'the eviction', timeoutMs: 180_000, intervalMs: 500 },
-    );
+    const evicted = await eventually('the eviction', async () => {
+      const found = await pod('db-0');
+      return found.metadata?.deletionTimestamp ? found : undefined;
+    });
     assert.equal(evicted.metadata?.uid, before.metadata?.uid);
-    const { conditions } = (await pod('patient')).status ?? {};
-    assert.equal(conditions?.find(({ type }) => type === 'Ready')?.status, 'False');
+    // Another controller says so, beside the eviction.
+    await eventually('the other pod not to be ready', async () => {
+      const { conditions } = (await pod('patient')).status ?? {};
+      return conditions?.find(({ type }) => type === 'Ready')?.status === 'False';
+    });
     assert.equal(readFileSync(journal, 'utf8'), 'began\n');
     await restoreNodeLink(fabricSpec(cluster.config), node);
     await eventually('another pod of its name', async () => {
@@ -107,14 +111,8 @@ describe('faults', { concurrency: true }, () => {
     assert.deepEqual([status.lastState?.terminated?.exitCode, status.lastState?.terminated?.reason], [137, 'Error']);
     assert.equal(await cluster.kubectl(['logs', 'killed', '--previous']), 'began\n');
     await kill('killed');
-    await eventually(
-      'the back-off',
-      async () => (await container('killed'))?.state?.waiting?.reason === 'CrashLoopBackOff',
-    );
-    assert.match(
-      (await container('killed'))?.state?.waiting?.message ?? '',
-      /^back-off 10s restarting failed container=main/,
-    );
+    const waiting = await eventually('the back-off', () => waitingFor('killed', 'CrashLoopBackOff'));
+    assert.match(waiting.message ?? '', /^back-off 10s restarting failed container=main/);
     await eventHappened('killed', 'BackOff', /Back-off restarting failed container main in pod killed_default/);
     await eventually('the second restart', async () => (await container('killed'))?.restartCount === 2);
   });
@@ -220,12 +218,7 @@ describe('faults', { concurrency: true }, () => {
 
   test('an image that cannot be pulled is told in the status and in events, and tried again', async () => {
     await run('imageless', { image: 'registry.invalid/nothing:1' });
-    const waiting = await eventually(
-      'the failure',
-      async () =>
-        (await container('imageless'))?.state?.waiting?.reason === 'ImagePullBackOff' &&
-        (await container('imageless'))?.state?.waiting,
-    );
+    const waiting = await eventually('the failure', () => waitingFor('imageless', 'ImagePullBackOff'));
     assert.match(waiting.message ?? '', /^Back-off pulling image "registry\.invalid\/nothing:1"/);
     await eventHappened('imageless', 'Pulling', /^Pulling image "registry\.invalid\/nothing:1"$/);
     await eventHappened('imageless', 'Failed', /^Failed to pull image "registry\.invalid\/nothing:1": /);
@@ -370,14 +363,10 @@ describe('faults', { concurrency: true }, () => {
         { command: ['sh', '-c', fill], volumeMounts: [{ name: 'v', mountPath: '/v' }] },
         { nodeName: 'node-2', volumes: [{ name: 'v', emptyDir: { medium: 'Memory' } }] },
       );
-      // It takes its memory slowly where all the other pods start beside it.
-      const { status = {} } = await waitFor(
-        async () => {
-          const found = await pod('hungry');
-          return found.status?.phase === 'Failed' ? found : undefined;
-        },
-        { what: 'the eviction', timeoutMs: 180_000, intervalMs: 200 },
-      );
+      const { status = {} } = await eventually('the eviction', async () => {
+        const found = await pod('hungry');
+        return found.status?.phase === 'Failed' ? found : undefined;
+      });
       assert.equal(status.reason, 'Evicted');
       const words =
         /^The node was low on resource: memory\. Threshold quantity: 100Mi, available: -?\d+\w*\. Container main was using \d+\w+, request is 0, has larger consumption of memory\. $/;
@@ -490,17 +479,17 @@ async function run(pod: string, container: object, spec: object = {}): Promise<v
   });
 }
 
-/** Ends the container's first process from outside: inside nobody may. */
+/** Ends the container's first process, which has said what it has to, from outside: inside nobody may. */
 async function kill(name: string): Promise<void> {
   const cgroup = podCgroup(`${nodeCgroup(cluster.config.name, 'node-1')}/pods`, await pod(name));
   const pid = await eventually('its process', async () =>
-    processesIn(cgroup).find((each) => /sleep 1000/.test(commandOf(each))),
+    processesIn(cgroup).find((each) => /^sleep 1000/.test(commandOf(each))),
   );
   process.kill(pid, 'SIGKILL');
 }
 
 async function running(pod: string): Promise<void> {
-  await cluster.kubectl(['wait', '--for=condition=Ready', `pod/${pod}`, '--timeout=60s']);
+  await cluster.kubectl(['wait', '--for=condition=Ready', `pod/${pod}`, '--timeout=110s']);
 }
 
 async function pod(pod: string): Promise<Pod> {
@@ -509,6 +498,12 @@ async function pod(pod: string): Promise<Pod> {
 
 async function container(name: string) {
   return (await pod(name)).status?.containerStatuses?.[0];
+}
+
+/** Both from one look: a container does not wait for one thing for long. */
+async function waitingFor(name: string, reason: string) {
+  const waiting = (await container(name))?.state?.waiting;
+  return waiting?.reason === reason ? waiting : undefined;
 }
 
 async function waitingWithMessage(name: string) {

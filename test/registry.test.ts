@@ -96,11 +96,13 @@ test('a mirror is asked in place of the registry that an image names, and the ne
   await running('hello');
   assert.equal(await cluster.kubectl(['exec', 'hello', '--', '/bin/busybox', 'cat', '/name']), 'apps/hello:1');
   assert.ok(open.requests.some((each) => each.includes('/v2/apps/hello/manifests/1?ns=registry.test as nobody')));
-  const events = await eventsOf('hello');
-  assert.ok(events.some((each) => each === 'Normal Pulling Pulling image "registry.test/apps/hello:1"'));
-  assert.ok(
-    events.some((each) => /^Normal Pulled Successfully pulled image "registry\.test\/apps\/hello:1" in/.test(each)),
-  );
+  // Nobody waits for events.
+  const events = await eventually('the event of the pull', async () => {
+    const all = await eventsOf('hello');
+    const isPulled = /^Normal Pulled Successfully pulled image "registry\.test\/apps\/hello:1" in/;
+    return all.some((each) => isPulled.test(each)) && all;
+  });
+  assert.ok(events.includes('Normal Pulling Pulling image "registry.test/apps/hello:1"'), events.join('\n'));
   const [status] = (await cluster.get<Pod>('pod', 'hello')).status?.containerStatuses ?? [];
   assert.match(status?.imageID ?? '', /^registry\.test\/apps\/hello@sha256:[0-9a-f]{64}$/);
 });
