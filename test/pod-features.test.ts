@@ -31,11 +31,15 @@ describe('a pod', { concurrency: true }, () => {
     const server = spawn(
       join(import.meta.dirname, '../bin/knit'),
       ['exec', '--name', name, 'pod/grpc', '--', process.execPath, program, '9000'],
-      { stdio: 'inherit' },
+      { stdio: ['ignore', 'ignore', 'inherit'] },
     );
-    await eventually('it to be ready', async () => (await readiness('grpc')) === 'True');
-    server.kill('SIGTERM');
-    await once(server, 'exit');
+    try {
+      await eventually('it to be ready', async () => (await readiness('grpc')) === 'True');
+    } finally {
+      const ended = once(server, 'exit');
+      server.kill('SIGTERM');
+      await ended;
+    }
     await eventually('it to be unready', async () => (await readiness('grpc')) === 'False');
   });
 
@@ -109,10 +113,10 @@ describe('a pod', { concurrency: true }, () => {
       },
     });
     await cluster.kubectl(['autoscale', 'deployment', 'busy', '--cpu=50%', '--min=1', '--max=2']);
-    await eventually('a second pod', async () => {
-      const replicas = await cluster.kubectl(['get', 'deployment', 'busy', '-o', 'jsonpath={.spec.replicas}']);
-      return replicas === '2';
-    });
+    const isJoined = async () =>
+      (await cluster.kubectl(['get', 'deployment', 'busy', '-o', 'jsonpath={.spec.replicas}'])) === '2';
+    // A pod has to run for a while until it is known how much it uses, and looks are 15 s apart.
+    await waitFor(isJoined, { what: 'a second pod', timeoutMs: 180_000, intervalMs: 500 });
     await eventually('the event', async () => {
       const messages = await messagesOf('busy', 'SuccessfulRescale');
       return messages.includes('New size: 2; reason: cpu resource utilization (percentage of request) above target');

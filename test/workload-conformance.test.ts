@@ -19,9 +19,10 @@ import {
   statefulSets,
 } from '../src/api/resource.ts';
 import type { KubeObject, Node, Pod, PodSpec, PodTemplateSpec } from '../src/api/types.ts';
+import { waitFor } from '../src/base/wait.ts';
 import { isNotFound } from '../src/client/client.ts';
 import { adminClient } from '../src/cluster/ready.ts';
-import { eventually, startCluster, type TestCluster } from './support/cluster.ts';
+import { startCluster, type TestCluster } from './support/cluster.ts';
 
 const image = 'knit.dev/lab:1';
 
@@ -40,6 +41,10 @@ after(async () => {
   await admin?.close();
   await cluster?.down();
 });
+
+/** Longer than elsewhere: dozens of pods start side by side. */
+const eventually = <T>(what: string, look: () => Promise<T>) =>
+  waitFor(look, { what, timeoutMs: 180_000, intervalMs: 150 });
 
 /** What is not there already is not asked for anywhere. */
 const container = (more: object = {}) => ({

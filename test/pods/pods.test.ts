@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import type { Pod } from '../../src/api/types.ts';
-import { eventually, startCluster, type TestCluster } from '../support/cluster.ts';
+import { waitFor } from '../../src/base/wait.ts';
+import { startCluster, type TestCluster } from '../support/cluster.ts';
 import { cases, fixtures, type PodCase } from './cases.ts';
 
 let cluster: TestCluster;
@@ -28,10 +29,13 @@ describe('a pod with', { concurrency: 4 }, () => {
     test(each.name, async () => {
       const name = nameOf(index);
       let pod: Pod = {};
-      await eventually(`the end of ${name}`, async () => {
+      const look = async () => {
         pod = await cluster.get<Pod>('pod', name);
         return isAsWanted(pod, each) || isOver(pod, each);
-      }).catch(() => undefined); // what it is instead is told below
+      };
+      // All were made at once: the first to be looked at may be the last to run. What it is instead is told below.
+      const limits = { timeoutMs: 180_000, intervalMs: 150 };
+      await waitFor(look, { what: `the end of ${name}`, ...limits }).catch(() => undefined);
       const log = each.log === undefined ? '' : await cluster.kubectl(['logs', name, '-c', 'main']);
       assert.equal(pod.status?.phase, each.phase ?? 'Succeeded', `${log}\n${JSON.stringify(pod.status, null, 1)}`);
       if (each.look) assert.deepEqual(each.look(pod), each.is);
