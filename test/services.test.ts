@@ -30,7 +30,7 @@ describe('in nftables', () => {
       metadata: { name: 'more' },
       spec: { cidrs },
     });
-    await cluster.kubectl(['wait', '--for=condition=Ready', 'servicecidr', 'more', '--timeout=30s']);
+    await cluster.kubectl(['wait', '--for=condition=Ready', 'servicecidr', 'more', '--timeout=60s']);
     const clusterIPs = ['203.0.113.10', '2001:db8:cb00::a'];
     await cluster.apply(service('elsewhere', { clusterIP: clusterIPs[0], clusterIPs }));
     for (const address of clusterIPs) {
@@ -40,8 +40,10 @@ describe('in nftables', () => {
           cluster.knit(['exec', from, '--', 'curl', '-sf', '-m', '2', url]).catch(() => undefined),
         );
       }
-      const named = await cluster.kubectl(['exec', 'shell', '--', 'nslookup', address]);
-      assert.match(named, /name = elsewhere\.default\.svc\.cluster\.local/);
+      const named = () => cluster.kubectl(['exec', 'shell', '--', 'nslookup', address]);
+      await eventually(`${address} to have a name`, async () =>
+        /name = elsewhere\.default\.svc\.cluster\.local/.test(await named()),
+      );
       assert.match(await cluster.kubectl(['get', 'ipaddress', address]), /services\/default\/elsewhere/);
     }
   });

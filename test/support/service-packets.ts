@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { before, test } from 'node:test';
 import type { Node } from '../../src/api/types.ts';
-import type { TestCluster } from './cluster.ts';
+import { eventually, type TestCluster } from './cluster.ts';
 
 /**
  * What Services do with packets, as tests of a live dual-stack cluster with pods `web-1` on node-1 and `web-2` on
@@ -59,6 +59,25 @@ export const service = (serviceName: string, spec: object) => ({
 });
 
 export function servicePackets({ cluster, proxyMode, podNetwork }: ServicePackets): void {
+  // A pod is told ready before its server listens, and before any node's kernel leads there.
+  before(async () => {
+    for (const family of families) {
+      const [web, near, kept, sticky] = await Promise.all(
+        (['web', 'near', 'kept', 'sticky'] as const).map((name) => addressesOf(cluster(), name, family)),
+      );
+      const often = (host = '') => Array.from({ length: 8 }, () => host);
+      for (const [from, hosts] of [
+        ['pod/shell', [...often(web?.clusterIP), `${near?.clusterIP}`, `${sticky?.clusterIP}`]],
+        ['client/alice', [...often(web?.nodePort), `${kept?.nodePort}`]],
+        ['node/node-2', often(web?.clusterIP)],
+      ] as const)
+        await eventually(`${from} to reach all pods by ${family}`, async () => {
+          const pods = (await answersOf(cluster(), from, hosts)).map((said) => said.split(' ')[0]);
+          return [...new Set(pods)].sort().join() === 'web-1,web-2';
+        });
+    }
+  });
+
   for (const family of families) {
     /** node-1, as pods of other nodes see it. */
     const nodeInside = () => (podNetwork === 'vxlan' ? tunnelEnd(cluster(), family) : nodeAddress(cluster(), family));
@@ -162,17 +181,21 @@ async function addressesOf(cluster: TestCluster, serviceName: string, family: Fa
 
 /** Who answers forty connections (enough for each of two pods to get some), each as `web-1 sees ADDRESS`, sorted; `refused` and `silent` where nobody does. */
 async function answers(cluster: TestCluster, from: string, host: string, count = 40): Promise<string[]> {
-  const urls = Array.from({ length: count }, () => `http://${host}/`);
+  const hosts = Array.from({ length: count }, () => host);
+  return [...new Set(await answersOf(cluster, from, hosts))].sort();
+}
+
+async function answersOf(cluster: TestCluster, from: string, hosts: readonly string[]): Promise<string[]> {
+  const urls = hosts.map((host) => `http://${host}/`);
   const curl = ['curl', '-s', '-g', '-m', '5', '-w', 'exit code %{exitcode}\n---\n', ...urls];
   // curl itself exits as its last connection did.
   const { stdout } = await cluster.tryKnit(['exec', from, '--', ...curl]);
   const pages = stdout.split('---\n').slice(0, -1);
-  const said = pages.map((page) => {
+  return pages.map((page) => {
     const [, pod, client] = /^pod +(\S+)\n.*^client +(\S+):\d+\n/ms.exec(page) ?? [];
     if (pod) return `${pod} sees ${client?.replaceAll(/[[\]]/g, '')}`;
     return page === 'exit code 7\n' ? 'refused' : 'silent';
   });
-  return [...new Set(said)].sort();
 }
 
 async function podAddress(cluster: TestCluster, podName: string, family: Family): Promise<string> {

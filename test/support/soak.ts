@@ -29,7 +29,7 @@ export interface SoakResult {
   readonly wrong: readonly string[];
 }
 
-const SETTLE_MS = 30_000;
+const SETTLE_MS = 60_000;
 const MAX_PODS = 6;
 
 /**
@@ -43,8 +43,10 @@ export async function soak(
   const { client, close } = adminClient(config);
   const chaos = new Chaos(client, new Random(options.seed), config);
   try {
-    await client.create(namespaces, { metadata: { name: NAMESPACE } });
-    await waitFor(async () => (await chaos.accountThere()) || undefined, { what: 'the namespace', timeoutMs: 10_000 });
+    // The one of a soak before may still be on its way out.
+    const create = () => client.create(namespaces, { metadata: { name: NAMESPACE } });
+    await waitFor(create, { what: 'the namespace', timeoutMs: 60_000 });
+    await waitFor(async () => (await chaos.accountThere()) || undefined, { what: 'its account', timeoutMs: 60_000 });
     const until = Date.now() + options.seconds * 1000;
     while (Date.now() < until) await chaos.step();
     const { operations, refused } = chaos;
