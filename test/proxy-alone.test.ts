@@ -79,20 +79,27 @@ async function stopProxy(): Promise<void> {
 
 const refusal = async () => (await tryRun(knitCommand, inNode(knitCommand, ...proxyArguments()))).stderr;
 const serviceAddress = () => cluster.kubectl(['get', 'service', 'web', '-o', 'jsonpath={.spec.clusterIP}']);
-const answer = async () => onNode('curl', '-s', '-m', '1', `http://${await serviceAddress()}/`).catch(() => undefined);
+const answer = async (seconds = '20') =>
+  onNode('curl', '-s', '-m', seconds, `http://${await serviceAddress()}/`).catch(() => undefined);
 
 test('no proxy, no Services: pods run, and a virtual address leads nowhere', async () => {
-  assert.equal(await answer(), undefined);
+  assert.equal(await answer('1'), undefined);
   assert.doesNotMatch(await onNode('nft', 'list', 'tables'), /table ip knit\n/);
 });
 
 test('it does not start beside kube-proxy, nor where kube-proxy left its rules', async () => {
   const kubeProxy = join(folder, 'kube-proxy');
   copyFileSync('/bin/sleep', kubeProxy);
-  const other = spawn(knitCommand, inNode(kubeProxy, '60'), { stdio: 'ignore' });
-  await eventually('kube-proxy to be refused', async () => /kube-proxy runs on this node/.test(await refusal()));
-  other.kill('SIGTERM');
-  await once(other, 'exit');
+  const other = spawn(knitCommand, inNode(kubeProxy, '600'), { stdio: 'ignore' });
+  try {
+    // A proxy that came before it would not end.
+    await eventually('kube-proxy to run', async () => (await tryRun('pgrep', ['-x', 'kube-proxy'])).code === 0);
+    assert.match(await refusal(), /kube-proxy runs on this node/);
+  } finally {
+    const ended = once(other, 'exit');
+    other.kill('SIGTERM');
+    await ended;
+  }
   await onNode('nft', 'add', 'table', 'ip', 'kube-proxy');
   assert.match(await refusal(), /kube-proxy left the table ip kube-proxy on this node\n.*kube-proxy --cleanup/);
   await onNode('nft', 'delete', 'table', 'ip', 'kube-proxy');
@@ -100,9 +107,11 @@ test('it does not start beside kube-proxy, nor where kube-proxy left its rules',
 
 test('with the rights of kube-proxy it serves Services, and a second one ends with the reason', async () => {
   startProxyProcess();
-  assert.match(await eventually('the Service to answer', answer), /^pod +web-/);
-  await cluster.kubectl(['rollout', 'status', 'deployment', 'knit-dns', '-n', 'kube-system', '--timeout=60s']);
-  assert.match(await cluster.kubectl(['exec', 'deploy/web', '--', 'wget', '-qO-', 'http://web/']), /^pod +web-/);
+  assert.match(await eventually('the Service to answer', () => answer('2')), /^pod +web-/);
+  await cluster.kubectl(['rollout', 'status', 'deployment', 'knit-dns', '-n', 'kube-system', '--timeout=110s']);
+  // A pod of DNS is told ready before its address is an endpoint in the kernel.
+  const byName = () => cluster.kubectl(['exec', 'deploy/web', '--', 'wget', '-qO-', 'http://web/']);
+  assert.match(await eventually('the Service to be found by its name', byName), /^pod +web-/);
   assert.match(await onNode('curl', '-s', 'http://127.0.0.1:10249/proxyMode'), /^nftables$/);
   assert.match(await refusal(), /cannot listen on port 10256[\s\S]*is another proxy running/);
 });

@@ -26,11 +26,12 @@ const answers = () =>
   );
 
 test('the chains have the names that every tutorial shows, and no maps stand beside them', async () => {
-  await answers();
-  const nat = await onNode('iptables-save', '-t', 'nat');
+  const nat = await eventually('both endpoints', async () => {
+    const rules = await onNode('iptables-save', '-t', 'nat');
+    return rules.match(/-A KUBE-SVC-LOLE4ISW44XBNF3G .*"default\/web -> /g)?.length === 2 && rules;
+  });
   assert.match(nat, /-A KUBE-SERVICES .*"default\/kubernetes:https cluster IP" .* -j KUBE-SVC-NPX46M4PTMTKRN6Y/);
   assert.match(nat, /-A KUBE-NODEPORTS .*"default\/web" .* -j KUBE-EXT-LOLE4ISW44XBNF3G/);
-  assert.equal(nat.match(/-A KUBE-SVC-LOLE4ISW44XBNF3G .*"default\/web -> /g)?.length, 2);
   assert.doesNotMatch(await onNode('nft', 'list', 'tables'), /table ip knit\n/);
 });
 
@@ -42,7 +43,9 @@ test('outside clients reach the pods, which see the node and not the client', as
 });
 
 test('a pod finds the Service by its name', async () => {
-  assert.match(await cluster.kubectl(['exec', 'deploy/web', '--', 'wget', '-qO-', 'http://web/']), /^pod +web-/);
+  // The pod's node need not be the one that was looked at above.
+  const byName = () => cluster.kubectl(['exec', 'deploy/web', '--', 'wget', '-qO-', 'http://web/']);
+  assert.match(await eventually('the Service to be found', byName), /^pod +web-/);
 });
 
 test('chains that somebody flushes come back, and rules of others stay', async () => {
@@ -63,6 +66,6 @@ test('a Service without endpoints refuses at once', async () => {
   await eventually('the refusal to be written', async () =>
     (await onNode('iptables-save', '-t', 'filter')).includes('"default/empty:80 has no endpoints"'),
   );
-  const refused = client('curl', '-s', '-m', '3', '-w', '%{time_total}', `http://${nodeAddress()}:32080/`);
+  const refused = client('curl', '-s', '-m', '20', '-w', '%{time_total}', `http://${nodeAddress()}:32080/`);
   await assert.rejects(refused, (error: Error) => /exited with 7/.test(error.message), 'curl: connection refused');
 });
