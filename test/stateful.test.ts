@@ -61,20 +61,28 @@ const headless = {
 
 const pods = async (selector: string): Promise<Pod[]> =>
   (await cluster.get<{ items: Pod[] }>('pods', '-l', selector)).items;
-const rolledOut = () => cluster.kubectl(['rollout', 'status', 'statefulset/db', '--timeout=60s']);
+const rolledOut = () => cluster.kubectl(['rollout', 'status', 'statefulset/db', '--timeout=110s']);
 const starts = async (pod: string) =>
   (await cluster.kubectl(['exec', pod, '--', 'cat', '/data/starts'])).trim().split('\n');
+/** A pod is ready before its shell has written anything, and may be ended before that. */
+const noted = (pod: string, version: number) =>
+  eventually(`${pod} to note its start`, async () => (await starts(pod)).at(-1) === `${pod} ${version}`);
+const allNoted = (version: number) => Promise.all(['db-0', 'db-1', 'db-2'].map((pod) => noted(pod, version)));
 
 test('a StatefulSet’s pods have names and data that last, through an update and its undoing', async () => {
   await cluster.apply(headless, database);
   await rolledOut();
   const address = (await pods('app=db')).find(({ metadata }) => metadata?.name === 'db-1')?.status?.podIP ?? '';
-  const found = await cluster.kubectl(['exec', 'db-0', '--', 'nslookup', 'db-1.db.default.svc.cluster.local']);
+  const lookUp = () => cluster.kubectl(['exec', 'db-0', '--', 'nslookup', 'db-1.db.default.svc.cluster.local']);
+  const found = await eventually('db-1 to have a name', lookUp);
   assert.match(found, new RegExp(`Address: ${address.replaceAll('.', '\\.')}`));
+  await allNoted(1);
   await cluster.kubectl(['set', 'env', 'statefulset/db', 'VERSION=2']);
   await rolledOut();
+  await allNoted(2);
   await cluster.kubectl(['rollout', 'undo', 'statefulset/db']);
   await rolledOut();
+  await allNoted(1);
   for (const pod of ['db-0', 'db-2']) {
     assert.deepEqual(await starts(pod), [`${pod} 1`, `${pod} 2`, `${pod} 1`]);
   }
@@ -112,7 +120,7 @@ test('controllers that are killed in the middle of a rollout go on: never two po
     ({ metadata }) => metadata?.annotations?.['batch.kubernetes.io/job-completion-index'],
   );
   assert.equal(indexes.length, new Set(indexes).size, 'each part was done once');
-  for (const pod of ['db-0', 'db-1', 'db-2']) assert.equal((await starts(pod)).at(-1), `${pod} 3`);
+  await allNoted(3);
   assert.equal((await starts('db-1')).filter((line) => line === 'db-1 3').length, 1, 'started once');
 });
 
@@ -196,7 +204,9 @@ test('a CronJob starts a job, and kubectl top and quotas tell what is used', asy
   await cluster.kubectl(['create', 'configmap', 'one']);
   const { stderr } = await cluster.tryKubectl(['create', 'configmap', 'two']);
   assert.match(stderr, /exceeded quota: few, requested: configmaps=1, used: configmaps=2, limited: configmaps=2/);
-  assert.match(await cluster.kubectl(['top', 'pods', '-l', 'app=web']), /web-\S+ +\d+m +\d+Mi/);
+  // What a pod uses is known when it has run for a while.
+  const top = () => cluster.kubectl(['top', 'pods', '-l', 'app=web']);
+  await eventually('the usage', async () => /web-\S+ +\d+m +\d+Mi/.test(await top()));
 });
 
 const jobNamed = (job: string) => cluster.get<Job>('job', job).catch((): Job => ({}));
