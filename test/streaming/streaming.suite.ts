@@ -181,7 +181,7 @@ test('a log that is followed gives each line as it is written, and ends with its
   await world.runPod('waiter', [
     {
       name: 'c',
-      command: ['sh', '-c', 'echo first; mkfifo /tmp/f; read x < /tmp/f; echo $x; read x < /tmp/f; echo bye'],
+      command: ['sh', '-c', 'mkfifo /tmp/f; echo first; read x < /tmp/f; echo $x; read x < /tmp/f; echo bye'],
     },
   ]);
   const log = (await get(`${pods()}/waiter/log?follow=true`)).setEncoding('utf8')[Symbol.asyncIterator]();
@@ -200,11 +200,15 @@ test('a log that is followed gives each line as it is written, and ends with its
 
 test('attach joins the main process: its input, its output, its terminal', async () => {
   await world.runPod('prompt', [
-    { name: 'c', command: ['sh', '-c', 'read x; echo got $x; read x'], stdin: true, tty: true },
+    { name: 'c', command: ['sh', '-c', 'while read x; do echo got $x; done'], stdin: true, tty: true },
   ]);
   const client = await openChannels(`${pods()}/prompt/attach?stdin=true&stdout=true&tty=true`, world.admin);
-  await client.stdin('word\n');
-  await client.until('got word');
+  // A runtime may begin to carry the input before the output.
+  const hears = async () => {
+    await client.stdin('word\n');
+    return Buffer.concat(client.stdout).includes('got word');
+  };
+  await waitFor(hears, { what: 'the process to be heard', timeoutMs: 30_000 });
   client.ws.close();
 });
 
