@@ -32,7 +32,11 @@ export function labPods(app: string, nodes: readonly string[]): object[] {
       terminationGracePeriodSeconds: 0,
       containers: [
         { name: 'lab', image: 'knit.dev/lab:1', env, readinessProbe: { tcpSocket: { port: 8080 }, periodSeconds: 1 } },
-        { name: 'greeter', image: 'knit.dev/lab:1', env, command: ['perl', '-e', greeter] },
+        // Once: what asks a greeter again and again makes flows of its own.
+        {
+          ...{ name: 'greeter', image: 'knit.dev/lab:1', env, command: ['perl', '-e', greeter] },
+          startupProbe: { tcpSocket: { port: 7000 }, periodSeconds: 1, failureThreshold: 60 },
+        },
       ],
     },
   }));
