@@ -185,7 +185,7 @@ test('with ipMode Proxy clients, and pods whose way leads to their own node, com
 test('a pod leaves under its node’s outside address; without masquerade it comes as far as the fabric', async (t) => {
   t.after(await tellClients(['nsenter', `--net=/run/netns/knit-${name}.client.alice`], alice));
   const askAlice = async () =>
-    await cluster.tryKnit(['exec', 'pod/web-1', '--', 'curl', '-sS', '-m', '2', `http://${alice}:8080/`]);
+    await cluster.tryKnit(['exec', 'pod/web-1', '--', 'curl', '-sS', '-m', '5', `http://${alice}:8080/`]);
   assert.equal((await askAlice()).stdout.trim(), `you are ${cluster.config.nodes[0]?.outsideAddress}`);
   const config = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { namespace: 'kube-system', name: 'ip-masq-agent' } };
   await cluster.apply({ ...config, data: { config: `nonMasqueradeCIDRs: [${alice}/32]` } });
@@ -247,8 +247,11 @@ test('a node that is added is reached, and one that is deleted is forgotten', as
   await cluster.knit(['node', 'add', 'node-4']);
   await cluster.apply(...labPods('late', ['node-4']));
   const [pod] = await podsReady(cluster, 'late');
-  const [greeting] = await greet(cluster, 'pod/web-1', pod?.status?.podIP ?? '', 1);
-  assert.equal(greeting?.client.split(':')[0], addressOf('web-1'));
+  const greeting = await eventually('it to be reached', async () => {
+    const [one] = await greet(cluster, 'pod/web-1', pod?.status?.podIP ?? '', 1);
+    return one?.pod === 'late-1' && one;
+  });
+  assert.equal(greeting.client.split(':')[0], addressOf('web-1'));
   await cluster.knit(['node', 'delete', 'node-4']);
   await eventually('its tunnel to be gone', async () => {
     const entries = await run('bridge', ['-n', `knit-${name}.node-1`, 'fdb', 'show', 'dev', 'knit-vxlan']);

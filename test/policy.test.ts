@@ -5,7 +5,7 @@ import { eventually, startCluster, type TestCluster } from './support/cluster.ts
 
 const IMAGE = 'knit.dev/lab:1';
 
-describe('NetworkPolicies on a live cluster', { timeout: 300_000 }, () => {
+describe('NetworkPolicies on a live cluster', () => {
   let cluster: TestCluster;
   let webIP: string;
 

@@ -70,7 +70,7 @@ test('an MTU that leaves the tunnel no room: what is small arrives, what is larg
       '-c',
       '1',
       '-W',
-      '1',
+      '5',
       '-s',
       `${bytes}`,
       status?.podIP ?? '',

@@ -47,7 +47,8 @@ journeys('nftables', (cluster) => {
       const { stories } = await traceOf(cluster(), 'client/alice', 'service/shop/web', '--count', '5');
       const ours = new Set(stories.flatMap(({ packet, summary }) => [packet.sourcePort, summary.serverSaw?.port]));
       for (const [node, all] of lines) {
-        if (stories.some(({ summary }) => summary.nodes.includes(node))) assert.ok(all.length > 0, node);
+        if (stories.some(({ summary }) => summary.nodes.includes(node)))
+          await eventually(`the monitor of ${node} to tell`, async () => all.length > 0);
         for (const line of all) {
           const [, from, to] = /tcp sport (\d+) tcp dport (\d+)/.exec(line) ?? [];
           assert.ok(ours.has(Number(from)) || ours.has(Number(to)), `${node}: ${line}`);

@@ -9,7 +9,7 @@ const IMAGE = 'knit.dev/lab:1';
 
 /** The journeys of a packet on one cluster, each traced and held against what the server says that it saw. */
 export function journeys(mode: 'nftables' | 'iptables', more?: (cluster: () => TestCluster) => void): void {
-  describe(`journeys of a packet, proxy mode ${mode}`, { timeout: 300_000 }, () => {
+  describe(`journeys of a packet, proxy mode ${mode}`, () => {
     let cluster: TestCluster;
     let ip: Record<string, string>;
     let web: Service;
