@@ -99,7 +99,14 @@ test('a pod runs with its environment, volumes, names and limits, and is Ready w
   assert.equal(status?.qosClass, 'Burstable');
   assert.match(status?.podIP ?? '', /^10\.88\.0\./);
   assert.equal(containerOf(pod, 'first')?.state?.terminated?.reason, 'Completed');
-  const log = await node.log('web', 'c');
+  // The runtime carries output into the file beside all else.
+  const log = await waitFor(
+    async () => {
+      const text = await node.log('web', 'c');
+      return /^IP=/m.test(text) && /^COLOR=/m.test(text) && text;
+    },
+    { what: 'its output', timeoutMs: 30_000 },
+  );
   assert.match(log, /^search shop.svc.cluster.local svc.cluster.local cluster.local$/m);
   assert.match(log, new RegExp(`^${status?.podIP}\tweb$`, 'm'));
   assert.match(log, /^red\ndone\n/m);
@@ -154,7 +161,7 @@ test('a pod that is being ended is asked on whether it is ready, and not whether
   });
   await node.until('lingers', 'the pod to be Ready', isReady);
   await node.client.delete(pods, { namespace: testNamespace, name: 'lingers' });
-  const lingering = await node.until('lingers', 'the pod to be unready', (pod) => !isReady(pod), 10_000);
+  const lingering = await node.until('lingers', 'the pod to be unready', (pod) => !isReady(pod), 60_000);
   assert.ok(lingering.metadata?.deletionTimestamp);
   assert.equal(lingering.status?.phase, 'Running');
   assert.ok(containerOf(lingering, 'c')?.state?.running);
@@ -164,7 +171,7 @@ test('a pod that is being ended is asked on whether it is ready, and not whether
     [],
   );
   await node.client.delete(pods, { namespace: testNamespace, name: 'lingers' }, { gracePeriodSeconds: 1 });
-  await node.untilGone('lingers', 10_000);
+  await node.untilGone('lingers', 60_000);
 });
 
 test('hooks run at once, and sidecars end after the others, the last one first', async () => {
@@ -185,7 +192,7 @@ test('hooks run at once, and sidecars end after the others, the last one first',
   });
   await node.until('ordered', 'the pod to be Ready', isReady);
   await node.client.delete(pods, { namespace: testNamespace, name: 'ordered' });
-  await node.untilGone('ordered', 20_000);
+  await node.untilGone('ordered', 50_000);
   const said = (await readFile(`${shared}/log`, 'utf8')).trim().split('\n');
   assert.deepEqual(said, ['hook', 'hook', 'hook', 'main', 'second', 'first']);
 });
@@ -239,12 +246,13 @@ test('a container that fails its liveness probe is restarted', async () => {
   });
   const pod = await node.until('stuck', 'a restart', (now) => (containerOf(now, 'c')?.restartCount ?? 0) > 0);
   assert.ok(containerOf(pod, 'c')?.lastState?.terminated);
-  const told = await node.events('stuck');
-  assert.ok(
-    told.some((event) => event.startsWith('Warning Unhealthy Liveness probe failed')),
-    told.join('\n'),
-  );
-  assert.ok(told.includes('Normal Killing Container c failed liveness probe, will be restarted'), told.join('\n'));
+  for (const start of [
+    'Warning Unhealthy Liveness probe failed',
+    'Normal Killing Container c failed liveness probe, will be restarted',
+  ]) {
+    const isTold = async () => (await node.events('stuck')).some((event) => event.startsWith(start));
+    await waitFor(isTold, { what: start, timeoutMs: 30_000 });
+  }
 });
 
 test('an image that cannot be had is told as the kubelet tells it', async () => {
@@ -290,7 +298,7 @@ test('a pod waits for a config map that is missing, and starts when it is there'
     metadata: { name: 'late', namespace: testNamespace },
     data: { A: '1' },
   });
-  await node.until('waits', 'the pod to be Ready', isReady, 10_000);
+  await node.until('waits', 'the pod to be Ready', isReady);
 });
 
 test('a log that has grown too long is put aside, and a new one begun', async () => {

@@ -75,7 +75,7 @@ async function startWithOther(t: TestContext) {
     return conditions.map(({ status, reason }) => `${status} ${reason}`)[0];
   };
   const until = (wanted: string) =>
-    waitFor(async () => (await condition()) === wanted, { what: wanted, timeoutMs: 10_000, intervalMs: 10 });
+    waitFor(async () => (await condition()) === wanted, { what: wanted, timeoutMs: 30_000, intervalMs: 10 });
   const addService = () =>
     wire.post('/api/v1/namespaces/default/services', {
       metadata: { name: 'other' },

@@ -69,7 +69,7 @@ test('the groups of this server are APIServices, which come and go with definiti
   const until = (wanted: readonly string[]) =>
     waitFor(async () => (await custom()).join() === wanted.join(), {
       what: wanted.join(),
-      timeoutMs: 10_000,
+      timeoutMs: 30_000,
       intervalMs: 5,
     });
   await until(['v1.shop.example 1000 100', 'v1beta1.shop.example 1000 100']);

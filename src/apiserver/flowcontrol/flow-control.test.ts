@@ -161,7 +161,7 @@ describe('flow control', () => {
     const until = (name: string, status: string) =>
       waitFor(async () => (await dangling(name))?.status === status, {
         what: status,
-        timeoutMs: 10_000,
+        timeoutMs: 30_000,
         intervalMs: 5,
       });
     assert.equal((await dangling('exempt'))?.status, 'False', 'from the start');

@@ -93,13 +93,16 @@ test('an IPAddress that somebody deleted or took the label off is repaired, and 
   const repaired = () =>
     waitFor(async () => /managed-by":"ipallocator/.test((await wire.get(`${RECORDS}/${clusterIP}`)).text), {
       what: 'the IPAddress',
-      timeoutMs: 5000,
+      timeoutMs: 30_000,
       intervalMs: 5,
     });
   await wire.delete(`${RECORDS}/${clusterIP}`);
   await repaired();
-  const { text } = await wire.get('/api/v1/namespaces/default/events');
-  assert.match(text, /ClusterIPNotAllocated.*is not allocated; repairing/);
+  const isTold = async () =>
+    /ClusterIPNotAllocated.*is not allocated; repairing/.test(
+      (await wire.get('/api/v1/namespaces/default/events')).text,
+    );
+  await waitFor(isTold, { what: 'the event', timeoutMs: 30_000 });
   await wire.patch(`${RECORDS}/${clusterIP}`, 'merge', { metadata: { labels: null } });
   await repaired();
 });
@@ -115,7 +118,7 @@ test('Services of a server that made no IPAddresses get theirs when this one sta
   const { wire } = await start(t, { store });
   await waitFor(async () => (await wire.get(`${RECORDS}/${clusterIP}`)).status === 200 || undefined, {
     what: 'the IPAddress',
-    timeoutMs: 5000,
+    timeoutMs: 30_000,
     intervalMs: 5,
   });
 });

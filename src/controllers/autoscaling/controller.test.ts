@@ -97,10 +97,10 @@ test('a workload is scaled by what another server measures of an object', async 
   await scaledTo(cluster, 5);
   const { currentMetrics } = await status(cluster, ({ currentMetrics: found }) => found !== undefined);
   assert.deepEqual(currentMetrics, [{ type: 'Object', object: { describedObject, metric, current: { value: '5k' } } }]);
-  const told = (await cluster.listed(events, { namespace: 'default' })).find(
-    ({ reason }) => reason === 'SuccessfulRescale',
+  const told = await cluster.until('the event', async () =>
+    (await cluster.listed(events, { namespace: 'default' })).find(({ reason }) => reason === 'SuccessfulRescale'),
   );
-  assert.equal(told?.message, 'New size: 5; reason: Service metric requests above target');
+  assert.equal(told.message, 'New size: 5; reason: Service metric requests above target');
 });
 
 test('a workload is scaled by a number from outside the cluster, which its pods share', async (t) => {

@@ -37,11 +37,11 @@ test('a node that answers 200 is healthy, one that answers 503 or refuses is not
   await checks.known();
   assert.equal(checks.of(check), 'healthy');
   status = 503;
-  await waitFor(() => checks.of(check) === 'unhealthy', { what: '503 to count', timeoutMs: 10_000 });
+  await waitFor(() => checks.of(check) === 'unhealthy', { what: '503 to count', timeoutMs: 30_000 });
   status = 200;
-  await waitFor(() => checks.of(check) === 'healthy', { what: '200 to count', timeoutMs: 10_000 });
+  await waitFor(() => checks.of(check) === 'healthy', { what: '200 to count', timeoutMs: 30_000 });
   await new Promise((resolve) => server.close(resolve));
-  await waitFor(() => checks.of(check) === 'unhealthy', { what: 'the refusal to count', timeoutMs: 10_000 });
+  await waitFor(() => checks.of(check) === 'unhealthy', { what: 'the refusal to count', timeoutMs: 30_000 });
 });
 
 test('a process that hangs is unhealthy: its kernel still answers', async () => {

@@ -30,15 +30,15 @@ const container = () => ({ name: 'c', ports: [{ name: 'web', containerPort: port
 const target = () => ({ cri, container: container(), containerId: 'x', podIP: '127.0.0.1' });
 
 test('an HTTP probe succeeds from 200 to 399 and says what else it got', async () => {
-  assert.deepEqual(await check({ httpGet: { path: '/ok', port } }, target(), 1000), { ok: true, message: '' });
-  assert.equal((await check({ httpGet: { path: '/moved', port } }, target(), 1000)).ok, true);
-  const failed = await check({ httpGet: { path: '/no', port } }, target(), 1000);
+  assert.deepEqual(await check({ httpGet: { path: '/ok', port } }, target(), 30_000), { ok: true, message: '' });
+  assert.equal((await check({ httpGet: { path: '/moved', port } }, target(), 30_000)).ok, true);
+  const failed = await check({ httpGet: { path: '/no', port } }, target(), 30_000);
   assert.deepEqual(failed, { ok: false, message: 'HTTP probe failed with statuscode: 503' });
 });
 
 test('a redirect on the same host is followed, one to another host is an answer', async () => {
   const to = async (location: string) =>
-    await check({ httpGet: { path: `/redirect?loc=${encodeURIComponent(location)}`, port } }, target(), 5000);
+    await check({ httpGet: { path: `/redirect?loc=${encodeURIComponent(location)}`, port } }, target(), 30_000);
   assert.equal((await to('/ok')).ok, true);
   assert.deepEqual(await to('/no'), { ok: false, message: 'HTTP probe failed with statuscode: 503' });
   const elsewhere = await to('http://0.0.0.0/');
@@ -50,10 +50,10 @@ test('a redirect on the same host is followed, one to another host is an answer'
 
 test('a port may have a name, and headers are sent', async () => {
   const httpHeaders = [{ name: 'Host', value: 'shop.test' }];
-  assert.equal((await check({ httpGet: { path: '/ok', port: 'web', httpHeaders } }, target(), 1000)).ok, true);
+  assert.equal((await check({ httpGet: { path: '/ok', port: 'web', httpHeaders } }, target(), 30_000)).ok, true);
   assert.equal(seen.at(-1)?.host, 'shop.test');
   assert.match(seen.at(-1)?.['user-agent'] ?? '', /^kube-probe\//);
-  const unknown = await check({ httpGet: { port: 'other' } }, target(), 1000);
+  const unknown = await check({ httpGet: { port: 'other' } }, target(), 30_000);
   assert.equal(unknown.message, 'couldn\'t find port: "other"');
 });
 
@@ -64,15 +64,15 @@ test('a server that does not answer in time has failed', async () => {
 });
 
 test('a TCP probe succeeds when it connects', async () => {
-  assert.equal((await check({ tcpSocket: { port } }, target(), 1000)).ok, true);
+  assert.equal((await check({ tcpSocket: { port } }, target(), 30_000)).ok, true);
   const free = net.createServer().listen(0, '127.0.0.1');
   await new Promise((resolve) => free.once('listening', resolve));
   const closed = (free.address() as AddressInfo).port;
   await new Promise((resolve) => free.close(resolve));
-  const { ok, message } = await check({ tcpSocket: { port: closed } }, target(), 1000);
+  const { ok, message } = await check({ tcpSocket: { port: closed } }, target(), 30_000);
   assert.equal(ok, false);
   assert.equal(message, `dial tcp 127.0.0.1:${closed}: connect: connection refused`);
-  const page = await check({ httpGet: { path: '/', port: closed } }, target(), 1000);
+  const page = await check({ httpGet: { path: '/', port: closed } }, target(), 30_000);
   assert.equal(page.message, `Get "http://127.0.0.1:${closed}/": ${message}`);
 });
 
@@ -101,7 +101,7 @@ test('a gRPC probe asks the health service, which must say SERVING', async () =>
 });
 
 test('a command that cannot be run has failed, and is not known to have', async () => {
-  const { ok, message, isUnknown } = await check({ exec: { command: ['true'] } }, target(), 1000);
+  const { ok, message, isUnknown } = await check({ exec: { command: ['true'] } }, target(), 30_000);
   assert.equal(ok, false);
   assert.equal(isUnknown, true);
   assert.match(message, /^rpc error: code = Unavailable desc = .*ENOENT/);

@@ -68,7 +68,8 @@ test('an emptyDir in memory is a tmpfs of its size, and is unmounted with the po
     terminationGracePeriodSeconds: 0,
   });
   await node.until('memory', 'the pod to be Ready', isReady);
-  assert.match(await node.log('memory', 'c'), /tmpfs\s+8192\s/);
+  const said = async () => /tmpfs\s+8192\s/.test(await node.log('memory', 'c'));
+  await waitFor(said, { what: 'its size', timeoutMs: 30_000 });
   await node.client.delete(pods, metadata('memory'));
   const unmounted = async () => !(await readFile('/proc/self/mounts', 'utf8')).includes(pod.metadata?.uid ?? '');
   await waitFor(unmounted, { what: 'the tmpfs to be unmounted', timeoutMs: 30_000 });
