@@ -57,7 +57,8 @@ test('a part of an IPv6 network is a /64, and what belongs to the other family i
 });
 
 test('a silent node becomes Unknown and tainted, its pods not ready; when it speaks again it is free', async (t) => {
-  const cluster = await startTestCluster(t, { nodeMonitorGracePeriodMs: 300 });
+  // Long enough for the node to be seen free of taints before it is silent.
+  const cluster = await startTestCluster(t, { nodeMonitorGracePeriodMs: 3_000 });
   await cluster.client.create(nodes, node('n'));
   await report(cluster, 'n');
   const tolerations = [{ operator: 'Exists' }];

@@ -63,7 +63,7 @@ test('an orphan that matches is adopted, and one that ceases to match is let go'
 
 test('a ready pod is available only after minReadySeconds', async (t) => {
   const cluster = await startTestCluster(t);
-  await cluster.client.create(replicaSets, set(1, { minReadySeconds: 2 }));
+  await cluster.client.create(replicaSets, set(1, { minReadySeconds: 4 }));
   await podsWhen(cluster, 'a pod', (all) => all.length === 1);
   await cluster.makeReady();
   const ready = await cluster.until('readiness', async () => {

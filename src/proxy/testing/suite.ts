@@ -114,7 +114,8 @@ export function packetSuite(title: string, underTest: BackendUnderTest): void {
           times.push(ms);
         }
         const median = times.sort((x, y) => x - y)[50] ?? 0;
-        assert.ok(median < 5, `${median.toFixed(2)} ms in the middle`);
+        // A rate limit makes them wait for a second; a busy machine for milliseconds.
+        assert.ok(median < 100, `${median.toFixed(2)} ms in the middle`);
       }
     });
 
@@ -167,7 +168,7 @@ export function packetSuite(title: string, underTest: BackendUnderTest): void {
       assert.equal((await lab.client.tcp(NODE1, 30_016, 300)).error, 'TIMEOUT', 'dropped: other nodes have endpoints');
       assert.equal((await lab.a.tcp(LB, 80)).answer, 'c sees 10.244.1.2');
       // A pod of another node comes to this one's port from outside; kube-proxy's chains know it by the pods' network.
-      const far = await lab.c.tcp(NODE1, 30_016, 300);
+      const far = await lab.c.tcp(NODE1, 30_016, masquerade === 'always' ? undefined : 300);
       if (masquerade === 'always') assert.match(far.answer ?? '', /^c sees /);
       else assert.equal(far.error, 'TIMEOUT');
       await put(local, slice('local', []));
@@ -192,7 +193,7 @@ export function packetSuite(title: string, underTest: BackendUnderTest): void {
       await put(lb, slice('ranges', [b]));
       assert.equal((await lab.client.tcp('203.0.113.17', 80, 300)).error, 'TIMEOUT');
       assert.equal((await lab.a.tcp('203.0.113.17', 80)).answer, `b sees ${seen('10.244.1.2')}`);
-      const unserved = await lab.client.tcp('203.0.113.17', 81, 1000);
+      const unserved = await lab.client.tcp('203.0.113.17', 81);
       assert.equal(unserved.error, 'ECONNREFUSED', 'a port that nobody serves is refused, and does not loop');
       assert.equal((await lab.client.tcp('203.0.113.18', 80)).answer, `b sees ${seen(CLIENT)}`);
     });
