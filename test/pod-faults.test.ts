@@ -39,7 +39,8 @@ const clusterFile = {
       name: 'node-2',
       kubelet: {
         systemReserved: { memory: `${Math.floor(totalmem() / 1024 ** 2) - smallMiB}Mi` },
-        evictionPressureTransitionPeriod: '1s',
+        // The node's report of it comes a moment after the pressure, which the eviction soon ends.
+        evictionPressureTransitionPeriod: '5s',
         podPidsLimit: 30,
       },
     },
