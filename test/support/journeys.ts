@@ -329,11 +329,14 @@ const addressOf = ({ status }: Service): string => status?.loadBalancer?.ingress
 /** A pod of the lab's image in the namespace `shop`. */
 export function pod(name: string, node: string, labels: Record<string, string> = { app: name }) {
   const ports = [{ name: 'http', containerPort: 8080 }];
+  // A trace asks once.
+  const startupProbe = { tcpSocket: { port: 8080 }, periodSeconds: 1, failureThreshold: 60 };
+  const containers = [{ name: 'lab', image: IMAGE, ports, startupProbe }];
   return {
     apiVersion: 'v1',
     kind: 'Pod',
     metadata: { name, namespace: 'shop', labels },
-    spec: { nodeName: node, terminationGracePeriodSeconds: 0, containers: [{ name: 'lab', image: IMAGE, ports }] },
+    spec: { nodeName: node, terminationGracePeriodSeconds: 0, containers },
   };
 }
 
