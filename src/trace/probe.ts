@@ -46,8 +46,8 @@ export type ProbeReport =
     };
 
 const MAX_ANSWER = 4096;
-/** After the last that it says a server has this long to close its side. */
-const CLOSE_LIMIT_MS = 250;
+/** After the last that it says a server has this long to say more, or to close its side. */
+const CLOSE_LIMIT_MS = 1000;
 
 /**
  * Sends what a trace looks at. It runs in the sender's network namespace and does what lines on its standard input say:

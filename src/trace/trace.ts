@@ -128,7 +128,7 @@ async function tellOne(
   await Promise.race([outcome, complete]);
   await Promise.race([grace(), complete]);
   const end = join(atlas, flow, observation.evidence)?.end;
-  const got = end?.kind === 'dropped' ? undefined : await Promise.race([outcome, grace()]);
+  const got = end?.kind === 'dropped' ? undefined : await outcome;
   const isProxied = proxied && got && end?.kind === 'delivered';
   const behind = isProxied ? await storyBehind(atlas, proxied, observation, end.packet) : undefined;
   return { ...tellStory(atlas, flow, observation, got), ...(behind ? { behind } : {}) };
