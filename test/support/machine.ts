@@ -21,7 +21,7 @@ export async function machineState(own: string): Promise<string[]> {
   const state = [
     ...lines(links).map((line) => `link ${line.split(': ')[1]}`),
     ...lines(routes).map((line) => `route ${line.trim()}`),
-    ...lines(rules).map((line) => `rule ${line.trim()}`),
+    ...withTables(lines(rules)).map((line) => `rule ${line}`),
     ...lines(namespaces.stdout).map((line) => `netns ${line.split(' ')[0]}`),
     ...lines(readFileSync('/proc/self/mountinfo', 'utf8')).map((line) => `mount ${line.split(' ')[4]}`),
     ...folders
@@ -33,6 +33,15 @@ export async function machineState(own: string): Promise<string[]> {
   ];
   const foreign = [...marks, ...foreignMarks(own)];
   return state.filter((line) => !foreign.some((mark) => mark.test(line))).toSorted();
+}
+
+/** Each line of a ruleset behind the table that it is in, whose name tells whose it is. */
+function withTables(ruleset: readonly string[]): string[] {
+  let table = '';
+  return ruleset.map((line) => {
+    if (line.startsWith('table ')) table = line.replace(' {', '');
+    return `${table} ${line.trim()}`;
+  });
 }
 
 /** What the lines of others are known by: names of their clusters, their interfaces, what unit tests make. */
