@@ -18,7 +18,7 @@ const knit = (...args: readonly string[]) => tryKnit(args, { env: { KNIT_NAME: n
 before(async () => {
   cluster = await startCluster(name, ['--nodes', '2']);
   await cluster.kubectl(['run', 'web', '--image=knit.dev/lab:1', '--labels=app=web']);
-  await cluster.kubectl(['wait', '--for=condition=Ready', 'pod/web', '--timeout=60s']);
+  await cluster.kubectl(['wait', '--for=condition=Ready', 'pod/web', '--timeout=110s']);
 });
 after(async () => {
   await cluster?.down();

@@ -24,7 +24,7 @@ after(async () => {
 async function serve(cluster: TestCluster): Promise<string> {
   await cluster.kubectl(['create', 'deployment', 'web', '--image=knit.dev/lab:1']);
   await cluster.kubectl(['expose', 'deployment', 'web', '--port=80', '--target-port=8080']);
-  await cluster.kubectl(['rollout', 'status', 'deployment/web', '--timeout=60s']);
+  await cluster.kubectl(['rollout', 'status', 'deployment/web', '--timeout=110s']);
   return await cluster.kubectl(['get', 'service', 'web', '-o', 'jsonpath={.spec.clusterIP}']);
 }
 

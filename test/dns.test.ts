@@ -27,7 +27,7 @@ before(async () => {
     pod('two', { hostname: 'two', subdomain: 'db' }),
     service('db', { clusterIP: 'None', selector: { part: 'db' }, ports: [{ name: 'sql', port: 5432 }] }),
   );
-  await cluster.kubectl(['wait', '--for=condition=Ready', 'pod', '--all', '--timeout=60s']);
+  await cluster.kubectl(['wait', '--for=condition=Ready', 'pod', '--all', '--timeout=110s']);
 });
 after(async () => {
   await corp?.stop();

@@ -159,11 +159,11 @@ async function worksOn(node: string): Promise<void> {
     });
     return true;
   });
-  await cluster.kubectl(['wait', '--for=condition=Ready', `pod/${pod}`, '--timeout=60s']);
+  await cluster.kubectl(['wait', '--for=condition=Ready', `pod/${pod}`, '--timeout=110s']);
   // Ready says that the container was started, not that its shell has had the time to write.
   await eventually('the log', async () => (await cluster.kubectl(['logs', pod])) === 'here\n');
   assert.equal(await cluster.kubectl(['exec', pod, '--', 'echo', 'yes']), 'yes\n');
-  await cluster.kubectl(['delete', 'pod', pod, '--timeout=60s']);
+  await cluster.kubectl(['delete', 'pod', pod, '--timeout=110s']);
 }
 
 /** As a person does it, who sees that a command failed. */

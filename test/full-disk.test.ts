@@ -44,7 +44,7 @@ after(async () => {
 test('on a full disk writes are refused with the reason, and reads and pods go on', async () => {
   await cluster.kubectl(['create', 'configmap', 'before', '--from-literal=a=b']);
   await cluster.kubectl(['create', 'deployment', 'web', '--image=knit.dev/lab:1']);
-  await cluster.kubectl(['rollout', 'status', 'deployment/web', '--timeout=60s']);
+  await cluster.kubectl(['rollout', 'status', 'deployment/web', '--timeout=110s']);
   fill();
   // A little room may be left in blocks that the store has already.
   const refused = await eventually('a write to be refused', async () => {
@@ -76,7 +76,7 @@ test('writing goes on by itself when there is space again', async () => {
   );
   assert.equal(await data('after'), 'c');
   await cluster.kubectl(['scale', 'deployment', 'web', '--replicas=2']);
-  await cluster.kubectl(['rollout', 'status', 'deployment/web', '--timeout=60s']);
+  await cluster.kubectl(['rollout', 'status', 'deployment/web', '--timeout=110s']);
   assert.match(await cluster.kubectl(['get', 'nodes']), /node-1 +Ready/);
 });
 

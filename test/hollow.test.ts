@@ -78,13 +78,13 @@ describe('hollow nodes beside a real one', () => {
       metadata: { name: 'soon' },
       spec: { completions: 3, parallelism: 3, template: template('soon', { restartPolicy: 'Never' }) },
     });
-    await cluster.kubectl(['wait', '--for=condition=complete', 'job/soon', '--timeout=60s']);
+    await cluster.kubectl(['wait', '--for=condition=complete', 'job/soon', '--timeout=110s']);
     assert.equal((await cluster.get<Job>('job', 'soon')).status?.succeeded, 3);
   });
 
   test('are left alone by pods that do not tolerate them', async () => {
     await cluster.kubectl(['run', 'real', '--image=knit.dev/lab:1']);
-    await cluster.kubectl(['wait', '--for=condition=Ready', 'pod/real', '--timeout=60s']);
+    await cluster.kubectl(['wait', '--for=condition=Ready', 'pod/real', '--timeout=110s']);
     assert.equal((await cluster.get<Pod>('pod', 'real')).spec?.nodeName, 'node-1');
   });
 

@@ -30,7 +30,7 @@ before(async () => {
     ingress('nodes', { '': [{ path: '/nodes', service: 'web' }] }),
     ingress('pods', { '': [{ path: '/pods', service: 'web' }] }, { annotations: { backends: 'pods' } }),
   );
-  await cluster.kubectl(['rollout', 'status', 'deployment/web', '--timeout=60s']);
+  await cluster.kubectl(['rollout', 'status', 'deployment/web', '--timeout=110s']);
   for (const path of ['/nodes', '/pods']) await answers(path);
 });
 
@@ -64,7 +64,7 @@ test('a rolling update and a drained node fail no request, by node ports or stra
   await underLoad(async () => {
     await cluster.kubectl(['set', 'env', 'deployment/web', 'VERSION=2']);
     await cluster.kubectl(['rollout', 'status', 'deployment/web', '--timeout=90s']);
-    await cluster.kubectl(['drain', 'node-2', '--ignore-daemonsets', '--delete-emptydir-data', '--timeout=60s']);
+    await cluster.kubectl(['drain', 'node-2', '--ignore-daemonsets', '--delete-emptydir-data', '--timeout=110s']);
   });
   await cluster.kubectl(['uncordon', 'node-2']);
 });
@@ -93,7 +93,7 @@ test('new backends, hosts and a scaled Service fail no request, and end no WebSo
     }
     for (const replicas of [2, 4, 3]) {
       await cluster.kubectl(['scale', 'deployment/web', `--replicas=${replicas}`]);
-      await cluster.kubectl(['rollout', 'status', 'deployment/web', '--timeout=60s']);
+      await cluster.kubectl(['rollout', 'status', 'deployment/web', '--timeout=110s']);
     }
     for (const index of [1, 2, 3]) await cluster.kubectl(['delete', `ingress/more-${index}`, `service/s${index}`]);
   });

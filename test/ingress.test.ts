@@ -31,7 +31,7 @@ before(async () => {
     ...webServer('three', { type: 'ClusterIP' }),
   );
   for (const each of ['one', 'two', 'three']) {
-    await cluster.kubectl(['rollout', 'status', `deployment/${each}`, '--timeout=60s']);
+    await cluster.kubectl(['rollout', 'status', `deployment/${each}`, '--timeout=110s']);
   }
 });
 

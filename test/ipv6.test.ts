@@ -24,7 +24,7 @@ before(async () => {
       return { ...rest, metadata, spec: { ...spec, tolerations: [{ operator: 'Exists' }] } };
     }),
   );
-  await cluster.kubectl(['wait', '--for=condition=Ready', 'pod', '--all', '--timeout=60s']);
+  await cluster.kubectl(['wait', '--for=condition=Ready', 'pod', '--all', '--timeout=110s']);
   web = await eventually('the load balancer', async () => {
     const service = await cluster.get<Service>('service', 'web');
     return service.status?.loadBalancer?.ingress?.length ? service : undefined;

@@ -10,7 +10,7 @@ const refused: KubectlCluster['refused'] = (...args) => on.refused(...args);
 before(async () => {
   on = await startKubectlCluster('t-kc-nodes');
   await kubectl('create deployment web --image=knit.dev/lab:1 --replicas=3');
-  await kubectl('rollout status deployment/web --timeout=60s');
+  await kubectl('rollout status deployment/web --timeout=110s');
 });
 after(() => on?.stop());
 
@@ -29,7 +29,7 @@ test('cordon keeps new pods away, uncordon lets them come', async () => {
     ),
   );
   await kubectl('create deployment late --image=knit.dev/lab:1 --replicas=4');
-  await kubectl('rollout status deployment/late --timeout=60s');
+  await kubectl('rollout status deployment/late --timeout=110s');
   assert.doesNotMatch(await kubectl('get pods -l app=late -o wide'), /node-1/);
   assert.equal(await kubectl('uncordon node-1'), 'node/node-1 uncordoned\n');
   assert.match(await kubectl('get nodes'), /^node-1 +Ready +</m);
@@ -37,21 +37,21 @@ test('cordon keeps new pods away, uncordon lets them come', async () => {
 });
 
 test('drain empties a node, and its pods run elsewhere', async () => {
-  const drained = await kubectl('drain node-2 --ignore-daemonsets --delete-emptydir-data --timeout=60s');
+  const drained = await kubectl('drain node-2 --ignore-daemonsets --delete-emptydir-data --timeout=110s');
   assert.match(drained, /^node\/node-2 cordoned\n[\s\S]*pod\/web-\S+ evicted\n[\s\S]*node\/node-2 drained\n$/);
   assert.deepEqual(await podsOn('node-2'), []);
-  await kubectl('rollout status deployment/web --timeout=60s');
+  await kubectl('rollout status deployment/web --timeout=110s');
   await kubectl('uncordon node-2');
 });
 
 test('drain leaves pods that nobody would make anew, and says how to take them too', async () => {
   await kubectl(['run', 'alone', '--image=knit.dev/lab:1', '--overrides', '{"spec":{"nodeName":"node-3"}}']);
-  await kubectl('wait --for=condition=Ready pod/alone --timeout=60s');
+  await kubectl('wait --for=condition=Ready pod/alone --timeout=110s');
   assert.match(
-    await refused('drain node-3 --timeout=60s'),
+    await refused('drain node-3 --timeout=110s'),
     /cannot delete (cannot delete )?Pods that declare no controller \(use --force to override\): default\/alone/,
   );
-  assert.match(await kubectl('drain node-3 --force --timeout=60s'), /pod\/alone evicted\n/);
+  assert.match(await kubectl('drain node-3 --force --timeout=110s'), /pod\/alone evicted\n/);
   await kubectl('uncordon node-3');
 });
 
@@ -68,16 +68,16 @@ test('a NoSchedule taint keeps pods away that do not tolerate it, and they say w
   );
   assert.match(await kubectl('get pod kept-off'), /^kept-off +0\/1 +Pending +0 /m);
   assert.equal(await kubectl('taint node node-1 only-'), 'node/node-1 untainted\n');
-  await kubectl('wait --for=condition=Ready pod/kept-off --timeout=60s');
+  await kubectl('wait --for=condition=Ready pod/kept-off --timeout=110s');
   await kubectl('taint nodes node-2 node-3 only-');
 });
 
 test('a NoExecute taint sends away the pods that are there', async () => {
-  await kubectl('rollout status deployment/web --timeout=60s');
+  await kubectl('rollout status deployment/web --timeout=110s');
   await kubectl('run guest --image=knit.dev/lab:1');
-  await kubectl('wait --for=condition=Ready pod/guest --timeout=60s');
+  await kubectl('wait --for=condition=Ready pod/guest --timeout=110s');
   const node = await kubectl('get pod guest -o jsonpath={.spec.nodeName}');
   await kubectl(`taint node ${node} away=now:NoExecute`);
-  await kubectl('wait --for=delete pod/guest --timeout=60s');
+  await kubectl('wait --for=delete pod/guest --timeout=110s');
   await kubectl(`taint node ${node} away-`);
 });

@@ -20,7 +20,7 @@ before(async () => {
     await kubectl(`create configmap ${name} --from-literal=weight=${'edcba'.indexOf(name)}`);
     await kubectl(`label configmap ${name} tier=${name < 'c' ? 'front' : 'back'} letter=${name}`);
   }
-  await kubectl('rollout status deployment/web --timeout=60s');
+  await kubectl('rollout status deployment/web --timeout=110s');
   await eventually('the Service to have its endpoints', async () =>
     /^Endpoints: +(10\.\S+:8080,?){3}$/m.test(await kubectl('describe service web')),
   );

@@ -26,13 +26,13 @@ before(async () => {
   });
   await kubectl('create deployment web --image=knit.dev/lab:1 --replicas=2 --port=8080');
   await kubectl('expose deployment web --port=80 --target-port=8080');
-  await kubectl('wait --for=condition=Ready pod/talker --timeout=60s');
+  await kubectl('wait --for=condition=Ready pod/talker --timeout=110s');
   for (const container of ['left', 'right']) {
     await eventually(`${container} to talk`, async () =>
       (await kubectl(`logs talker -c ${container}`)).includes('two'),
     );
   }
-  await kubectl('rollout status deployment/web --timeout=60s');
+  await kubectl('rollout status deployment/web --timeout=110s');
 });
 after(() => on?.stop());
 
@@ -79,7 +79,7 @@ test('logs --previous shows the container before the restart', async () => {
   );
   const script = 'echo life; sleep 0.5; exit 1';
   await kubectl(['run', 'reborn', '--image=knit.dev/lab:1', '--command', '--', 'sh', '-c', script]);
-  await kubectl('wait --for=jsonpath={.status.containerStatuses[0].restartCount}=1 pod/reborn --timeout=60s');
+  await kubectl('wait --for=jsonpath={.status.containerStatuses[0].restartCount}=1 pod/reborn --timeout=110s');
   assert.equal(await kubectl('logs reborn --previous'), 'life\n');
   await kubectl('delete pod reborn --force --grace-period=0');
 });
@@ -95,7 +95,7 @@ test('logs of a container that waits says for what', async () => {
     },
   });
   await kubectl(
-    'wait --for=jsonpath={.status.containerStatuses[0].state.waiting.reason}=ContainerCreating pod/waiting --timeout=60s',
+    'wait --for=jsonpath={.status.containerStatuses[0].state.waiting.reason}=ContainerCreating pod/waiting --timeout=110s',
   );
   assert.equal(
     await refused('logs waiting'),
@@ -162,7 +162,7 @@ test('attach joins the main process and what it says', async () => {
     '-c',
     script,
   ]);
-  await kubectl('wait --for=condition=Ready pod/listener --timeout=60s');
+  await kubectl('wait --for=condition=Ready pod/listener --timeout=110s');
   const attached = on.start('attach -i listener');
   try {
     await attached.until(/command prompt/);
@@ -251,7 +251,7 @@ test('debug looks into a running container, and stays to be read', async () => {
 test('debug of a node shows its processes and files', async () => {
   const output = await kubectl('debug node/node-1 --image=knit.dev/lab:1 --profile=general -- cat /host/etc/hostname');
   const name = /debugging pod (\S+)/.exec(output)?.[1] ?? '';
-  await kubectl(`wait --for=jsonpath={.status.phase}=Succeeded pod/${name} --timeout=60s`);
+  await kubectl(`wait --for=jsonpath={.status.phase}=Succeeded pod/${name} --timeout=110s`);
   assert.equal(await kubectl(`logs ${name}`), 'node-1\n');
 });
 

@@ -16,7 +16,7 @@ const refused: KubectlCluster['refused'] = (...args) => on.refused(...args);
 before(async () => {
   on = await startKubectlCluster('t-kc-work');
   await kubectl('create deployment web --image=knit.dev/lab:1 --replicas=2 --port=8080');
-  await kubectl('rollout status deployment/web --timeout=60s');
+  await kubectl('rollout status deployment/web --timeout=110s');
 });
 after(() => on?.stop());
 
@@ -26,7 +26,7 @@ const waitingReason = '-o jsonpath={.items[*].status.containerStatuses[*].state.
 
 test('scale changes how many pods there are, and keeps off where there are others than expected', async () => {
   assert.equal(await kubectl('scale deployment web --replicas=3'), 'deployment.apps/web scaled\n');
-  await kubectl('rollout status deployment/web --timeout=60s');
+  await kubectl('rollout status deployment/web --timeout=110s');
   assert.equal((await podsOf('app=web')).length, 3);
   assert.equal(
     await refused('scale deployment web --current-replicas=7 --replicas=1'),
@@ -55,7 +55,7 @@ test('patch of a pod’s resize gives running containers other amounts, without 
       ],
     },
   });
-  await kubectl('wait --for=condition=Ready pod/sized --timeout=60s');
+  await kubectl('wait --for=condition=Ready pod/sized --timeout=110s');
   const resize = (name: string, part: object) => [
     'patch',
     'pod',
@@ -76,7 +76,7 @@ test('patch of a pod’s resize gives running containers other amounts, without 
   assert.equal(await kubectl(['exec', 'sized', '-c', 'stays', '--', 'sh', '-c', limit]), `${96 * 1024 * 1024}\n`);
 
   await kubectl(resize('stays', { requests: { cpu: '5000' } }));
-  await kubectl('wait --for=condition=PodResizePending pod/sized --timeout=60s');
+  await kubectl('wait --for=condition=PodResizePending pod/sized --timeout=110s');
   const { conditions } = (await on.cluster.get<Pod>('pod', 'sized')).status ?? {};
   const pending = conditions?.find(({ type }) => type === 'PodResizePending');
   assert.equal(pending?.reason, 'Deferred');
@@ -130,7 +130,7 @@ test('expose makes a Service that selects the pods of a deployment', async () =>
 
 test('set env and set image roll out new pods; history, undo and restart follow', async () => {
   assert.equal(await kubectl('set env deployment/web COLOR=blue'), 'deployment.apps/web env updated\n');
-  await kubectl('rollout status deployment/web --timeout=60s');
+  await kubectl('rollout status deployment/web --timeout=110s');
   // Of several pods kubectl takes the one that has been ready longest: an old one, as long as it is not gone.
   await eventually('a new pod to answer', async () => {
     const color = await kubectl(['exec', 'deployment/web', '--', 'sh', '-c', 'echo $COLOR']);
@@ -146,7 +146,7 @@ test('set env and set image roll out new pods; history, undo and restart follow'
   );
   assert.equal(await kubectl('rollout undo deployment/web'), 'deployment.apps/web rolled back\n');
   assert.match(
-    await kubectl('rollout status deployment/web --timeout=60s'),
+    await kubectl('rollout status deployment/web --timeout=110s'),
     /deployment "web" successfully rolled out/,
   );
   assert.equal(
@@ -154,11 +154,11 @@ test('set env and set image roll out new pods; history, undo and restart follow'
     'knit.dev/lab:1',
   );
   assert.equal(await kubectl('rollout undo deployment/web --to-revision=1'), 'deployment.apps/web rolled back\n');
-  await kubectl('rollout status deployment/web --timeout=60s');
+  await kubectl('rollout status deployment/web --timeout=110s');
   assert.equal(await kubectl('get deployment web -o jsonpath={.spec.template.spec.containers[0].env}'), '');
   const before = await podsOf('app=web');
   assert.equal(await kubectl('rollout restart deployment/web'), 'deployment.apps/web restarted\n');
-  await kubectl('rollout status deployment/web --timeout=60s');
+  await kubectl('rollout status deployment/web --timeout=110s');
   await eventually('other pods', async () => (await podsOf('app=web')).every((pod) => !before.includes(pod)));
 });
 
@@ -182,17 +182,17 @@ test('a paused rollout waits until it is resumed', async () => {
   assert.equal(await revision(), before);
   assert.match(await refused('rollout restart deployment/web'), /can't restart paused deployment/);
   assert.equal(await kubectl('rollout resume deployment/web'), 'deployment.apps/web resumed\n');
-  assert.match(await kubectl('rollout status deployment/web --timeout=60s'), /successfully rolled out/);
+  assert.match(await kubectl('rollout status deployment/web --timeout=110s'), /successfully rolled out/);
   assert.equal(Number(await revision()), Number(before) + 1);
 });
 
 test('wait ends with a condition, a field or a deletion, or says that it gave up', async () => {
   assert.equal(
-    await kubectl('wait --for=condition=Available deployment/web --timeout=60s'),
+    await kubectl('wait --for=condition=Available deployment/web --timeout=110s'),
     'deployment.apps/web condition met\n',
   );
   assert.equal(
-    await kubectl('wait --for=jsonpath={.status.readyReplicas}=2 deployment/web --timeout=60s'),
+    await kubectl('wait --for=jsonpath={.status.readyReplicas}=2 deployment/web --timeout=110s'),
     'deployment.apps/web condition met\n',
   );
   assert.equal(
@@ -200,8 +200,8 @@ test('wait ends with a condition, a field or a deletion, or says that it gave up
     'error: timed out waiting for the condition on deployments/web\n',
   );
   await kubectl('run leaving --image=knit.dev/lab:1');
-  await kubectl('wait --for=condition=Ready pod/leaving --timeout=60s');
-  const gone = on.start('wait --for=delete pod/leaving --timeout=60s');
+  await kubectl('wait --for=condition=Ready pod/leaving --timeout=110s');
+  const gone = on.start('wait --for=delete pod/leaving --timeout=110s');
   await kubectl('delete pod leaving --wait=false');
   assert.equal(await gone.ended, 0);
 });
@@ -221,7 +221,7 @@ test('run makes a pod; with --restart=Never it ends for good, and with --rm it g
     ]),
     'pod/ends created\n',
   );
-  await kubectl('wait --for=jsonpath={.status.phase}=Failed pod/ends --timeout=60s');
+  await kubectl('wait --for=jsonpath={.status.phase}=Failed pod/ends --timeout=110s');
   assert.match(await kubectl('get pod ends'), /^ends +0\/1 +Error +0 /m);
   assert.match(await kubectl('describe pod ends'), /State: +Terminated\n +Reason: +Error\n +Exit Code: +3\n/);
   const run = ['run', '-i', '--rm', '--image=knit.dev/lab:1', '--restart=Never', '--quiet'];
@@ -243,7 +243,7 @@ test('delete --grace-period=0 --force takes a pod away at once', async () => {
     '-c',
     'trap "" TERM; while :; do sleep 1; done',
   ]);
-  await kubectl('wait --for=condition=Ready pod/stubborn --timeout=60s');
+  await kubectl('wait --for=condition=Ready pod/stubborn --timeout=110s');
   const { stderr, stdout } = await on.cluster.tryKubectl(['delete', 'pod', 'stubborn', '--grace-period=0', '--force']);
   assert.match(stderr, /^Warning: Immediate deletion does not wait for confirmation/);
   assert.equal(stdout, 'pod "stubborn" force deleted from default namespace\n');
@@ -252,7 +252,7 @@ test('delete --grace-period=0 --force takes a pod away at once', async () => {
 
 test('a job runs to its end', async () => {
   assert.equal(await kubectl('create job hello --image=knit.dev/lab:1 -- echo hello'), 'job.batch/hello created\n');
-  await kubectl('wait --for=condition=complete job/hello --timeout=60s');
+  await kubectl('wait --for=condition=complete job/hello --timeout=110s');
   assert.equal(await kubectl('logs job/hello'), 'hello\n');
   assert.match(await kubectl('get job hello'), /^hello +Complete +1\/1 /m);
   await kubectl('delete job hello');

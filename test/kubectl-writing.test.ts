@@ -188,7 +188,7 @@ test('delete waits for finalizers', async () => {
   await kubectl('apply -f -', held);
   await kubectl('delete configmap held --wait=false');
   assert.notEqual(await kubectl('get configmap held -o jsonpath={.metadata.deletionTimestamp}'), '');
-  const deleting = on.start('wait --for=delete configmap/held --timeout=60s');
+  const deleting = on.start('wait --for=delete configmap/held --timeout=110s');
   await kubectl(['patch', 'configmap', 'held', '--type=merge', '-p', '{"metadata":{"finalizers":null}}']);
   assert.equal(await deleting.ended, 0);
   assert.ok(await isGone('configmap/held'));

@@ -26,7 +26,7 @@ after(() => run(knit, ['down', '--name', name]));
 test('knit down leaves nothing behind', async () => {
   const cluster = await startCluster(name);
   await cluster.kubectl(['create', 'deployment', 'web', '--image=knit.dev/lab:1', '--replicas=4']);
-  await cluster.kubectl(['rollout', 'status', 'deployment/web', '--timeout=60s']);
+  await cluster.kubectl(['rollout', 'status', 'deployment/web', '--timeout=110s']);
   await cluster.down();
   assert.deepEqual(await machineState(name), pristine);
   assert.ok(!existsSync(netnsFolder) || readdirSync(netnsFolder).length > 0, `${netnsFolder} was left empty`);
@@ -35,7 +35,7 @@ test('knit down leaves nothing behind', async () => {
 test('knit down leaves nothing behind after a SIGKILL of everything', async () => {
   const cluster = await startCluster(name, ['--nodes', '2']);
   await cluster.kubectl(['create', 'deployment', 'web', '--image=knit.dev/lab:1', '--replicas=2']);
-  await cluster.kubectl(['rollout', 'status', 'deployment/web', '--timeout=60s']);
+  await cluster.kubectl(['rollout', 'status', 'deployment/web', '--timeout=110s']);
   killEverything();
   await cluster.down();
   assert.deepEqual(await machineState(name), pristine);
@@ -45,7 +45,7 @@ test('knit up after a SIGKILL of everything brings the cluster back with its obj
   const cluster = await startCluster(name, await ownPort());
   await cluster.kubectl(['create', 'deployment', 'web', '--image=knit.dev/lab:1', '--replicas=3']);
   await cluster.kubectl(['expose', 'deployment', 'web', '--port=80', '--target-port=8080']);
-  await cluster.kubectl(['rollout', 'status', 'deployment/web', '--timeout=60s']);
+  await cluster.kubectl(['rollout', 'status', 'deployment/web', '--timeout=110s']);
   const before = await podsByNode(cluster);
   killEverything();
   await cluster.knit(['up', '--no-kubeconfig']);

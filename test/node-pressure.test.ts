@@ -236,7 +236,7 @@ async function apply(node: string, pod: string, script: string, spec: object = {
 }
 
 async function runs(pod: string): Promise<void> {
-  await cluster.kubectl(['wait', '--for=condition=Ready', `pod/${pod}`, '--timeout=60s']);
+  await cluster.kubectl(['wait', '--for=condition=Ready', `pod/${pod}`, '--timeout=110s']);
 }
 
 const pod = (name: string): Promise<Pod> => cluster.get<Pod>('pod', name);

@@ -41,7 +41,7 @@ test('a node that is asked to stop says so, and takes its pods out of their Serv
   await run('deaf', 'trap "" TERM; while :; do sleep 0.1; done', { terminationGracePeriodSeconds: 300 });
   await run('critical', writing('critical'), { priorityClassName: 'system-node-critical' });
   await cluster.kubectl(['expose', 'pod', 'web', '--port=80']);
-  await cluster.kubectl(['wait', '--for=condition=Ready', 'pod', '--all', '--timeout=60s']);
+  await cluster.kubectl(['wait', '--for=condition=Ready', 'pod', '--all', '--timeout=110s']);
   await eventually('the endpoint', async () => (await ready('web')).join() === 'true');
   stopping = cluster.knit(['node', 'stop', 'node-2']);
   // The test that waits for it comes later.
@@ -99,7 +99,7 @@ test('then it is off; started again it is ready, takes pods, and knows when it w
   assert.match(await cluster.knit(['node', 'list']), /node-2 +stopped/);
   await cluster.knit(['node', 'start', 'node-2']);
   await run('early', writing('early'));
-  await cluster.kubectl(['wait', '--for=condition=Ready', 'pod/early', '--timeout=60s']);
+  await cluster.kubectl(['wait', '--for=condition=Ready', 'pod/early', '--timeout=110s']);
   const metrics = await cluster.kubectl(['get', '--raw', '/api/v1/nodes/node-2/proxy/metrics']);
   const time = (which: string) =>
     Number(new RegExp(`^kubelet_graceful_shutdown_${which}_time_seconds (\\d+)$`, 'm').exec(metrics)?.[1]);

@@ -20,7 +20,7 @@ before(async () => {
     webService,
     ingress('pods', { 'pods.test': [{ service: 'web' }] }, { annotations: { backends: 'pods' } }),
   );
-  await cluster.kubectl(['wait', '--for=condition=Ready', 'pod', '--all', '--timeout=60s']);
+  await cluster.kubectl(['wait', '--for=condition=Ready', 'pod', '--all', '--timeout=110s']);
 });
 after(() => cluster?.down());
 

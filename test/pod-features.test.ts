@@ -123,7 +123,7 @@ describe('a pod', { concurrency: true }, () => {
     });
     const behavior = { scaleDown: { stabilizationWindowSeconds: 50 } };
     await cluster.kubectl(['patch', 'hpa', 'busy', '--type=merge', '-p', JSON.stringify({ spec: { behavior } })]);
-    await cluster.kubectl(['rollout', 'status', 'deployment/busy', '--timeout=60s']);
+    await cluster.kubectl(['rollout', 'status', 'deployment/busy', '--timeout=110s']);
     const { items } = await cluster.get<{ items: Pod[] }>('pods', '-l', 'app=busy');
     for (const { metadata } of items) {
       await cluster.kubectl(['exec', metadata?.name ?? '', '--', 'touch', '/tmp/enough']);

@@ -29,7 +29,7 @@ describe('NetworkPolicies on a live cluster', () => {
     );
     await Promise.all(
       ['shop', 'ops'].map((namespace) =>
-        cluster.kubectl(['wait', '-n', namespace, '--for=condition=Ready', 'pod', '--all', '--timeout=60s']),
+        cluster.kubectl(['wait', '-n', namespace, '--for=condition=Ready', 'pod', '--all', '--timeout=110s']),
       ),
     );
     webIP = (await cluster.get<Pod>('pod', '-n', 'shop', 'web')).status?.podIP ?? '';
@@ -186,7 +186,7 @@ grep ^Tcp: /proc/net/snmp | sed -n '2p' | cut -d ' ' -f 13`,
         'shop',
         `--for=jsonpath={.status.phase}=Succeeded`,
         `pod/${name}`,
-        '--timeout=60s',
+        '--timeout=110s',
       ]);
       return (await cluster.kubectl(['logs', '-n', 'shop', name])).trim();
     };

@@ -44,7 +44,7 @@ mode: ""
   );
   await cluster.kubectl(['create', 'deployment', 'web', '--image=knit.dev/lab:1', '--port=8080']);
   await cluster.kubectl(['expose', 'deployment', 'web', '--port=80', '--target-port=8080']);
-  await cluster.kubectl(['rollout', 'status', 'deployment', 'web', '--timeout=60s']);
+  await cluster.kubectl(['rollout', 'status', 'deployment', 'web', '--timeout=110s']);
 });
 after(async () => {
   await stopProxy();

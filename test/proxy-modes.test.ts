@@ -13,7 +13,7 @@ before(async () => {
   cluster = await startCluster('t-proxy-modes', ['--nodes', '2', '--proxy-mode', 'iptables']);
   await cluster.kubectl(['create', 'deployment', 'web', '--image=knit.dev/lab:1', '--replicas=2', '--port=8080']);
   await cluster.kubectl(['expose', 'deployment', 'web', '--port=80', '--target-port=8080', '--type=NodePort']);
-  await cluster.kubectl(['rollout', 'status', 'deployment', 'web', '--timeout=60s']);
+  await cluster.kubectl(['rollout', 'status', 'deployment', 'web', '--timeout=110s']);
   const { spec } = await cluster.get<{ spec: { ports: { nodePort: number }[] } }>('service', 'web');
   nodePort = spec.ports[0]?.nodePort ?? 0;
 });

@@ -77,7 +77,7 @@ async function run(name: string, imageRef: string, spec: object = {}): Promise<v
 }
 
 const running = (name: string) =>
-  cluster.kubectl(['wait', `--for=jsonpath={.status.phase}=Running`, `pod/${name}`, '--timeout=60s']);
+  cluster.kubectl(['wait', `--for=jsonpath={.status.phase}=Running`, `pod/${name}`, '--timeout=110s']);
 
 async function waiting(name: string): Promise<{ reason?: string; message?: string }> {
   return await eventually(`${name} to have a reason`, async () => {

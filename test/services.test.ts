@@ -14,7 +14,7 @@ let cluster: TestCluster;
 before(async () => {
   cluster = await startCluster(name, ['--nodes', '2', '--ip-family', 'dual', '--uplink', 'none']);
   await cluster.apply(...webPods(), ...serviceObjects());
-  await cluster.kubectl(['wait', '--for=condition=Ready', 'pod', '--all', '--timeout=60s']);
+  await cluster.kubectl(['wait', '--for=condition=Ready', 'pod', '--all', '--timeout=110s']);
 });
 after(() => cluster?.down());
 
@@ -30,7 +30,7 @@ describe('in nftables', () => {
       metadata: { name: 'more' },
       spec: { cidrs },
     });
-    await cluster.kubectl(['wait', '--for=condition=Ready', 'servicecidr', 'more', '--timeout=60s']);
+    await cluster.kubectl(['wait', '--for=condition=Ready', 'servicecidr', 'more', '--timeout=110s']);
     const clusterIPs = ['203.0.113.10', '2001:db8:cb00::a'];
     await cluster.apply(service('elsewhere', { clusterIP: clusterIPs[0], clusterIPs }));
     for (const address of clusterIPs) {

@@ -112,7 +112,7 @@ test('controllers that are killed in the middle of a rollout go on: never two po
   await eventually(
     'kubectl wait',
     async () =>
-      (await cluster.tryKubectl(['wait', '--for=condition=Complete', 'job/parts', '--timeout=60s'])).code === 0,
+      (await cluster.tryKubectl(['wait', '--for=condition=Complete', 'job/parts', '--timeout=110s'])).code === 0,
   );
   await eventually('the rollout', async () => (await rolledOut()) !== '');
   assert.equal((await jobNamed('parts')).status?.completedIndexes, '0-8');
@@ -128,9 +128,9 @@ test('claims keep their folders until they go, and then nothing is left', async 
   const { items } = await cluster.get<{ items: PersistentVolume[] }>('persistentvolumes');
   const folders = items.map(({ spec }) => spec?.local?.path ?? '');
   assert.equal(folders.filter((folder) => existsSync(`${folder}/inner/starts`)).length, 3);
-  await cluster.kubectl(['delete', 'statefulset', 'db', '--cascade=foreground', '--timeout=60s']);
+  await cluster.kubectl(['delete', 'statefulset', 'db', '--cascade=foreground', '--timeout=110s']);
   assert.equal(folders.filter((folder) => existsSync(folder)).length, 3);
-  await cluster.kubectl(['delete', 'persistentvolumeclaims', '--all', '--timeout=60s']);
+  await cluster.kubectl(['delete', 'persistentvolumeclaims', '--all', '--timeout=110s']);
   await eventually('no volume', async () => (await cluster.kubectl(['get', 'pv', '-o', 'name'])) === '');
   assert.deepEqual(
     folders.filter((folder) => existsSync(folder)),
@@ -168,7 +168,7 @@ test('kubectl drain waits until the disruption budget lets a pod go', async () =
     spec: { minAvailable: 2, selector: { matchLabels: labels } },
   };
   await cluster.apply(web, budget);
-  await cluster.kubectl(['rollout', 'status', 'deployment/web', '--timeout=60s']);
+  await cluster.kubectl(['rollout', 'status', 'deployment/web', '--timeout=110s']);
   await eventually('the budget to be counted', async () => {
     const { status } = await cluster.get<PodDisruptionBudget>('poddisruptionbudget', 'web');
     return status?.currentHealthy === 2;
@@ -177,7 +177,7 @@ test('kubectl drain waits until the disruption budget lets a pod go', async () =
   const refused = await cluster.tryKubectl(['drain', node, '--ignore-daemonsets', '--timeout=2s']);
   assert.match(refused.stderr, /Cannot evict pod as it would violate the pod's disruption budget\./);
   await cluster.kubectl(['scale', 'deployment/web', '--replicas=3']);
-  await cluster.kubectl(['drain', node, '--ignore-daemonsets', '--timeout=60s']);
+  await cluster.kubectl(['drain', node, '--ignore-daemonsets', '--timeout=110s']);
   assert.ok((await pods('app=web')).every(({ spec }) => spec?.nodeName !== node));
   await cluster.kubectl(['uncordon', node]);
 });

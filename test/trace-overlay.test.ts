@@ -28,7 +28,7 @@ before(async () => {
     metadata: { name: 'web', namespace: 'shop' },
     spec: headless,
   });
-  await cluster.kubectl(['wait', '-n', 'shop', '--for=condition=Ready', 'pod', '--all', '--timeout=60s']);
+  await cluster.kubectl(['wait', '-n', 'shop', '--for=condition=Ready', 'pod', '--all', '--timeout=110s']);
 });
 const throughTunnel = 'pod shop/cart > node-1 > node-1 > fabric > node-2 > node-2 > pod shop/web';
 

@@ -160,7 +160,7 @@ api:
   assert.equal(await kubectl('get', 'nodes', '-l', 'topology.kubernetes.io/zone=a', '-o', 'name'), 'node/left\n');
   assert.equal(await kubectl('get', 'service', 'kubernetes', '-o', 'jsonpath={.spec.clusterIP}'), '10.151.0.1');
   await kubectl('run', 'web', '--image=knit.dev/lab:1');
-  await kubectl('wait', '--for=condition=Ready', 'pod/web', '--timeout=60s');
+  await kubectl('wait', '--for=condition=Ready', 'pod/web', '--timeout=110s');
   assert.match(await kubectl('get', 'pod', 'web', '-o', 'jsonpath={.status.podIP}'), /^10\.150\./);
   const { stdout } = await knit('exec', 'pod/web', '--', 'getent', 'hosts', 'kubernetes.default.svc.example.test');
   assert.match(stdout, /^10\.151\.0\.1 /);

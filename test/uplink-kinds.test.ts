@@ -25,7 +25,7 @@ const fetchFrom = (cluster: TestCluster, target: string) =>
 
 async function startPod(cluster: TestCluster): Promise<void> {
   await cluster.kubectl(['run', 'web', '--image=knit.dev/lab:1']);
-  await cluster.kubectl(['wait', '--for=condition=Ready', 'pod/web', '--timeout=60s']);
+  await cluster.kubectl(['wait', '--for=condition=Ready', 'pod/web', '--timeout=110s']);
 }
 
 /** Whether packets that come in by the test's own link are forwarded. */

@@ -43,7 +43,7 @@ before(async () => {
   await knit('up', '--nodes', '2', '--no-kubeconfig');
   config = JSON.parse(await knit('status', '-o', 'json')).config;
   await knit('kubectl', 'run', 'web', '--image=knit.dev/lab:1', '--overrides={"spec":{"nodeName":"node-1"}}');
-  await knit('kubectl', 'wait', '--for=condition=Ready', 'pod/web', '--timeout=60s');
+  await knit('kubectl', 'wait', '--for=condition=Ready', 'pod/web', '--timeout=110s');
 });
 after(async () => {
   if (machine) await knit('down');

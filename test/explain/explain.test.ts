@@ -272,7 +272,7 @@ describe('knit explain on a live cluster', () => {
 
     test('a node that is gone', async () => {
       await cluster.apply(pod('lost', { spec: { nodeName: 'node-3' } }), service('lost'));
-      await cluster.kubectl(['wait', '--for=condition=Ready', '-n', 'base', 'pod/lost', '--timeout=60s']);
+      await cluster.kubectl(['wait', '--for=condition=Ready', '-n', 'base', 'pod/lost', '--timeout=110s']);
       await cluster.knit(['node', 'stop', 'node-3']);
       await expectRoot({ root: 'NODE_NOT_READY', ask: { to: 'service/base/lost' } });
     });

@@ -79,7 +79,7 @@ export async function nodesOfNew({ config }: TestCluster, address: string): Prom
 }
 
 export async function podsReady(cluster: TestCluster, app: string): Promise<Pod[]> {
-  await cluster.kubectl(['wait', '--for=condition=Ready', 'pod', '-l', `app=${app}`, '--timeout=60s']);
+  await cluster.kubectl(['wait', '--for=condition=Ready', 'pod', '-l', `app=${app}`, '--timeout=110s']);
   return (await cluster.get<{ items: Pod[] }>('pods', '-l', `app=${app}`)).items;
 }
 

@@ -65,7 +65,7 @@ export function requireRoot(): void {
   if (process.getuid?.() !== 0) throw new Error('this test makes network namespaces: run it as root (sudo make test)');
 }
 
-/** Waits up to a minute until `look` holds, as a test's sentence: `eventually('the pod is gone', …)`. */
+/** Waits up to two minutes until `look` holds, as a test's sentence: `eventually('the pod is gone', …)`. */
 export async function eventually<T>(what: string, look: () => Promise<T>): Promise<Exclude<T, undefined | false>> {
-  return await waitFor(look, { what, timeoutMs: 60_000, intervalMs: 150 });
+  return await waitFor(look, { what, timeoutMs: 110_000, intervalMs: 150 });
 }

@@ -61,7 +61,7 @@ export async function conditionsOf(cluster: TestCluster, kind: string, name: str
 
 /** Where a Gateway is reached; waits until it is programmed. */
 export async function addressOf(cluster: TestCluster, name: string): Promise<string> {
-  await cluster.kubectl(['wait', '--for=condition=Programmed', `gateway/${name}`, '--timeout=60s']);
+  await cluster.kubectl(['wait', '--for=condition=Programmed', `gateway/${name}`, '--timeout=110s']);
   const { status } = await cluster.get<Conditioned>('gateway', name);
   return status?.addresses?.[0]?.value ?? '';
 }

@@ -142,7 +142,7 @@ export function ingressScenarios({ cluster, certificateOf }: IngressScenarios): 
       ingress('ten-nodes', { 'ten-nodes': [{ service: 'ten' }] }),
       ingress('ten-pods', { 'ten-pods': [{ service: 'ten' }] }, { annotations: { backends: 'pods' } }),
     );
-    await cluster().kubectl(['rollout', 'status', 'deployment/ten', '--timeout=60s']);
+    await cluster().kubectl(['rollout', 'status', 'deployment/ten', '--timeout=110s']);
     // Straight to pods takes turns; through a node port each is drawn: of 200 each of ten is one but for 1 in 10^8.
     for (const [host, count] of [
       ['ten-pods', 20],

@@ -34,7 +34,7 @@ export function journeys(mode: 'nftables' | 'iptables', more?: (cluster: () => T
         service('both', { type: 'LoadBalancer', ipFamilyPolicy: 'RequireDualStack' }),
         service('nobody', { selector: { app: 'nobody' } }),
       );
-      await cluster.kubectl(['wait', '-n', 'shop', '--for=condition=Ready', 'pod', '--all', '--timeout=60s']);
+      await cluster.kubectl(['wait', '-n', 'shop', '--for=condition=Ready', 'pod', '--all', '--timeout=110s']);
       const pods = await cluster.get<{ items: Pod[] }>('pods', '-n', 'shop');
       ip = Object.fromEntries(pods.items.map(({ metadata, status }) => [metadata?.name ?? '', status?.podIP ?? '']));
       const ready = (name: string) =>

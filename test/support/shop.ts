@@ -34,7 +34,7 @@ export async function startShop(cluster: TestCluster): Promise<void> {
 /** Returns when every tier has its pods, ready and up to date. */
 export async function shopIsThere(cluster: TestCluster): Promise<void> {
   for (const tier of ['redis', 'app', 'web']) {
-    await cluster.kubectl(['-n', 'shop', 'rollout', 'status', `deployment/${tier}`, '--timeout=60s']);
+    await cluster.kubectl(['-n', 'shop', 'rollout', 'status', `deployment/${tier}`, '--timeout=110s']);
   }
 }
 
