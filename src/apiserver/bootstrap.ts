@@ -1,4 +1,5 @@
 import type { Kind } from '../api/kind.ts';
+import { defaultFlowSchemas, defaultPriorityLevels } from '../api/kinds/flowcontrol/defaults.ts';
 import { endpointSlices, endpoints, namespaces, services } from '../api/resource.ts';
 import { systemPriorityClasses } from '../api/system-priorities.ts';
 import type {
@@ -28,7 +29,6 @@ import { reconciledBinding, reconciledRole } from './auth/bootstrap-policy/recon
 import type { Context } from './context.ts';
 import { StatusError } from './errors.ts';
 import { danglingCondition } from './flowcontrol/dangling.ts';
-import { defaultFlowSchemas, defaultPriorityLevels } from './flowcontrol/defaults.ts';
 import { flowSchemas, priorityLevels } from './flowcontrol/resources.ts';
 import { viewOf } from './registry/view.ts';
 import { createObject, updateObject, type WriteTarget } from './registry/write.ts';

@@ -206,5 +206,14 @@ describe('flow control', () => {
       spec: { type: 'Limited', limited: { limitResponse: { type: 'Queue', queuing } } },
     });
     assert.match(level.json.message, /handSize: Invalid value: 8: should not be greater than queues \(2\)/);
+    const change = (path: string, spec: object) => admin.patch(`${api}/${path}`, 'merge', { spec });
+    const last = await change('flowschemas/catch-all', { matchingPrecedence: 9999 });
+    assert.match(last.json.message, /spec of 'catch-all' must equal the fixed value$/);
+    const free = 'prioritylevelconfigurations/exempt';
+    assert.equal((await change(free, { exempt: { lendablePercent: 10 } })).status, 200);
+    assert.match(
+      (await change(free, { type: 'Limited' })).json.message,
+      /spec of 'exempt' except the 'spec.exempt' field/,
+    );
   });
 });

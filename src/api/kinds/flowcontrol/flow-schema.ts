@@ -2,9 +2,10 @@ import type { FieldError } from '../../kind.ts';
 import type { FlowSchema } from '../../types.ts';
 import { ageColumn, nameColumn, text } from '../columns.ts';
 import { allMetadata, defineKind } from '../define.ts';
-import { invalid, notSupported, required, ruled } from '../errors.ts';
+import { invalid, notSupported, required, ruled, sameValue } from '../errors.ts';
 import { dnsSubdomain } from '../names.ts';
 import { validateConditionTypes } from '../status.ts';
+import { defaultFlowSchemas, isMandatory } from './defaults.ts';
 import { validateRule } from './rules.ts';
 
 const defaultPrecedence = 1000;
@@ -24,10 +25,11 @@ export const flowSchema = defineKind<FlowSchema>({
   },
   validate({ metadata, spec, status }, _old, subresource): FieldError[] {
     if (subresource === 'status') return validateConditionTypes(status?.conditions, 'status.conditions');
+    const name = metadata?.name ?? '';
     const level = spec?.priorityLevelConfiguration?.name;
     const method = spec?.distinguisherMethod && (spec.distinguisherMethod.type ?? '');
     return [
-      ...validatePrecedence(metadata?.name ?? '', spec?.matchingPrecedence ?? 0),
+      ...validatePrecedence(name, spec?.matchingPrecedence ?? 0),
       ...(method === undefined || ['ByUser', 'ByNamespace'].includes(method)
         ? []
         : [notSupported('spec.distinguisherMethod.type', { Type: method }, ['ByNamespace', 'ByUser'])]),
@@ -35,6 +37,7 @@ export const flowSchema = defineKind<FlowSchema>({
         ? ruled('spec.priorityLevelConfiguration.name', level, dnsSubdomain)
         : [required('spec.priorityLevelConfiguration.name', 'must reference a priority level')]),
       ...(spec?.rules ?? []).flatMap((rule, i) => validateRule(rule, `spec.rules[${i}]`)),
+      ...validateFixed(name, spec),
     ];
   },
   columns: [
@@ -49,6 +52,12 @@ export const flowSchema = defineKind<FlowSchema>({
 
 function missingLevel({ status }: FlowSchema): string {
   return status?.conditions?.find(({ type }) => type === 'Dangling')?.status ?? '?';
+}
+
+function validateFixed(name: string, spec: FlowSchema['spec']): FieldError[] {
+  const fixed = isMandatory(name) && defaultFlowSchemas.find(({ metadata }) => metadata?.name === name);
+  if (!fixed || sameValue(spec, fixed.spec)) return [];
+  return [invalid('spec', spec, `spec of '${name}' must equal the fixed value`)];
 }
 
 function validatePrecedence(name: string, precedence: number): FieldError[] {

@@ -2,10 +2,12 @@ import type { FieldError } from '../../kind.ts';
 import type { PriorityLevelConfiguration } from '../../types.ts';
 import { ageColumn, nameColumn, text } from '../columns.ts';
 import { allMetadata, defineKind } from '../define.ts';
-import { all, forbidden, invalid, notSupported, required } from '../errors.ts';
+import { all, forbidden, invalid, notSupported, required, sameValue } from '../errors.ts';
 import { validateConditionTypes } from '../status.ts';
+import { defaultPriorityLevels, isMandatory } from './defaults.ts';
 
-type Limited = NonNullable<NonNullable<PriorityLevelConfiguration['spec']>['limited']>;
+type Spec = NonNullable<PriorityLevelConfiguration['spec']>;
+type Limited = NonNullable<Spec['limited']>;
 type Queuing = NonNullable<NonNullable<Limited['limitResponse']>['queuing']>;
 
 const maxQueues = 10_000_000;
@@ -35,7 +37,12 @@ export const priorityLevelConfiguration = defineKind<PriorityLevelConfiguration>
   },
   validate({ metadata, spec, status }, _old, subresource): FieldError[] {
     if (subresource === 'status') return validateConditionTypes(status?.conditions, 'status.conditions');
-    return all(validateName(metadata?.name ?? '', spec?.type ?? ''), validateSpec(spec ?? { type: '' }));
+    const name = metadata?.name ?? '';
+    return all(
+      validateName(name, spec?.type ?? ''),
+      validateSpec(spec ?? { type: '' }),
+      validateFixed(name, spec ?? { type: '' }),
+    );
   },
   columns: [
     nameColumn,
@@ -63,7 +70,15 @@ function validateName(name: string, type: string): FieldError[] {
   return [invalid('spec.type', type, "must be 'Exempt' if and only if `name` is 'exempt'")];
 }
 
-function validateSpec({ type, limited, exempt }: NonNullable<PriorityLevelConfiguration['spec']>): FieldError[] {
+/** What the level without a limit lends may be changed. */
+function validateFixed(name: string, spec: Spec): FieldError[] {
+  const fixed = isMandatory(name) && defaultPriorityLevels.find(({ metadata }) => metadata?.name === name)?.spec;
+  if (!fixed || sameValue({ ...spec, exempt: fixed.exempt }, fixed)) return [];
+  const except = fixed.exempt ? " except the 'spec.exempt' field" : '';
+  return [invalid('spec', spec, `spec of '${name}'${except} must equal the fixed value`)];
+}
+
+function validateSpec({ type, limited, exempt }: Spec): FieldError[] {
   switch (type) {
     case 'Exempt':
       return all(

@@ -1,4 +1,4 @@
-import type { FlowSchema, PriorityLevelConfiguration } from '../../api/types.ts';
+import type { FlowSchema, PriorityLevelConfiguration } from '../../types.ts';
 
 type SchemaSpec = NonNullable<FlowSchema['spec']>;
 type Rules = NonNullable<SchemaSpec['rules']>[number];
@@ -38,6 +38,9 @@ const systemAccounts = account('*');
 const everyone = ['system:unauthenticated', 'system:authenticated'].map(group);
 const nodes = [group('system:nodes')];
 const hold = ['get', 'create', 'update'];
+
+/** Of which of these nobody may change what they say: without them nobody in need is served. */
+export const isMandatory = (name: string): boolean => name === 'exempt' || name === 'catch-all';
 
 /** Its flow schemas, likewise. */
 export const defaultFlowSchemas: readonly FlowSchema[] = [
