@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { waitFor } from '../../src/base/wait.ts';
 import type { ClusterConfig } from '../../src/cluster/config.ts';
 import { type RunOptions, type RunResult, run, tryRun } from '../../src/kernel/run.ts';
+import { ApiReader } from './api-reader.ts';
 
 const project = join(import.meta.dirname, '../..');
 const knitCommand = join(project, 'bin/knit');
@@ -22,7 +23,7 @@ export interface TestCluster {
   tryKubectl(args: readonly string[], options?: RunOptions): Promise<RunResult>;
   /** `kubectl apply -f -` of objects. */
   apply(...objects: readonly object[]): Promise<string>;
-  /** `kubectl get -o json`, parsed. */
+  /** What `kubectl get -o json` shows of an object or a list. */
   get<T = Record<string, unknown>>(...args: readonly string[]): Promise<T>;
   down(): Promise<void>;
 }
@@ -40,6 +41,7 @@ export async function startCluster(name: string, flags: readonly string[] = []):
   const config: ClusterConfig = JSON.parse(await knit(['status', '-o', 'json'])).config;
   const kubeconfig = join(scratch, 'kubeconfig');
   writeFileSync(kubeconfig, await knit(['kubeconfig']), { mode: 0o600 });
+  const reader = new ApiReader(kubeconfig);
   const env = { ...process.env, KUBECONFIG: kubeconfig, HOME: scratch };
   const kubectl = (args: readonly string[], options?: RunOptions) =>
     run(kubectlCommand, args, { timeoutMs: 120_000, env, ...options });
@@ -53,7 +55,8 @@ export async function startCluster(name: string, flags: readonly string[] = []):
     tryKubectl: (args, options) => tryRun(kubectlCommand, args, { timeoutMs: 120_000, env, ...options }),
     apply: (...objects) =>
       kubectl(['apply', '-f', '-'], { input: objects.map((each) => JSON.stringify(each)).join('\n---\n') }),
-    get: async (...args) => JSON.parse(await kubectl(['get', ...args, '-o', 'json'])),
+    get: async (...args) =>
+      ((await reader.get(args)) ?? JSON.parse(await kubectl(['get', ...args, '-o', 'json']))) as never,
     down: async () => {
       await knit(['down']);
       removeScratch();
