@@ -14,7 +14,16 @@ import { nearest } from './near.ts';
 import { checkTracked, pinnedBackend, reportPin } from './pins.ts';
 import { checkPod, podText } from './pods.ts';
 import { checkPolicies } from './policies.ts';
-import { type Asked, type Asker, checkNodePort, checkService, findPort, findService } from './services.ts';
+import {
+  type Asked,
+  type Asker,
+  checkNodePort,
+  checkService,
+  findPort,
+  findService,
+  proxy,
+  type Sender,
+} from './services.ts';
 import { checkUrl } from './urls.ts';
 
 /** What is asked: why can `from` not reach `to`? */
@@ -131,7 +140,7 @@ class Explainer {
     if (kind === 'pod') return await this.#podNamed(rest);
     if (kind === 'node') return await this.#nodeNamed(rest);
     if (kind === 'ingress') return await this.#ingressNamed(rest);
-    if (kind === 'gateway') return await checkGatewayNamed(this.#report, this.#facts, rest, this.#from);
+    if (kind === 'gateway') return await checkGatewayNamed(this.#report, this.#facts, rest);
     const { host, port } = splitPort(to);
     const asked = this.#asked(port);
     if (isIP(host)) return await this.#address(host, asked);
@@ -147,9 +156,7 @@ class Explainer {
     if (this.#from.kind === 'pod' && url.hostname.endsWith(`.${this.#facts.domain}`)) {
       return await this.#name(url.hostname, this.#asked(Number(url.port) || (url.protocol === 'https:' ? 443 : 80)));
     }
-    const backends = await checkUrl(this.#report, this.#facts, url, this.#from);
-    const proxy: Asker = { kind: 'outside', text: 'the proxy' };
-    for (const backend of backends.slice(0, mostBackends)) await this.#receiver(backend, proxy, backends.length > 1);
+    await this.#receivers(await checkUrl(this.#report, this.#facts, url, this.#from), proxy);
   }
 
   async #serviceNamed(path: readonly string[]): Promise<void> {
@@ -180,7 +187,7 @@ class Explainer {
     if (this.#report.verdict === 'denied') return;
     const there = new Report();
     await checkPolicies(there, this.#facts, this.#connection(pinned));
-    await this.#hear(there, pinned, false);
+    await this.#hear(there, pinned, this.#from, false);
     if (there.verdict === 'denied') reportPin(this.#report, service, pinned, roots(there.findings));
   }
 
@@ -197,9 +204,13 @@ class Explainer {
         if (all) break;
       } else if (index === verdicts.indexOf(false)) await this.#policies(backend, false);
     }
-    if (all) return;
-    const broken = await Promise.all(looked.map((backend) => this.#isDeaf(backend)));
-    for (const backend of looked) await this.#receiver(backend, this.#from, !broken.every(Boolean));
+    if (!all) await this.#receivers(looked, this.#from);
+  }
+
+  async #receivers(backends: readonly Backend[], from: Sender): Promise<void> {
+    const looked = backends.slice(0, mostBackends);
+    const broken = await Promise.all(looked.map((backend) => this.#isDeaf(backend, from)));
+    for (const backend of looked) await this.#receiver(backend, from, !broken.every(Boolean));
   }
 
   #connection(backend: Backend) {
@@ -228,20 +239,20 @@ class Explainer {
     await checkPolicies(this.#report, this.#facts, this.#connection(backend), partial);
   }
 
-  async #isDeaf(backend: Backend): Promise<boolean> {
+  async #isDeaf(backend: Backend, from: Sender): Promise<boolean> {
     const report = new Report();
-    await this.#hear(report, backend, false);
+    await this.#hear(report, backend, from, false);
     return report.verdict === 'denied';
   }
 
-  async #hear(report: Report, backend: Backend, partial: boolean): Promise<void> {
+  async #hear(report: Report, backend: Backend, from: Sender, partial: boolean): Promise<void> {
     if (!this.#kernel) return;
-    await checkReceiver(report, this.#facts, this.#kernel, backend, this.#protocol, this.#from, partial);
+    await checkReceiver(report, this.#facts, this.#kernel, backend, this.#protocol, from, partial);
   }
 
-  async #receiver(backend: Backend, from: Asker, partial: boolean): Promise<void> {
+  async #receiver(backend: Backend, from: Sender, partial: boolean): Promise<void> {
     if (this.#kernel) {
-      await checkReceiver(this.#report, this.#facts, this.#kernel, backend, this.#protocol, from, partial);
+      await this.#hear(this.#report, backend, from, partial);
     } else if (this.#protocol !== 'icmp' && !this.#isListenerNoted()) {
       const text = `whether anything listens on port ${backend.port} objects do not tell`;
       this.#report.note('listener', text);
@@ -284,7 +295,7 @@ class Explainer {
     const key = path.length === 2 ? path.join('/') : `default/${path[0]}`;
     const ingress = (await this.#facts.ingresses()).find((each) => keyOf(each) === key);
     if (!ingress) throw new KnitError('TARGET_UNKNOWN', `there is no Ingress ${key}`);
-    await checkIngress(this.#report, this.#facts, ingress, this.#from);
+    await checkIngress(this.#report, this.#facts, ingress);
   }
 
   async #nodeNamed(path: readonly string[]): Promise<void> {

@@ -8,7 +8,7 @@ import { type Facts, keyOf } from './facts.ts';
 import type { Report } from './model.ts';
 import { nearest } from './near.ts';
 import { checkWayOut } from './policies.ts';
-import { type Asker, checkService, proxyFor } from './services.ts';
+import { type Asker, checkService, proxy } from './services.ts';
 
 type Rule = NonNullable<NonNullable<Ingress['spec']>['rules']>[number];
 type Path = NonNullable<NonNullable<Rule['http']>['paths']>[number];
@@ -73,7 +73,7 @@ export async function checkIngressUrl(
   const port = url.protocol === 'https:' ? 443 : 80;
   if (!(await checkWayOut(report, facts, from, address, port))) return [];
   if (url.protocol === 'https:') await checkCertificate(report, facts, best.ingress, url.hostname);
-  return await checkIngressBackend(report, facts, best.ingress, best.backend, from);
+  return await checkIngressBackend(report, facts, best.ingress, best.backend);
 }
 
 function reportUnknownHost(
@@ -161,11 +161,11 @@ function checkClass(report: Report, ingress: Ingress, classes: readonly IngressC
 }
 
 /** An Ingress by itself: every backend and certificate that it names, and who else wants its hosts. */
-export async function checkIngress(report: Report, facts: Facts, ingress: Ingress, from: Asker): Promise<void> {
+export async function checkIngress(report: Report, facts: Facts, ingress: Ingress): Promise<void> {
   if (!checkClass(report, ingress, await facts.ingressClasses(), false)) return;
   const { rules = [], defaultBackend } = ingress.spec ?? {};
   const backends = [...rules.flatMap(({ http }) => (http?.paths ?? []).map(({ backend }) => backend)), defaultBackend];
-  for (const backend of backends) if (backend) await checkIngressBackend(report, facts, ingress, backend, from);
+  for (const backend of backends) if (backend) await checkIngressBackend(report, facts, ingress, backend);
   const hosts = new Set((ingress.spec?.tls ?? []).flatMap(({ hosts: some }) => some ?? []));
   for (const host of hosts) await checkCertificate(report, facts, ingress, host);
   await checkConflicts(report, facts, ingress);
@@ -201,7 +201,6 @@ async function checkIngressBackend(
   facts: Facts,
   ingress: Ingress,
   { service: wanted }: IngressBackend,
-  from: Asker,
 ): Promise<Backend[]> {
   const namespace = ingress.metadata?.namespace ?? '';
   if (!wanted) {
@@ -227,7 +226,7 @@ async function checkIngressBackend(
     report.fail('backend', 'INGRESS_BACKEND_PORT', ingressText(ingress), message);
     return [];
   }
-  return await checkService(report, facts, service, { port: port.port, protocol: 'tcp' }, proxyFor(from));
+  return await checkService(report, facts, service, { port: port.port, protocol: 'tcp' }, proxy);
 }
 
 async function checkCertificate(report: Report, facts: Facts, ingress: Ingress, host: string): Promise<void> {

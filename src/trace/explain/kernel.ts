@@ -5,7 +5,7 @@ import type { Facts } from './facts.ts';
 import type { Report } from './model.ts';
 import { checkMtu } from './mtu.ts';
 import { podText } from './pods.ts';
-import type { Asker } from './services.ts';
+import type { Asker, Sender } from './services.ts';
 
 /** A socket that takes connections or datagrams. */
 export interface Listener {
@@ -122,7 +122,7 @@ export async function checkReceiver(
   kernel: Kernel,
   backend: Backend,
   protocol: 'tcp' | 'udp' | 'icmp',
-  from: Asker,
+  from: Sender,
   partial: boolean,
 ): Promise<void> {
   const { pod } = backend;

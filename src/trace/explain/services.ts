@@ -11,13 +11,10 @@ export type Asker =
   | { readonly kind: 'node'; readonly name: string; readonly addresses: readonly string[]; readonly text: string }
   | { readonly kind: 'outside'; readonly address?: string; readonly text: string };
 
-/** The L7 proxy comes by node ports or to pods, as the Service allows: it needs no address of its own outside. */
-export const proxyFor = (from: Asker): Asker => ({
-  kind: 'node',
-  name: '',
-  addresses: [],
-  text: `the proxy, for ${from.text}`,
-});
+/** The L7 proxy asks on behalf of others, by node ports or straight to pods: its Services need no address outside. */
+export const proxy = { kind: 'proxy' } as const;
+
+export type Sender = Asker | typeof proxy;
 
 export interface Asked {
   /** By number, or by name. */
@@ -73,7 +70,7 @@ export async function checkService(
   facts: Facts,
   service: Service,
   asked: Asked,
-  from: Asker,
+  from: Sender,
 ): Promise<Backend[]> {
   const { type = 'ClusterIP', clusterIP, sessionAffinity } = service.spec ?? {};
   const port = findPort(report, service, asked);
@@ -83,7 +80,7 @@ export async function checkService(
   if (from.kind === 'outside' && !checkExposure(report, service, port, from)) return [];
   const backends = await checkEndpoints(report, facts, service, port);
   for (const backend of backends) await checkBackend(report, facts, service, backend, backends.length > 1);
-  if (clusterIP === 'None') checkHeadlessPort(report, service, port, backends);
+  if (clusterIP === 'None' && from.kind !== 'proxy') checkHeadlessPort(report, service, port, backends);
   const local = checkLocality(report, service, from, backends);
   if (from.kind === 'outside' && local.length > 0) await checkBalancedNodes(report, facts, service, local);
   if (sessionAffinity === 'ClientIP' && local.length > 1) {
@@ -125,10 +122,10 @@ function checkExposure(report: Report, service: Service, port: ServicePort, from
 }
 
 /** The endpoints that policies about nodes leave for this asker. */
-function checkLocality(report: Report, service: Service, from: Asker, backends: readonly Backend[]): Backend[] {
-  const { internalTrafficPolicy } = service.spec ?? {};
-  const node = from.kind === 'pod' ? from.pod.spec?.nodeName : from.kind === 'node' ? from.name : undefined;
-  if (internalTrafficPolicy !== 'Local' || from.kind === 'outside' || backends.length === 0) return [...backends];
+function checkLocality(report: Report, service: Service, from: Sender, backends: readonly Backend[]): Backend[] {
+  const isInside = from.kind === 'pod' || from.kind === 'node';
+  if (service.spec?.internalTrafficPolicy !== 'Local' || !isInside || backends.length === 0) return [...backends];
+  const node = from.kind === 'pod' ? from.pod.spec?.nodeName : from.name;
   const local = backends.filter(({ nodeName }) => nodeName === node);
   if (local.length > 0) return local;
   const message = `${serviceText(service)} leads only to pods of the asker's node, and ${node} has none`;

@@ -9,7 +9,6 @@ import { checkIngress } from './ingresses.ts';
 import { type Check, type Finding, Report } from './model.ts';
 import { checkNode } from './nodes.ts';
 import { checkPod } from './pods.ts';
-import type { Asker } from './services.ts';
 
 export interface Sweep {
   readonly looked: {
@@ -27,8 +26,6 @@ export interface Sweep {
   readonly notes: readonly Check[];
 }
 
-const somebody: Asker = { kind: 'outside', text: 'somebody' };
-
 /** Every Service, Ingress, Gateway, route, NetworkPolicy, node and pod of a cluster, by objects alone. */
 export async function sweep(facts: Facts): Promise<Sweep> {
   const report = new Report();
@@ -41,7 +38,7 @@ export async function sweep(facts: Facts): Promise<Sweep> {
   ]);
   for (const node of nodes) checkNode(report, node);
   for (const service of services) await sweepService(report, facts, service);
-  for (const ingress of ingresses) await checkIngress(report, facts, ingress, somebody);
+  for (const ingress of ingresses) await checkIngress(report, facts, ingress);
   const gateways = await sweepGateways(report, facts);
   for (const pod of pods) if (!isOver(pod.status?.phase)) await checkPod(report, facts, pod);
   await sweepPolicies(report, facts);
@@ -66,7 +63,7 @@ async function sweepGateways(report: Report, facts: Facts): Promise<Pick<Sweep['
     report.unknown('gateway', 'you may not read Gateways');
     return {};
   }
-  for (const gateway of world.gateways) await checkGateway(report, facts, world, gateway, somebody);
+  for (const gateway of world.gateways) await checkGateway(report, facts, world, gateway);
   for (const route of world.routes) checkParents(report, world, route);
   return { gateways: world.gateways.length, routes: world.routes.length };
 }

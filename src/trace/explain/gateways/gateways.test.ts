@@ -157,6 +157,14 @@ test('of several backends one that is not there hits a part of the requests', as
   );
 });
 
+test('what a Service says to those inside, or to those who ask its name, is nothing to the proxy', async () => {
+  for (const spec of [{ internalTrafficPolicy: 'Local' }, { clusterIP: 'None', clusterIPs: ['None'] }] as const) {
+    const { service } = testService('shop/web', '10.96.0.9', [web], spec);
+    const { verdict, codes } = await ask({ ...routed(), services: [holder, service] });
+    assert.deepEqual([verdict, codes], ['allowed', []]);
+  }
+});
+
 test('a redirect is told, and asks nobody', async () => {
   const filters = [{ type: 'RequestRedirect', requestRedirect: { scheme: 'https', statusCode: 301 } }];
   const { verdict, texts } = await ask(routed([{ filters }]));

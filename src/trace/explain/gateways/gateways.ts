@@ -77,29 +77,23 @@ export async function checkGateway(
   facts: Facts,
   world: GatewayWorld,
   view: GatewayView,
-  from: Asker,
 ): Promise<void> {
   if (!checkItself(report, world, view)) return;
   for (const each of view.listeners) {
     checkListener(report, world, view, each, view.listeners.some(isServed));
     if (isServed(each)) checkCertificates(report, world, each, each.listener.hostname?.replace(/^\*/, 'any'));
   }
-  for (const each of view.routes) await checkRoute(report, facts, world, view, each, from);
+  for (const each of view.routes) await checkRoute(report, facts, world, view, each);
   if (view.routes.length === 0) report.note('route', `no route names ${gatewayText(view.gateway)}`);
 }
 
 /** Throws `TARGET_UNKNOWN`. */
-export async function checkGatewayNamed(
-  report: Report,
-  facts: Facts,
-  path: readonly string[],
-  from: Asker,
-): Promise<void> {
+export async function checkGatewayNamed(report: Report, facts: Facts, path: readonly string[]): Promise<void> {
   const key = path.length === 2 ? path.join('/') : `default/${path[0]}`;
   const world = await gatewayWorld(facts);
   const isRead = world !== undefined && world !== 'forbidden';
   const view = isRead ? world.gateways.find(({ gateway }) => keyOf(gateway) === key) : undefined;
-  if (isRead && view) return await checkGateway(report, facts, world, view, from);
+  if (isRead && view) return await checkGateway(report, facts, world, view);
   const why = world === 'forbidden' ? 'you may not read Gateways' : `there is no Gateway ${key}`;
   throw new KnitError('TARGET_UNKNOWN', why, isRead ? namesHint(world) : undefined);
 }

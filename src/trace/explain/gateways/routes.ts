@@ -8,7 +8,6 @@ import type { FaultCode } from '../catalogue.ts';
 import type { Facts } from '../facts.ts';
 import { type Finding, Report } from '../model.ts';
 import { nearest } from '../near.ts';
-import type { Asker } from '../services.ts';
 import { checkRule } from './rules.ts';
 import {
   brokenOf,
@@ -93,7 +92,6 @@ export async function checkRoute(
   world: GatewayWorld,
   view: GatewayView,
   route: RouteView,
-  from: Asker,
 ): Promise<void> {
   checkAttachment(report, view, route);
   if (!isAttached(route)) return;
@@ -104,7 +102,7 @@ export async function checkRoute(
   const ways: Report[] = [];
   for (const rule of route.readRules()) {
     const way = new Report();
-    await checkRule(way, facts, world, view, route, rule, from);
+    await checkRule(way, facts, world, view, route, rule);
     ways.push(way);
   }
   report.include(ways);

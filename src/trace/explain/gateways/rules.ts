@@ -9,7 +9,7 @@ import type { Backend } from '../endpoints.ts';
 import type { Facts } from '../facts.ts';
 import { Report } from '../model.ts';
 import { nearest } from '../near.ts';
-import { type Asker, checkService, proxyFor } from '../services.ts';
+import { checkService, proxy } from '../services.ts';
 import { type GatewayView, type GatewayWorld, routeText } from './world.ts';
 
 /** Where the requests of a rule go: to each of its backends a share of them. */
@@ -20,7 +20,6 @@ export async function checkRule(
   view: GatewayView,
   route: RouteOfKind,
   rule: Rule,
-  from: Asker,
 ): Promise<Backend[]> {
   const { redirect } = rule.actions;
   if (redirect) {
@@ -45,7 +44,7 @@ export async function checkRule(
   const found: Backend[] = [];
   for (const { ref } of used) {
     const way = new Report();
-    found.push(...(await checkReference(way, facts, world, view, route, ref, from)));
+    found.push(...(await checkReference(way, facts, world, view, route, ref)));
     ways.push(way);
   }
   report.include(ways);
@@ -72,7 +71,6 @@ async function checkReference(
   { gateway }: GatewayView,
   route: RouteOfKind,
   ref: BackendReference,
-  from: Asker,
 ): Promise<Backend[]> {
   const { name, namespace = route.route.metadata?.namespace ?? '', port = 0 } = ref;
   const service = world.objects.service(`${namespace}/${name}`);
@@ -93,7 +91,7 @@ async function checkReference(
     });
     return [];
   }
-  return await checkService(report, facts, service, { port, protocol: 'tcp' }, proxyFor(from));
+  return await checkService(report, facts, service, { port, protocol: 'tcp' }, proxy);
 }
 
 function codeOf(reason: string | undefined, isThere: boolean): FaultCode {

@@ -75,7 +75,7 @@ export async function checkGatewayUrl(
   }
   const named = view.routes.filter((route) => routeHosts(route).includes(hostOf(url)));
   for (const route of named) checkAttachment(report, view, route, true);
-  return await checkChosen(report, facts, world, view, chosen, from);
+  return await checkChosen(report, facts, world, view, chosen);
 }
 
 /** As somebody asks who says nothing but the URL. */
@@ -90,14 +90,13 @@ async function checkChosen(
   world: GatewayWorld,
   view: GatewayView,
   { host, path, choice }: ChosenRoute,
-  from: Asker,
 ): Promise<Backend[]> {
   const route = world.routes.find((each) => each.kind === choice.kind && keyOf(each.route) === choice.source);
   const rule = route?.readRules()[choice.rule];
   if (!route || !rule) return [];
   const how = path.match === 'exact' ? ' (exactly)' : '';
   report.pass('route', `${routeText(route)}, rule ${choice.rule + 1}: ${host || 'any host'}, path ${path.path}${how}`);
-  return await checkRule(report, facts, world, view, route, rule, from);
+  return await checkRule(report, facts, world, view, route, rule);
 }
 
 /** Why nobody has the request. */
