@@ -3,10 +3,11 @@ import { KnitError } from '../base/errors.ts';
 import { createClient, transportFromKubeconfig } from '../client/index.ts';
 import type { ClusterConfig } from '../cluster/config.ts';
 import { kernelFacts } from '../cluster/kernel-facts.ts';
+import { proxySource } from '../cluster/overlay.ts';
 import { adminClient } from '../cluster/ready.ts';
 import { runningConfig } from '../cluster/running.ts';
 import { explain } from '../trace/explain/explain.ts';
-import { clientSource, Facts, wholeSource } from '../trace/explain/facts.ts';
+import { clientSource, Facts, type Source, wholeSource } from '../trace/explain/facts.ts';
 import { drawExplanation, drawSweep } from '../trace/explain/render.ts';
 import { sweep } from '../trace/explain/sweep.ts';
 import { nameOption, outputOption, parseCount } from './options.ts';
@@ -46,7 +47,7 @@ export function explainCommand(program: Command): void {
       const { client, close, config } = await clusterOf(flags);
       try {
         if (flags.all) {
-          const found = await sweep(new Facts(wholeSource(client), config?.spec.dns.domain));
+          const found = await sweep(factsOf(wholeSource(client), config));
           if (flags.output === 'json') printJson(found);
           else print(drawSweep(found, ink));
           return;
@@ -58,7 +59,7 @@ export function explainCommand(program: Command): void {
             'knit explain pod/NAMESPACE/NAME service/NAMESPACE/NAME, or --all',
           );
         const { port, protocol } = flags;
-        const facts = new Facts(clientSource(client), config?.spec.dns.domain);
+        const facts = factsOf(clientSource(client), config);
         const kernel = config && process.getuid?.() === 0 ? kernelFacts(config) : undefined;
         const answer = await explain(facts, { from, to, port, protocol, ...outsideOf(config) }, kernel);
         if (flags.output === 'json') printJson(answer);
@@ -78,6 +79,9 @@ async function clusterOf({ kubeconfig, context, name }: Flags) {
   const transport = await transportFromKubeconfig(kubeconfig, context);
   return { config: undefined, client: createClient(transport), close: () => transport.close() };
 }
+
+const factsOf = (source: Source, config: ClusterConfig | undefined): Facts =>
+  new Facts(source, config?.spec.dns.domain, config && proxySource(config));
 
 function outsideOf(config: ClusterConfig | undefined) {
   if (!config) return {};

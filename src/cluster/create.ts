@@ -23,6 +23,7 @@ import { enterTarget } from './enter.ts';
 import { loadImages } from './images.ts';
 import { kernelFacts } from './kernel-facts.ts';
 import { kubeconfigOf } from './kubeconfig.ts';
+import { proxySource } from './overlay.ts';
 import { distFolder } from './processes.ts';
 import { silent } from './progress.ts';
 import { adminTransport } from './ready.ts';
@@ -189,7 +190,7 @@ class RunningCluster implements Cluster {
 
   async explain(from: string, to: string, options: Pick<ExplainQuestion, 'port' | 'protocol'> = {}) {
     const { clients, nodes, spec } = this.config;
-    const facts = new Facts(clientSource(this.client), spec.dns.domain);
+    const facts = new Facts(clientSource(this.client), spec.dns.domain, proxySource(this.config));
     const question = {
       ...options,
       from,

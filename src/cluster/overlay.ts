@@ -4,6 +4,7 @@ import type { Running } from '../base/running.ts';
 import type { InformerFactory } from '../client/informer.ts';
 import { ingressNetns } from '../machine/fabric.ts';
 import { type OverlayEnd, startOverlay } from '../podnet/index.ts';
+import type { ProxySource } from '../trace/explain/facts.ts';
 import { type ClusterConfig, contextName, familiesOf } from './config.ts';
 
 /** The Ingress proxy as an end of the overlay: inside it has the second address of the nodes' network, which no node has. */
@@ -13,6 +14,14 @@ export function ingressEnd(config: ClusterConfig): OverlayEnd {
     addresses: familiesOf(config).map(({ nodeCIDR }) => addressAt(parseCIDR(nodeCIDR), 2)),
     networks: [],
   };
+}
+
+/** Where the Ingress proxy's connections come from. */
+export function proxySource(config: ClusterConfig): ProxySource {
+  const addresses = familiesOf(config).map(({ ingress }) => ingress);
+  return config.spec.network.podNetwork === 'vxlan'
+    ? { addresses, inside: ingressEnd(config).addresses }
+    : { addresses };
 }
 
 /** What makes the Ingress proxy's namespace an end of the overlay. Does nothing where the fabric routes to pods. */

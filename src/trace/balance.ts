@@ -141,7 +141,7 @@ interface NodeView {
 }
 
 function nodeView(input: BalanceInput, node: Node, policy: TrafficPolicy): NodeView {
-  const facts = factsOf(node);
+  const facts = nodeFactsOf(node);
   const { front, port } = frontOf(input, facts, policy);
   const pool =
     front.fromOutside === 'local' || front.fromOutside === 'cluster' ? (port.pools[front.fromOutside] ?? []) : [];
@@ -175,7 +175,8 @@ function frontOf({ service, slices, port }: BalanceInput, facts: NodeFacts, poli
   throw new KnitError('PORT_UNKNOWN', `the Service has no port ${port}`, 'see: kubectl get service -o wide');
 }
 
-function factsOf({ metadata, spec, status }: Node): NodeFacts {
+/** A node as plans of Services see it, by its object alone. */
+export function nodeFactsOf({ metadata, spec, status }: Node): NodeFacts {
   return {
     name: metadata?.name ?? '',
     addresses: (status?.addresses ?? []).filter(({ type }) => type === 'InternalIP').map(({ address }) => address),

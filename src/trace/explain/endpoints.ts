@@ -14,6 +14,9 @@ export interface Backend {
   readonly pod?: Pod;
 }
 
+/** More endpoints than these are not looked at one by one. */
+export const mostBackends = 20;
+
 export const serviceText = (service: Service): string => `Service ${keyOf(service)}`;
 
 /** Finds a port's ready endpoints; where there are none, why not. */

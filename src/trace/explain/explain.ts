@@ -3,7 +3,7 @@ import type { Pod, Service } from '../../api/types.ts';
 import { KnitError } from '../../base/errors.ts';
 import { isAddressService } from '../../edge/gateway/addresses.ts';
 import { contains, isLoopback } from '../predict/services.ts';
-import { type Backend, serviceText } from './endpoints.ts';
+import { type Backend, mostBackends, serviceText } from './endpoints.ts';
 import { type Facts, isOver, keyOf } from './facts.ts';
 import { checkAddress, checkGatewayNamed } from './gateways/gateways.ts';
 import { checkIngress } from './ingresses.ts';
@@ -39,9 +39,6 @@ export interface ExplainQuestion {
   /** Addresses of nodes for those outside. */
   readonly outsideAddresses?: Readonly<Record<string, string>>;
 }
-
-/** More endpoints than these are not looked at one by one. */
-const mostBackends = 20;
 
 /** Follows the way that a connection would take, over objects and, where `kernel` is there, what the kernel says. */
 export async function explain(facts: Facts, question: ExplainQuestion, kernel?: Kernel): Promise<Explanation> {

@@ -113,15 +113,25 @@ export function wholeSource(client: Client): Source {
 
 const serviceLabel = 'kubernetes.io/service-name';
 
+/** Where the connections of the cluster's L7 proxy come from: an address a family. */
+export interface ProxySource {
+  readonly addresses: readonly string[];
+  /** With an overlay: those that it has in the tunnels, by which it comes to pods. Nodes have ends of them too. */
+  readonly inside?: readonly string[];
+}
+
 /** The objects of a cluster, as checks ask for them. */
 export class Facts {
   readonly source: Source;
   /** `cluster.local` */
   readonly domain: string;
+  /** Not there: it is not known, and nobody's policies are judged against it. */
+  readonly proxy?: ProxySource;
 
-  constructor(source: Source, domain = 'cluster.local') {
+  constructor(source: Source, domain = 'cluster.local', proxy?: ProxySource) {
     this.source = source;
     this.domain = domain;
+    this.proxy = proxy;
   }
 
   pod(namespace: string, name: string): Promise<Pod | undefined> {

@@ -1,13 +1,16 @@
 import { isDefaultIngressClass } from '../../api/ingress-classes.ts';
+import { configMaps } from '../../api/resource.ts';
 import type { Ingress, IngressClass } from '../../api/types.ts';
 import { readCertificate } from '../../edge/ingress/certificates.ts';
-import { controllerName } from '../../edge/ingress/classes.ts';
+import { controllerName, ownClassOf, parametersKey, parametersOf } from '../../edge/ingress/classes.ts';
+import { readSettings, type Settings } from '../../edge/ingress/settings.ts';
 import { checkPem } from './certificates.ts';
 import type { Backend } from './endpoints.ts';
 import { type Facts, keyOf } from './facts.ts';
 import type { Report } from './model.ts';
 import { nearest } from './near.ts';
 import { checkWayOut } from './policies.ts';
+import { checkProxied } from './proxied.ts';
 import { type Asker, checkService, proxy } from './services.ts';
 
 type Rule = NonNullable<NonNullable<Ingress['spec']>['rules']>[number];
@@ -44,7 +47,7 @@ export async function checkIngressUrl(
   url: URL,
   from: Asker,
   beside: BesideIngresses,
-): Promise<Backend[]> {
+): Promise<readonly Backend[]> {
   const all = await facts.ingresses();
   const classes = await facts.ingressClasses();
   const ofHost = all.filter((ingress) => hostsOf(ingress).some((host) => hostMatches(host, url.hostname)));
@@ -201,7 +204,7 @@ async function checkIngressBackend(
   facts: Facts,
   ingress: Ingress,
   { service: wanted }: IngressBackend,
-): Promise<Backend[]> {
+): Promise<readonly Backend[]> {
   const namespace = ingress.metadata?.namespace ?? '';
   if (!wanted) {
     report.unknown('backend', `${ingressText(ingress)} leads to a resource that is no Service`);
@@ -226,7 +229,21 @@ async function checkIngressBackend(
     report.fail('backend', 'INGRESS_BACKEND_PORT', ingressText(ingress), message);
     return [];
   }
-  return await checkService(report, facts, service, { port: port.port, protocol: 'tcp' }, proxy);
+  const backends = await checkService(report, facts, service, { port: port.port, protocol: 'tcp' }, proxy);
+  const settings = facts.proxy && (await settingsOf(facts, ingress));
+  if (!settings || settings.policy.redirect) return backends;
+  const { backends: mode, policy } = settings;
+  const want = { namespace, service: wanted.name, port: port.port, mode, policy };
+  return await checkProxied(report, facts, service, want, backends);
+}
+
+/** Undefined where somebody else serves the Ingress: nobody here knows where its proxy sends from. */
+async function settingsOf(facts: Facts, ingress: Ingress): Promise<Settings | undefined> {
+  const ownClass = ownClassOf(ingress, await facts.ingressClasses());
+  if (!ownClass) return undefined;
+  const [namespace, name] = parametersKey(ownClass)?.split('/') ?? [];
+  const parameters = name ? await facts.source.get(configMaps, namespace, name) : undefined;
+  return readSettings(ingress.metadata?.annotations ?? {}, parametersOf(ownClass, () => parameters).values).settings;
 }
 
 async function checkCertificate(report: Report, facts: Facts, ingress: Ingress, host: string): Promise<void> {

@@ -9,7 +9,7 @@ import type { Report } from './model.ts';
 import type { Asker } from './services.ts';
 
 /** Who serves a URL, an Ingress or a Gateway, and through which Services to which pods. */
-export async function checkUrl(report: Report, facts: Facts, url: URL, from: Asker): Promise<Backend[]> {
+export async function checkUrl(report: Report, facts: Facts, url: URL, from: Asker): Promise<readonly Backend[]> {
   const read = await gatewayWorld(facts);
   const world = read === 'forbidden' ? undefined : read;
   const host = hostOf(url);

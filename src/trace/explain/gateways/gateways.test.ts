@@ -1,16 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Resource } from '../../../api/resource.ts';
-import { compileLabels } from '../../../api/selectors.ts';
-import type { KubeObject, Service } from '../../../api/types.ts';
-import { ApiError, type SelectorOptions } from '../../../client/client.ts';
+import type { Service } from '../../../api/types.ts';
+import { ApiError } from '../../../client/client.ts';
 import { knitClass } from '../../../edge/gateway/classes.ts';
 import { type Gateway, gatewayGroup, type HTTPRoute, type Listener } from '../../../edge/gateway/objects.ts';
 import { testGateway, testListener, testRoute } from '../../../edge/gateway/testing.ts';
 import { gatewayAddressClass } from '../../../edge/loadbalancer/addresses.ts';
+import { type TestObjects, testFacts } from '../../testing/facts.ts';
 import { testPod, testService } from '../../testing/world.ts';
 import { explain } from '../explain.ts';
-import { Facts, type Source } from '../facts.ts';
 import { roots } from '../model.ts';
 import { sweep } from '../sweep.ts';
 
@@ -32,31 +30,11 @@ const base = {
   gatewayclasses: [knitClass],
   gateways: [testGateway()],
 };
-type Objects = Partial<Record<string, readonly KubeObject[]>>;
+const gatewayKinds = ['Gateway', 'GatewayClass', 'HTTPRoute', 'GRPCRoute'];
 
-/** A cluster of these objects; `known`: of these kinds of the Gateway API. */
-function factsOf(objects: Objects, known = ['Gateway', 'GatewayClass', 'HTTPRoute', 'GRPCRoute']): Facts {
-  const all: Objects = { ...base, ...objects };
-  const list = ({ plural }: Resource) => all[plural] ?? [];
-  const source: Source = {
-    get: async <T extends KubeObject>(resource: Resource<T>, namespace: string | undefined, name: string) =>
-      list(resource).find(({ metadata }) => metadata?.namespace === namespace && metadata?.name === name) as T,
-    list: async <T extends KubeObject>(resource: Resource<T>, { namespace, labelSelector }: SelectorOptions = {}) => {
-      const terms = (labelSelector ?? '').split(',').filter(Boolean);
-      const labels = compileLabels(Object.fromEntries(terms.map((term) => term.split('='))));
-      const found = list(resource).filter(
-        ({ metadata }) =>
-          (namespace ?? metadata?.namespace) === metadata?.namespace &&
-          (terms.length === 0 || labels.matches(metadata?.labels)),
-      );
-      return found as readonly unknown[] as readonly T[];
-    },
-    raw: async () => JSON.stringify({ resources: known.map((kind) => ({ kind })) }),
-  };
-  return new Facts(source);
-}
+const factsOf = (objects: TestObjects, known = gatewayKinds) => testFacts({ ...base, ...objects }, known);
 
-async function ask(objects: Objects, to = `http://${address}/`, facts = factsOf(objects), from = 'outside') {
+async function ask(objects: TestObjects, to = `http://${address}/`, facts = factsOf(objects), from = 'outside') {
   const { verdict, findings, checks } = await explain(facts, { from, to });
   return { verdict, codes: roots(findings).map(({ code }) => code), findings, texts: checks.map(({ text }) => text) };
 }
@@ -99,7 +77,7 @@ test('each fault has its code', async () => {
     status: { addresses: [{ value: address }] },
   });
   const mirror = { type: 'RequestMirror' };
-  const table: readonly (readonly [string, Objects, string?])[] = [
+  const table: readonly (readonly [string, TestObjects, string?])[] = [
     ['GATEWAY_CLASS_UNKNOWN', { ...routed(), gateways: [ofClass('gone')] }],
     [
       'GATEWAY_NO_ADDRESS',
@@ -158,7 +136,7 @@ test('of several backends one that is not there hits a part of the requests', as
 });
 
 test('what a Service says to those inside, or to those who ask its name, is nothing to the proxy', async () => {
-  for (const spec of [{ internalTrafficPolicy: 'Local' }, { clusterIP: 'None', clusterIPs: ['None'] }] as const) {
+  for (const spec of [{ internalTrafficPolicy: 'Local' }, { clusterIP: 'None' }] as const) {
     const { service } = testService('shop/web', '10.96.0.9', [web], spec);
     const { verdict, codes } = await ask({ ...routed(), services: [holder, service] });
     assert.deepEqual([verdict, codes], ['allowed', []]);

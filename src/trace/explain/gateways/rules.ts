@@ -9,6 +9,7 @@ import type { Backend } from '../endpoints.ts';
 import type { Facts } from '../facts.ts';
 import { Report } from '../model.ts';
 import { nearest } from '../near.ts';
+import { checkProxied } from '../proxied.ts';
 import { checkService, proxy } from '../services.ts';
 import { type GatewayView, type GatewayWorld, routeText } from './world.ts';
 
@@ -20,7 +21,7 @@ export async function checkRule(
   view: GatewayView,
   route: RouteOfKind,
   rule: Rule,
-): Promise<Backend[]> {
+): Promise<readonly Backend[]> {
   const { redirect } = rule.actions;
   if (redirect) {
     const { code, ...other } = redirect;
@@ -71,7 +72,7 @@ async function checkReference(
   { gateway }: GatewayView,
   route: RouteOfKind,
   ref: BackendReference,
-): Promise<Backend[]> {
+): Promise<readonly Backend[]> {
   const { name, namespace = route.route.metadata?.namespace ?? '', port = 0 } = ref;
   const service = world.objects.service(`${namespace}/${name}`);
   const referrer: Referrer = { kind: route.kind, namespace: route.route.metadata?.namespace ?? '' };
@@ -91,7 +92,9 @@ async function checkReference(
     });
     return [];
   }
-  return await checkService(report, facts, service, { port, protocol: 'tcp' }, proxy);
+  const backends = await checkService(report, facts, service, { port, protocol: 'tcp' }, proxy);
+  const want = { namespace, service: name, port, mode: 'nodes', policy: {} } as const;
+  return await checkProxied(report, facts, service, want, backends);
 }
 
 function codeOf(reason: string | undefined, isThere: boolean): FaultCode {

@@ -57,7 +57,7 @@ export async function checkGatewayUrl(
   view: GatewayView,
   url: URL,
   from: Asker,
-): Promise<Backend[]> {
+): Promise<readonly Backend[]> {
   if (!checkItself(report, world, view)) return [];
   const address = view.addresses.find((each) => each === hostOf(url)) ?? view.addresses[0];
   if (!(await checkWayOut(report, facts, from, address, portOf(url)))) return [];
@@ -90,7 +90,7 @@ async function checkChosen(
   world: GatewayWorld,
   view: GatewayView,
   { host, path, choice }: ChosenRoute,
-): Promise<Backend[]> {
+): Promise<readonly Backend[]> {
   const route = world.routes.find((each) => each.kind === choice.kind && keyOf(each.route) === choice.source);
   const rule = route?.readRules()[choice.rule];
   if (!route || !rule) return [];
