@@ -185,7 +185,7 @@ export const catalogue = {
   },
   NET_POLICY_INGRESS_DENIED: {
     title: 'A NetworkPolicy forbids the receiver to be reached from there',
-    signs: 'Connections time out.',
+    signs: 'Connections time out; through an Ingress or a Gateway, requests wait and get 503.',
     mend: 'Add an ingress rule that admits the sender, or correct the labels that it selects by.',
   },
   NET_POLICY_DNS_DENIED: {
