@@ -2,16 +2,17 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import type { Pod, Service } from '../../src/api/types.ts';
 import { kernelFacts } from '../../src/cluster/kernel-facts.ts';
+import { proxySource } from '../../src/cluster/overlay.ts';
 import { adminClient } from '../../src/cluster/ready.ts';
 import { processesIn } from '../../src/kernel/cgroup.ts';
-import { run } from '../../src/kernel/run.ts';
+import { run, tryRun } from '../../src/kernel/run.ts';
 import { catalogue, type FaultCode } from '../../src/trace/explain/catalogue.ts';
 import { type ExplainQuestion, explain } from '../../src/trace/explain/explain.ts';
 import { clientSource, Facts } from '../../src/trace/explain/facts.ts';
 import { type Explanation, idOf, roots } from '../../src/trace/explain/model.ts';
 import { eventually, startCluster, type TestCluster } from '../support/cluster.ts';
 import { certificates } from './certificates.ts';
-import { base, faults, type Injected, pod, service } from './faults.ts';
+import { base, faults, guarded, type Injected, pod, policy, service } from './faults.ts';
 import { gatewayFaults } from './gateway-faults.ts';
 
 const name = 't-explain';
@@ -50,7 +51,7 @@ describe('knit explain on a live cluster', () => {
   const ask = (question: Omit<ExplainQuestion, 'from'> & { from?: string }): Promise<Explanation> => {
     const { clients, nodes } = cluster.config;
     return explain(
-      new Facts(clientSource(admin.client)),
+      new Facts(clientSource(admin.client), undefined, proxySource(cluster.config)),
       {
         from: 'pod/base/asker',
         clients: Object.fromEntries(clients.map((each) => [each.name, each.address])),
@@ -133,6 +134,65 @@ describe('knit explain on a live cluster', () => {
       const drawn = await cluster.knit(['trace', question.from ?? 'pod/base/asker', question.to, ...protocol]);
       assert.match(drawn, trace);
     }
+  });
+
+  describe('knows whom the pods behind the proxy must let in', () => {
+    const byNodePorts = 'http://guarded.example/';
+    const straight = 'http://guarded.gw.example/';
+    const from = 'client/alice';
+    const asking = (to: string) => ask({ from, to });
+
+    /** What a client gets. */
+    const statusOf = async (url: string) => {
+      const path = ['get', '-n', 'base', 'gateway', 'main', '-o', 'jsonpath={.status.addresses[0].value}'];
+      const address = url === straight ? await cluster.kubectl(path) : cluster.config.addresses.ingress;
+      const curl = ['curl', '-s', '-m', '60', '-o', '/dev/null', '-w', '%{http_code}'];
+      return (await cluster.knit(['exec', from, '--', ...curl, '--connect-to', `::${address}:80`, url])).trim();
+    };
+    const wantedBy = ({ findings: [found] }: Explanation) =>
+      [...(found?.mend.matchAll(/ipBlock ([^, ]+)/g) ?? [])].flatMap(([, cidr]) => cidr ?? []);
+    const letIn = (cidrs: readonly string[]) => {
+      const ingress = [{ from: cidrs.map((cidr) => ({ ipBlock: { cidr } })) }];
+      return cluster.apply(policy('let-in', 'base', { podSelector: guarded, ingress }));
+    };
+    /** Of the nodes whose ports lead the proxy to the pod. */
+    const openNodes = async () => {
+      const { spec } = await cluster.get<Service>('service', '-n', 'base', 'guarded');
+      const curl = ['curl', '-s', '-m', '2', '-o', '/dev/null', '--interface', cluster.config.addresses.ingress];
+      const open = cluster.config.nodes.map(async ({ name: node, address }) => {
+        const url = `http://${address}:${spec?.ports?.[0]?.nodePort}/`;
+        const { code } = await tryRun('ip', ['netns', 'exec', `knit-${name}.edge.ingress`, ...curl, url]);
+        return code === 0 ? [node] : [];
+      });
+      return (await Promise.all(open)).flat().join();
+    };
+
+    test('closed to it, requests fail, and the command says so', async () => {
+      // The proxy tries for a while.
+      assert.deepEqual(await Promise.all([byNodePorts, straight].map(statusOf)), ['503', '503']);
+      for (const url of [byNodePorts, straight]) {
+        const { code, stdout } = await cluster.tryKnit(['explain', from, url]);
+        assert.deepEqual([code, stdout.includes('denied   NET_POLICY_INGRESS_DENIED')], [2, true], stdout);
+      }
+      assert.equal(await openNodes(), '');
+    });
+
+    test('open to the proxy’s own address, requests are answered that come straight or by the pod’s own node', async () => {
+      const wanted = wantedBy(await asking(straight));
+      assert.deepEqual(wanted, [`${cluster.config.addresses.ingress}/32`]);
+      const byNodes = wantedBy(await asking(byNodePorts));
+      await letIn(wanted);
+      await eventually('an answer', async () => (await statusOf(straight)) === '200');
+      assert.equal((await asking(straight)).verdict, 'allowed');
+      await expectPartly('NET_POLICY_INGRESS_DENIED', { from, to: byNodePorts });
+      assert.equal(await openNodes(), 'node-2');
+
+      await letIn(byNodes);
+      await eventually('every node to lead there', async () => (await openNodes()) === 'node-1,node-2,node-3');
+      const { verdict, findings } = await asking(byNodePorts);
+      assert.deepEqual([verdict, findings], ['allowed', []]);
+      for (const url of [byNodePorts, straight]) assert.equal(await statusOf(url), '200');
+    });
   });
 
   describe('sees what is wrong in the kernel', () => {

@@ -47,7 +47,7 @@ export function service(name: string, spec: object = {}, namespace = 'base') {
   };
 }
 
-function policy(name: string, namespace: string, spec: object) {
+export function policy(name: string, namespace: string, spec: object) {
   return { apiVersion: 'networking.k8s.io/v1', kind: 'NetworkPolicy', metadata: { name, namespace }, spec };
 }
 
@@ -65,6 +65,9 @@ function ingress(
     spec: { rules: [{ host, http: { paths } }], ...spec },
   };
 }
+
+/** Pods that a policy closes to the proxy. */
+export const guarded = { matchLabels: { app: 'guarded' } };
 
 const secret = (name: string, data: Record<string, string>) => ({
   apiVersion: 'v1',
@@ -303,6 +306,19 @@ export function faults(orphan: string, { expired, other }: Certificates): readon
       ],
       ask: { to: 'service/closed-in/web' },
       trace: /closed-in\/friends/,
+    },
+    {
+      root: 'NET_POLICY_INGRESS_DENIED',
+      objects: [
+        pod('guarded', { spec: { nodeName: 'node-2' } }),
+        service('guarded', { type: 'NodePort' }),
+        policy('guard', 'base', {
+          podSelector: guarded,
+          ingress: [{ from: [{ podSelector: { matchLabels: { app: 'friend' } } }] }],
+        }),
+        ingress('guarded', 'guarded.example', { name: 'guarded' }),
+      ],
+      ask: { from: 'client/alice', to: 'http://guarded.example/' },
     },
     {
       root: 'NET_POLICY_DNS_DENIED',

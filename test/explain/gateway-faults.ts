@@ -147,6 +147,12 @@ export function gatewayFaults({ expired, other }: Certificates): readonly Inject
       ask: { from: 'pod/closed-out/asker', to: 'http://paths.gw.example/api' },
       trace: /closed-out\/nowhere/,
     },
+    ofRoute(
+      'NET_POLICY_INGRESS_DENIED',
+      'guarded',
+      to({ name: 'guarded-inside', port: 80 }),
+      service('guarded-inside', { selector: { app: 'guarded' }, ports: [{ port: 80, targetPort: 8080 }] }),
+    ),
     ofRoute('ROUTE_NO_BACKEND', 'weightless', to({ ...webBackend, weight: 0 })),
     ofRoute('ROUTE_BACKEND_MISSING', 'backends', to({ name: 'webb', port: 80 })),
     ofRoute('ROUTE_BACKEND_PORT', 'ports', to({ name: 'web', port: 8080 })),
