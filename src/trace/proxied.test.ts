@@ -21,6 +21,13 @@ const to = (sourcePort: number): Tuple => ({
   destination: server.address,
   destinationPort: server.port,
 });
+const back = (destinationPort: number): Tuple => ({
+  protocol: 'tcp',
+  source: server.address,
+  sourcePort: server.port,
+  destination: proxy,
+  destinationPort,
+});
 const servers = (protocol: BackendProtocol) => [{ ...server, protocol }];
 
 let clock = 0n;
@@ -55,7 +62,7 @@ test('the request is the packet with the token in it, whatever else the proxy se
     seen('out', to(40_002), 'GET / with the-token'),
   );
   const found = requestBehind(all, 'the-token', client, servers('http'));
-  assert.deepEqual([found?.flow.packet.sourcePort, found?.isRead, found?.isKept], [40_002, true, true]);
+  assert.deepEqual([found?.flow.packet.sourcePort, found?.known, found?.isKept], [40_002, 'read', true]);
 });
 
 test('to a backend that speaks TLS it is the first content that leaves when the client has begun', () => {
@@ -64,10 +71,25 @@ test('to a backend that speaks TLS it is the first content that leaves when the 
     seen('in', client, '', 'S'),
     seen('in', client, 'a client hello'),
     seen('out', to(40_002), '', 'S'),
+    seen('in', back(40_002), '', 'SA'),
     seen('out', to(40_002), 'a client hello of the proxy’s own'),
   );
   const found = requestBehind(all, 'the-token', client, servers('https'));
-  assert.deepEqual([found?.flow.packet.sourcePort, found?.isRead, found?.isKept], [40_002, false, false]);
+  assert.deepEqual([found?.flow.packet.sourcePort, found?.known, found?.isKept], [40_002, 'encrypted', false]);
   assert.equal(requestBehind(all, 'the-token', client, servers('tcp'))?.flow.packet.sourcePort, 40_002);
   assert.equal(requestBehind(all, 'the-token', client, servers('http')), undefined);
+});
+
+test('where nothing was said it is the first connection since then that nobody took', () => {
+  const all = evidence(
+    seen('out', to(40_001), '', 'S'),
+    seen('in', client, 'GET /'),
+    seen('out', to(40_002), '', 'S'),
+    seen('in', back(40_002), '', 'SA'),
+    seen('out', to(40_003), '', 'S'),
+    seen('out', to(40_003), '', 'S'),
+  );
+  const found = requestBehind(all, 'the-token', client, servers('http'));
+  assert.deepEqual([found?.flow.packet.sourcePort, found?.known, found?.isKept], [40_003, 'fruitless', false]);
+  assert.equal(found?.evidence.seen.length, 1, 'the last try');
 });

@@ -57,25 +57,32 @@ export async function storyBehind(
   if (!found) return undefined;
   const story = tellStory(atlas, found.flow, { ...observation, evidence: found.evidence }, undefined);
   const how = found.isKept ? 'on a kept connection' : 'a connection of the proxy’s own';
-  const unread = found.isRead ? '' : '; by its time, for what is said there is encrypted';
+  const unread = {
+    read: '',
+    encrypted: whyByTime('what is said there is encrypted'),
+    fruitless: whyByTime('nobody took it'),
+  };
   const drawn = backends.find((name) => serversOf(atlas, [name]).some((server) => isServer(server, found.flow.packet)));
-  const text = `${cause.text} → ${drawn ?? backends.join(' or ')}; ${how}${unread}`;
+  const text = `${cause.text} → ${drawn ?? backends.join(' or ')}; ${how}${unread[found.known]}`;
   const isStream = backends.some((name) => atlas.routing.backends.get(name)?.policy.stream);
   return { cause: { ...cause, text }, story, isStream };
 }
+
+const whyByTime = (why: string): string => `; by its time, for ${why}`;
 
 /** A request, on the connection that the proxy sends it by. */
 export interface SentOn {
   readonly flow: Flow;
   readonly evidence: Evidence;
   readonly isKept: boolean;
-  /** The request itself was seen. */
-  readonly isRead: boolean;
+  /** By what: the request itself was read, something encrypted was seen, or a connection that nobody took. */
+  readonly known: 'read' | 'encrypted' | 'fruitless';
 }
 
 /**
  * The packet that carries the token, and all later ones with content: handshakes and acknowledgements tell nothing here.
  * To a backend that speaks TLS, or may (a stream), it is the first content that leaves when the client has begun to speak.
+ * Where nothing left, it is the first connection since then that nobody took.
  */
 export function requestBehind(
   evidence: Evidence,
@@ -85,15 +92,36 @@ export function requestBehind(
 ): SentOn | undefined {
   const sent = evidence.seen.filter(({ place, direction }) => place.kind === 'ingress' && direction === 'out');
   const read = sent.find(({ packet }) => packet.payload.includes(token));
-  const encrypted = servers.filter(({ protocol = '' }) => ['https', 'grpcs', 'tcp'].includes(protocol));
-  const first = read ?? firstTo(encrypted, sent, firstSaid(evidence, arrived));
+  const since = firstSaid(evidence, arrived);
+  const said = read ?? firstTo(secretive(servers), sent.filter(hasContent), since);
+  const first = said ?? lastTry(firstTo(servers, sent.filter(isFruitless(evidence)), since), sent);
   const packet = first && tupleOf(first.packet);
   if (!first || !packet) return undefined;
-  const isSameFlow = (port: number | undefined) => port === packet.sourcePort;
-  const isKept = !sent.some((each) => each.packet.tcp?.flags === 'S' && isSameFlow(each.packet.sourcePort));
-  const seen = evidence.seen.filter((each) => each.at >= first.at && hasContent(each));
-  return { flow: { from: proxy, packet }, evidence: { ...evidence, seen, traced: false }, isKept, isRead: !!read };
+  const isKept = !sent.some((each) => isSyn(each) && each.packet.sourcePort === packet.sourcePort);
+  const tells = said ? hasContent : () => true;
+  const seen = evidence.seen.filter((each) => each.at >= first.at && tells(each));
+  const known = read ? 'read' : said ? 'encrypted' : 'fruitless';
+  return { flow: { from: proxy, packet }, evidence: { ...evidence, seen, traced: false }, isKept, known };
 }
+
+const secretive = (servers: readonly ServerPlan[]) =>
+  servers.filter(({ protocol = '' }) => ['https', 'grpcs', 'tcp'].includes(protocol));
+
+const isSyn = ({ packet }: Seen): boolean => packet.tcp?.flags === 'S';
+
+/** Whether a packet begins a connection that nobody took. */
+function isFruitless({ seen }: Evidence): (each: Seen) => boolean {
+  const taken = new Set(
+    seen.flatMap(({ direction, packet }) =>
+      direction === 'in' && packet.tcp?.flags === 'SA' ? packet.destinationPort : [],
+    ),
+  );
+  return (each) => isSyn(each) && !taken.has(each.packet.sourcePort);
+}
+
+/** Each try goes its own way until one of them leaves a node, which then remembers it. */
+const lastTry = (first: Seen | undefined, sent: readonly Seen[]): Seen | undefined =>
+  first && sent.findLast((each) => isSyn(each) && each.packet.sourcePort === first.packet.sourcePort);
 
 const hasContent = ({ packet }: Seen): boolean => (packet.tcp?.payloadLength ?? 0) > 0;
 
@@ -107,9 +135,7 @@ function firstSaid({ seen }: Evidence, arrived: Tuple): bigint | undefined {
 
 function firstTo(servers: readonly ServerPlan[], sent: readonly Seen[], since: bigint | undefined): Seen | undefined {
   if (since === undefined) return undefined;
-  return sent.find(
-    (each) => each.at >= since && hasContent(each) && servers.some((server) => isServer(server, each.packet)),
-  );
+  return sent.find((each) => each.at >= since && servers.some((server) => isServer(server, each.packet)));
 }
 
 const isServer = ({ address, port }: ServerPlan, to: Tuple | Seen['packet']): boolean =>

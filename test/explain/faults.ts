@@ -319,6 +319,7 @@ export function faults(orphan: string, { expired, other }: Certificates): readon
         ingress('guarded', 'guarded.example', { name: 'guarded' }),
       ],
       ask: { from: 'client/alice', to: 'http://guarded.example/' },
+      trace: /DROPPED +NetworkPolicy base\/guard/,
     },
     {
       root: 'NET_POLICY_DNS_DENIED',

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { type Flow, formatPlace, formatTuple, type Hop, type Place } from '../model.ts';
 import { predict } from '../predict/predict.ts';
 import { dropWalk, evidenceOf } from '../testing/evidence.ts';
-import { testPod, testService, testWorld } from '../testing/world.ts';
+import { testPod, testPolicy, testService, testWorld } from '../testing/world.ts';
 import { join } from './join.ts';
 
 const cart = testPod('shop/cart', 'node-1', '10.244.0.2');
@@ -128,4 +128,20 @@ test('datagrams that are the same but for their ports are told apart where nothi
     joined.request.map(({ place }) => formatPlace(place)),
     ['pod shop/cart', 'node-1', 'fabric', 'node-2', 'pod shop/web'],
   );
+});
+
+test('what vanished in a node was led to an endpoint for which the node drops it, where nothing else tells', () => {
+  const near = testPod('shop/near', 'node-1', '10.244.0.3');
+  const spec: typeof service.spec = { type: 'NodePort', ports: [{ name: 'http', port: 80, nodePort: 30_080 }] };
+  const both = testService('shop/web', '10.96.0.9', [web, near], spec);
+  const networkPolicies = [testPolicy('shop/closed', { podSelector: {}, policyTypes: ['Ingress'] })];
+  const closed = testWorld({
+    ...{ pods: [cart, web, near], networkPolicies },
+    ...{ services: [both.service], endpointSlices: [both.slice] },
+  });
+  const second = { ...outside, packet: { ...outside.packet, destination: '198.18.0.12' } };
+  const joined = join(closed, second, evidenceOf(predict(closed, second, { endpoint: '10.244.1.2:8080' })));
+  assert.deepEqual([joined?.differences, joined?.end.kind], [[], 'dropped']);
+  assert.ok(joined?.end.kind === 'dropped');
+  assert.equal(joined.end.cause.object, 'NetworkPolicy shop/closed');
 });

@@ -17,6 +17,7 @@ import {
 import type { Evidence, Seen } from '../observe.ts';
 import { podLink } from '../predict/node.ts';
 import { stepBack, stepThere } from '../predict/predict.ts';
+import { frontEndOf } from '../predict/services.ts';
 import type { Arrival, Choices, Step, Walk } from '../predict/step.ts';
 import type { Difference, ToldHop } from '../story.ts';
 import type { Atlas } from '../world.ts';
@@ -133,7 +134,7 @@ function tellStay(
   const arrival = sent ? { packet: sent } : arrivalOf(hop, role);
   const met = isTunnelled(hop) ? { traced: true, rules: [] } : rulesMet(evidence, hop, sent);
   if (!arrival) return { hop: toldHop(hop, [], met), differences: [], whole: false };
-  const expected = step({ ...walk, choices: choicesOf(walk.atlas, hop, arrival.packet, evidence) }, place, arrival);
+  const expected = expectedOf(walk, evidence, hop, arrival, step);
   const { events, differences, end } = compare(hop, role(hop.out?.interface ?? ''), arrival, expected, met);
   const told = { hop: toldHop(hop, events, met), differences };
   const ruled = met.traced || !evidence.traced || (place.kind !== 'node' && place.kind !== 'fabric');
@@ -144,6 +145,28 @@ function tellStay(
       whole: ruled && hop.out !== undefined,
     };
   return { ...told, end, whole: ruled && (end.kind === 'delivered' || met.dropped !== undefined) };
+}
+
+/**
+ * What the plans do with a packet. Of one that a node dropped may not be known to which endpoint it was led: it was one
+ * for which the node drops it, where there is one.
+ */
+function expectedOf(
+  walk: Walk,
+  evidence: Evidence,
+  hop: SeenHop,
+  arrival: Arrival,
+  step: (walk: Walk, place: Place, arrival: Arrival) => Step,
+): Step {
+  const { place, out } = hop;
+  const choices = choicesOf(walk.atlas, hop, arrival.packet, evidence);
+  const first = step({ ...walk, choices }, place, arrival);
+  if (out || choices.endpoint !== undefined || place.kind !== 'node' || 'end' in first.next) return first;
+  const { pool = [] } = frontEndOf(walk.atlas, place.name, arrival.packet) ?? {};
+  const others = pool.map(({ address, port }) =>
+    step({ ...walk, choices: { endpoint: formatEndpoint(address, port) } }, place, arrival),
+  );
+  return others.find(({ next }) => 'end' in next && next.end.kind === 'dropped') ?? first;
 }
 
 function arrivalOf({ in: comes, out: leaves }: SeenHop, role: (name: string) => string): Arrival | undefined {
