@@ -8,17 +8,16 @@ import { invalid } from './kinds/errors.ts';
 import { validateMetadata } from './kinds/metadata.ts';
 import type { CheckOptions } from './schema/check.ts';
 import { checkType } from './schema/check.ts';
-import { loadSchema } from './schema/load.ts';
 import type { Type } from './schema/schema.ts';
 import { applyDefaults } from './structural/defaults.ts';
-import { checkEmbedded } from './structural/embedded.ts';
+import { checkEmbedded, metadataType } from './structural/embedded.ts';
 import { compileJsonPath } from './structural/json-path.ts';
 import { hasRules, type JsonObject, type JsonSchema } from './structural/json-schema.ts';
 import { checkListTypes } from './structural/list-types.ts';
 import { openApiOfSchema } from './structural/openapi.ts';
 import { prune } from './structural/prune.ts';
 import { typeOfSchema } from './structural/types.ts';
-import { validateValue } from './structural/validate.ts';
+import { validateAt, validateValue } from './structural/validate.ts';
 import type { CustomResourceDefinition, KubeObject } from './types.ts';
 
 type Version = CustomResourceDefinition['spec']['versions'][number];
@@ -177,11 +176,6 @@ function ownSchema({ definition, listKind, schema, kind, group, version }: Schem
   };
 }
 
-function metadataType(): Type {
-  const definition = loadSchema().definition(`${meta}.ObjectMeta`);
-  return definition ? { kind: 'struct', definition } : { kind: 'scalar', scalar: 'any' };
-}
-
 /** Metadata is read as that of all kinds; of the rest, what the schema does not know goes. */
 function checkCustom(schema: JsonSchema, object: CustomObject, options: CheckOptions) {
   const metadata = checkType(metadataType(), object.metadata ?? {}, options);
@@ -204,7 +198,7 @@ function validateCustom(
   if (subresource !== 'status') return [...validateValue(schema, object, '', old), ...rest];
   const status = schema.properties?.status;
   if (!status || object.status === undefined) return rest;
-  return [...validateValue(status, object.status, 'status', old?.status), ...rest];
+  return [...validateAt('status', status, object.status, old?.status), ...rest];
 }
 
 /** What rules do not say anything of: they are for values of the right form. */

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { checkDefaults } from '../structural/check-defaults.ts';
 import type { JsonSchema, ValidationRule } from '../structural/json-schema.ts';
 import { SchemaRules } from './rules.ts';
 
@@ -105,7 +106,7 @@ test('a rule that fails is told by its text, its message or what its expression 
 
 test('a rule that cannot be evaluated fails', () => {
   assert.deepEqual(failures('self.name == "x"', { min: 1 }), [
-    'spec: Invalid value: No such key: name evaluating rule: self.name == "x"',
+    'spec: Invalid value: "object": no such key: name evaluating rule: self.name == "x"',
   ]);
 });
 
@@ -172,7 +173,7 @@ test('a default must keep the rules of its own schema', () => {
   const range: JsonSchema = { type: 'object', properties, 'x-kubernetes-validations': [rule] };
   const told = (value: object) => {
     const schema: JsonSchema = { type: 'object', properties: { range: { ...range, default: value } } };
-    return new SchemaRules(schema).checkDefaults(schema, 'schema');
+    return checkDefaults(schema, 'schema', new SchemaRules(schema));
   };
   assert.deepEqual(told({ min: 1, max: 2 }), []);
   const [error] = told({ min: 2, max: 1 });

@@ -15,6 +15,8 @@ import { type CelType, CelTypes } from './values.ts';
 
 /** The rules of one schema node (`x-kubernetes-validations`), compiled. */
 interface NodeRules {
+  /** What the schema calls its type. */
+  readonly named: string;
   readonly type: CelType;
   readonly rules: readonly CompiledRule[];
 }
@@ -39,6 +41,9 @@ interface Place {
   readonly most: number | undefined;
 }
 
+const UNTYPED =
+  'failed to construct type information for x-kubernetes-validations rules: unable to convert structural schema to CEL declarations';
+
 /** The rules of a schema and of all that is in it. */
 export class SchemaRules {
   readonly #nodes = new Map<JsonSchema, NodeRules>();
@@ -53,7 +58,8 @@ export class SchemaRules {
     // An environment takes no more types once it is copied for a rule.
     for (const [node, type] of typed) {
       const rules = node['x-kubernetes-validations'] ?? [];
-      this.#nodes.set(node, { type, rules: rules.map((rule) => compileRule(rule, type, env)) });
+      const compiled = rules.map((rule) => compileRule(rule, type, env));
+      this.#nodes.set(node, { named: node.type ?? '', type, rules: compiled });
     }
   }
 
@@ -71,13 +77,7 @@ export class SchemaRules {
   #check(schema: JsonSchema, at: Place, costs: SchemaCosts): FieldError[] {
     if (!this.#holders.has(schema)) return [];
     const { path, correlatable, most } = at;
-    const rules = this.#nodes.get(schema)?.rules ?? [];
-    const type = rules.length > 0 ? sizedType(schema, at.isRoot || undefined) : undefined;
-    const errors = rules.flatMap((each, index) => {
-      const place = `${path}.x-kubernetes-validations[${index}]`;
-      const dear = type ? costs.add(each, place, type, mostValues(type, most)) : [];
-      return [...dear, ...checkRule(each, place, correlatable ? undefined : path)];
-    });
+    const errors = this.#checkOwn(schema, at, costs);
     const children = mostChildren(schema);
     const below = {
       correlatable,
@@ -95,15 +95,16 @@ export class SchemaRules {
     return errors;
   }
 
-  /** What of the defaults within a schema breaks a rule. */
-  checkDefaults(schema: JsonSchema, path: string): FieldError[] {
-    if (!this.#holders.has(schema)) return [];
-    const errors = this.validate(schema, schema.default, `${path}.default`);
-    for (const [name, child] of Object.entries(schema.properties ?? {})) {
-      errors.push(...this.checkDefaults(child, `${path}.properties[${name}]`));
-    }
-    if (schema.items) errors.push(...this.checkDefaults(schema.items, `${path}.items`));
-    return errors;
+  #checkOwn(schema: JsonSchema, { path, correlatable, isRoot, most }: Place, costs: SchemaCosts): FieldError[] {
+    if (!schema['x-kubernetes-validations']?.length) return [];
+    const at = `${path}.x-kubernetes-validations`;
+    const node = this.#nodes.get(schema);
+    if (!node) return [{ reason: 'InternalError', field: at, message: `Internal error: internal error: ${UNTYPED}` }];
+    const type = sizedType(schema, isRoot || undefined);
+    return node.rules.flatMap((each, index) => {
+      const dear = type ? costs.add(each, `${at}[${index}]`, type, mostValues(type, most)) : [];
+      return [...dear, ...checkRule(each, `${at}[${index}]`, correlatable ? undefined : path)];
+    });
   }
 
   /** What of a value breaks a rule. What an update leaves as it was is not held against it. */
@@ -113,7 +114,7 @@ export class SchemaRules {
     } catch (error) {
       if (!(error instanceof CostExceeded)) throw error;
       const detail = 'validation failed due to running out of cost budget, no further validation rules will be run';
-      return [{ reason: 'FieldValueInvalid', field: path || '<nil>', message: `Invalid value: ${detail}` }];
+      return [invalid(path || '<nil>', schema.type ?? '', detail)];
     }
   }
 
@@ -138,9 +139,9 @@ export class SchemaRules {
 
   /** Finds the types of all schemas with rules; tells whether there are any in this one. */
   #collect(schema: JsonSchema, types: CelTypes, typed: Map<JsonSchema, CelType>, isRoot: boolean): boolean {
-    const type = schema['x-kubernetes-validations']?.length ? types.of(schema, isRoot || undefined) : undefined;
+    let holds = (schema['x-kubernetes-validations']?.length ?? 0) > 0;
+    const type = holds ? types.of(schema, isRoot || undefined) : undefined;
     if (type) typed.set(schema, type);
-    let holds = type !== undefined;
     for (const part of [...Object.values(schema.properties ?? {}), valuesOf(schema), schema.items]) {
       if (part && this.#collect(part, types, typed, false)) holds = true;
     }
@@ -188,36 +189,46 @@ function checkRule(compiled: CompiledRule, path: string, uncorrelated: string | 
   return errors;
 }
 
-function runRules({ type, rules }: NodeRules, value: unknown, path: string, old: unknown): FieldError[] {
+function runRules({ named, type, rules }: NodeRules, value: unknown, path: string, old: unknown): FieldError[] {
   const self = type.fromJson(value);
   const before = old === undefined ? undefined : type.fromJson(old);
   const isSame = old !== undefined && equal(value as Json, old as Json);
+  const place = path || '<nil>';
   return rules.flatMap((compiled) => {
     const { rule, condition, usesOldSelf } = compiled;
-    if (!condition || (usesOldSelf && before === undefined && !rule.optionalOldSelf)) return [];
+    if (!condition) return [invalid(place, named, `rule compile error: ${compiled.ruleError}`)];
+    if (usesOldSelf && before === undefined && !rule.optionalOldSelf) return [];
     const optional = before === undefined ? Optional.none() : Optional.of(before);
-    const oldSelf = rule.optionalOldSelf ? optional : before;
-    const failure = evaluate(compiled, condition, { self, oldSelf });
-    if (failure === undefined || (isSame && !usesOldSelf)) return [];
-    const field = rule.fieldPath ? path + (path === '' ? rule.fieldPath.replace(/^\./, '') : rule.fieldPath) : path;
-    return [errorOf(rule, field || '<nil>', value, failure)];
+    const variables = { self, oldSelf: rule.optionalOldSelf ? optional : before };
+    const holds = evaluate(rule, condition, variables);
+    if (typeof holds === 'string') return [invalid(place, named, holds)];
+    if (holds || (isSame && !usesOldSelf)) return [];
+    const detail = spoken(compiled.message, variables) ?? (rule.message?.trim() || `failed rule: ${rule.rule.trim()}`);
+    return [errorOf(rule, fieldOf(rule, path), value, detail)];
   });
 }
 
-/** Why the rule does not hold; `undefined` where it does. */
+function fieldOf({ fieldPath }: ValidationRule, path: string): string {
+  if (!fieldPath) return path || '<nil>';
+  return path === '' ? fieldPath.replace(/^\./, '') : path + fieldPath;
+}
+
+/** Whether the rule holds; why it cannot be told. */
 function evaluate(
-  { rule, message }: CompiledRule,
+  rule: ValidationRule,
   condition: Expression,
   variables: Readonly<Record<string, unknown>>,
-): string | undefined {
+): boolean | string {
   try {
-    if (condition.run(variables) === true) return undefined;
+    return condition.run(variables) === true;
   } catch (error) {
-    const text = rule.message || rule.rule.trim();
-    if (!(error instanceof CostExceeded)) return `${summaryOf(error)} evaluating rule: ${text}`;
-    return `'${error.message}': no further validation rules will be run due to call cost exceeds limit for rule: ${text}`;
+    const text = rule.message?.trim() || rule.rule.trim();
+    if (error instanceof CostExceeded) {
+      return `'${error.message}': no further validation rules will be run due to call cost exceeds limit for rule: ${text}`;
+    }
+    const summary = summaryOf(error).replace(/^No such key/, 'no such key');
+    return `${summary} evaluating rule: ${text}`;
   }
-  return spoken(message, variables) ?? (rule.message?.trim() || `failed rule: ${rule.rule.trim()}`);
 }
 
 /** What the message expression says, unless it fails or says nothing that fits a line. */

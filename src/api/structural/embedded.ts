@@ -3,9 +3,16 @@ import { invalid, required } from '../kinds/errors.ts';
 import { validateMetadata } from '../kinds/metadata.ts';
 import { dnsLabel1035, pathSegment } from '../kinds/names.ts';
 import { checkType } from '../schema/check.ts';
+import { loadSchema } from '../schema/load.ts';
 import type { Type } from '../schema/schema.ts';
 import type { KubeObject } from '../types.ts';
 import { childOf, isObject, type JsonObject, type JsonSchema } from './json-schema.ts';
+
+/** The type of the metadata of all objects. */
+export function metadataType(): Type {
+  const definition = loadSchema().definition('io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta');
+  return definition ? { kind: 'struct', definition } : { kind: 'scalar', scalar: 'any' };
+}
 
 /** Objects in objects (`x-kubernetes-embedded-resource`) have a type and well-formed metadata. */
 export function checkEmbedded(schema: JsonSchema | undefined, value: unknown, metadata: Type, path = ''): FieldError[] {

@@ -1,72 +1,123 @@
 import type { FieldError } from '../kind.ts';
-import { duplicate, forbidden, invalid, notSupported, required } from '../kinds/errors.ts';
-import { type JsonSchema, valuesOf } from './json-schema.ts';
+import { forbidden, invalid, notSupported, required } from '../kinds/errors.ts';
+import { fieldAt } from './field-path.ts';
+import { type JsonSchema, schemasIn, valuesOf } from './json-schema.ts';
 
 const types = ['array', 'boolean', 'integer', 'number', 'object', 'string'];
 const reasons = ['FieldValueDuplicate', 'FieldValueForbidden', 'FieldValueInvalid', 'FieldValueRequired'];
 /** Keywords of JSON schema that CRDs may not use. */
 const unsupported = ['id', 'additionalItems', 'patternProperties', 'definitions', 'dependencies', '$ref'] as const;
-/** What a schema with a status subresource may have at its root. */
-const atRoot = new Set(
-  (
-    'description type format title maximum exclusiveMaximum minimum exclusiveMinimum maxLength minLength pattern ' +
-    'maxItems minItems uniqueItems multipleOf required items properties externalDocs example ' +
-    'x-kubernetes-preserve-unknown-fields x-kubernetes-validations'
-  ).split(' '),
-);
+/** What a schema with a status subresource may have at its root, by the names of Kubernetes' own type. */
+const atRoot = (
+  'Description Type Format Title Maximum ExclusiveMaximum Minimum ExclusiveMinimum MaxLength MinLength Pattern ' +
+  'MaxItems MinItems UniqueItems MultipleOf Required Items Properties ExternalDocs Example ' +
+  'XPreserveUnknownFields XValidations'
+).split(' ');
+const ownNames: Readonly<Record<string, string>> = {
+  'x-kubernetes-preserve-unknown-fields': 'XPreserveUnknownFields',
+  'x-kubernetes-validations': 'XValidations',
+};
+const isAtRoot = (name: string): boolean =>
+  atRoot.includes(ownNames[name] ?? name.charAt(0).toUpperCase() + name.slice(1));
+const metaFields: ReadonlySet<string> = new Set(['apiVersion', 'kind', 'metadata']);
 
 /** Rules for the root of a schema. */
 export function checkRoot(schema: JsonSchema, path: string, hasStatus: boolean): FieldError[] {
   const errors: FieldError[] = [];
   if (hasStatus) {
-    const wrong = Object.entries(schema).find(([name, value]) => value !== false && !atRoot.has(name));
+    const isWrong = ([name, value]: [string, unknown]) => value !== false && value !== '' && !isAtRoot(name);
     const when = 'at the root of the schema if the status subresource is enabled';
-    if (schema.type !== 'object') {
-      errors.push(invalid(`${path}.type`, schema.type ?? '', `only "object" is allowed as the type ${when}`));
-    } else if (wrong) {
-      const names = [...atRoot].join(' ');
-      errors.push(invalid(path, wrong[0], `only [${names}] fields are allowed ${when}`));
+    if (schema.type && schema.type !== 'object') {
+      errors.push(invalid(`${path}.type`, schema.type, `only "object" is allowed as the type ${when}`));
+    } else if (Object.entries(schema).some(isWrong)) {
+      errors.push(invalid(path, schema, `only [${atRoot.join(' ')}] fields are allowed ${when}`));
     }
   }
   if (schema.nullable) errors.push(forbidden(`${path}.nullable`, 'nullable cannot be true at the root'));
-  for (const name of ['apiVersion', 'kind', 'metadata']) {
-    if (schema.properties?.[name]?.default === undefined) continue;
-    errors.push(forbidden(`${path}.properties[${name}].default`, `must not be set in top-level ${name}`));
-  }
   return errors;
+}
+
+/** Why Kubernetes makes nothing of a schema: it uses a keyword that CRDs may not use. */
+export function unsupportedIn(schema: JsonSchema): string | undefined {
+  for (const each of schemasIn(schema)) {
+    const name = [...unsupported, '$schema'].find((keyword) => isSet((each as Record<string, unknown>)[keyword]));
+    if (name) return `OpenAPIV3Schema '${name.replace('$schema', 'schema')}' is not supported`;
+    if (Array.isArray(each.items)) return "OpenAPIV3Schema 'items' must be a schema, but is an array";
+    if (each['x-kubernetes-preserve-unknown-fields'] === false) {
+      return "internal error: 'x-kubernetes-preserve-unknown-fields' must be true or undefined";
+    }
+  }
+  return undefined;
+}
+
+const isSet = (value: unknown): boolean => value !== undefined && value !== '';
+
+/** Where a schema stands among others. */
+interface Place {
+  readonly isRoot: boolean;
+  /** In the `metadata` of an object. */
+  readonly isMeta?: boolean;
+  /** Why there may be no defaults. */
+  readonly noDefaults?: string;
 }
 
 /** Which keywords of a schema are used wrongly (apiextensions' ValidateCustomResourceDefinitionOpenAPISchema). */
-export function checkKeywords(schema: JsonSchema, path: string): FieldError[] {
-  const errors = [...checkOwn(schema, path), ...checkLists(schema, path), ...checkRules(schema, path)];
+export function checkKeywords(schema: JsonSchema, path: string, place: Place = { isRoot: true }): FieldError[] {
+  const errors = checkOwn(schema, path, place);
+  const { properties = {}, items } = schema;
   const values = valuesOf(schema);
-  if (schema.additionalProperties !== undefined && schema.additionalProperties !== true && schema.properties) {
+  const hasProperties = Object.keys(properties).length > 0;
+  if (hasProperties && schema.additionalProperties !== undefined && schema.additionalProperties !== true) {
     errors.push(forbidden(`${path}.additionalProperties`, 'additionalProperties and properties are mutual exclusive'));
   }
-  if (values) errors.push(...checkKeywords(values, `${path}.additionalProperties`));
-  for (const [name, child] of Object.entries(schema.properties ?? {})) {
-    errors.push(...checkKeywords(child, `${path}.properties[${name}]`));
+  const below = { ...place, isRoot: false };
+  if (values) {
+    const noDefaults = place.isMeta ? 'inside additionalProperties applying to object metadata' : place.noDefaults;
+    errors.push(...checkKeywords(values, `${path}.additionalProperties`, { ...below, noDefaults }));
   }
-  if (schema.items) errors.push(...checkKeywords(schema.items, `${path}.items`));
-  if (schema.not) errors.push(...checkKeywords(schema.not, `${path}.not`));
-  for (const name of ['allOf', 'anyOf', 'oneOf'] as const) {
-    for (const [index, each] of (schema[name] ?? []).entries()) {
-      errors.push(...checkKeywords(each, `${path}.${name}[${index}]`));
-    }
+  for (const [name, child] of Object.entries(properties)) {
+    errors.push(...checkKeywords(child, `${path}.properties[${name}]`, placeOfProperty(schema, name, place)));
   }
-  return errors;
+  for (const [name, each] of alternativesOf(schema)) errors.push(...checkKeywords(each, `${path}.${name}`, below));
+  for (const [name, each] of itemsOf(items)) errors.push(...checkKeywords(each, `${path}.${name}`, below));
+  return [...errors, ...checkLists(schema, path), ...checkRules(schema, path)];
 }
 
-function checkOwn(schema: JsonSchema, path: string): FieldError[] {
+function placeOfProperty(schema: JsonSchema, name: string, { isRoot, ...place }: Place): Place {
+  const isMeta = metaFields.has(name) && (isRoot || schema['x-kubernetes-embedded-resource'] === true);
+  if (!isMeta) return { ...place, isRoot: false };
+  return { isRoot: false, isMeta, noDefaults: isRoot ? `in top-level ${name}` : place.noDefaults };
+}
+
+function* alternativesOf(schema: JsonSchema): Generator<[string, JsonSchema]> {
+  if (schema.not) yield ['not', schema.not];
+  for (const name of ['allOf', 'oneOf', 'anyOf'] as const) {
+    for (const [index, each] of (schema[name] ?? []).entries()) yield [`${name}[${index}]`, each];
+  }
+}
+
+/** A list of schemas is refused, and looked at all the same. */
+const itemsOf = (items: JsonSchema | readonly JsonSchema[] | undefined): [string, JsonSchema][] => {
+  if (!items) return [];
+  if (!('length' in items)) return [['items', items]];
+  return items.map((each, index) => [`items[${index}]`, each]);
+};
+
+function checkOwn(schema: JsonSchema, path: string, { isMeta, noDefaults }: Place): FieldError[] {
   const errors: FieldError[] = [];
+  if (schema.type && !types.includes(schema.type)) errors.push(notSupported(`${path}.type`, schema.type, types));
   if (schema.type === 'null') {
     errors.push(forbidden(`${path}.type`, 'type cannot be set to null, use nullable as an alternative'));
-  } else if (schema.type && !types.includes(schema.type)) {
-    errors.push(notSupported(`${path}.type`, schema.type, types));
+  }
+  if (schema.default !== undefined && noDefaults) {
+    errors.push(forbidden(`${path}.default`, `must not be set ${noDefaults}`));
+  }
+  if (isMeta && schema['x-kubernetes-embedded-resource']) {
+    errors.push(forbidden(`${path}.x-kubernetes-embedded-resource`, 'must not be used inside of resource meta'));
   }
   for (const name of unsupported) {
     const value = (schema as Record<string, unknown>)[name];
-    if (value !== undefined && value !== '') errors.push(forbidden(`${path}.${name}`, `${name} is not supported`));
+    if (isSet(value)) errors.push(forbidden(`${path}.${name}`, `${name} is not supported`));
   }
   if (Array.isArray(schema.items)) {
     errors.push(forbidden(`${path}.items`, 'items must be a schema object and not an array'));
@@ -122,7 +173,8 @@ function checkSetItems(items: JsonSchema | undefined, path: string): FieldError[
     return [invalid(`${path}.items.x-kubernetes-list-type`, listType, detail)];
   }
   if (items?.type === 'object' && items['x-kubernetes-map-type'] !== 'atomic') {
-    return [invalid(`${path}.items.x-kubernetes-map-type`, items['x-kubernetes-map-type'] ?? null, detail)];
+    // Kubernetes shows the type of the list here.
+    return [invalid(`${path}.items.x-kubernetes-map-type`, listType ?? null, detail)];
   }
   return [];
 }
@@ -165,7 +217,6 @@ function checkRules(schema: JsonSchema, path: string): FieldError[] {
   return rules.flatMap(({ rule, message = '', messageExpression = '', reason, fieldPath = '' }, index) => {
     const at = `${path}.x-kubernetes-validations[${index}]`;
     const errors: FieldError[] = [];
-    if (rules.findIndex((each) => each.rule === rule) < index) errors.push(duplicate(at, { rule }));
     if (rule.trim() === '') errors.push(required(`${at}.rule`, 'rule is not specified'));
     else if (message !== '' && message.trim() === '') {
       errors.push(invalid(`${at}.message`, message, 'must be non-empty if specified'));
@@ -182,6 +233,9 @@ function checkRules(schema: JsonSchema, path: string): FieldError[] {
       errors.push(invalid(`${at}.fieldPath`, fieldPath, 'must be non-empty if specified'));
     }
     if (hasLineBreaks(fieldPath)) errors.push(invalid(`${at}.fieldPath`, fieldPath, 'must not contain line breaks'));
+    if (fieldPath !== '' && !unsupportedIn(schema) && 'error' in fieldAt(fieldPath, schema)) {
+      errors.push(invalid(`${at}.fieldPath`, fieldPath, 'must be a valid path'));
+    }
     return errors;
   });
 }

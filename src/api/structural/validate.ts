@@ -5,6 +5,8 @@ import { hasFormat, isKnownFormat } from './formats.ts';
 import { isObject, type JsonObject, type JsonSchema, valuesOf } from './json-schema.ts';
 import { compilePattern } from './pattern.ts';
 
+const NOWHERE = '<nil>';
+
 /**
  * What of a value breaks its schema, in the words of Kubernetes (kube-openapi's validate, as apiextensions reports it).
  * With `old`, what an update leaves as it was is not held against it (KEP-4008).
@@ -12,6 +14,19 @@ import { compilePattern } from './pattern.ts';
 export function validateValue(schema: JsonSchema, value: unknown, path = '', old?: unknown): FieldError[] {
   return new Validation().run(schema, value, path, old);
 }
+
+/**
+ * As {@link validateValue}, of a value that stands at `at`. The messages tell of its fields as if it stood alone, as
+ * those of Kubernetes do.
+ */
+export function validateAt(at: string, schema: JsonSchema, value: unknown, old?: unknown): FieldError[] {
+  return validateValue(schema, value, '', old).map((error) => ({
+    ...error,
+    field: error.field === '' || error.field === NOWHERE ? at : `${at}${joint(error.field)}`,
+  }));
+}
+
+const joint = (field: string): string => (field.startsWith('.') ? field : `.${field}`);
 
 /** Where a value stands, and what stood there before. */
 interface Place {
@@ -131,7 +146,7 @@ export function correlated(schema: JsonSchema, old: unknown): (item: unknown) =>
 }
 
 /** What several schemas say together belongs to no field of its own; Kubernetes prints its empty path as Go does. */
-const junction = (detail: string): FieldError => invalid('<nil>', '', detail);
+const junction = (detail: string): FieldError => invalid(NOWHERE, '', detail);
 
 function checkType(schema: JsonSchema, value: unknown, path: string): FieldError[] {
   const types = schema['x-kubernetes-int-or-string'] ? ['integer', 'string'] : schema.type ? [schema.type] : [];
@@ -173,7 +188,7 @@ function checkNumber(schema: JsonSchema, value: number, path: string): FieldErro
   const { maximum, minimum, exclusiveMaximum, exclusiveMinimum, multipleOf } = schema;
   const errors: FieldError[] = [];
   const range = outOfRange(schema, value);
-  if (range) errors.push(invalid('<nil>', '', `Checked value must be of type ${range} in ${path}`));
+  if (range) errors.push(invalid(NOWHERE, '', `Checked value must be of type ${range} in ${path}`));
   if (multipleOf !== undefined && !Number.isInteger(value / multipleOf)) {
     errors.push(invalid(path, value, `${path} in body should be a multiple of ${multipleOf}`));
   }

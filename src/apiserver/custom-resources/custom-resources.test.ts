@@ -171,7 +171,7 @@ test('a definition whose rules may cost too much is refused', async (t) => {
   };
   const refused = await stored();
   assert.equal(refused.status, 422, refused.text);
-  const at = 'spec.versions[0].schema.openAPIV3Schema.x-kubernetes-validations[0].rule';
+  const at = 'spec.validation.openAPIV3Schema.x-kubernetes-validations[0].rule';
   assert.ok(
     refused.json.message.includes(`${at}: Forbidden: estimated rule cost exceeds budget by factor of more than`),
   );

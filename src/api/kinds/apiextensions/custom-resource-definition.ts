@@ -80,11 +80,14 @@ const emptySpec: CustomResourceDefinition['spec'] = {
 type Version = CustomResourceDefinition['spec']['versions'][number];
 
 /** The schema of a version, as it is on the wire. */
-export const schemaOf = (version: Version): JsonSchema | undefined =>
+const schemaOf = (version: Version): JsonSchema | undefined =>
   version.schema?.openAPIV3Schema as JsonSchema | undefined;
 
-const storageVersionsOf = ({ spec }: CustomResourceDefinition): string[] =>
-  (spec.versions ?? []).filter((version) => version.storage).map((version) => version.name);
+/** There should be one; of several the first counts. */
+const storageVersionsOf = ({ spec }: CustomResourceDefinition): string[] => {
+  const version = spec.versions?.find((each) => each.storage);
+  return version ? [version.name] : [];
+};
 
 /** Where objects are kept must not change under them. */
 function validateNamesKept(crd: CustomResourceDefinition, old: CustomResourceDefinition): FieldError[] {

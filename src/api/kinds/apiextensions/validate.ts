@@ -1,20 +1,18 @@
 import type { FieldError } from '../../kind.ts';
 import { equal, type Json } from '../../patch/json.ts';
-import { checkDefaults } from '../../structural/check-defaults.ts';
-import { childOf, hasRules, type JsonSchema } from '../../structural/json-schema.ts';
-import { checkKeywords, checkRoot } from '../../structural/keywords.ts';
-import { checkStructural } from '../../structural/structural.ts';
+import { fieldAt } from '../../structural/field-path.ts';
+import type { JsonSchema } from '../../structural/json-schema.ts';
 import type { CustomResourceDefinition } from '../../types.ts';
-import { duplicate, forbidden, invalid, oneOf, required, tooMany } from '../errors.ts';
+import { duplicate, each, forbidden, invalid, oneOf, required, ruled, tooMany } from '../errors.ts';
 import { dnsLabel1035, dnsSubdomain } from '../names.ts';
 import { isReviewed, validateReviewVersions } from '../review-versions.ts';
 import { validateWebhookClient } from '../webhook-client.ts';
-import { schemaOf } from './custom-resource-definition.ts';
+import { type Parts, partsOf, type Version } from './parts.ts';
+import { validateSchema } from './schema.ts';
 
 type Spec = CustomResourceDefinition['spec'];
 type Conversion = Spec['conversion'];
 type Names = Spec['names'];
-type Version = Spec['versions'][number];
 type Column = NonNullable<Version['additionalPrinterColumns']>[number];
 
 const MAX_SELECTABLE_FIELDS = 8;
@@ -24,49 +22,54 @@ export async function validateDefinition(
   crd: CustomResourceDefinition,
   old: CustomResourceDefinition | undefined,
 ): Promise<FieldError[]> {
-  const errors = validateParts(crd, old);
-  return errors.length > 0 ? errors : validateCelRules(crd, old);
-}
-
-/** Rules are compiled against schemas that are otherwise sound. */
-async function validateCelRules(
-  { spec }: CustomResourceDefinition,
-  old: CustomResourceDefinition | undefined,
-): Promise<FieldError[]> {
-  const errors: FieldError[] = [];
-  for (const [index, version] of spec.versions.entries()) {
-    const schema = schemaOf(version);
-    if (!schema || !hasRules(schema) || isUnchanged(version, old)) continue;
-    const { SchemaRules } = await import('../../cel/rules.ts');
-    const path = `spec.versions[${index}].schema.openAPIV3Schema`;
-    const rules = new SchemaRules(schema);
-    const wrong = rules.check(schema, path);
-    errors.push(...(wrong.length > 0 ? wrong : rules.checkDefaults(schema, path)));
-  }
-  return errors;
-}
-
-function validateParts(crd: CustomResourceDefinition, old: CustomResourceDefinition | undefined): FieldError[] {
   const { spec } = crd;
+  const versions = spec.versions ?? [];
+  const { shared, own } = partsOf(versions);
+  const schemaOf = (version: Parts, path: string, hasStatus: boolean) => checkSchema(version, path, hasStatus, old);
+  const ownSchemas = versions.map((version, index) =>
+    schemaOf(own[index] ?? {}, `spec.versions[${index}].schema.openAPIV3Schema`, hasStatusOf(version)),
+  );
+  const sharedSchema = schemaOf(shared, 'spec.validation.openAPIV3Schema', versions.some(hasStatusOf));
   return [
     ...validateName(crd),
     ...validateGroup(spec.group),
-    ...oneOf('spec.scope', spec.scope, ['Cluster', 'Namespaced']),
-    ...validateVersions(spec.versions ?? [], old),
+    ...validateScope(spec.scope),
+    ...(await Promise.all(ownSchemas)).flat(),
+    ...validateVersions(versions, own),
     ...validateNames(spec.names, 'spec.names'),
-    ...validateConversion(spec.conversion, old?.spec.conversion),
+    ...(await sharedSchema),
+    ...validateParts(shared, 'spec', 'may only be set when validations.schema is included'),
+    ...validateConversion(spec.conversion, old),
     ...validateStoredVersions(crd),
     ...validateApproval(crd, old),
-    ...(spec.preserveUnknownFields && !old?.spec.preserveUnknownFields
-      ? [
-          invalid(
-            'spec.preserveUnknownFields',
-            true,
-            'cannot set to true, set x-kubernetes-preserve-unknown-fields to true in spec.versions[*].schema instead',
-          ),
-        ]
-      : []),
+    ...validatePreserve(spec, old),
   ];
+}
+
+const hasStatusOf = ({ subresources }: Version): boolean => Boolean(subresources?.status);
+
+/** What was accepted before is not looked at again. */
+async function checkSchema(
+  { schema }: Parts,
+  path: string,
+  hasStatus: boolean,
+  old: CustomResourceDefinition | undefined,
+): Promise<FieldError[]> {
+  const own = schema?.openAPIV3Schema;
+  const isKnown = old?.spec.versions.some(
+    (each) => equal((each.schema?.openAPIV3Schema ?? null) as Json, own as Json) && (hasStatusOf(each) || !hasStatus),
+  );
+  return own && !isKnown ? validateSchema(own as JsonSchema, path, hasStatus) : [];
+}
+
+function validatePreserve(spec: Spec, old: CustomResourceDefinition | undefined): FieldError[] {
+  if (!spec.preserveUnknownFields || old?.spec.preserveUnknownFields) return [];
+  const instead = 'set x-kubernetes-preserve-unknown-fields to true in spec.versions[*].schema instead';
+  return [invalid('spec.preserveUnknownFields', true, `cannot set to true, ${instead}`)];
+}
+
+function validateScope(scope: string | undefined): FieldError[] {
+  return scope ? oneOf('spec.scope', scope, ['Cluster', 'Namespaced']) : [required('spec.scope')];
 }
 
 function validateName({ metadata, spec }: CustomResourceDefinition): FieldError[] {
@@ -102,49 +105,38 @@ function validateNames(names: Names, path: string): FieldError[] {
   return errors;
 }
 
-function validateVersions(versions: readonly Version[], old: CustomResourceDefinition | undefined): FieldError[] {
+function validateVersions(versions: readonly Version[], own: readonly Parts[]): FieldError[] {
   const field = 'spec.versions';
-  const names = versions.map((version) => version.name);
-  const errors = versions.flatMap((version, index) => validateVersion(version, `${field}[${index}]`, old));
-  if (new Set(names).size < names.length) errors.push(invalid(field, names, 'must contain unique version names'));
+  const names = versions.map(({ name }) => name ?? '');
+  const errors = versions.flatMap((version, index) => validateVersion(version, own[index] ?? {}, `${field}[${index}]`));
+  if (new Set(names).size < names.length) errors.push(invalid(field, versions, 'must contain unique version names'));
   if (versions.filter((version) => version.storage).length !== 1) {
-    errors.push(invalid(field, names, 'must have exactly one version marked as storage version'));
+    errors.push(invalid(field, versions, 'must have exactly one version marked as storage version'));
   }
-  return errors;
+  // Kubernetes has the first one's name a second time, from before there were several.
+  return names[0] ? [...errors, ...ruled('spec.version', names[0], dnsLabel1035)] : errors;
 }
 
-function validateVersion(version: Version, path: string, old: CustomResourceDefinition | undefined): FieldError[] {
-  const errors: FieldError[] = [];
-  const wrong = dnsLabel1035(version.name);
-  if (wrong) errors.push(invalid(`${path}.name`, version.name, wrong));
-  errors.push(...validateDeprecation(version, `${path}.deprecationWarning`));
-  const schema = schemaOf(version);
-  const at = `${path}.schema.openAPIV3Schema`;
-  if (!schema) errors.push(required(at));
-  // What was accepted before is not looked at again.
-  else if (!isUnchanged(version, old)) {
-    errors.push(...validateSchema(schema, at, version.subresources?.status !== undefined));
-  }
-  errors.push(...validateSubresources(version, `${path}.subresources`));
-  for (const [index, column] of (version.additionalPrinterColumns ?? []).entries()) {
-    errors.push(...validateColumn(column, `${path}.additionalPrinterColumns[${index}]`));
-  }
-  errors.push(...validateSelectableFields(version, schema, `${path}.selectableFields`));
-  return errors;
+function validateVersion(version: Version, own: Parts, path: string): FieldError[] {
+  return [
+    ...ruled(`${path}.name`, version.name ?? '', dnsLabel1035),
+    ...validateDeprecation(version, `${path}.deprecationWarning`),
+    ...(version.schema?.openAPIV3Schema ? [] : [required(`${path}.schema.openAPIV3Schema`)]),
+    ...validateParts(own, path, 'may only be set when `version.schema.openAPIV3Schema` is not included'),
+  ];
 }
 
-function isUnchanged(version: Version, old: CustomResourceDefinition | undefined): boolean {
-  const before = old?.spec.versions.find((each) => each.name === version.name);
-  return before !== undefined && equal(before as unknown as Json, version as unknown as Json);
-}
-
-function validateSchema(schema: JsonSchema, path: string, hasStatus: boolean): FieldError[] {
-  const root = checkRoot(schema, path, hasStatus);
-  const structural = checkStructural(schema, path);
-  const keywords = checkKeywords(schema, path);
-  const errors = [...root, ...structural, ...keywords];
-  // Defaults are tried against a schema that is otherwise sound.
-  return errors.length > 0 ? errors : checkDefaults(schema, path);
+/** `needsSchema`: what is said of selectable fields without a schema beside them. */
+function validateParts(parts: Parts, path: string, needsSchema: string): FieldError[] {
+  const { schema, subresources, additionalPrinterColumns, selectableFields } = parts;
+  const field = `${path}.selectableFields`;
+  const fields = selectableFields ?? [];
+  return [
+    ...validateSubresources(subresources, `${path}.subresources`),
+    ...each(additionalPrinterColumns, `${path}.additionalPrinterColumns`, validateColumn),
+    ...(fields.length > 0 && !schema?.openAPIV3Schema ? [invalid(field, '', needsSchema)] : []),
+    ...(schema?.openAPIV3Schema ? validateSelectableFields(fields, schema.openAPIV3Schema as JsonSchema, field) : []),
+  ];
 }
 
 function validateDeprecation({ deprecated, deprecationWarning }: Version, field: string): FieldError[] {
@@ -158,7 +150,7 @@ function validateDeprecation({ deprecated, deprecationWarning }: Version, field:
   return [wrong(`must only contain printable UTF-8 characters; non-printable character found at index ${at}`)];
 }
 
-function validateSubresources({ subresources }: Version, path: string): FieldError[] {
+function validateSubresources(subresources: Parts['subresources'], path: string): FieldError[] {
   const scale = subresources?.scale;
   if (!scale) return [];
   return [
@@ -201,32 +193,36 @@ function validateColumn(column: Column, path: string): FieldError[] {
   return errors;
 }
 
-function validateSelectableFields(version: Version, schema: JsonSchema | undefined, path: string): FieldError[] {
-  const paths = (version.selectableFields ?? []).map((field) => field.jsonPath);
-  const errors = paths.flatMap((jsonPath, index) => {
-    const field = `${path}[${index}].jsonPath`;
-    if (!jsonPath) return [required(field)];
-    const found = schemaAt(schema, jsonPath);
-    if (!found) return [invalid(field, jsonPath, 'is an invalid path')];
-    if (/^\.?metadata(\.|$)/.test(jsonPath)) return [invalid(field, jsonPath, 'must not point to fields in metadata')];
-    if (!['string', 'boolean', 'integer'].includes(found.type ?? '')) {
-      const detail =
-        'must point to a field of type string, boolean or integer. Enum string fields and strings with formats are allowed.';
-      return [invalid(field, jsonPath, detail)];
-    }
-    return paths.indexOf(jsonPath) < index ? [duplicate(field, jsonPath)] : [];
-  });
-  const count = new Set(paths).size;
-  return count > MAX_SELECTABLE_FIELDS ? [...errors, tooMany(path, count, MAX_SELECTABLE_FIELDS)] : errors;
+function validateSelectableFields(
+  fields: NonNullable<Version['selectableFields']>,
+  schema: JsonSchema,
+  path: string,
+): FieldError[] {
+  const known = new Set<string>();
+  const errors = each(fields, path, ({ jsonPath }, at) =>
+    validateSelectable(jsonPath, schema, `${at}.jsonPath`, known),
+  );
+  return known.size > MAX_SELECTABLE_FIELDS ? [...errors, tooMany(path, known.size, MAX_SELECTABLE_FIELDS)] : errors;
 }
 
-function schemaAt(schema: JsonSchema | undefined, path: string): JsonSchema | undefined {
-  const names = path.split('.').slice(1);
-  return names.length === 0 ? undefined : names.reduce((found, name) => found && childOf(found, name), schema);
+/** `known`: the fields before it. */
+function validateSelectable(jsonPath: string, schema: JsonSchema, field: string, known: Set<string>): FieldError[] {
+  if (!jsonPath) return [required(field)];
+  const found = fieldAt(jsonPath, schema, false);
+  if ('error' in found) return [invalid(field, jsonPath, `is an invalid path: ${found.error}`)];
+  const errors: FieldError[] = [];
+  const name = found.names.join('.');
+  if (found.names[0] === 'metadata') errors.push(invalid(field, jsonPath, 'must not point to fields in metadata'));
+  if (!['string', 'boolean', 'integer'].includes(found.schema?.type ?? '')) {
+    const types = 'string, boolean or integer. Enum string fields and strings with formats are allowed.';
+    errors.push(invalid(field, jsonPath, `must point to a field of type ${types}`));
+  }
+  if (known.has(name)) errors.push(duplicate(field, jsonPath));
+  known.add(name);
+  return errors;
 }
 
-/** `old`: what was there before; versions of which none was known then may go on so. */
-function validateConversion(conversion: Conversion, old: Conversion): FieldError[] {
+function validateConversion(conversion: Conversion, old: CustomResourceDefinition | undefined): FieldError[] {
   const field = 'spec.conversion';
   if (!conversion) return [];
   const { strategy, webhook } = conversion;
@@ -234,14 +230,15 @@ function validateConversion(conversion: Conversion, old: Conversion): FieldError
   if (strategy !== 'Webhook') {
     const detail = 'should not be set when strategy is not set to Webhook';
     return [
-      ...oneOf(`${field}.strategy`, strategy, ['None', 'Webhook']),
+      ...(strategy ? oneOf(`${field}.strategy`, strategy, ['None', 'Webhook']) : [required(`${field}.strategy`)]),
       ...(webhook?.clientConfig ? [forbidden(`${field}.webhookClientConfig`, detail)] : []),
       ...(versions.length > 0 ? [forbidden(`${field}.conversionReviewVersions`, detail)] : []),
     ];
   }
   const client = `${field}.webhookClientConfig`;
   const reviews = `${field}.conversionReviewVersions`;
-  const needsKnown = isReviewed(old?.webhook?.conversionReviewVersions ?? []);
+  // Versions of which none was known before may go on so.
+  const needsKnown = isReviewed(old?.spec.conversion?.webhook?.conversionReviewVersions ?? []);
   return [
     ...(webhook?.clientConfig
       ? validateWebhookClient(webhook.clientConfig, client)
@@ -253,12 +250,16 @@ function validateConversion(conversion: Conversion, old: Conversion): FieldError
 function validateStoredVersions({ spec, status }: CustomResourceDefinition): FieldError[] {
   const field = 'status.storedVersions';
   const stored = status?.storedVersions ?? [];
-  if (stored.length === 0) return [invalid(field, stored, 'must have at least one stored version')];
-  return stored.flatMap((name, index) => {
-    if (spec.versions.some((version) => version.name === name)) return [];
+  if (stored.length === 0) return [invalid(field, null, 'must have at least one stored version')];
+  const versions = spec.versions ?? [];
+  const missing = versions.filter(({ name, storage }) => storage && !stored.includes(name));
+  const errors = missing.map(({ name }) => invalid(field, stored, `must have the storage version ${name}`));
+  const gone = stored.flatMap((name, index) => {
+    if (versions.some((version) => version.name === name)) return [];
     const detail = `missing from spec.versions; ${name} was previously a storage version, and must remain in spec.versions until a storage migration ensures no data remains persisted in ${name} and removes ${name} from status.storedVersions`;
     return [invalid(`${field}[${index}]`, name, detail)];
   });
+  return [...errors, ...gone];
 }
 
 const APPROVED = 'api-approved.kubernetes.io';
