@@ -14,6 +14,7 @@ import { checkEmbedded, metadataType } from './structural/embedded.ts';
 import { compileJsonPath } from './structural/json-path.ts';
 import { hasRules, type JsonObject, type JsonSchema } from './structural/json-schema.ts';
 import { checkListTypes } from './structural/list-types.ts';
+import { nestedField } from './structural/nested.ts';
 import { openApiOfSchema } from './structural/openapi.ts';
 import { prune } from './structural/prune.ts';
 import { typeOfSchema } from './structural/types.ts';
@@ -238,17 +239,25 @@ const standardFinalizers = new Set(['kubernetes', 'orphan', 'foregroundDeletion'
 /** Where a scale's numbers are, there must be numbers. */
 function validateScale(object: KubeObject, scale: ScalePaths | undefined, subresource: string | undefined) {
   if (!scale) return [];
-  const errors: FieldError[] = [];
-  const check = (path: string) => {
-    const value = compileJsonPath(path)(object)[0] ?? 0;
-    const wrong = (detail: string) => errors.push(invalid(path, value, detail));
-    if (typeof value !== 'number') wrong(`${path} accessor error: ${JSON.stringify(value)} is not a number`);
-    else if (value < 0) wrong('should be a non-negative integer');
-    else if (value > MAX_INT32) wrong(`should be less than or equal to ${MAX_INT32}`);
-  };
-  if (subresource !== 'status') check(scale.specReplicas);
-  check(scale.statusReplicas);
-  return errors;
+  const { specReplicas, statusReplicas, labelSelector } = scale;
+  return [
+    ...(subresource === 'status' ? [] : validateReplicas(object, specReplicas)),
+    ...validateReplicas(object, statusReplicas),
+    ...(labelSelector ? validateSelector(object, labelSelector) : []),
+  ];
+}
+
+function validateReplicas(object: KubeObject, path: string): FieldError[] {
+  const found = nestedField(object, path, 'int64');
+  if ('error' in found) return [invalid(path, 0, found.error)];
+  const value = Number(found.value ?? 0);
+  if (value < 0) return [invalid(path, value, 'should be a non-negative integer')];
+  return value > MAX_INT32 ? [invalid(path, value, `should be less than or equal to ${MAX_INT32}`)] : [];
+}
+
+function validateSelector(object: KubeObject, path: string): FieldError[] {
+  const found = nestedField(object, path, 'string');
+  return 'error' in found ? [invalid(path, '', found.error)] : [];
 }
 
 /**

@@ -2,9 +2,8 @@ import { type Environment, Optional } from '@marcbachmann/cel-js';
 import { messageOf } from '../../base/errors.ts';
 import type { FieldError } from '../kind.ts';
 import { duplicate, forbidden, invalid, required } from '../kinds/errors.ts';
-import { equal, type Json } from '../patch/json.ts';
 import { childOf, isObject, type JsonSchema, type ValidationRule, valuesOf } from '../structural/json-schema.ts';
-import { correlated } from '../structural/validate.ts';
+import { correlated, isUnchanged } from '../structural/unchanged.ts';
 import { CostExceeded, limited, OBJECT_LIMIT } from './budget.ts';
 import { createEnvironment } from './environment.ts';
 import { CompileError, compile, type Expression, summaryOf } from './expression.ts';
@@ -31,11 +30,20 @@ interface CompiledRule {
   readonly messageError?: string;
 }
 
+/** A value that rules are asked of. */
+interface Checked {
+  readonly value: unknown;
+  readonly path: string;
+  readonly old: unknown;
+  /** Whether it is what it was; of what cannot be told again, whether all around it is. */
+  isSame(): boolean;
+}
+
 /** Where a schema stands in a whole one. */
 interface Place {
   readonly path: string;
-  /** Its old value is known. */
-  readonly correlatable: boolean;
+  /** Within which schema its old value is not known; `undefined` where it is. */
+  readonly unknownIn: string | undefined;
   readonly isRoot: boolean;
   /** How many values of it there may be in an object; `undefined` where there is no limit. */
   readonly most: number | undefined;
@@ -70,17 +78,17 @@ export class SchemaRules {
   /** What is wrong with the rules themselves. `schema` is the whole one. */
   check(schema: JsonSchema, path: string): FieldError[] {
     const costs = new SchemaCosts();
-    const errors = this.#check(schema, { path, correlatable: true, isRoot: true, most: 1 }, costs);
+    const errors = this.#check(schema, { path, unknownIn: undefined, isRoot: true, most: 1 }, costs);
     return [...errors, ...costs.errors(path)];
   }
 
   #check(schema: JsonSchema, at: Place, costs: SchemaCosts): FieldError[] {
     if (!this.#holders.has(schema)) return [];
-    const { path, correlatable, most } = at;
+    const { path, unknownIn, most } = at;
     const errors = this.#checkOwn(schema, at, costs);
     const children = mostChildren(schema);
     const below = {
-      correlatable,
+      unknownIn,
       isRoot: false,
       most: most === undefined || children === undefined ? undefined : times(most, children),
     };
@@ -90,12 +98,12 @@ export class SchemaRules {
     const values = valuesOf(schema);
     if (values) errors.push(...this.#check(values, { ...below, path: `${path}.additionalProperties` }, costs));
     const isMap = schema['x-kubernetes-list-type'] === 'map';
-    const item = { ...below, path: `${path}.items`, correlatable: correlatable && isMap };
+    const item = { ...below, path: `${path}.items`, unknownIn: isMap ? unknownIn : (unknownIn ?? path) };
     if (schema.items) errors.push(...this.#check(schema.items, item, costs));
     return errors;
   }
 
-  #checkOwn(schema: JsonSchema, { path, correlatable, isRoot, most }: Place, costs: SchemaCosts): FieldError[] {
+  #checkOwn(schema: JsonSchema, { path, unknownIn, isRoot, most }: Place, costs: SchemaCosts): FieldError[] {
     if (!schema['x-kubernetes-validations']?.length) return [];
     const at = `${path}.x-kubernetes-validations`;
     const node = this.#nodes.get(schema);
@@ -103,14 +111,14 @@ export class SchemaRules {
     const type = sizedType(schema, isRoot || undefined);
     return node.rules.flatMap((each, index) => {
       const dear = type ? costs.add(each, `${at}[${index}]`, type, mostValues(type, most)) : [];
-      return [...dear, ...checkRule(each, `${at}[${index}]`, correlatable ? undefined : path)];
+      return [...dear, ...checkRule(each, `${at}[${index}]`, unknownIn)];
     });
   }
 
   /** What of a value breaks a rule. What an update leaves as it was is not held against it. */
   validate(schema: JsonSchema, value: unknown, path = '', old?: unknown): FieldError[] {
     try {
-      return limited(OBJECT_LIMIT, () => this.#validate(schema, value, path, old));
+      return limited(OBJECT_LIMIT, () => this.#validate(schema, { value, path, old, isSame: () => false }));
     } catch (error) {
       if (!(error instanceof CostExceeded)) throw error;
       const detail = 'validation failed due to running out of cost budget, no further validation rules will be run';
@@ -118,20 +126,25 @@ export class SchemaRules {
     }
   }
 
-  #validate(schema: JsonSchema, value: unknown, path: string, old: unknown): FieldError[] {
+  #validate(schema: JsonSchema, at: Checked): FieldError[] {
+    const { value, path, old } = at;
     if (value === null || value === undefined || !this.#holders.has(schema)) return [];
     const node = this.#nodes.get(schema);
-    const errors = node ? runRules(node, value, path, old ?? undefined) : [];
+    const isSame = old === undefined ? at.isSame : () => isUnchanged(schema, value, old);
+    const errors = node ? runRules(node, { ...at, isSame }) : [];
     if (Array.isArray(value)) {
       const { items } = schema;
       const before = correlated(schema, old);
-      if (items) errors.push(...value.flatMap((item, i) => this.#validate(items, item, `${path}[${i}]`, before(item))));
+      const placeOf = (item: unknown, index: number): Checked => {
+        return { value: item, path: `${path}[${index}]`, old: before(item), isSame };
+      };
+      if (items) errors.push(...value.flatMap((item, index) => this.#validate(items, placeOf(item, index))));
     } else if (isObject(value)) {
       const was = isObject(old) ? old : {};
       for (const [name, field] of Object.entries(value)) {
         const child = childOf(schema, name);
-        const at = schema.properties?.[name] ? (path === '' ? name : `${path}.${name}`) : `${path}[${name}]`;
-        if (child) errors.push(...this.#validate(child, field, at, was[name]));
+        const place = schema.properties?.[name] ? (path === '' ? name : `${path}.${name}`) : `${path}[${name}]`;
+        if (child) errors.push(...this.#validate(child, { value: field, path: place, old: was[name], isSame }));
       }
     }
     return errors;
@@ -153,10 +166,13 @@ export class SchemaRules {
 function compileRule(rule: ValidationRule, type: CelType, env: Environment): CompiledRule {
   const oldType = rule.optionalOldSelf ? `optional<${type.name}>` : type.name;
   const scope = env.clone().registerVariable('self', type.name).registerVariable('oldSelf', oldType);
+  // That a rule is empty is said elsewhere.
+  if (rule.rule.trim() === '') return { rule, condition: undefined, message: undefined, usesOldSelf: false };
   const [condition, ruleError] = attempt(() => expecting(compile(scope, rule.rule), 'bool', 'cel expression'));
-  const [message, messageError] = rule.messageExpression
-    ? attempt(() => expecting(compile(scope, rule.messageExpression ?? ''), 'string', 'messageExpression'))
-    : [];
+  const [message, messageError] =
+    rule.messageExpression && condition
+      ? attempt(() => expecting(compile(scope, rule.messageExpression ?? ''), 'string', 'messageExpression'))
+      : [];
   return { rule, condition, message, usesOldSelf: condition?.mentions('oldSelf') ?? false, ruleError, messageError };
 }
 
@@ -174,13 +190,13 @@ function expecting(expression: Expression, type: string, what: string): Expressi
   throw new CompileError(`${what} must evaluate to a ${type}`);
 }
 
-function checkRule(compiled: CompiledRule, path: string, uncorrelated: string | undefined): FieldError[] {
+function checkRule(compiled: CompiledRule, path: string, unknownIn: string | undefined): FieldError[] {
   const { rule, ruleError, messageError, usesOldSelf } = compiled;
   const errors: FieldError[] = [];
   if (ruleError) errors.push(invalid(`${path}.rule`, rule, ruleError));
   if (messageError) errors.push(invalid(`${path}.messageExpression`, rule, messageError));
-  if (usesOldSelf && uncorrelated !== undefined) {
-    const detail = `oldSelf cannot be used on the uncorrelatable portion of the schema within ${uncorrelated}`;
+  if (usesOldSelf && unknownIn !== undefined) {
+    const detail = `oldSelf cannot be used on the uncorrelatable portion of the schema within ${unknownIn}`;
     errors.push(invalid(`${path}.rule`, rule.rule, detail));
   } else if (!usesOldSelf && rule.optionalOldSelf !== undefined) {
     const detail = 'may not be set if oldSelf is not used in rule';
@@ -189,20 +205,20 @@ function checkRule(compiled: CompiledRule, path: string, uncorrelated: string | 
   return errors;
 }
 
-function runRules({ named, type, rules }: NodeRules, value: unknown, path: string, old: unknown): FieldError[] {
+function runRules({ named, type, rules }: NodeRules, { value, path, old, isSame }: Checked): FieldError[] {
   const self = type.fromJson(value);
-  const before = old === undefined ? undefined : type.fromJson(old);
-  const isSame = old !== undefined && equal(value as Json, old as Json);
+  const before = old === undefined || old === null ? undefined : type.fromJson(old);
   const place = path || '<nil>';
   return rules.flatMap((compiled) => {
     const { rule, condition, usesOldSelf } = compiled;
-    if (!condition) return [invalid(place, named, `rule compile error: ${compiled.ruleError}`)];
+    if (compiled.ruleError) return [invalid(place, named, `rule compile error: ${compiled.ruleError}`)];
+    if (!condition) return [];
     if (usesOldSelf && before === undefined && !rule.optionalOldSelf) return [];
     const optional = before === undefined ? Optional.none() : Optional.of(before);
     const variables = { self, oldSelf: rule.optionalOldSelf ? optional : before };
     const holds = evaluate(rule, condition, variables);
     if (typeof holds === 'string') return [invalid(place, named, holds)];
-    if (holds || (isSame && !usesOldSelf)) return [];
+    if (holds || (!usesOldSelf && isSame())) return [];
     const detail = spoken(compiled.message, variables) ?? (rule.message?.trim() || `failed rule: ${rule.rule.trim()}`);
     return [errorOf(rule, fieldOf(rule, path), value, detail)];
   });

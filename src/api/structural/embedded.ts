@@ -36,11 +36,11 @@ function checkResource(object: JsonObject, type: Type, path: string): FieldError
     const wrong = dnsLabel1035(kind.toLowerCase());
     if (wrong) errors.push(invalid(`${path}.kind`, kind, `may have mixed case, but should otherwise match: ${wrong}`));
   }
-  if (metadata === undefined) return errors;
+  if (metadata === undefined || metadata === null) return errors;
   const [malformed] = checkType(type, metadata).errors;
   if (malformed) return [...errors, invalid(`${path}.metadata`, metadata, malformed)];
-  const found = (metadata ?? {}) as NonNullable<KubeObject['metadata']>;
-  const rules = { namespaced: Boolean(found.namespace), nameRule: pathSegment };
+  const found = metadata as NonNullable<KubeObject['metadata']>;
+  const rules = { namespaced: Boolean(found.namespace), nameRule: pathSegment, anyFinalizer: true };
   const named = { metadata: { ...found, name: found.name || 'unnamed' } };
   const wrong = validateMetadata(named, undefined, rules);
   return [...errors, ...wrong.map((error) => ({ ...error, field: `${path}.${error.field}` }))];

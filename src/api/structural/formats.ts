@@ -120,9 +120,13 @@ function isISBN13(text: string): boolean {
   return [...digits].reduce((total, digit, index) => total + (index % 2 === 0 ? 1 : 3) * Number(digit), 0) % 10 === 0;
 }
 
+/** The numbers that their issuers give out (govalidator). */
+const cards =
+  /^(?:4\d{12}(?:\d{3})?|5[1-5]\d{14}|6(?:011|5\d\d)\d{12}|3[47]\d{13}|3(?:0[0-5]|[68]\d)\d{11}|(?:2131|1800|35\d{3})\d{11})$/;
+
 function isCreditCard(text: string): boolean {
   const digits = text.replace(/\D/g, '');
-  if (!/^\d{12,19}$/.test(digits)) return false;
+  if (!cards.test(digits)) return false;
   const sum = [...digits].reverse().reduce((total, digit, index) => {
     const doubled = index % 2 === 1 ? Number(digit) * 2 : Number(digit);
     return total + (doubled > 9 ? doubled - 9 : doubled);

@@ -2,8 +2,9 @@ import type { FieldError } from '../kind.ts';
 import { invalid, notSupported, required, tooLong, tooMany } from '../kinds/errors.ts';
 import { equal, type Json } from '../patch/json.ts';
 import { hasFormat, isKnownFormat } from './formats.ts';
-import { isObject, type JsonObject, type JsonSchema, valuesOf } from './json-schema.ts';
+import { childOf, isObject, type JsonObject, type JsonSchema, valuesOf } from './json-schema.ts';
 import { compilePattern } from './pattern.ts';
+import { correlated, isUnchanged } from './unchanged.ts';
 
 const NOWHERE = '<nil>';
 
@@ -12,7 +13,7 @@ const NOWHERE = '<nil>';
  * With `old`, what an update leaves as it was is not held against it (KEP-4008).
  */
 export function validateValue(schema: JsonSchema, value: unknown, path = '', old?: unknown): FieldError[] {
-  return new Validation().run(schema, value, path, old);
+  return new Validation().run(schema, { value, path, old, told: schema });
 }
 
 /**
@@ -33,15 +34,18 @@ interface Place {
   readonly value: unknown;
   readonly path: string;
   readonly old: unknown;
+  /** What is told of it outside of alternatives. */
+  readonly told: JsonSchema | undefined;
 }
 
 class Validation {
   /** Checks that were made: of several alternatives that all fail, the one that got furthest is told of. */
   #checks = 0;
 
-  run(schema: JsonSchema, value: unknown, path: string, old: unknown): FieldError[] {
-    const errors = this.#check(schema, { value, path, old });
-    return errors.length > 0 && old !== undefined && equal(value as Json, old as Json) ? [] : errors;
+  run(schema: JsonSchema, place: Place): FieldError[] {
+    const { value, old, told } = place;
+    const errors = this.#check(schema, place);
+    return errors.length > 0 && old !== undefined && isUnchanged(told, value, old) ? [] : errors;
   }
 
   #check(schema: JsonSchema, place: Place): FieldError[] {
@@ -73,7 +77,7 @@ class Validation {
       }
     }
     if (schema.allOf && schema.allOf.length > 0) {
-      const failures = schema.allOf.map((each) => this.run(each, place.value, place.path, place.old));
+      const failures = schema.allOf.map((each) => this.run(each, place));
       const failed = failures.filter((each) => each.length > 0).length;
       errors.push(...failures.flat());
       const none = failed === schema.allOf.length ? '. None validated' : '';
@@ -85,13 +89,13 @@ class Validation {
     return errors;
   }
 
-  #try(alternatives: readonly JsonSchema[], { value, path, old }: Place) {
+  #try(alternatives: readonly JsonSchema[], place: Place) {
     let passed = 0;
     let furthest: FieldError[] = [];
     let most = -1;
     for (const alternative of alternatives) {
       const before = this.#checks;
-      const errors = this.run(alternative, value, path, old);
+      const errors = this.run(alternative, place);
       if (errors.length === 0) passed++;
       else if (this.#checks - before > most) {
         most = this.#checks - before;
@@ -101,10 +105,13 @@ class Validation {
     return { passed, furthest };
   }
 
-  #checkList(schema: JsonSchema, list: readonly unknown[], { path, old }: Place): FieldError[] {
+  #checkList(schema: JsonSchema, list: readonly unknown[], { path, old, told }: Place): FieldError[] {
     const { items, minItems, maxItems } = schema;
-    const before = correlated(schema, old);
-    const errors = items ? list.flatMap((item, index) => this.run(items, item, `${path}[${index}]`, before(item))) : [];
+    const before = correlated(told, old);
+    const placeOf = (value: unknown, index: number): Place => {
+      return { value, path: `${path}[${index}]`, old: before(value), told: told?.items };
+    };
+    const errors = items ? list.flatMap((item, index) => this.run(items, placeOf(item, index))) : [];
     if (minItems !== undefined && list.length < minItems) {
       errors.push(invalid(path, list.length, `${path} in body should have at least ${minItems} items`));
     }
@@ -112,7 +119,7 @@ class Validation {
     return errors;
   }
 
-  #checkObject(schema: JsonSchema, object: JsonObject, { path, old }: Place): FieldError[] {
+  #checkObject(schema: JsonSchema, object: JsonObject, { path, old, told }: Place): FieldError[] {
     const { minProperties, maxProperties, properties = {} } = schema;
     const count = Object.keys(object).length;
     const errors: FieldError[] = [];
@@ -122,27 +129,21 @@ class Validation {
     if (maxProperties !== undefined && count > maxProperties) errors.push(tooMany(path, count, maxProperties));
     const before = isObject(old) ? old : {};
     const below = (name: string) => (path === '' ? name : `${path}.${name}`);
+    const placeOf = (name: string, at: string): Place => {
+      return { value: object[name], path: at, old: before[name], told: childOf(told, name) };
+    };
     const values = valuesOf(schema);
     if (values) {
-      for (const [name, value] of Object.entries(object)) {
-        if (!Object.hasOwn(properties, name)) errors.push(...this.run(values, value, below(name), before[name]));
+      for (const name of Object.keys(object)) {
+        if (!Object.hasOwn(properties, name)) errors.push(...this.run(values, placeOf(name, `${path}.${name}`)));
       }
     }
     for (const [name, child] of Object.entries(properties)) {
-      if (object[name] !== undefined) errors.push(...this.run(child, object[name], below(name), before[name]));
+      if (object[name] !== undefined) errors.push(...this.run(child, placeOf(name, below(name))));
     }
     for (const name of schema.required ?? []) if (object[name] === undefined) errors.push(required(below(name)));
     return errors;
   }
-}
-
-/** How an item of a list finds what it was: only items of a list that is a map can be told again. */
-export function correlated(schema: JsonSchema, old: unknown): (item: unknown) => unknown {
-  const keys = schema['x-kubernetes-list-map-keys'] ?? [];
-  if (schema['x-kubernetes-list-type'] !== 'map' || !Array.isArray(old)) return () => undefined;
-  const keyOf = (item: unknown) => JSON.stringify(keys.map((key) => (isObject(item) ? item[key] : undefined) ?? null));
-  const known = new Map(old.map((item) => [keyOf(item), item]));
-  return (item) => known.get(keyOf(item));
 }
 
 /** What several schemas say together belongs to no field of its own; Kubernetes prints its empty path as Go does. */
@@ -153,67 +154,108 @@ function checkType(schema: JsonSchema, value: unknown, path: string): FieldError
   if (types.length === 0 || (value === null && schema.nullable)) return [];
   const is = typeOf(value);
   const fits = types.some((type) => type === is || (type === 'number' && is === 'integer'));
-  if (fits) return [];
+  const format = knownFormat(schema);
+  if (fits || format === undefined || is === 'null') return fits ? [] : [wrongType(path, types.join(','), is)];
+  const isList = is === 'string' || is === 'array';
+  // Of a value that is neither text nor list, the format of the Go type that holds it is looked at.
+  if (!isList) return goFormats[is] === format ? [] : [wrongType(path, format, goFormats[is] ?? '')];
   // A format is checked in place of the type it belongs to.
-  const name = types.join(',');
-  const detail = `${path} in body must be of type ${name}: ${JSON.stringify(is)}`;
-  return [{ ...invalid(path, is, detail), reason: 'FieldValueTypeInvalid' }];
+  return types[0] === 'integer' || types[0] === 'number' ? [wrongType(path, types.join(','), is)] : [];
+}
+
+const goFormats: Readonly<Record<string, string>> = { integer: 'int64', number: 'float64' };
+
+const knownFormat = ({ type, format }: JsonSchema): string | undefined =>
+  format !== undefined && isKnownFormat(type, format) ? format : undefined;
+
+function wrongType(path: string, wanted: string, is: string): FieldError {
+  const detail = `${path} in body must be of type ${wanted}: ${JSON.stringify(is)}`;
+  return { ...invalid(path, is, detail), reason: 'FieldValueTypeInvalid' };
 }
 
 function typeOf(value: unknown): string {
   if (value === null) return 'null';
   if (Array.isArray(value)) return 'array';
-  if (typeof value === 'number') return Number.isInteger(value) ? 'integer' : 'number';
+  if (typeof value === 'number') return isInteger(value, 63) ? 'integer' : 'number';
   return typeof value;
 }
 
-function checkString({ minLength, maxLength, pattern, format, type }: JsonSchema, text: string, path: string) {
+const isInteger = (value: number, bits: number): boolean =>
+  Number.isInteger(value) && value >= -(2 ** bits) && value < 2 ** bits;
+
+function checkString(schema: JsonSchema, text: string, path: string): FieldError[] {
+  const { format, type } = schema;
+  const errors = checkText(schema, text, path).slice(0, 1);
+  if (format !== undefined && (type ?? 'string') === 'string' && !hasFormat(format, text)) {
+    errors.push(wrongType(path, format, text));
+  }
+  return errors;
+}
+
+/** Of which the first only is told. */
+function checkText({ minLength, maxLength, pattern }: JsonSchema, text: string, path: string): FieldError[] {
   const errors: FieldError[] = [];
   const length = minLength === undefined && maxLength === undefined ? 0 : [...text].length;
   if (maxLength !== undefined && length > maxLength) errors.push(tooLong(path, maxLength));
   if (minLength !== undefined && length < minLength) {
     errors.push(invalid(path, text, `${path} in body should be at least ${minLength} chars long`));
   }
-  if (pattern !== undefined && !compilePattern(pattern).test(text)) {
+  if (pattern && !compilePattern(pattern).test(text)) {
     errors.push(invalid(path, text, `${path} in body should match '${pattern}'`));
-  }
-  if (format !== undefined && (type ?? 'string') === 'string' && !hasFormat(format, text)) {
-    const detail = `${path} in body must be of type ${format}: ${JSON.stringify(text)}`;
-    errors.push({ ...invalid(path, text, detail), reason: 'FieldValueTypeInvalid' });
   }
   return errors;
 }
 
 function checkNumber(schema: JsonSchema, value: number, path: string): FieldError[] {
   const { maximum, minimum, exclusiveMaximum, exclusiveMinimum, multipleOf } = schema;
-  const errors: FieldError[] = [];
-  const range = outOfRange(schema, value);
-  if (range) errors.push(invalid(NOWHERE, '', `Checked value must be of type ${range} in ${path}`));
-  if (multipleOf !== undefined && !Number.isInteger(value / multipleOf)) {
-    errors.push(invalid(path, value, `${path} in body should be a multiple of ${multipleOf}`));
+  const should = (detail: string) => `${path} in body should be ${detail}`;
+  const errors = checkRange(schema, value, 'Checked', path);
+  /** Integers are held against integers, as in Go. */
+  const limit = (bound: number, name: string): number => {
+    const wrong = checkRange(schema, bound, name, path);
+    errors.push(...wrong);
+    return wrong.length === 0 && isInteger(value, 63) ? Math.trunc(bound) : bound;
+  };
+  if (multipleOf !== undefined) {
+    const factor = limit(multipleOf, 'MultipleOf');
+    const detail = `factor MultipleOf declared for ${path} must be positive: ${factor}`;
+    if (factor <= 0) errors.push(invalid(path, factor, detail));
+    else if (!isMultiple(value, factor)) errors.push(invalid(path, value, should(`a multiple of ${factor}`)));
   }
-  if (maximum !== undefined && (exclusiveMaximum ? value >= maximum : value > maximum)) {
-    const than = exclusiveMaximum ? 'less than' : 'less than or equal to';
-    errors.push(invalid(path, value, `${path} in body should be ${than} ${maximum}`));
-  }
-  if (minimum !== undefined && (exclusiveMinimum ? value <= minimum : value < minimum)) {
+  if (minimum !== undefined) {
+    const least = limit(minimum, 'Minimum boundary');
     const than = exclusiveMinimum ? 'greater than' : 'greater than or equal to';
-    errors.push(invalid(path, value, `${path} in body should be ${than} ${minimum}`));
+    if (value < least || (exclusiveMinimum && value === least)) {
+      errors.push(invalid(path, value, should(`${than} ${least}`)));
+    }
+  }
+  if (maximum !== undefined) {
+    const most = limit(maximum, 'Maximum boundary');
+    const than = exclusiveMaximum ? 'less than' : 'less than or equal to';
+    if (value > most || (exclusiveMaximum && value === most))
+      errors.push(invalid(path, value, should(`${than} ${most}`)));
   }
   return errors;
 }
 
-function outOfRange({ type, format }: JsonSchema, value: number): string | undefined {
-  const known = format !== undefined && isKnownFormat(type, format);
-  if (type === 'integer') {
-    const bits = known && format === 'int32' ? 31 : 63;
-    if (value >= -(2 ** bits) && value < 2 ** bits) return undefined;
-    return known ? `integer with format ${format}` : 'integer (default format)';
-  }
-  if (type === 'number' && known && format === 'float' && !Number.isFinite(Math.fround(value))) {
-    return 'number with format float';
-  }
-  return undefined;
+/** But for what binary fractions lose. */
+function isMultiple(value: number, factor: number): boolean {
+  const times = factor < 1 ? (1 / factor) * value : value / factor;
+  const isWhole = Math.abs(times - Math.round(times)) <= 1e-9 * Math.abs(times);
+  return isWhole && Math.abs(times) <= Number.MAX_SAFE_INTEGER;
+}
+
+/** Whether the type and format of a schema can hold a number; `what` it is called. */
+function checkRange(schema: JsonSchema, value: number, what: string, path: string): FieldError[] {
+  const format = knownFormat(schema);
+  const { type } = schema;
+  const isHeld =
+    type === 'integer'
+      ? isInteger(value, format === 'int32' ? 31 : 63)
+      : format !== 'float' || Number.isFinite(Math.fround(value));
+  if (isHeld) return [];
+  const kind = format ? `${type} with format ${format}` : `${type} (default format)`;
+  return [invalid(NOWHERE, '', `${what} value must be of type ${kind} in ${path}`)];
 }
 
 function checkEnum(schema: JsonSchema, value: unknown, path: string): FieldError[] {
