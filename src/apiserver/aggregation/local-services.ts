@@ -1,4 +1,5 @@
 import { conditionOf } from '../../api/kinds/apiextensions/conditions.ts';
+import { localStatus } from '../../api/kinds/apiregistration/api-service.ts';
 import { apiServices, customResourceDefinitions } from '../../api/resource.ts';
 import type { APIService, CustomResourceDefinition } from '../../api/types.ts';
 import { Coalesced } from '../../base/coalesced.ts';
@@ -6,7 +7,6 @@ import { ensure } from '../bootstrap.ts';
 import type { Context } from '../context.ts';
 import { StatusError } from '../errors.ts';
 import { deleteObject } from '../registry/delete.ts';
-import { now } from '../registry/write.ts';
 import type { User } from '../request.ts';
 
 /** Who keeps an APIService: it is made at the start of the server (`onstart`), or goes with its definition (`true`). */
@@ -47,11 +47,10 @@ function localService(
   priority: { readonly group: number; readonly version: number },
   managed: string,
 ): APIService {
-  const available = { type: 'Available', status: 'True', reason: 'Local', lastTransitionTime: now() };
   return {
     metadata: { name: nameOf(group, version), labels: { [MANAGED]: managed } },
     spec: { group, version, groupPriorityMinimum: priority.group, versionPriority: priority.version },
-    status: { conditions: [{ ...available, message: 'Local APIServices are always available' }] },
+    status: localStatus(),
   };
 }
 
