@@ -1,5 +1,6 @@
 import type { Environment } from '@marcbachmann/cel-js';
 import { messageOf } from '../../base/errors.ts';
+import { isPattern } from '../structural/pattern.ts';
 import { CALL_LIMIT, limited } from './budget.ts';
 import { costOf } from './cost.ts';
 import { withOwnFunctions } from './own-functions.ts';
@@ -38,10 +39,22 @@ function parse(env: Environment, source: string) {
     const program = env.parse(withOwnFunctions(source));
     const checked = program.check();
     if (!checked.valid) throw checked.error;
+    refuseWrongPatterns(program.ast);
     return { program, type: String(checked.type) };
   } catch (error) {
     throw new CompileError(`compilation failed: ERROR: <input>:${placeOf(error, source)}: ${inWordsOfCel(error)}`);
   }
+}
+
+/** Patterns that stand there as they are must be some, before anything is matched (cel-go's ValidateRegexLiterals). */
+function refuseWrongPatterns(node: unknown): void {
+  if (Array.isArray(node)) for (const each of node) refuseWrongPatterns(each);
+  if (typeof node !== 'object' || node === null || !('op' in node) || !('args' in node)) return;
+  refuseWrongPatterns(node.args);
+  if (node.op !== 'rcall' || !Array.isArray(node.args) || node.args[0] !== 'MATCHES') return;
+  const [pattern] = node.args[2] as [{ op: string; args: unknown; start: number }];
+  if (pattern.op !== 'value' || typeof pattern.args !== 'string' || isPattern(pattern.args)) return;
+  throw Object.assign(new Error('invalid matches argument'), { range: { start: pattern.start } });
 }
 
 /** The library's messages show the source too; only what is wrong is wanted. */

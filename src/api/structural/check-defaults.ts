@@ -13,18 +13,32 @@ import { validateAt } from './validate.ts';
  * @param rules those of the whole schema
  */
 export function checkDefaults(schema: JsonSchema, path: string, rules?: SchemaRules): FieldError[] {
-  const given = schema.default ?? undefined;
-  const errors = given === undefined ? [] : checkDefault(schema, given, `${path}.default`, rules);
-  if (schema.items) errors.push(...checkDefaults(schema.items, `${path}.items`, rules));
+  return checkBelow(schema, { path, rules, isRoot: true });
+}
+
+interface Place {
+  readonly path: string;
+  readonly rules: SchemaRules | undefined;
+  readonly isRoot: boolean;
+}
+
+function checkBelow(schema: JsonSchema, place: Place): FieldError[] {
+  const { path, rules } = place;
+  const errors = (schema.default ?? undefined) === undefined ? [] : checkDefault(schema, schema.default, place);
+  const below = (name: string): Place => ({ path: `${path}.${name}`, rules, isRoot: false });
+  if (schema.items) errors.push(...checkBelow(schema.items, below('items')));
   for (const [name, child] of Object.entries(schema.properties ?? {})) {
-    errors.push(...checkDefaults(child, `${path}.properties[${name}]`, rules));
+    errors.push(...checkBelow(child, below(`properties[${name}]`)));
   }
   return errors;
 }
 
-function checkDefault(schema: JsonSchema, value: unknown, path: string, rules?: SchemaRules): FieldError[] {
-  const unknown = isPruned(schema, value) ? [] : [invalid(path, value, 'must not have unknown fields')];
-  const embedded = checkEmbedded(schema, value, metadataType(), path);
+function checkDefault(schema: JsonSchema, value: unknown, place: Place): FieldError[] {
+  const { rules } = place;
+  const path = `${place.path}.default`;
+  const object = place.isRoot ? { ...schema, 'x-kubernetes-embedded-resource': true } : schema;
+  const unknown = isPruned(object, value) ? [] : [invalid(path, inOrder(value), 'must not have unknown fields')];
+  const embedded = checkEmbedded(object, value, metadataType(), path);
   if (embedded.length > 0) return [...unknown, ...embedded];
   const wrong = validateAt(path, schema, value);
   // Rules are asked as for an object that is left as it was, and as for a new one.
@@ -40,6 +54,14 @@ function firstOf(...checks: readonly (() => FieldError[])[]): FieldError[] {
     if (errors.length > 0) return errors;
   }
   return [];
+}
+
+/** With the fields of objects in the order in which Go prints them. */
+function inOrder(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(inOrder);
+  if (!isObject(value)) return value;
+  const names = Object.keys(value).sort();
+  return Object.fromEntries(names.map((name) => [name, inOrder(value[name])]));
 }
 
 function isPruned(schema: JsonSchema, value: unknown): boolean {

@@ -1,3 +1,5 @@
+import { messageOf } from '../../base/errors.ts';
+
 const compiled = new Map<string, RegExp>();
 /** Patterns that are kept compiled; they come from the schemas of CRDs, which are few. */
 const KEPT = 5000;
@@ -18,6 +20,16 @@ export function compilePattern(pattern: string): RegExp {
   return found;
 }
 
+/** Whether it is one. */
+export function isPattern(pattern: string): boolean {
+  try {
+    compilePattern(pattern);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 const classes: Readonly<Record<string, string>> = {
   alnum: '0-9A-Za-z',
   alpha: 'A-Za-z',
@@ -35,7 +47,44 @@ const classes: Readonly<Record<string, string>> = {
   xdigit: '0-9A-Fa-f',
 };
 
+/** What JavaScript says of a pattern, and how Go names what it finds at the pattern's end or as a whole. */
+const faults: readonly (readonly [said: RegExp, told: (pattern: string) => string])[] = [
+  [/Unterminated group/, (pattern) => `missing closing ): \`${pattern}\``],
+  [/Unmatched '\)'/, (pattern) => `unexpected ): \`${pattern}\``],
+  [/Unterminated character class/, (pattern) => `missing closing ]: \`${pattern.slice(pattern.lastIndexOf('['))}\``],
+  [/Nothing to repeat/, (pattern) => `missing argument to repetition operator: \`${pattern.match(/[*+?]/)?.[0]}\``],
+];
+
 function toRegExp(pattern: string): RegExp {
+  refuseForeign(pattern);
+  try {
+    return compileOwn(pattern);
+  } catch (error) {
+    const told = faults.find(([said]) => said.test(messageOf(error)))?.[1];
+    throw told ? new SyntaxError(`error parsing regexp: ${told(pattern)}`) : error;
+  }
+}
+
+/** Go's own limit. */
+const MAX_REPEAT = 1000;
+
+/** Much that JavaScript knows is none of Go's: looking around, references back, escapes of other letters. */
+function refuseForeign(pattern: string): void {
+  const pieces =
+    /\\(?<letter>[\s\S])|\[\^?\]?(?:\\[\s\S]|\[:\w+:\]|[^\]\\])*\]|(?<around>\(\?<?[=!])|\{(?<least>\d+)(?:,(?<most>\d*))?\}|[\s\S]/g;
+  for (const { 0: piece, groups = {} } of pattern.matchAll(pieces)) {
+    const { letter = '', around, least = 0, most = 0 } = groups;
+    if (around) throw new SyntaxError(`error parsing regexp: invalid or unsupported Perl syntax: \`${around}\``);
+    if (/[1-9A-Za-z]/.test(letter) && !/[afnrtvxQEABbzCdDsSwWpP]/.test(letter)) {
+      throw new SyntaxError(`error parsing regexp: invalid escape sequence: \`${piece}\``);
+    }
+    if (Number(least) > MAX_REPEAT || Number(most) > MAX_REPEAT) {
+      throw new SyntaxError(`error parsing regexp: invalid repeat count: \`${piece}\``);
+    }
+  }
+}
+
+function compileOwn(pattern: string): RegExp {
   const source = withScopedFlags(pattern)
     .replace(/\[:(\^?)(\w+):\]/g, (whole, _not: string, name: string) => classes[name] ?? whole)
     .replace(/\(\?P</g, '(?<')

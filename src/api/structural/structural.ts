@@ -97,7 +97,13 @@ function checkMetadata(schema: JsonSchema, level: Level, path: string): FieldErr
 
 /** The one place where alternatives may name types. */
 const isIntOrString = (anyOf: readonly JsonSchema[] | undefined): boolean =>
-  anyOf !== undefined && equal(anyOf as unknown as Json, [{ type: 'integer' }, { type: 'string' }]);
+  anyOf !== undefined && equal(anyOf.map(withoutZeros) as Json, [{ type: 'integer' }, { type: 'string' }]);
+
+/** Without what is the same as nothing in Go. */
+const withoutZeros = (schema: JsonSchema): object =>
+  Object.fromEntries(Object.entries(schema).filter(([, value]) => !isEmpty(value) && value !== false));
+
+const isEmpty = (value: unknown): boolean => value === '' || (Array.isArray(value) && value.length === 0);
 
 function checkValueRules(
   schema: JsonSchema,
@@ -153,7 +159,7 @@ function checkNested(schema: JsonSchema, path: string, typesInAnyOf = false): Fi
   }
   for (const [name, wanted] of structure) {
     const value = schema[name];
-    const isSet = value !== undefined && value !== '' && value !== false;
+    const isSet = wanted === 'undefined' ? value !== undefined : value && !isEmpty(value);
     if (isSet) errors.push(forbidden(`${path}.${name}`, `must be ${wanted} to be structural`));
   }
   if (schema.properties?.metadata) {

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { startTestApiServer } from '../testing.ts';
-import { wireTo } from '../wire.ts';
-import { definition, type Wire } from './testing.ts';
+import { type WireAnswer, wireTo } from '../wire.ts';
+import { definition, install, type Wire } from './testing.ts';
 
-const definitions = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions?dryRun=All';
+const definitions = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
 const names = { group: 'example.com', plural: 'things', kind: 'Thing' };
 const text = { type: 'string' };
 
@@ -20,7 +20,10 @@ async function start(t: TestContext): Promise<Wire> {
 
 /** What is wrong with a definition, as it is answered. */
 async function causesOf(wire: Wire, body: object): Promise<string[]> {
-  const { json } = await wire.post(definitions, body);
+  return causesIn(await wire.post(`${definitions}?dryRun=All`, body));
+}
+
+function causesIn({ json }: WireAnswer): string[] {
   const causes = (json.details?.causes ?? []) as unknown as { field: string; message: string }[];
   return causes.map(({ field, message }) => `${field}: ${message}`);
 }
@@ -136,4 +139,56 @@ test('of a schema without a type, rules see nothing', async (t) => {
   assert.deepEqual(await causesOf(wire, one(anything)), [
     'spec.validation.openAPIV3Schema.properties[field].x-kubernetes-validations: Internal error: internal error: failed to construct type information for x-kubernetes-validations rules: unable to convert structural schema to CEL declarations',
   ]);
+});
+
+test('patterns are those of Go', async (t) => {
+  const wire = await start(t);
+  const at = 'spec.validation.openAPIV3Schema.properties[field].pattern';
+  const cases = [
+    ['(?=a)', 'invalid or unsupported Perl syntax: `(?=`'],
+    ['a{1001}', 'invalid repeat count: `{1001}`'],
+    ['\\Z', 'invalid escape sequence: `\\Z`'],
+    ['(a)\\1', 'invalid escape sequence: `\\1`'],
+    ['a(', 'missing closing ): `a(`'],
+    ['a)', 'unexpected ): `a)`'],
+    ['a[b', 'missing closing ]: `[b`'],
+    ['*', 'missing argument to repetition operator: `*`'],
+  ];
+  for (const [pattern, detail] of cases) {
+    const because = `must be a valid regular expression, but isn't: error parsing regexp: ${detail}`;
+    assert.deepEqual(await causesOf(wire, one({ ...text, pattern })), [
+      `${at}: Invalid value: ${JSON.stringify(pattern)}: ${because}`,
+    ]);
+  }
+  for (const pattern of ['[(?=)]', '\\(?=', '(?i)a\\d{1,1000}$', '\\x41\\pL']) {
+    assert.deepEqual(await causesOf(wire, one({ ...text, pattern })), []);
+  }
+  const rule = { rule: 'self.matches("a(")' };
+  const [wrong] = await causesOf(wire, one({ ...text, maxLength: 5, 'x-kubernetes-validations': [rule] }));
+  assert.match(wrong ?? '', /compilation failed: ERROR: <input>:1:14: invalid matches argument/);
+});
+
+test('what is there keeps its name; the names that it got are names', async (t) => {
+  const wire = await start(t);
+  const body = one(text);
+  await install(wire, body);
+  const path = `${definitions}/things.example.com`;
+  const { json } = await wire.get(path);
+  const { spec, ...rest } = json as unknown as typeof body;
+  const moved = await wire.put(path, { ...rest, spec: { ...spec, group: 'example.org' } });
+  assert.deepEqual(causesIn(moved), ['spec.group: Invalid value: "example.org": field is immutable']);
+  const acceptedNames = { plural: 'things', kind: 'A', listKind: 'A', categories: [''] };
+  const named = await wire.patch(`${path}/status`, 'merge', { status: { acceptedNames } });
+  const [same, category] = causesIn(named);
+  assert.equal(same, 'status.acceptedNames.listKind: Invalid value: "A": kind and listKind may not be the same');
+  assert.match(category ?? '', /^status\.acceptedNames\.categories\[0\]: Invalid value: "": a DNS-1035 label/);
+});
+
+test('a warning of deprecation is a printable line', async (t) => {
+  const wire = await start(t);
+  const warned = (deprecationWarning: string) => one(text, { deprecated: true, deprecationWarning });
+  assert.deepEqual(await causesOf(wire, warned('é\n')), [
+    'spec.versions[0].deprecationWarning: Invalid value: "é\\n": must only contain printable UTF-8 characters; non-printable character found at index 2',
+  ]);
+  assert.deepEqual(await causesOf(wire, warned('use v2')), []);
 });

@@ -64,8 +64,8 @@ export const customResourceDefinition = defineKind<CustomResourceDefinition>({
     return validateNamesKept(crd, old);
   },
   async validateRules(crd, old, subresource) {
-    if (subresource === 'status') return [];
-    const { validateDefinition } = await import('./validate.ts');
+    const { validateDefinition, validateNames } = await import('./validate.ts');
+    if (subresource === 'status') return validateNames(crd.status?.acceptedNames, 'status.acceptedNames');
     return validateDefinition(crd, old);
   },
 });

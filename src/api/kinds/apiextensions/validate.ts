@@ -3,8 +3,8 @@ import { equal, type Json } from '../../patch/json.ts';
 import { fieldAt } from '../../structural/field-path.ts';
 import type { JsonSchema } from '../../structural/json-schema.ts';
 import type { CustomResourceDefinition } from '../../types.ts';
-import { duplicate, each, forbidden, invalid, oneOf, required, ruled, tooMany } from '../errors.ts';
-import { dnsLabel1035, dnsSubdomain } from '../names.ts';
+import { all, duplicate, each, forbidden, invalid, oneOf, required, ruled, ruledIfGiven, tooMany } from '../errors.ts';
+import { dnsLabel1035, dnsSubdomain, faults } from '../names.ts';
 import { isReviewed, validateReviewVersions } from '../review-versions.ts';
 import { validateWebhookClient } from '../webhook-client.ts';
 import { type Parts, partsOf, type Version } from './parts.ts';
@@ -31,15 +31,17 @@ export async function validateDefinition(
   );
   const sharedSchema = schemaOf(shared, 'spec.validation.openAPIV3Schema', versions.some(hasStatusOf));
   return [
-    ...validateName(crd),
+    ...(old ? [] : validateName(crd)),
     ...validateGroup(spec.group),
     ...validateScope(spec.scope),
     ...(await Promise.all(ownSchemas)).flat(),
     ...validateVersions(versions, own),
+    ...namesNeeded.filter((name) => !spec.names[name]).map((name) => required(`spec.names.${name}`)),
     ...validateNames(spec.names, 'spec.names'),
     ...(await sharedSchema),
     ...validateParts(shared, 'spec', 'may only be set when validations.schema is included'),
     ...validateConversion(spec.conversion, old),
+    ...validateNames(crd.status?.acceptedNames, 'status.acceptedNames'),
     ...validateStoredVersions(crd),
     ...validateApproval(crd, old),
     ...validatePreserve(spec, old),
@@ -84,26 +86,33 @@ function validateGroup(group: string | undefined): FieldError[] {
   return group.includes('.') ? [] : [invalid('spec.group', group, 'should be a domain with at least one dot')];
 }
 
-function validateNames(names: Names, path: string): FieldError[] {
-  const errors = (['plural', 'singular', 'kind', 'listKind'] as const)
-    .filter((name) => !names[name])
-    .map((name) => required(`${path}.${name}`));
-  const check = (field: string, value: string | undefined, isKind = false) => {
-    const wrong = value ? dnsLabel1035(isKind ? value.toLowerCase() : value) : undefined;
-    const detail = isKind ? `may have mixed case, but should otherwise match: ${wrong}` : (wrong ?? '');
-    if (wrong) errors.push(invalid(`${path}.${field}`, value, detail));
-  };
-  check('plural', names.plural);
-  check('singular', names.singular);
-  check('kind', names.kind, true);
-  check('listKind', names.listKind, true);
-  for (const [index, name] of (names.shortNames ?? []).entries()) check(`shortNames[${index}]`, name);
-  if (names.kind && names.kind === names.listKind) {
-    errors.push(invalid(`${path}.listKind`, names.listKind, 'kind and listKind may not be the same'));
-  }
-  for (const [index, name] of (names.categories ?? []).entries()) check(`categories[${index}]`, name);
-  return errors;
+const namesNeeded = ['plural', 'singular', 'kind', 'listKind'] as const;
+
+/** Those that a definition wants, and those that it has. */
+export function validateNames(names: Names | undefined, path: string): FieldError[] {
+  if (!names) return [];
+  const { plural, singular, kind, listKind } = names;
+  const isSame = kind && kind === listKind;
+  return all(
+    ruledIfGiven(`${path}.plural`, plural, dnsLabel1035),
+    ruledIfGiven(`${path}.singular`, singular, dnsLabel1035),
+    validateKind(kind, `${path}.kind`),
+    validateKind(listKind, `${path}.listKind`),
+    validateAliases(names.shortNames, `${path}.shortNames`),
+    isSame && [invalid(`${path}.listKind`, listKind, 'kind and listKind may not be the same')],
+    validateAliases(names.categories, `${path}.categories`),
+  );
 }
+
+function validateKind(kind: string | undefined, field: string): FieldError[] {
+  if (!kind) return [];
+  const wrong = faults(dnsLabel1035, kind.toLowerCase());
+  if (wrong.length === 0) return [];
+  return [invalid(field, kind, `may have mixed case, but should otherwise match: ${wrong.join(',')}`)];
+}
+
+const validateAliases = (names: readonly string[] | undefined, path: string): FieldError[] =>
+  each(names, path, (name, field) => ruled(field, name ?? '', dnsLabel1035));
 
 function validateVersions(versions: readonly Version[], own: readonly Parts[]): FieldError[] {
   const field = 'spec.versions';
@@ -139,15 +148,17 @@ function validateParts(parts: Parts, path: string, needsSchema: string): FieldEr
   ];
 }
 
-function validateDeprecation({ deprecated, deprecationWarning }: Version, field: string): FieldError[] {
-  if (deprecationWarning === undefined) return [];
-  const wrong = (detail: string) => invalid(field, deprecationWarning, detail);
+function validateDeprecation({ deprecated, deprecationWarning: text }: Version, field: string): FieldError[] {
+  if (text === undefined) return [];
+  const wrong = (detail: string) => invalid(field, text, detail);
   if (!deprecated) return [wrong('can only be set for deprecated versions')];
-  if (deprecationWarning.length > 256) return [wrong('must be <= 256 characters long')];
-  if (deprecationWarning === '') return [wrong('must not be an empty string')];
-  const at = deprecationWarning.search(/\p{C}/u);
-  if (at < 0) return [];
-  return [wrong(`must only contain printable UTF-8 characters; non-printable character found at index ${at}`)];
+  const at = text.search(/[[\p{C}\p{Z}]--[ ]]/v);
+  const where = `non-printable character found at index ${Buffer.byteLength(text.slice(0, at))}`;
+  return all(
+    Buffer.byteLength(text) > 256 && [wrong('must be <= 256 characters long')],
+    text === '' && [wrong('must not be an empty string')],
+    at >= 0 && [wrong(`must only contain printable UTF-8 characters; ${where}`)],
+  );
 }
 
 function validateSubresources(subresources: Parts['subresources'], path: string): FieldError[] {
@@ -252,7 +263,9 @@ function validateStoredVersions({ spec, status }: CustomResourceDefinition): Fie
   const stored = status?.storedVersions ?? [];
   if (stored.length === 0) return [invalid(field, null, 'must have at least one stored version')];
   const versions = spec.versions ?? [];
-  const missing = versions.filter(({ name, storage }) => storage && !stored.includes(name));
+  const left = new Set(stored);
+  // A name that stands there twice finds it once.
+  const missing = versions.filter(({ name, storage }) => !left.delete(name) && storage);
   const errors = missing.map(({ name }) => invalid(field, stored, `must have the storage version ${name}`));
   const gone = stored.flatMap((name, index) => {
     if (versions.some((version) => version.name === name)) return [];
