@@ -32,6 +32,9 @@ export function checkEmbedded(schema: JsonSchema | undefined, value: unknown, me
 function checkResource(object: JsonObject, type: Type, path: string): FieldError[] {
   const { apiVersion, kind, metadata } = object;
   const errors = [...checkName(apiVersion, `${path}.apiVersion`), ...checkName(kind, `${path}.kind`)];
+  if (typeof apiVersion === 'string' && apiVersion.split('/').length > 2) {
+    errors.push(invalid(`${path}.apiVersion`, apiVersion, `unexpected GroupVersion string: ${apiVersion}`));
+  }
   if (typeof kind === 'string' && kind !== '') {
     const wrong = dnsLabel1035(kind.toLowerCase());
     if (wrong) errors.push(invalid(`${path}.kind`, kind, `may have mixed case, but should otherwise match: ${wrong}`));

@@ -1,4 +1,5 @@
 import { isIP } from 'node:net';
+import { parseGoUrl } from '../kinds/go-url.ts';
 import { type JsonSchema, schemasIn } from './json-schema.ts';
 
 type Test = (text: string) => boolean;
@@ -10,6 +11,10 @@ const matches =
 const hex = '[0-9a-f]';
 const uuid = (version: string, variant: string): Test =>
   matches(new RegExp(`^${hex}{8}-?${hex}{4}-?${version}${hex}{3}-?${variant}${hex}{3}-?${hex}{12}$`, 'i'));
+const atom = "[\\w!#$%&'*+/=?^`{|}~\\u0080-\\uffff-]+";
+const atoms = `${atom}(\\.${atom})*`;
+/** Of a colour. */
+const level = '\\s*(0|[1-9]\\d?|1\\d\\d?|2[0-4]\\d|25[0-5])\\s*';
 const shortName = '[a-z0-9]([-a-z0-9]*[a-z0-9])?';
 
 /**
@@ -18,17 +23,16 @@ const shortName = '[a-z0-9]([-a-z0-9]*[a-z0-9])?';
  */
 const formats: Readonly<Record<string, Test>> = {
   bsonobjectid: matches(/^[0-9a-f]{24}$/i),
-  uri: (text) =>
-    /^[a-z][a-z0-9+.-]*:/i.test(text) ? URL.canParse(text) || /^[^:]+:[^/]/.test(text) : text.startsWith('/'),
-  email: matches(/^[^\s@<>"]+@[^\s@<>"]+$/),
-  hostname: (text) =>
-    Buffer.byteLength(text) <= 255 &&
-    /^[a-zA-Z0-9\u00a1-\uffff]([a-zA-Z0-9\u00a1-\uffff-]{0,62})?(\.[a-zA-Z0-9\u00a1-\uffff-]{1,63})*\.?$/.test(text),
-  ipv4: (text) => isIP(text) === 4,
-  ipv6: (text) => isIP(text) === 6,
+  uri: isRequestUri,
+  // With a name, or without.
+  email: matches(new RegExp(`^([^<>@]*<${atoms}@${atoms}>|${atoms}@${atoms})$`)),
+  hostname: isHostname,
+  // What is mapped has dots too.
+  ipv4: (text) => familyOf(text) !== 0 && text.includes('.'),
+  ipv6: (text) => familyOf(text) !== 0 && text.includes(':'),
   cidr: isCIDR,
   mac: matches(
-    /^([0-9a-f]{2}([:-]))([0-9a-f]{2}\2){4}(([0-9a-f]{2}\2){2}|([0-9a-f]{2}\2){14})?[0-9a-f]{2}$|^([0-9a-f]{4}\.){2}(([0-9a-f]{4}\.)|([0-9a-f]{4}\.){7})?[0-9a-f]{4}$/i,
+    /^([0-9a-f]{2}([:-]))([0-9a-f]{2}\2){4}(([0-9a-f]{2}\2){2}|([0-9a-f]{2}\2){14})?[0-9a-f]{2}$|^([0-9a-f]{12}|[0-9a-f]{16}|[0-9a-f]{40})$|^([0-9a-f]{4}\.){2}(([0-9a-f]{4}\.)|([0-9a-f]{4}\.){7})?[0-9a-f]{4}$/i,
   ),
   uuid: uuid(hex, hex),
   uuid3: uuid('3', hex),
@@ -38,10 +42,10 @@ const formats: Readonly<Record<string, Test>> = {
   isbn10: isISBN10,
   isbn13: isISBN13,
   creditcard: isCreditCard,
-  ssn: matches(/^\d{3}[- ]?\d{2}[- ]?\d{4}$/),
+  ssn: matches(/^\d{3}[- ]\d{2}[- ]\d{4}$/),
   hexcolor: matches(/^#?([0-9a-f]{3}|[0-9a-f]{6})$/i),
-  rgbcolor: isRGBColor,
-  byte: matches(/^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/),
+  rgbcolor: matches(new RegExp(`^rgb\\(${level},${level},${level}\\)$`)),
+  byte: matches(/^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=|[A-Za-z0-9+/]{4})$/),
   password: () => true,
   date: isDate,
   duration: isDuration,
@@ -77,10 +81,31 @@ export function unknownFormats(schema: JsonSchema): string[] {
   return [...schemasIn(schema)].flatMap(({ type, format }) => (format && !isKnownFormat(type, format) ? [format] : []));
 }
 
+/** 4 or 6; 0 for what is no address. Zeros may lead the numbers of one, and there are no zones. */
+function familyOf(address: string): number {
+  return address.includes('%') ? 0 : isIP(address.replace(/(?<![\da-f])0+(?=\d)(?=[\d.]*$)/gi, ''));
+}
+
 function isCIDR(text: string): boolean {
   const [address = '', bits = '', ...rest] = text.split('/');
-  const family = isIP(address);
+  const family = familyOf(address);
   return rest.length === 0 && family !== 0 && /^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128);
+}
+
+/** An absolute URI or path (Go's ParseRequestURI). */
+function isRequestUri(text: string): boolean {
+  return text === '*' || (/^(\/|[a-z][a-z0-9+.-]*:)/i.test(text) && !('error' in parseGoUrl(text)));
+}
+
+const letter = 'a-zA-Z0-9\\p{S}\\p{L}';
+const host = new RegExp(
+  `^([${letter}](-?[${letter}]{0,62})?|([${letter}]([\\-${letter}]{0,61}[${letter}])?\\.)+[a-zA-Z\\p{L}]{2,63})$`,
+  'u',
+);
+
+function isHostname(text: string): boolean {
+  const fits = (part: string) => Buffer.byteLength(part) <= 63;
+  return host.test(text) && Buffer.byteLength(text) <= 255 && text.split('.').every(fits);
 }
 
 function isDate(text: string): boolean {
@@ -89,19 +114,21 @@ function isDate(text: string): boolean {
   return !Number.isNaN(date.getTime()) && date.toISOString().startsWith(text);
 }
 
+/** Whatever stands before the fraction of a second. */
 function isDateTime(text: string): boolean {
-  const match = /^(\d{4}-\d\d-\d\d)[Tt ](\d\d):(\d\d):(\d\d)(\.\d+)?([Zz]|[+-]\d\d:\d\d)$/.exec(text);
-  if (!match) return false;
-  const [, date = '', hour, minute, second] = match;
-  return isDate(date) && Number(hour) <= 23 && Number(minute) <= 59 && Number(second) <= 59;
+  const [date = '', time = ''] = text.toLowerCase().split('t');
+  const match = /^(\d\d):(\d\d):(\d\d)(.\d+)?(z|[+-]\d\d:\d\d)$/.exec(time);
+  if (!match || !isDate(date)) return false;
+  const [, hour, minute, second] = match;
+  return Number(hour) <= 23 && Number(minute) <= 59 && Number(second) <= 59;
 }
 
-/** Go's `1h30m`, or a number and a unit in words: `22 ns`, `3 days`. */
+const units = /^(ns|us|µs|ms|s|m|h|hr|d|w|wk|(nano|micro|milli|sec|min|hour|day|week).*)$/i;
+
+/** Go's `1h30m`, or numbers with units in words somewhere in it: `22 ns`, `3 days`. */
 function isDuration(text: string): boolean {
   const go = /^[+-]?(0|((\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h))+)$/;
-  const words =
-    /^\d+\s*(ns|nano|us|µs|micro|ms|milli|s|sec|m|min|h|hr|hour|d|day|w|wk|week|nanos|micros|millis|secs|mins|hrs|hours|days|wks|weeks|seconds?|minutes?|milliseconds?|microseconds?|nanoseconds?)$/;
-  return go.test(text) || words.test(text);
+  return go.test(text) || text.matchAll(/\d+\s*([A-Za-zµ]+)/g).some(([, unit]) => units.test(unit ?? ''));
 }
 
 function isISBN10(text: string): boolean {
@@ -132,9 +159,4 @@ function isCreditCard(text: string): boolean {
     return total + (doubled > 9 ? doubled - 9 : doubled);
   }, 0);
   return sum % 10 === 0;
-}
-
-function isRGBColor(text: string): boolean {
-  const match = /^rgb\(\s*(\d{1,3})\s*,\s*(\d{1,3})\s*,\s*(\d{1,3})\s*\)$/.exec(text);
-  return match?.slice(1).every((part) => Number(part) <= 255) === true;
 }

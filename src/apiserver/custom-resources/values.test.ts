@@ -101,6 +101,22 @@ test('an embedded object may have any finalizers, and no metadata', async (t) =>
   }
 });
 
+test('an embedded object is of a group and a version', async (t) => {
+  const embedded = { type: 'object', 'x-kubernetes-embedded-resource': true, properties: { kept: text } };
+  const wire = await start(t, { template: embedded });
+  assert.deepEqual(causesOf(await wire.post(objects, thing({ template: { apiVersion: 'a/b/c', kind: 'K' } }))), [
+    'spec.template.apiVersion: Invalid value: "a/b/c": unexpected GroupVersion string: a/b/c',
+  ]);
+});
+
+test('with a status nobody is warned of finalizers', async (t) => {
+  const wire = await start(t, { name: text });
+  const created = await wire.post(objects, { ...thing({}), metadata: { name: 'a', finalizers: ['plain'] } });
+  assert.match(String(created.headers.warning), /prefer a domain-qualified finalizer name/);
+  const status = await wire.patch(`${objects}/a/status`, 'merge', { status: { ready: true } });
+  assert.equal(status.headers.warning, undefined);
+});
+
 test('an update need not mend what its schema tells it left alone', async (t) => {
   const rule = (limit: number) => ({ 'x-kubernetes-validations': [{ rule: `self < ${limit}`, message: 'too big' }] });
   const free = { type: 'object', 'x-kubernetes-preserve-unknown-fields': true };

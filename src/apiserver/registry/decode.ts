@@ -27,7 +27,8 @@ export function checkObject(request: KindRequest, object: KubeObject, kind: Kind
   const checked = schema
     ? checkWith((options) => schema.check(object, options), request, object, kind.kind, kind.version)
     : checkDefinition(request, object, kind.definition, kind.kind, kind.version);
-  request.warnings.push(...(kind.warnings?.(checked) ?? []));
+  // With a status nobody is warned of the rest.
+  if (request.info.resource?.subresource !== 'status') request.warnings.push(...(kind.warnings?.(checked) ?? []));
   return checked;
 }
 
