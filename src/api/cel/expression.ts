@@ -85,6 +85,27 @@ function inWordsOfCel(error: unknown): string {
   return known ? summary.replace(...known) : summary;
 }
 
+const conversion = "type conversion error from 'string' to";
+/** What fails when it runs, by its first words. */
+const failures: typeof words = [
+  [/^No such key: index out of bounds, index (-?\d+) .*$/, 'index out of bounds: $1'],
+  [/^No such key: /, 'no such key: '],
+  [/^modulo by zero$/, 'modulus by zero'],
+  [/^integer overflow.*$/, 'integer overflow'],
+  [/^(int|uint|double|bool)\(\) (?:type|conversion) error.*$/, `${conversion} '$1'`],
+  [/^timestamp\(\) requires a string .*$/, `${conversion} 'google.protobuf.Timestamp'`],
+  [/^Invalid duration string.*$/, `${conversion} 'google.protobuf.Duration'`],
+  [/^".*": (?=quantities must match)/, ''],
+  [/^(?:no such overload: |found no matching overload for ).*$/, 'no such overload'],
+];
+
+/** Why an evaluation failed, in the words of cel-go. */
+export function failureOf(error: unknown): string {
+  const summary = summaryOf(error);
+  const known = failures.find(([ours]) => ours.test(summary));
+  return known ? summary.replace(...known) : summary;
+}
+
 function placeOf(error: unknown, source: string): string {
   const range =
     error instanceof Error && 'range' in error ? (error.range as { start?: number } | undefined) : undefined;

@@ -1,4 +1,5 @@
 import { type Environment, Optional } from '@marcbachmann/cel-js';
+import { isObject } from '../structural/json-schema.ts';
 import { compilePattern } from '../structural/pattern.ts';
 import type { Call, Checker, Evaluator, Node, Scope } from './macro.ts';
 
@@ -37,6 +38,8 @@ export function addOwnFunctions(env: Environment): void {
     evaluate(evaluator: Evaluator, { args: [node] }: One, scope: Scope) {
       const [target, name] = (node as Selection).args;
       const value = evaluator.run(target, scope);
+      // A null is none, whatever the type of the field.
+      if (isObject(value) && value[name] === null) return false;
       return evaluator.debugType(value).fieldLazy(value, name, node, evaluator) !== undefined;
     },
   }));

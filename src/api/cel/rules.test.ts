@@ -108,6 +108,20 @@ test('a rule that cannot be evaluated fails', () => {
   assert.deepEqual(failures('self.name == "x"', { min: 1 }), [
     'spec: Invalid value: "object": no such key: name evaluating rule: self.name == "x"',
   ]);
+  const told = (rule: string, value: object) => failures(rule, value)[0]?.replace(/^.*"object": /, '');
+  assert.equal(
+    told('self.tags[5] == ""', { tags: ['a'] }),
+    'index out of bounds: 5 evaluating rule: self.tags[5] == ""',
+  );
+  assert.equal(told('1 % self.min == 0', { min: 0 }), 'modulus by zero evaluating rule: 1 % self.min == 0');
+  assert.equal(
+    told('int(self.name) == 1', { name: 'a' }),
+    "type conversion error from 'string' to 'int' evaluating rule: int(self.name) == 1",
+  );
+  assert.equal(
+    told('self.port > 3', { port: 'a' }),
+    "'no such overload': call arguments did not match a supported operator, function or macro signature for rule: self.port > 3",
+  );
 });
 
 test('a rule of a change is asked of changes only', () => {
@@ -128,6 +142,15 @@ test('with an optional old value, a rule is asked of new objects too', () => {
 test('what an update leaves as it was is not held against it', () => {
   assert.deepEqual(failures('self.min > self.max', spec, spec), []);
   assert.equal(failures('self.min > self.max', { ...spec, name: 'b' }, spec).length, 1);
+});
+
+test('a field that is null is none', () => {
+  const properties: Record<string, JsonSchema> = { a: { type: 'integer', nullable: true } };
+  const rule = { rule: '!has(self.a) || self.a > 1' };
+  const schema: JsonSchema = { type: 'object', properties, 'x-kubernetes-validations': [rule] };
+  const rules = new SchemaRules(schema);
+  assert.deepEqual(rules.validate(schema, { a: null }), []);
+  assert.equal(rules.validate(schema, { a: 1 }).length, 1);
 });
 
 test('null has no rules', () => {

@@ -6,7 +6,7 @@ import { childOf, isObject, type JsonSchema, type ValidationRule, valuesOf } fro
 import { correlated, isUnchanged } from '../structural/unchanged.ts';
 import { CostExceeded, limited, OBJECT_LIMIT } from './budget.ts';
 import { createEnvironment } from './environment.ts';
-import { CompileError, compile, type Expression, summaryOf } from './expression.ts';
+import { CompileError, compile, type Expression, failureOf } from './expression.ts';
 import { times } from './function-costs.ts';
 import { SchemaCosts } from './schema-costs.ts';
 import { mostChildren, mostValues, sizedType } from './sizes.ts';
@@ -242,8 +242,9 @@ function evaluate(
     if (error instanceof CostExceeded) {
       return `'${error.message}': no further validation rules will be run due to call cost exceeds limit for rule: ${text}`;
     }
-    const summary = summaryOf(error).replace(/^No such key/, 'no such key');
-    return `${summary} evaluating rule: ${text}`;
+    const failure = failureOf(error);
+    if (failure !== 'no such overload') return `${failure} evaluating rule: ${text}`;
+    return `'${failure}': call arguments did not match a supported operator, function or macro signature for rule: ${text}`;
   }
 }
 
