@@ -144,6 +144,14 @@ test('what an update leaves as it was is not held against it', () => {
   assert.equal(failures('self.min > self.max', { ...spec, name: 'b' }, spec).length, 1);
 });
 
+test('durations may be in words', () => {
+  const properties: Record<string, JsonSchema> = { every: { type: 'string', format: 'duration' } };
+  const rule = { rule: 'self.every == duration("72h")' };
+  const schema: JsonSchema = { type: 'object', properties, 'x-kubernetes-validations': [rule] };
+  const rules = new SchemaRules(schema);
+  for (const every of ['3 days', '72h', '48h and 1 day']) assert.deepEqual(rules.validate(schema, { every }), []);
+});
+
 test('a field that is null is none', () => {
   const properties: Record<string, JsonSchema> = { a: { type: 'integer', nullable: true } };
   const rule = { rule: '!has(self.a) || self.a > 1' };

@@ -1,4 +1,5 @@
 import { type Environment, parse } from '@marcbachmann/cel-js';
+import { durationOf } from '../structural/formats.ts';
 import { isObject, type JsonObject, type JsonSchema, valuesOf } from '../structural/json-schema.ts';
 import { celEquals } from './equality.ts';
 
@@ -129,7 +130,10 @@ function stringType(format: string | undefined): CelType {
     case 'duration':
       return {
         name: 'google.protobuf.Duration',
-        fromJson: (value) => (typeof value === 'string' ? toDuration({ text: value }) : value),
+        fromJson(value) {
+          const text = typeof value === 'string' ? durationOf(value) : undefined;
+          return text === undefined ? value : toDuration({ text });
+        },
       };
     default:
       return { name: 'string', fromJson: keep };

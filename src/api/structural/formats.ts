@@ -48,7 +48,7 @@ const formats: Readonly<Record<string, Test>> = {
   byte: matches(/^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=|[A-Za-z0-9+/]{4})$/),
   password: () => true,
   date: isDate,
-  duration: isDuration,
+  duration: (text) => durationOf(text) !== undefined,
   datetime: isDateTime,
   k8sshortname: (text) => text.length <= 63 && new RegExp(`^${shortName}$`).test(text),
   k8slongname: (text) => text.length <= 253 && new RegExp(`^${shortName}(\\.${shortName})*$`).test(text),
@@ -123,12 +123,27 @@ function isDateTime(text: string): boolean {
   return Number(hour) <= 23 && Number(minute) <= 59 && Number(second) <= 59;
 }
 
-const units = /^(ns|us|µs|ms|s|m|h|hr|d|w|wk|(nano|micro|milli|sec|min|hour|day|week).*)$/i;
+const SECOND = 1_000_000_000n;
+const units: readonly (readonly [RegExp, nanoseconds: bigint])[] = [
+  [/^(ns|nano.*)$/i, 1n],
+  [/^(us|µs|micro.*)$/i, 1000n],
+  [/^(ms|milli.*)$/i, 1_000_000n],
+  [/^(s|sec.*)$/i, SECOND],
+  [/^(m|min.*)$/i, 60n * SECOND],
+  [/^(h|hr|hour.*)$/i, 3600n * SECOND],
+  [/^(d|day.*)$/i, 24n * 3600n * SECOND],
+  [/^(w|wk|week.*)$/i, 7n * 24n * 3600n * SECOND],
+];
+const goDuration = /^[+-]?(0|((\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h))+)$/;
 
-/** Go's `1h30m`, or numbers with units in words somewhere in it: `22 ns`, `3 days`. */
-function isDuration(text: string): boolean {
-  const go = /^[+-]?(0|((\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h))+)$/;
-  return go.test(text) || text.matchAll(/\d+\s*([A-Za-zµ]+)/g).some(([, unit]) => units.test(unit ?? ''));
+/** A duration as Go writes one, of `1h30m` or of numbers with units in words somewhere in it: `22 ns`, `3 days`. */
+export function durationOf(text: string): string | undefined {
+  if (goDuration.test(text)) return text;
+  const found = [...text.matchAll(/(\d+)\s*([A-Za-zµ]+)/g)].flatMap(([, count = '', unit = '']) => {
+    const size = units.find(([names]) => names.test(unit))?.[1];
+    return size === undefined ? [] : [BigInt(count) * size];
+  });
+  return found.length === 0 ? undefined : `${found.reduce((sum, each) => sum + each)}ns`;
 }
 
 function isISBN10(text: string): boolean {

@@ -184,6 +184,16 @@ test('what is there keeps its name; the names that it got are names', async (t) 
   assert.match(category ?? '', /^status\.acceptedNames\.categories\[0\]: Invalid value: "": a DNS-1035 label/);
 });
 
+test('a status that does not say where objects may be stored is told so', async (t) => {
+  const wire = await start(t);
+  await install(wire, one(text));
+  const path = `${definitions}/things.example.com`;
+  const { json } = await wire.get(path);
+  const written = await wire.put(`${path}/status`, { ...json, status: {} });
+  const status = { acceptedNames: { kind: '', plural: '' }, storedVersions: ['v1'] };
+  assert.deepEqual(written.json.status, status, written.text);
+});
+
 test('a warning of deprecation is a printable line', async (t) => {
   const wire = await start(t);
   const warned = (deprecationWarning: string) => one(text, { deprecated: true, deprecationWarning });

@@ -39,9 +39,11 @@ export const customResourceDefinition = defineKind<CustomResourceDefinition>({
     crd.status = { acceptedNames: { kind: '', plural: '' }, storedVersions: storageVersionsOf(crd) };
   },
   prepareForUpdate(crd, _old, subresource) {
-    if (subresource !== '' || !crd.status) return;
-    const known = crd.status.storedVersions ?? [];
-    crd.status.storedVersions = [...new Set([...known, ...storageVersionsOf(crd)])];
+    const known = crd.status?.storedVersions ?? [];
+    const storedVersions = [...new Set([...known, ...storageVersionsOf(crd)])];
+    // Who writes the status says himself where objects may be stored, if anything.
+    const isTold = subresource === 'status' && known.length > 0;
+    if (!isTold) crd.status = { acceptedNames: emptySpec.names, ...crd.status, storedVersions };
   },
   prepareForDelete(crd) {
     const metadata = crd.metadata ?? {};
