@@ -86,7 +86,8 @@ class Estimator {
         return {
           cost: costs([container!, index!]) + 1,
           size: container?.entries?.value,
-          place: within(container?.place, 'values'),
+          // What is found in no place is taken for `self`, as there.
+          place: container?.place === undefined ? this.#self : within(container.place, 'values'),
         };
       }
       case 'list':

@@ -24,6 +24,8 @@ export function addOwnFunctions(env: Environment): void {
   env.registerFunction('OptionalNamespace.ofNonZeroValue(dyn): optional<dyn>', (_: unknown, value: unknown) =>
     isZero(value) ? Optional.none() : Optional.of(value),
   );
+  // Which it never is.
+  env.registerOperator('optional<dyn> == null', () => false);
   env.registerFunction('string.MATCHES(string): bool', (text: string, pattern: string) =>
     compilePattern(pattern).test(text),
   );

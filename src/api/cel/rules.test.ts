@@ -144,6 +144,25 @@ test('what an update leaves as it was is not held against it', () => {
   assert.equal(failures('self.min > self.max', { ...spec, name: 'b' }, spec).length, 1);
 });
 
+test('fields may have names that are words of CEL', () => {
+  const properties: Record<string, JsonSchema> = { namespace: { type: 'string' }, package: { type: 'string' } };
+  const rule = { rule: 'has(self.namespace) && self.package == "p" && self.__package__ == self.package' };
+  const schema: JsonSchema = { type: 'object', properties, 'x-kubernetes-validations': [rule] };
+  const rules = new SchemaRules(schema);
+  assert.deepEqual(rules.check(schema, 'schema'), []);
+  assert.deepEqual(rules.validate(schema, { namespace: 'n', package: 'p' }), []);
+});
+
+test('a part of a text is no longer than the text, and what may be there can be held against null', () => {
+  const rules = ["!format.dns1123Label().validate(self.split('/')[0]).hasValue()", 'optional.of(self) != null'];
+  for (const rule of rules) {
+    const items: JsonSchema = { type: 'string', maxLength: 253, 'x-kubernetes-validations': [{ rule }] };
+    const schema: JsonSchema = { type: 'array', maxItems: 16, items };
+    assert.deepEqual(new SchemaRules(schema).check(schema, 'schema'), []);
+    assert.deepEqual(new SchemaRules(schema).validate(schema, ['a/b']), []);
+  }
+});
+
 test('durations may be in words', () => {
   const properties: Record<string, JsonSchema> = { every: { type: 'string', format: 'duration' } };
   const rule = { rule: 'self.every == duration("72h")' };

@@ -1,5 +1,5 @@
 import { type JsonSchema, valuesOf } from '../structural/json-schema.ts';
-import { escapeName, resourceProperties } from './values.ts';
+import { identifiersOf, resourceProperties } from './values.ts';
 
 /** Bytes of the largest request, of which the largest values can be made. */
 const REQUEST = 3 * 2 ** 20;
@@ -81,8 +81,7 @@ function sizedObject(schema: JsonSchema, isResource: boolean): SizedType {
   for (const [name, child] of Object.entries(properties)) {
     const type = sizedType(child);
     if (!type) continue;
-    const identifier = escapeName(name);
-    if (identifier) fields.set(identifier, type);
+    for (const identifier of identifiersOf(name)) fields.set(identifier, type);
     // What has a default need not be sent.
     if (schema.required?.includes(name) && child.default === undefined) leastBytes += name.length + type.leastBytes + 4;
   }

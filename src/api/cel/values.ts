@@ -75,8 +75,7 @@ export class CelTypes {
     const properties = { ...schema.properties, ...(isResource ? resourceProperties(schema) : {}) };
     const fields = Object.entries(properties).flatMap(([field, child]): [string, string, CelType][] => {
       const type = this.of(child);
-      const identifier = escapeName(field);
-      return type && identifier ? [[field, identifier, type]] : [];
+      return type ? identifiersOf(field).map((identifier) => [field, identifier, type]) : [];
     });
     const declared = Object.fromEntries(fields.map(([, identifier, type]) => [identifier, type.name]));
     this.#env.registerType(name, { ctor: Struct, fields: declared });
@@ -160,8 +159,15 @@ const escapes: Readonly<Record<string, string>> = {
   '/': '__slash__',
 };
 
+/** What a field is called in CEL: words of CEL's own by themselves too, which nothing else can be after a point. */
+export function identifiersOf(name: string): readonly string[] {
+  const identifier = escapeName(name);
+  if (identifier === undefined) return [];
+  return reserved.has(name) ? [identifier, name] : [identifier];
+}
+
 /** A field's name as an identifier of CEL (apiserver's cel.Escape); `undefined` for one that cannot be. */
-export function escapeName(name: string): string | undefined {
+function escapeName(name: string): string | undefined {
   if (reserved.has(name)) return `__${name}__`;
   if (!/^[a-zA-Z_./-][a-zA-Z0-9_./-]*$/.test(name)) return undefined;
   return name.replace(/__|[-./]/g, (found) => escapes[found] ?? found);
