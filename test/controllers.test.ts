@@ -148,6 +148,19 @@ test('a gated pod is not looked at, and one that repels its like waits for a nod
   await cluster.kubectl(['wait', '--for=condition=Ready', 'pod/third', '--timeout=110s']);
 });
 
+test('a pod that was given its resources by a LimitRange runs in their class, and goes', async () => {
+  await cluster.kubectl(['create', 'namespace', 'limited']);
+  const limits = [{ type: 'Container', default: { cpu: '500m' }, defaultRequest: { cpu: '10m' } }];
+  const metadata = { name: 'few', namespace: 'limited' };
+  await cluster.apply({ apiVersion: 'v1', kind: 'LimitRange', metadata, spec: { limits } });
+  const given = pod('given', {});
+  await cluster.apply({ ...given, metadata: { ...given.metadata, namespace: 'limited' } });
+  await cluster.kubectl(['wait', '-n', 'limited', '--for=condition=Ready', 'pod/given', '--timeout=110s']);
+  const { status } = await cluster.get<Pod>('pod', '-n', 'limited', 'given');
+  assert.equal(status?.qosClass, 'Burstable');
+  await cluster.kubectl(['delete', 'namespace', 'limited', '--timeout=110s']);
+});
+
 test('a certificate that kubectl has approved is signed, and is who it says', async () => {
   const keys = await crypto.subtle.generateKey({ name: 'ECDSA', namedCurve: 'P-256' }, true, ['sign', 'verify']);
   const made = await x509.Pkcs10CertificateRequestGenerator.create({

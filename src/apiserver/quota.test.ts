@@ -149,8 +149,9 @@ test('claims are counted by their storage, also of one class', async (t) => {
 test('a LimitRange fills in what a container leaves out, and says so', async (t) => {
   const { limit, pod } = await start(t);
   await limit({ default: { cpu: '500m' }, defaultRequest: { cpu: '100m' } });
-  const { metadata, spec } = await pod('a');
+  const { metadata, spec, status } = await pod('a');
   assert.deepEqual(spec?.containers[0]?.resources, { limits: { cpu: '500m' }, requests: { cpu: '100m' } });
+  assert.equal(status?.qosClass, 'Burstable', 'by what it has been given');
   assert.equal(
     metadata?.annotations?.['kubernetes.io/limit-ranger'],
     'LimitRanger plugin set: cpu request for container main; cpu limit for container main',

@@ -18,8 +18,15 @@ export function quantity(text: string | undefined): number {
   return text === undefined ? 0 : Number(parseQuantity(text).nanos) / 1e9;
 }
 
-/** https://kubernetes.io/docs/concepts/workloads/pods/pod-qos/ */
+/**
+ * https://kubernetes.io/docs/concepts/workloads/pods/pod-qos/
+ * It never changes: what the API server said when the pod was created goes before what follows from its resources now.
+ */
 export function qosClass(pod: Pod): QosClass {
+  return (pod.status?.qosClass as QosClass | undefined) ?? qosClassOf(pod);
+}
+
+function qosClassOf(pod: Pod): QosClass {
   const { resources, containers: main = [], initContainers = [] } = pod.spec ?? {};
   // What the pod says as a whole goes before (KEP-2837).
   const containers: readonly Pick<Container, 'resources'>[] = resources

@@ -1,4 +1,4 @@
-import { validateServiceAddresses } from '../../api/kinds/core/service-addresses.ts';
+import { completeAddresses, validateServiceAddresses } from '../../api/kinds/core/service-addresses.ts';
 import { invalid as invalidField } from '../../api/kinds/errors.ts';
 import { services } from '../../api/resource.ts';
 import type { Service } from '../../api/types.ts';
@@ -57,6 +57,7 @@ class ServiceAllocation {
   allocate(request: AdmissionRequest): Settle {
     const spec = (request.object as Service).spec ?? {};
     const old = (request.old as Service | undefined)?.spec ?? {};
+    if (!request.old) completeAddresses(spec);
     const undo: Settle[] = [];
     const settle = () => {
       for (const each of undo) each();

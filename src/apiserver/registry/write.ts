@@ -63,13 +63,14 @@ export async function createObject(context: Context, target: WriteTarget, object
     prepareNew(target, candidate);
     kind.setDefaults?.(candidate);
     setManagers(candidate, target.manage?.(undefined, candidate, undefined));
-    kind.prepareForCreate?.(candidate);
-    if (kind.initialStatus) (candidate as { status?: object }).status ??= { ...kind.initialStatus };
     const admission = admissionOf({ ...target, name }, 'CREATE', candidate, undefined);
     const settle = context.admission.admit(admission);
     try {
       const mutated = context.admission.mutate(admission);
       if (mutated) await mutated;
+      // What follows from the object follows from what admission made of it.
+      kind.prepareForCreate?.(candidate);
+      if (kind.initialStatus) (candidate as { status?: object }).status ??= { ...kind.initialStatus };
       const checked = assertValid(kind, name, candidate, undefined, undefined);
       if (checked) await checked;
       const validated = context.admission.validate(admission);

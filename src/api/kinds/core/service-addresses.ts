@@ -9,6 +9,11 @@ type Spec = NonNullable<Service['spec']>;
 const policies = ['PreferDualStack', 'RequireDualStack', 'SingleStack'];
 const field = 'spec.clusterIPs';
 
+/** Who names one address alone means the first of all. */
+export function completeAddresses(spec: Spec): void {
+  if (spec.clusterIP && !spec.clusterIPs?.length) spec.clusterIPs = [spec.clusterIP];
+}
+
 /**
  * Whether a Service's addresses and families fit together; asked before any address is given. Addresses that it had
  * (`old`) stay, whatever they are.

@@ -8,7 +8,7 @@ import { forbidden, invalid, oneOf, required, ruled } from '../errors.ts';
 import { formatLabels } from '../label-selector.ts';
 import { validateLabels } from '../metadata.ts';
 import { dnsLabel, dnsSubdomain, portNumber, qualifiedName } from '../names.ts';
-import { validateServiceAddresses } from './service-addresses.ts';
+import { completeAddresses, validateServiceAddresses } from './service-addresses.ts';
 import { formatServicePorts, validateServicePorts } from './service-ports.ts';
 import { hasNodePorts, isReachable, keepAllocated, validateServiceUpdate } from './service-update.ts';
 
@@ -31,8 +31,7 @@ export const service = defineKind<Service>({
   setDefaults,
   warnings,
   prepareForCreate(object) {
-    const { spec } = object;
-    if (spec?.clusterIP && !spec.clusterIPs?.length) spec.clusterIPs = [spec.clusterIP];
+    if (object.spec) completeAddresses(object.spec);
     object.status = { loadBalancer: {} };
   },
   prepareForUpdate(object, old, subresource) {

@@ -59,7 +59,10 @@ test('a policy adds a sidecar to pods that have none, as if it were applied', as
       applies(`Object{
         metadata: Object.metadata{ labels: {"mesh": "true"} },
         spec: Object.spec{
-          initContainers: [Object.spec.initContainers{ name: "mesh-proxy", image: "mesh/proxy:v1", restartPolicy: "Always" }]
+          initContainers: [Object.spec.initContainers{
+            name: "mesh-proxy", image: "mesh/proxy:v1", restartPolicy: "Always",
+            resources: Object.spec.initContainers.resources{ requests: {"cpu": "10m"} }
+          }]
         }
       }`),
     ],
@@ -71,9 +74,11 @@ test('a policy adds a sidecar to pods that have none, as if it were applied', as
   interface Made {
     readonly metadata: { readonly labels: object };
     readonly spec: { readonly containers: object[]; readonly initContainers: Record<string, unknown>[] };
+    readonly status: { readonly qosClass: string };
   }
   const made = (await wire.post(pods, pod('a'))).json as unknown as Made;
   assert.deepEqual(made.metadata.labels, { app: 'web', mesh: 'true' });
+  assert.equal(made.status.qosClass, 'Burstable');
   assert.deepEqual(
     made.spec.initContainers.map(({ name, restartPolicy, terminationMessagePath }) => [
       name,
