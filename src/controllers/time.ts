@@ -1,4 +1,6 @@
+import { formatTime } from '../api/schema/time.ts';
+
 /** `metav1.Time`: RFC 3339, whole seconds. */
 export function timestamp(ms: number = Date.now()): string {
-  return `${new Date(ms).toISOString().slice(0, 19)}Z`;
+  return formatTime(new Date(ms));
 }

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { nodes } from '../api/resource.ts';
+import { formatTime } from '../api/schema/time.ts';
 import type { Node, Taint } from '../api/types.ts';
 import { messageOf } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
@@ -196,7 +197,7 @@ async function nodeStatus(
   health: RuntimeHealth,
   node: Node,
 ): Promise<NonNullable<Node['status']>> {
-  const now = `${new Date().toISOString().slice(0, 19)}Z`;
+  const now = formatTime(new Date());
   const before = node.status ?? {};
   const info = await nodeInfo(identity, health);
   const runtime = info.containerRuntimeVersion || before.nodeInfo?.containerRuntimeVersion || '';

@@ -1,4 +1,5 @@
 import { pods } from '../api/resource.ts';
+import { formatTime } from '../api/schema/time.ts';
 import type { Binding, Pod } from '../api/types.ts';
 import { messageOf } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
@@ -82,5 +83,5 @@ async function unlessGone(request: Promise<unknown>): Promise<void> {
 }
 
 function now(): string {
-  return `${new Date().toISOString().slice(0, 19)}Z`;
+  return formatTime(new Date());
 }

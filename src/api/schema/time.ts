@@ -6,7 +6,12 @@ const canonicalMicro = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/;
 export function canonicalTime(text: string): string | undefined {
   const date = parse(text);
   if (date === undefined || canonical.test(text)) return date && text;
-  return `${date.toISOString().slice(0, 19)}Z`;
+  return formatTime(date);
+}
+
+/** A moment as metav1.Time: the whole second that it is in. */
+export function formatTime(moment: Date): string {
+  return `${moment.toISOString().slice(0, 19)}Z`;
 }
 
 /** metav1.MicroTime on the wire: always six decimals. */

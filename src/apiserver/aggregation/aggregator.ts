@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { apiServices, endpointSlices, services } from '../../api/resource.ts';
+import { formatTime } from '../../api/schema/time.ts';
 import type { APIService } from '../../api/types.ts';
 import { messageOf } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
@@ -222,7 +223,7 @@ export class Aggregator {
       const present = conditions.find(({ type }) => type === 'Available');
       const others = conditions.filter(({ type }) => type !== 'Available');
       const isSame = present?.status === condition.status;
-      const lastTransitionTime = isSame ? present?.lastTransitionTime : `${new Date().toISOString().slice(0, 19)}Z`;
+      const lastTransitionTime = isSame ? present?.lastTransitionTime : formatTime(new Date());
       const own = { lastTransitionTime, ...condition, type: 'Available' };
       return { ...current, status: { conditions: [own, ...others] } };
     };

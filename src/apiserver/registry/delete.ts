@@ -1,4 +1,5 @@
 import { type Kind, metaOf } from '../../api/kind.ts';
+import { formatTime } from '../../api/schema/time.ts';
 import type { KubeObject } from '../../api/types.ts';
 import { RevisionConflict } from '../../store/store.ts';
 import type { AdmissionRequest } from '../admission/chain.ts';
@@ -97,15 +98,13 @@ function mark(kind: Kind, object: KubeObject, options: DeleteOptions): KubeObjec
   if (!marked || shortens) {
     const asked = marked ? Date.parse(metadata.deletionTimestamp ?? '') : Date.now();
     const from = marked ? asked - (metadata.deletionGracePeriodSeconds ?? 0) * 1000 : asked;
-    metadata.deletionTimestamp = grace === 0 && !marked ? now() : rfc3339(from + grace * 1000);
+    metadata.deletionTimestamp = grace === 0 && !marked ? now() : formatTime(new Date(from + grace * 1000));
     metadata.deletionGracePeriodSeconds = grace;
     if (kind.generation && !marked) metadata.generation = (metadata.generation ?? 0) + 1;
   }
   markNamespace(object);
   return object;
 }
-
-const rfc3339 = (ms: number): string => `${new Date(ms).toISOString().slice(0, 19)}Z`;
 
 /** A namespace that waits for its contents says so in its status. */
 function markNamespace(object: KubeObject): void {

@@ -1,4 +1,5 @@
 import { nodes, pods, secrets } from '../../api/resource.ts';
+import { formatTime } from '../../api/schema/time.ts';
 import type { KubeObject, Pod, ServiceAccount, TokenRequest } from '../../api/types.ts';
 import { type Answer, jsonAnswer } from '../answer.ts';
 import type { TokenBinding } from '../auth/tokens.ts';
@@ -45,7 +46,7 @@ export async function requestToken(context: Context, request: KindRequest): Prom
       apiVersion: 'authentication.k8s.io/v1',
       metadata: { name, namespace, creationTimestamp: now() },
       spec: { ...order.spec, audiences, expirationSeconds: seconds },
-      status: { token, expirationTimestamp: `${expires.toISOString().slice(0, 19)}Z` },
+      status: { token, expirationTimestamp: formatTime(expires) },
     },
     201,
   );

@@ -1,5 +1,6 @@
 import { hollowLabel } from '../../api/node-labels.ts';
 import { nodes } from '../../api/resource.ts';
+import { formatTime } from '../../api/schema/time.ts';
 import type { Node } from '../../api/types.ts';
 import type { IPFamily } from '../../base/cidr.ts';
 import { type Client, isAlreadyExists } from '../../client/client.ts';
@@ -56,7 +57,7 @@ function hollowNode(index: number, families: readonly IPFamily[]): Node {
 }
 
 function hollowStatus(index: number, { version, families }: HollowNodes): NonNullable<Node['status']> {
-  const now = `${new Date().toISOString().slice(0, 19)}Z`;
+  const now = formatTime(new Date());
   return {
     capacity,
     allocatable: capacity,

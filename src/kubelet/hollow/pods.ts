@@ -1,5 +1,6 @@
 import { hollowLabel } from '../../api/node-labels.ts';
 import { nodes, pods } from '../../api/resource.ts';
+import { formatTime } from '../../api/schema/time.ts';
 import type { Container, ContainerStatus, Pod } from '../../api/types.ts';
 import { addressAt, parseCIDR } from '../../base/cidr.ts';
 import type { Log } from '../../base/log.ts';
@@ -80,7 +81,7 @@ function isOfJob({ metadata }: Pod): boolean {
 type Addressed = readonly { readonly ip: string }[];
 
 function hollowStatus(pod: Pod, phase: 'Running' | 'Succeeded', hostIPs: Addressed, podIPs: Addressed) {
-  const now = `${new Date().toISOString().slice(0, 19)}Z`;
+  const now = formatTime(new Date());
   const startTime = pod.status?.startTime ?? now;
   const status = (container: Container) =>
     containerStatus(pod, container, phase === 'Running', { startedAt: startTime, finishedAt: now });

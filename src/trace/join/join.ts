@@ -59,6 +59,9 @@ export function join(atlas: Atlas, flow: Flow, evidence: Evidence): Joined | und
   };
 }
 
+/** What the plans do with a packet in a place, on its way there or back. */
+type Stepping = (walk: Walk, place: Place, arrival: Arrival) => Step;
+
 interface Told {
   readonly hops: readonly ToldHop[];
   readonly end: End;
@@ -68,13 +71,7 @@ interface Told {
 }
 
 /** `sent` are the addresses that the sender's program used: its own kernel may translate them before any interface. */
-function tell(
-  walk: Walk,
-  evidence: Evidence,
-  track: Track,
-  sent: Tuple | undefined,
-  step: (walk: Walk, place: Place, arrival: Arrival) => Step,
-): Told {
+function tell(walk: Walk, evidence: Evidence, track: Track, sent: Tuple | undefined, step: Stepping): Told {
   if (track.sightings[0].packet.icmp?.about) return tellError(evidence, track);
   const stays = hopsOf(track).map((hop, index) =>
     tellStay(walk, evidence, hop, index === 0 ? (sent ?? hop.out?.packet) : undefined, step),
@@ -121,13 +118,7 @@ interface Stay {
   readonly whole: boolean;
 }
 
-function tellStay(
-  walk: Walk,
-  evidence: Evidence,
-  hop: SeenHop,
-  sent: Tuple | undefined,
-  step: (walk: Walk, place: Place, arrival: Arrival) => Step,
-): Stay {
+function tellStay(walk: Walk, evidence: Evidence, hop: SeenHop, sent: Tuple | undefined, step: Stepping): Stay {
   const { place } = hop;
   const links = evidence.links.get(formatPlace(place));
   const role = (name: string) => roleOf(walk.atlas, links, place, name);
@@ -151,13 +142,7 @@ function tellStay(
  * What the plans do with a packet. Of one that a node dropped may not be known to which endpoint it was led: it was one
  * for which the node drops it, where there is one.
  */
-function expectedOf(
-  walk: Walk,
-  evidence: Evidence,
-  hop: SeenHop,
-  arrival: Arrival,
-  step: (walk: Walk, place: Place, arrival: Arrival) => Step,
-): Step {
+function expectedOf(walk: Walk, evidence: Evidence, hop: SeenHop, arrival: Arrival, step: Stepping): Step {
   const { place, out } = hop;
   const choices = choicesOf(walk.atlas, hop, arrival.packet, evidence);
   const first = step({ ...walk, choices }, place, arrival);

@@ -1,3 +1,4 @@
+import { formatTime } from '../../schema/time.ts';
 import type { CustomResourceDefinition } from '../../types.ts';
 
 type Condition = NonNullable<NonNullable<CustomResourceDefinition['status']>['conditions']>[number];
@@ -12,7 +13,7 @@ export function setCondition(crd: CustomResourceDefinition, condition: Omit<Cond
   const { conditions = [] } = crd.status;
   const present = conditionOf(crd, condition.type);
   const isSame = present?.status === condition.status;
-  const lastTransitionTime = isSame ? present.lastTransitionTime : `${new Date().toISOString().slice(0, 19)}Z`;
+  const lastTransitionTime = isSame ? present.lastTransitionTime : formatTime(new Date());
   const next: Condition = { lastTransitionTime, ...condition };
   crd.status.conditions = present ? conditions.map((each) => (each === present ? next : each)) : [...conditions, next];
 }

@@ -1,4 +1,5 @@
 import type { FieldError } from '../../kind.ts';
+import { formatTime } from '../../schema/time.ts';
 import type { APIService } from '../../types.ts';
 import { ageColumn, nameColumn, text } from '../columns.ts';
 import { allMetadata, defineKind } from '../define.ts';
@@ -52,7 +53,7 @@ const emptySpec: Spec = { groupPriorityMinimum: 0, versionPriority: 0 };
 
 /** That of a service which this server answers itself. */
 export function localStatus(): NonNullable<APIService['status']> {
-  const lastTransitionTime = `${new Date().toISOString().slice(0, 19)}Z`;
+  const lastTransitionTime = formatTime(new Date());
   const message = 'Local APIServices are always available';
   return { conditions: [{ type: 'Available', status: 'True', reason: 'Local', message, lastTransitionTime }] };
 }

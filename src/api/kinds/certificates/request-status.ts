@@ -1,4 +1,5 @@
 import type { FieldError } from '../../kind.ts';
+import { formatTime } from '../../schema/time.ts';
 import type { CertificateSigningRequest } from '../../types.ts';
 import { all, duplicate, each, forbidden, invalid, oneOf, required, sameValue } from '../errors.ts';
 
@@ -15,7 +16,7 @@ const conditionsOf = (status: Status, type?: string) =>
 /** Fills in when conditions came, and leaves decisions as they are where they are not what is written. */
 export function completeStatus(status: Status, old: Status, isApproval: boolean): void {
   if (!isApproval) for (const type of decisions) keepDecisions(status, old, type);
-  const now = `${new Date().toISOString().slice(0, 19)}Z`;
+  const now = formatTime(new Date());
   for (const condition of conditionsOf(status)) {
     condition.lastUpdateTime ??= now;
     const same = conditionsOf(old, condition.type).find((one) => one.status === condition.status);

@@ -1,5 +1,6 @@
 import { posix } from 'node:path';
 import type { FieldError } from '../../kind.ts';
+import { formatTime } from '../../schema/time.ts';
 import type { KubeObject, PersistentVolume, PersistentVolumeClaim, PersistentVolumeClaimSpec } from '../../types.ts';
 import { ageColumn, nameColumn, text, wide } from '../columns.ts';
 import { defineKind } from '../define.ts';
@@ -218,9 +219,7 @@ function isOldSource({ apiGroup = '', kind }: DataSource): boolean {
 function timed(status: VolumeStatus, old: VolumeStatus): VolumeStatus {
   const [at, before] = [status.lastPhaseTransitionTime, old.lastPhaseTransitionTime];
   if (status.phase === old.phase) return { ...status, lastPhaseTransitionTime: at ?? before };
-  return at === undefined || at === before
-    ? { ...status, lastPhaseTransitionTime: `${new Date().toISOString().slice(0, 19)}Z` }
-    : status;
+  return at === undefined || at === before ? { ...status, lastPhaseTransitionTime: formatTime(new Date()) } : status;
 }
 
 function formatModes(modes: readonly string[] | undefined): string {
